@@ -1,0 +1,138 @@
+"""Dense quasi-Newton methods: the self-scaled Broyden update (Al-Baali; Urban, Stefanou, Pons 2024) and BFGS."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .quasi_newton import descend
+from .stage import Objective, State, Step, drop
+
+_DELAY = 8  # updates kept as a low-rank sum before they are added into H: one pass over H instead of eight
+
+
+@dataclass(frozen=True)
+class SSBroyden:
+    """Quasi-Newton with a dense, self-scaled inverse Hessian of P^2 numbers: the finisher for P up to about 10^4.
+
+    ``scaled=False`` is plain BFGS. The inverse Hessian survives a change of points.
+    """
+
+    iterations: int = 2000
+    tolerance: float = 1e-14
+    scaled: bool = True
+
+    def start(self, theta: Tensor, objective: Objective) -> State:
+        """H = I, kept as scale * H + U M U^T with room for delayed updates."""
+        P = len(theta)
+        return {
+            "H": torch.eye(P, dtype=theta.dtype, device=theta.device),
+            "scale": 1.0, "U": theta.new_zeros(P, 2 * _DELAY), "M": theta.new_zeros(2 * _DELAY, 2 * _DELAY),
+            "used": 0, "steps": 0, "resets": 0,
+        }  # fmt: skip
+
+    def renew(self, state: Mapping[str, Any]) -> State:
+        """Keep the inverse Hessian across a change of points."""
+        return drop(state, "losses", "gradient", "Hg")
+
+    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+        """One step along -H g, then the update of H."""
+        if "gradient" not in state:
+            losses, gradient = objective.loss_and_gradient(theta)
+            state = state | {"losses": losses, "gradient": gradient}
+        Hg = state.get("Hg")
+        if Hg is None:
+            Hg = multiply(state, state["gradient"])
+        first = 1.0 if state["steps"] else min(1.0, 1.0 / max(1e-300, float(state["gradient"].abs().sum())))
+        new, result, step = descend(theta, state, objective, lambda g: Hg, self.tolerance, first)
+        if "s" not in result:
+            if step.stop is not None and "not" in step.stop and state["resets"] < state["steps"]:
+                return theta, self._reset(state, theta, objective), Step(state["losses"])
+            return theta, state | {"losses": result["losses"], "gradient": result["gradient"]}, step
+        return new, self._update(state, result, Hg), step
+
+    def _reset(self, state: State, theta: Tensor, objective: Objective) -> State:
+        """Forget a curvature that no longer descends; at most once between two good steps."""
+        kept = {"losses": state["losses"], "gradient": state["gradient"], "resets": state["steps"]}
+        return self.start(theta, objective) | kept
+
+    def _update(self, state: State, result: dict[str, Any], Hg: Tensor) -> State:
+        s, y, alpha, gradient = (result[k] for k in ("s", "y", "alpha", "gradient"))
+        values = {"losses": result["losses"], "gradient": gradient, "steps": state["steps"] + 1}
+        sy = float(s @ y)
+        if not sy > 1e-14 * float(s.norm() * y.norm()):
+            return drop(state, "Hg") | values
+        old = gradient - y
+        b = -alpha * float(s @ old) / sy
+        if state["steps"] == 0:  # scale the first H = I to the curvature just seen (Nocedal, Wright, eq. 6.20)
+            state = state | {"scale": sy / float(y @ y)}
+            Hg, b = multiply(state, old), b / state["scale"]
+        Hy = multiply(state, y)
+        yHy = float(y @ Hy)
+        if not yHy > 0:
+            return drop(state, "Hg") | values
+        tau, phi = _coefficients(b, yHy / sy, len(s)) if self.scaled else (1.0, 1.0)
+        Hg_new = Hy + Hg  # H g+ = H y + H g
+        state, Hg_new = _rank_two(state, s, Hy, sy, yHy, tau, phi, gradient, Hg_new)
+        return state | values | {"Hg": Hg_new}
+
+
+def multiply(state: Mapping[str, Any], v: Tensor) -> Tensor:
+    """(scale H + U M U^T) v."""
+    out = state["scale"] * (state["H"] @ v)
+    k = 2 * state["used"]
+    if k:
+        U = state["U"][:, :k]
+        out = out + U @ (state["M"][:k, :k] @ (U.T @ v))
+    return out
+
+
+def inverse_hessian(state: Mapping[str, Any]) -> Tensor:
+    """The inverse Hessian as one dense matrix (P, P)."""
+    k = 2 * state["used"]
+    U = state["U"][:, :k]
+    return state["scale"] * state["H"] + U @ state["M"][:k, :k] @ U.T
+
+
+def _coefficients(b: float, h: float, n: int) -> tuple[float, float]:
+    """tau and phi of the self-scaled update from b = s.B s/(s.y), h = y.H y/(s.y)."""
+    a = b * h - 1
+    if not (a > 1e-12 and math.isfinite(a)):
+        return min(1.0, 1 / b) if b > 0 else 1.0, 1.0
+    c = math.sqrt(a / (a + 1))
+    rho_minus = min(1.0, h * (1 - c))
+    theta = max((rho_minus - 1) / a, min(1 / rho_minus, (1 - b) / b))
+    sigma = 1 + a * theta
+    rho = min(1.0, 1 / b)
+    s1 = abs(sigma) ** (-1 / (n - 1)) if n > 1 else 1.0
+    tau = rho * min(s1, sigma) if theta <= 0 else rho * min(s1, 1 / theta)
+    phi = (1 - theta) / sigma
+    return (tau, phi) if tau > 0 and math.isfinite(tau) and math.isfinite(phi) else (1.0, 1.0)
+
+
+def _rank_two(
+    state: State, s: Tensor, Hy: Tensor, sy: float, yHy: float, tau: float, phi: float, g: Tensor, Hg: Tensor
+) -> tuple[State, Tensor]:
+    """H+ = (H - Hy Hy^T/yHy + phi yHy v v^T)/tau + s s^T/sy with v = s/sy - Hy/yHy, and H+ g."""
+    core = s.new_tensor([
+        [phi * yHy / sy**2 / tau + 1 / sy, -phi / sy / tau],
+        [-phi / sy / tau, (phi - 1) / yHy / tau],
+    ])  # fmt: skip
+    pair = torch.stack([s, Hy], 1)
+    Hg_new = Hg / tau + pair @ (core @ (pair.T @ g))
+    U, M, used = state["U"], state["M"], state["used"]  # written in place: the state belongs to this run alone
+    k = 2 * used
+    M[:k, :k] /= tau
+    U[:, k : k + 2] = pair
+    M[k : k + 2, k : k + 2] = core
+    state = state | {"scale": state["scale"] / tau, "U": U, "M": M, "used": used + 1}
+    return (_flush(state) if used + 1 == _DELAY else state), Hg_new
+
+
+def _flush(state: State) -> State:
+    """Add the delayed updates into H."""
+    H = torch.addmm(state["H"], state["U"] @ state["M"], state["U"].T, beta=state["scale"], out=state["H"])
+    return state | {"H": H, "scale": 1.0, "used": 0, "M": torch.zeros_like(state["M"])}

@@ -1,0 +1,44 @@
+"""What every optimiser is: settings, a state that goes in and comes out, one step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+State = dict[str, Any]  # tensors, numbers and strings, possibly nested: it can be written to a file
+
+
+class Objective(Protocol):
+    """What an optimiser may ask of the loss; a row stack is one."""
+
+    def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses by term, shape (terms,), and the gradient of their sum, shape (P,)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """The result of one step: losses by term at the new parameters, and why to stop, if so."""
+
+    losses: Tensor
+    stop: str | None = None
+
+
+class Stage(Protocol):
+    """An optimiser with its settings; runs for at most ``iterations`` steps."""
+
+    iterations: int
+
+    def start(self, theta: Tensor, objective: Objective) -> State:
+        """The state before the first step."""
+
+    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+        """One step: new parameters, new state, what happened. A stop leaves the last good parameters."""
+
+    def renew(self, state: Mapping[str, Any]) -> State:
+        """The state to go on with when the points have changed: what was learnt stays, values are dropped."""
+
+
+def drop(state: Mapping[str, Any], *names: str) -> State:
+    """The state without these entries."""
+    return {key: value for key, value in state.items() if key not in names}

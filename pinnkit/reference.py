@@ -1,0 +1,126 @@
+"""Reference solutions: closed forms, computed functions and tables, each with its own measured error."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+import sympy as sp
+import torch
+from sympy.core.function import AppliedUndef
+from torch import Tensor
+
+from .domain import Domain
+from .expression import Program
+
+Axes = dict[str, np.ndarray]
+
+
+class Reference(Protocol):
+    """What a solution is measured against; ``error`` is the reference's own relative L2 error (its floor)."""
+
+    error: float
+
+    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+        """The axes of a tensor grid, its points X (n, d), a mask (n,) of points inside, values (n, fields)."""
+
+
+def _grid(domain: Domain, shape: tuple[int, ...] | None = None) -> tuple[Axes, Tensor, Tensor]:
+    d = len(domain.names)
+    return domain.grid(shape or (201 if d < 3 else 41,) * d)
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """A closed form: expressions of the coordinates (and parameters), one for every field."""
+
+    solution: Mapping[AppliedUndef, sp.Expr]
+    parameters: Mapping[str, float]
+    error: float = 0.0
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Values at points X (n, d), shape (n, fields)."""
+        variables = next(iter(self.solution)).args
+        values = {s: X[:, i] for i, s in enumerate(variables)}
+        out = self._program(values)
+        return torch.stack([v if isinstance(v, Tensor) else torch.full_like(X[:, 0], v) for v in out], 1)
+
+    @cached_property
+    def _program(self) -> Program:
+        variables = next(iter(self.solution)).args
+        given = [sp.sympify(e) for e in self.solution.values()]
+        known = {s: sp.Float(self.parameters[s.name], 17) for e in given for s in e.free_symbols - set(variables)}
+        return Program([e.subs(known) for e in given], variables)
+
+    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+        """The closed form on a uniform grid."""
+        axes, X, mask = _grid(domain)
+        return axes, X, mask, self(X)
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """A Python function of points X (n, d) with values (n, fields), accurate to ``error``."""
+
+    function: Callable[[Tensor], Tensor]
+    error: float
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Values at points X (n, d), shape (n, fields)."""
+        return self.function(X)
+
+    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+        """The function on a uniform grid."""
+        axes, X, mask = _grid(domain)
+        return axes, X, mask, self(X)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Values on a tensor grid in an HDF5 file of the folder ``data``, written by the script beside it."""
+
+    file: str
+
+    @cached_property
+    def _content(self) -> tuple[dict, Axes, dict[str, np.ndarray]]:
+        path = data_file(self.file)
+        try:
+            with h5py.File(path) as h5:
+                attributes = dict(h5.attrs)
+                if attributes.get("format") != "pinnkit-reference":
+                    raise ValueError(f"{path} is not a reference written by pinnkit")
+                names = json.loads(attributes["coordinates"])
+                axes = {n: h5[n][:] for n in names}
+                return attributes, axes, {n: h5[n][:] for n in h5 if n not in names}
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read ({error}): regenerate it with `make data`") from error
+
+    @property
+    def error(self) -> float:
+        """The measured relative L2 error of the table."""
+        return float(self._content[0]["error"])
+
+    @property
+    def method(self) -> str:
+        """How the table was computed."""
+        return str(self._content[0]["method"])
+
+    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+        """The table's own nodes and values."""
+        _, axes, values = self._content
+        X = np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1)
+        columns = np.stack([values[n].ravel() for n in names], 1)
+        return axes, torch.as_tensor(X), torch.ones(len(X), dtype=torch.bool), torch.as_tensor(columns)
+
+
+def data_file(name: str) -> Path:
+    """The path of a file in ``data``: of the installed package, or of the checkout around it."""
+    package = Path(__file__).parent
+    for folder in (package / "_shipped" / "data", package.parent / "data"):
+        if (folder / name).exists():
+            return folder / name
+    raise ValueError(f"the data file {name} is missing: regenerate it with `make data`")

@@ -1,0 +1,293 @@
+"""The row stack: all weighted residuals of a problem at all their points, and five operations on them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy as sp
+import torch
+from torch import Tensor
+
+from .ansatz import hard_constraints
+from .condition import PointSet
+from .equation import Ansatz
+from .network import Harmonics, Network
+from .points import Points
+from .problem import Problem
+from .readout import Readout
+
+BLOCK = 1024  # points an evaluation works on at once: enough to hide the calls, few enough for the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A problem joined with a network: the ansatz, the parameter vector's layout and the compiled residuals.
+
+    theta holds the network's parameters, then the problem's unknown coefficients: shape (P,).
+    ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible.
+    """
+
+    problem: Problem
+    network: Network
+    hard: bool | None = None
+
+    @cached_property
+    def _constraints(self) -> tuple[Ansatz, frozenset[str]]:
+        features = getattr(self.network, "features", None)
+        periodic = features.names if isinstance(features, Harmonics) else ()
+        if self.hard is False:
+            return {}, frozenset()
+        try:
+            return hard_constraints(self.problem, periodic)
+        except ValueError:
+            if self.hard:
+                raise
+            return {}, frozenset()
+
+    @property
+    def ansatz(self) -> Ansatz:
+        """g and d of u = g + d N for every field that has one."""
+        return self._constraints[0]
+
+    @property
+    def exact_terms(self) -> frozenset[str]:
+        """The conditions that hold by construction."""
+        return self._constraints[1]
+
+    @cached_property
+    def tape(self):
+        """The network's operations on the problem's domain."""
+        return self.network.build(self.problem.domain)
+
+    @property
+    def count(self) -> int:
+        """P, the number of trained numbers."""
+        return self.tape.count + len(self.problem.unknowns)
+
+    def initial(self, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Starting parameters, shape (P,)."""
+        theta = self.network.initial(self.problem.domain, seed, dtype)
+        return torch.cat([theta, torch.tensor(list(self.problem.unknowns.values()), dtype=dtype)])
+
+    def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's parameters and the unknown coefficients, as views."""
+        return theta[: self.tape.count], theta[self.tape.count :]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The point sets that are trained on: those with a condition that does not hold by construction."""
+        return tuple(self.readouts)
+
+    @cached_property
+    def readouts(self) -> dict[str, Readout]:
+        """The compiled residuals of every point set."""
+        groups: dict[str, list] = {}
+        for residual in self.problem.residuals:
+            if residual.name not in self.exact_terms:
+                groups.setdefault(residual.key, []).append(residual)
+        return {key: self.readout(group) for key, group in groups.items()}
+
+    def readout(self, residuals: list) -> Readout:
+        """Compile residuals with this model's ansatz and the problem's parameters."""
+        p = self.problem
+        unknowns = [sp.Symbol(name) for name in p.unknowns]
+        symbols = set().union(*(r.expression.free_symbols for r in residuals))
+        symbols = symbols.union(*(e.free_symbols for pair in self.ansatz.values() for e in map(sp.sympify, pair)))
+        values = {s: sp.Float(p.parameters[s.name], 17) for s in symbols if s.name in p.parameters}
+        unknowns = [next((s for s in symbols if s.name == u.name), u) for u in unknowns]
+        return Readout(residuals, p.fields, self.ansatz, values, unknowns)
+
+    def stack(self, points: Points, weights: Mapping[str, float] | None = None) -> "Stack":
+        """The rows at these points."""
+        return Stack(self, points, weights)
+
+
+class Stack:
+    """Rows r(theta) in R^M with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
+
+    Rows are ordered by point set, then term, then point. All work is done in blocks of points, so memory is bounded by
+    the block. Five operations: ``values``, ``jvp``, ``vjp``, ``hvp``, ``jacobian``; ``loss_and_gradient`` is the
+    first and third in one pass.
+    """
+
+    def __init__(self, model: Model, points: Points, weights: Mapping[str, float] | None = None) -> None:
+        self.model, self.points = model, points
+        missing = [key for key in model.keys if key not in points or not len(points[key])]
+        if missing:
+            raise ValueError(
+                f"{model.problem.name} needs points for {', '.join(model.keys)}; there are none for {missing[0]!r}: "
+                "draw them with pinnkit.sample"
+            )
+        unknown = set(weights or {}) - {r.name for r in model.problem.residuals}
+        if unknown:
+            raise ValueError(f"weights are given for {sorted(unknown)[0]!r}, the terms are {', '.join(self.terms)}")
+        self.weights = {name: (weights or {}).get(name, model.problem.weights[name]) for name in self.terms}
+
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the loss terms, in the order of their rows."""
+        return tuple(name for readout in self.model.readouts.values() for name in readout.names)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """N_k, the number of points of every term."""
+        return {n: len(self.points[key]) for key, readout in self.model.readouts.items() for n in readout.names}
+
+    @property
+    def rows(self) -> int:
+        """M, the number of rows."""
+        return sum(self.sizes.values())
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the rows' dtype and device."""
+        return self.points[self.model.keys[0]].X
+
+    @cached_property
+    def row_weights(self) -> Tensor:
+        """a_m = w_k / N_k, times the point's own weight if it has one; shape (M,)."""
+        return torch.cat([self._block_weights(key, slice(None)).reshape(-1) for key in self.model.keys])
+
+    def _block_weights(self, key: str, rows: slice) -> Tensor:
+        """a of one block, shape (R, B)."""
+        points, names = self.points[key], self.model.readouts[key].names
+        own = torch.ones_like(points.X[rows, 0]) if points.weights is None else points.weights[rows]
+        w = own.new_tensor([self.weights[name] / len(points) for name in names])
+        return w[:, None] * own
+
+    def _blocks(self, size: int = BLOCK) -> Iterator[tuple[str, Readout, slice, PointSet]]:
+        for key, readout in self.model.readouts.items():
+            points = self.points[key]
+            for start in range(0, len(points), size):
+                rows = slice(start, start + size)
+                yield key, readout, rows, points[rows]
+
+    def _run(self, theta: Tensor, readout: Readout, points: PointSet):
+        X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
+        return self.model.tape.run(self.model.split(theta)[0], X, readout.channels)
+
+    @cached_property
+    def _offsets(self) -> dict[str, int]:
+        offsets, start = {}, 0
+        for key, readout in self.model.readouts.items():
+            offsets[key] = start
+            start += len(readout.names) * len(self.points[key])
+        return offsets
+
+    def _rows_of(self, key: str, flat: Tensor) -> Tensor:
+        """The rows of one point set as a view of shape (R, N)."""
+        R, N = len(self.model.readouts[key].names), len(self.points[key])
+        return flat[self._offsets[key] : self._offsets[key] + R * N].view(R, N)
+
+    def values(self, theta: Tensor) -> Tensor:
+        """r(theta), shape (M,)."""
+        out = self.like.new_empty(self.rows)
+        unknowns = self.model.split(theta)[1]
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            self._rows_of(key, out)[:, rows] = readout.values(run.output, points, unknowns)
+        return out
+
+    def losses(self, theta: Tensor) -> Tensor:
+        """The weighted mean square of every term, shape (terms,); their sum is the trained loss."""
+        r = self.values(theta)
+        return self._by_term(self.row_weights * r * r)
+
+    def _by_term(self, flat: Tensor) -> Tensor:
+        return torch.cat([self._rows_of(key, flat).sum(1) for key in self.model.keys])
+
+    def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses by term, shape (terms,), and the gradient of their sum, shape (P,)."""
+        gradient = torch.zeros_like(theta)
+        network, coefficients = self.model.split(gradient)
+        unknowns = self.model.split(theta)[1]
+        losses: dict[str, Tensor] = {}
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            weighted = self._block_weights(key, rows) * r
+            G, gu = slopes.cotangent(2 * weighted, run.output, unknowns)
+            network += run.reverse(G)
+            coefficients += gu
+            losses[key] = losses.get(key, 0) + (weighted * r).sum(1)
+        return torch.cat([losses[key] for key in self.model.keys]), gradient
+
+    def vjp(self, theta: Tensor, w: Tensor) -> Tensor:
+        """J^T w for w (M,), shape (P,)."""
+        out = torch.zeros_like(theta)
+        network, coefficients = self.model.split(out)
+        unknowns = self.model.split(theta)[1]
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            _, slopes = readout.slopes(run.output, points, unknowns)
+            G, gu = slopes.cotangent(self._rows_of(key, w)[:, rows], run.output, unknowns)
+            network += run.reverse(G)
+            coefficients += gu
+        return out
+
+    def jvp(self, theta: Tensor, v: Tensor) -> Tensor:
+        """J v for v (P,), shape (M,)."""
+        out = self.like.new_empty(self.rows)
+        (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            self._rows_of(key, out)[:, rows] = slopes.tangent(run.tangent(dnetwork), dunknowns, len(r), points)
+        return out
+
+    def hvp(self, theta: Tensor, v: Tensor) -> Tensor:
+        """H v for the exact Hessian H of the loss, shape (P,)."""
+        out = torch.zeros_like(theta)
+        network, coefficients = self.model.split(out)
+        (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            dN = run.tangent(dnetwork)
+            a = 2 * self._block_weights(key, rows)
+            G, _ = slopes.cotangent(a * r, run.output, unknowns)
+            dG, du = slopes.cotangent(a * slopes.tangent(dN, dunknowns, len(r), points), run.output, unknowns)
+            curved = readout.curvature(run.output, points, unknowns, a * r, dN, dunknowns)
+            network += run.second(dnetwork, G, dG + curved[0])
+            coefficients += du + curved[1]
+        return out
+
+    def jacobian_blocks(self, theta: Tensor, size: int = BLOCK) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Blocks (row numbers (m,), r (m,), J (m, P)) that together make the Jacobian."""
+        unknowns = self.model.split(theta)[1]
+        for key, readout, rows, points in self._blocks(size):
+            run = self._run(theta, readout, points)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            numbers = self._rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
+            for k in range(len(r)):
+                G, gu = slopes.row(k, run.output, unknowns, len(points))
+                J = theta.new_zeros(len(points), len(theta))
+                both = J if readout.images == 1 else theta.new_zeros(readout.images * len(points), len(theta))
+                run.rows(G, both[:, : self.model.tape.count])
+                if readout.images > 1:
+                    J += both.view(readout.images, len(points), -1).sum(0)
+                J[:, self.model.tape.count :] = gu
+                yield numbers[k], r[k], J
+
+    def jacobian(self, theta: Tensor) -> Tensor:
+        """J = dr/dtheta, shape (M, P)."""
+        out = theta.new_empty(self.rows, len(theta))
+        for numbers, _, J in self.jacobian_blocks(theta):
+            out[numbers] = J
+        return out
+
+    def normal(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The Gauss-Newton matrix J^T A J (P, P) and J^T A r (P,), without ever holding J."""
+        P = len(theta)
+        matrix, right = theta.new_zeros(P, P), theta.new_zeros(P)
+        for numbers, r, J in self.jacobian_blocks(theta):
+            a = self.row_weights[numbers]
+            scaled = J * a[:, None]
+            matrix.addmm_(scaled.T, J)
+            right.addmv_(scaled.T, r)
+        return matrix, right
+
+    def gram(self, theta: Tensor) -> Tensor:
+        """The residuals' tangent kernel A^1/2 J J^T A^1/2, shape (M, M)."""
+        J = self.row_weights.sqrt()[:, None] * self.jacobian(theta)
+        return J @ J.T
