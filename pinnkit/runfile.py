@@ -1,0 +1,1 @@
+def save(s,p): raise NotImplementedError

@@ -1,0 +1,177 @@
+"""A solution: problem, network and trained parameters, with all that training left behind; a value."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from .condition import PointSet, Residual
+from .equation import differentiate, parse_index
+from .history import History
+from .points import Points
+from .problem import Problem
+from .reference import Axes
+from .residual import BLOCK, Model, Stack
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """theta (P,) of a model, the points and weights it was trained with, its history and the optimiser's state."""
+
+    model: Model
+    theta: Tensor
+    points: Points
+    weights: Mapping[str, float] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    stops: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    progress: Any = None  # where training stands, what pinnkit.resume goes on from
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that was solved."""
+        return self.model.problem
+
+    @property
+    def network(self) -> Any:
+        """The network's shape."""
+        return self.model.network
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The rows that were trained on."""
+        return self.model.stack(self.points, self.weights)
+
+    @property
+    def term_weights(self) -> dict[str, float]:
+        """w_k of every term."""
+        return self.stack.weights
+
+    @property
+    def unknowns(self) -> dict[str, float]:
+        """The trained coefficients of an inverse problem."""
+        values = self.model.split(self.theta)[1]
+        return dict(zip(self.problem.unknowns, map(float, values), strict=True))
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """The fields at points X (n, d), shape (n, fields)."""
+        return self.evaluate(list(self.problem.fields), X)
+
+    def jet(self, X: Tensor, names: str) -> tuple[Tensor, ...] | Tensor:
+        """Fields and derivatives by name at points X (n, d): ``u, u_xx = solution.jet(X, "u u_xx")``, each (n,).
+
+        Raises:
+            ValueError: a name that is not a field, or a derivative by something that is not a coordinate.
+        """
+        expressions = [self._derivative(name) for name in names.replace(",", " ").split()]
+        columns = self.evaluate(expressions, X).unbind(1)
+        return columns if len(columns) > 1 else columns[0]
+
+    def _derivative(self, name: str) -> sp.Expr:
+        fields = dict(zip(self.problem.field_names, self.problem.fields, strict=True))
+        u, _, suffix = (name, "", "") if name in fields else name.partition("_")
+        if u not in fields:
+            raise ValueError(f"{name!r}: the fields are {', '.join(fields)}, their derivatives like {next(iter(fields))}_x")
+        index = parse_index(suffix, self.problem.domain.names)
+        return differentiate(fields[u], index, self.problem.variables)
+
+    def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor) -> Tensor:
+        """Any expressions in fields, their derivatives and coordinates at points X (n, d), shape (n, expressions)."""
+        X = torch.as_tensor(X)
+        if X.ndim != 2 or X.shape[1] != len(self.problem.domain.names):
+            raise ValueError(
+                f"expected points of shape (n, {len(self.problem.domain.names)}) with the coordinates "
+                f"{', '.join(self.problem.domain.names)}, got {tuple(X.shape)}"
+            )
+        key = tuple(map(sp.sympify, expressions))
+        if key not in self._readouts:
+            self._readouts[key] = self.model.readout([Residual(str(i), e, "at") for i, e in enumerate(key)])
+        return self._rows(self._readouts[key], PointSet(X.to(self.theta))).T
+
+    @cached_property
+    def _readouts(self) -> dict:
+        return {}
+
+    def rows(self, key: str, points: PointSet) -> Tensor:
+        """The residuals of one point set's terms at any points, shape (terms, n)."""
+        return self._rows(self.model.readouts[key], points.to(self.theta))
+
+    def _rows(self, readout: Any, points: PointSet) -> Tensor:
+        network, unknowns = self.model.split(self.theta)
+        blocks = []
+        for start in range(0, len(points), 4 * BLOCK):
+            block = points[start : start + 4 * BLOCK]
+            X = block.X if readout.images == 1 else torch.cat([block.X, block.image])
+            blocks.append(readout.values(self.model.tape.run(network, X, readout.channels).output, block, unknowns))
+        return torch.cat(blocks, 1)
+
+    def on_grid(self) -> tuple[Axes, Tensor, Tensor | None]:
+        """Axes of a grid, predictions and reference values (None without a reference), each (..., fields).
+
+        Points of the grid outside the domain hold NaN.
+        """
+        reference = self.problem.reference
+        d = len(self.problem.domain.names)
+        if reference is None:
+            axes, X, mask = self.problem.domain.grid((101 if d < 3 else 25,) * d)
+            values = None
+        else:
+            axes, X, mask, values = reference.on_grid(self.problem.domain, self.problem.field_names)
+        shape = (*(len(a) for a in axes.values()), len(self.problem.fields))
+        predicted = torch.full((len(X), shape[-1]), torch.nan, dtype=torch.float64)
+        predicted[mask] = self(X[mask]).cpu().double()
+        if values is not None:
+            values = torch.where(mask[:, None], values, torch.nan).view(shape)
+        return axes, predicted.view(shape), values
+
+    def errors(self) -> dict[str, dict[str, float]]:
+        """Per field: relative L2 error |u - u*| / |u*| over the reference's grid and the largest |u - u*|.
+
+        Raises:
+            ValueError: where the problem has no reference.
+        """
+        if self.problem.reference is None:
+            raise ValueError(f"{self.problem.name} has no reference for these parameters: an error cannot be measured")
+        _, predicted, values = self.on_grid()
+        found = {}
+        for i, name in enumerate(self.problem.field_names):
+            u, v = predicted[..., i], values[..., i]
+            inside = torch.isfinite(v)
+            gap = (u - v)[inside]
+            found[name] = {"relative_l2": float(gap.norm() / v[inside].norm()), "max": float(gap.abs().max())}
+        return found
+
+    def module(self) -> torch.nn.Module:
+        """The trained fields as a torch module of points (n, d); its parameters are one vector theta."""
+        return _Module(self)
+
+    def to(self, device: Any) -> "Solution":
+        """The same solution on another device; the optimiser's state is left behind."""
+        return replace(self, theta=self.theta.to(device), points=self.points.to(device=device), progress=None)
+
+    def grid_arrays(self) -> dict[str, np.ndarray]:
+        """Axes, prediction and error as arrays, for files and pictures."""
+        axes, predicted, values = self.on_grid()
+        arrays = dict(axes)
+        for i, name in enumerate(self.problem.field_names):
+            arrays[f"{name}:prediction"] = predicted[..., i].numpy()
+            if values is not None:
+                arrays[f"{name}:error"] = (predicted - values)[..., i].numpy()
+        return arrays
+
+
+class _Module(torch.nn.Module):
+    def __init__(self, solution: Solution) -> None:
+        super().__init__()
+        self._solution = solution
+        self.theta = torch.nn.Parameter(solution.theta.clone(), requires_grad=False)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """The fields at points X (n, d)."""
+        return replace(self._solution, theta=self.theta.detach())(X)

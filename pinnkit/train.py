@@ -1,0 +1,336 @@
+"""solve(): stages of optimisers over collocation points that may be resampled; the one training loop."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .history import History
+from .network import MLP, Network
+from .optim import Adam, SSBroyden, Stage, Step
+from .points import Points, sample
+from .problem import Problem
+from .progress import Reporter, reporter
+from .resample import Resampler, rad
+from .residual import Model, Stack
+from .solution import Solution
+from .versions import versions
+
+SUSPICIOUS = 100.0  # validation loss over training loss from which a wrong basin is feared
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights."""
+
+    network: Network
+    points: Mapping[str, int] = field(default_factory=lambda: {"pde": 2000})
+    stages: Sequence[Stage] = (Adam(1000), SSBroyden(3000))
+    resample: Resampler | None = field(default_factory=rad)
+    hard: bool | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    method: str = "sobol"
+
+
+def default_recipe(problem: Problem) -> Recipe:
+    """The problem's own recipe, or a general one."""
+    if problem.recipe is not None:
+        return problem.recipe
+    return Recipe(MLP(len(problem.domain.names), 32, 32, 32, len(problem.fields)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run follows: what is to be done, apart from the state of doing it."""
+
+    stages: tuple[Stage, ...]
+    resample: Resampler | None = None
+    seed: int = 0
+    log_every: int = 100
+    validation: int = 2000
+    time_limit: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a run stands: stage, iteration in it and in all, rounds of resampling, optimiser state, time spent."""
+
+    plan: Plan
+    stage: int = 0
+    iteration: int = 0
+    total: int = 0
+    round: int = 0
+    state: dict[str, Any] | None = None
+    finished: Stage | None = None  # the last stage that ran to its end, whose state a next run may take over
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether all stages have run."""
+        return self.stage >= len(self.plan.stages)
+
+
+def solve(
+    problem: Problem | None = None,
+    network: Network | None = None,
+    points: Points | Mapping[str, int] | int | None = None,
+    *,
+    stages: Sequence[Stage] | None = None,
+    resample: Resampler | None | bool = False,
+    seed: int = 0,
+    start: Solution | None = None,
+    weights: Mapping[str, float] | None = None,
+    hard: bool | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: Any = None,
+    log_every: int = 100,
+    validation: int = 2000,
+    time_limit: float | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: float = 60.0,
+    progress: bool | None = None,
+    observe: Callable[[Solution], None] | None = None,
+) -> Solution:
+    """Minimise sum_k w_k mean(r_k^2) over the network's parameters, and any unknown coefficients, by stages.
+
+    What is not given comes from the problem's recipe; ``resample=False`` means "as the recipe says", None "never".
+    With ``start`` training goes on from that solution: its points, weights and, where the first stage is of the same
+    kind as the last one, its optimiser's state (the inverse Hessian survives). ``checkpoint`` names a run file that is
+    written every ``checkpoint_every`` seconds; an interrupt saves and returns. ``observe`` is called with the solution
+    at every log line. ``time_limit`` stops after so many seconds of wall time.
+
+    Raises:
+        ValueError: missing points, unknown sets or weights, impossible hard constraints; TypeError: no problem.
+    """
+    if start is not None:
+        model, first = start.model, start.theta.clone()
+        weights = start.weights if weights is None else weights
+        points = start.points if points is None else points
+    elif problem is None:
+        raise TypeError("solve needs a problem, or a solution to start from: solve(problem) or solve(start=solution)")
+    else:
+        recipe = default_recipe(problem)
+        model = Model(problem, network or recipe.network, recipe.hard if hard is None else hard)
+        weights = dict(recipe.weights) if weights is None else weights
+        points = dict(recipe.points) if points is None else points
+        first = model.initial(seed, dtype).to(device)
+    recipe = default_recipe(model.problem)
+    if not isinstance(points, Points):
+        points = sample(model.problem, points, method=recipe.method, seed=seed)
+    points = Points({key: points[key].to(first) for key in model.keys if key in points})
+    plan = Plan(
+        tuple(recipe.stages if stages is None else stages),
+        (recipe.resample if start is None else None) if resample is False else resample,
+        seed, log_every, validation, time_limit,
+    )  # fmt: skip
+    history = History() if start is None else start.history
+    state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)
+    solution = Solution(model, first, points, weights or {}, history, progress=state, versions=versions())
+    return _run(solution, checkpoint, checkpoint_every, progress, observe)
+
+
+def resume(
+    solution: Solution,
+    *,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: float = 60.0,
+    progress: bool | None = None,
+    observe: Callable[[Solution], None] | None = None,
+) -> Solution:
+    """Go on with an interrupted run exactly as if it had never stopped.
+
+    Raises:
+        ValueError: a solution without the state of its training.
+    """
+    if solution.progress is None:
+        raise ValueError("this solution holds no state of its training to resume: use solve(start=solution)")
+    moved = replace(solution, theta=solution.theta.clone(), progress=replace(
+        solution.progress, state=_copy(solution.progress.state)))  # fmt: skip
+    return _run(moved, checkpoint, checkpoint_every, progress, observe)
+
+
+def _carry_over(old: Progress, plan: Plan) -> Progress:
+    """The start of a new plan that keeps the optimiser's state where its kind stays the same."""
+    kept = None
+    if plan.stages and old.finished is not None and type(old.finished) is type(plan.stages[0]):
+        kept = plan.stages[0].renew(_copy(old.state or {}))
+    return Progress(plan, total=old.total, state=kept, wall_s=old.wall_s, cpu_s=old.cpu_s)
+
+
+def _copy(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {key: _copy(value) for key, value in tree.items() if not str(key).startswith("_")}
+    return tree.clone() if isinstance(tree, Tensor) else tree
+
+
+def validation_points(model: Model, plan: Plan, like: Tensor) -> Points:
+    """Fresh points that are never trained on: the same for a whole run."""
+    seed = int(np.random.SeedSequence([plan.seed, 20_071_107]).generate_state(1)[0])
+    sets = {}
+    for i, key in enumerate(model.keys):
+        n = plan.validation if key == "pde" else max(1, plan.validation // 5)
+        sets[key] = model.problem.sample(key, n, method="random", seed=seed + i).to(like)
+    return Points(sets)
+
+
+class _Clock:
+    """Wall and CPU seconds of a run, those before a resume included."""
+
+    def __init__(self, before: Progress) -> None:
+        self._wall, self._cpu = time.perf_counter() - before.wall_s, time.process_time() - before.cpu_s
+
+    def read(self) -> tuple[float, float]:
+        return time.perf_counter() - self._wall, time.process_time() - self._cpu
+
+
+class _Run:
+    """One call of the loop: the moving parts, and the solution that they make at any moment."""
+
+    def __init__(self, solution: Solution) -> None:
+        self.solution, self.model = solution, solution.model
+        self.at: Progress = solution.progress
+        self.plan = self.at.plan
+        self.theta, self.points, self.history = solution.theta, solution.points, solution.history
+        self.stops = list(solution.stops)
+        self.stack = Stack(self.model, self.points, solution.weights)
+        fresh = validation_points(self.model, self.plan, self.theta)
+        self.validation = Stack(self.model, fresh, solution.weights)
+        self.probe = _Probe(solution)
+        self.clock = _Clock(self.at)
+
+    def now(self) -> Solution:
+        wall, cpu = self.clock.read()
+        return replace(
+            self.solution, theta=self.theta, points=self.points, history=self.history, stops=tuple(self.stops),
+            progress=replace(self.at, wall_s=wall, cpu_s=cpu), notes=_notes(self.history),
+        )  # fmt: skip
+
+    def move(self, **changes: Any) -> None:
+        self.at = replace(self.at, **changes)
+
+    def resample(self) -> None:
+        """New points if the plan asks for them at this iteration; the optimiser keeps what it has learnt."""
+        plan = self.plan.resample
+        due = plan is not None and self.at.total >= plan.after and self.at.total % plan.every == 0
+        if not due or self.at.total == 0:
+            return
+        self.points = plan(self.now(), self.at.round)
+        self.stack = Stack(self.model, self.points, self.solution.weights)
+        self.move(round=self.at.round + 1, state=self.plan.stages[self.at.stage].renew(self.at.state))
+
+    def record(self, losses: Tensor) -> dict[str, float]:
+        wall, cpu = self.clock.read()
+        fresh = self.validation.losses(self.theta)
+        row = {
+            "iteration": self.at.total, "stage": self.at.stage, "round": self.at.round, "wall_s": wall, "cpu_s": cpu,
+            "loss": float(losses.sum()), "validation": float(fresh.sum()),
+        }  # fmt: skip
+        row |= {f"train:{name}": float(v) for name, v in zip(self.stack.terms, losses, strict=True)}
+        row |= {f"validation:{name}": float(v) for name, v in zip(self.stack.terms, fresh, strict=True)}
+        row |= self.probe.errors(replace(self.solution, theta=self.theta))
+        row |= dict(zip(self.model.problem.unknowns, map(float, self.model.split(self.theta)[1]), strict=True))
+        self.history = self.history.append(**row)
+        return row
+
+
+class _Probe:
+    """The relative error on at most 2000 nodes of the reference, cheap enough for every log line."""
+
+    def __init__(self, solution: Solution) -> None:
+        problem = solution.problem
+        self._names = problem.field_names if problem.reference is not None else ()
+        if self._names:
+            _, X, mask, values = problem.reference.on_grid(problem.domain, self._names)
+            rows = torch.nonzero(mask)[:, 0]
+            rows = rows[torch.from_numpy(np.random.default_rng(0).permutation(len(rows))[:2000])]
+            self._X, self._values = X[rows].to(solution.theta), values[rows].to(solution.theta)
+
+    def errors(self, solution: Solution) -> dict[str, float]:
+        if not self._names:
+            return {}
+        gap, size = solution(self._X) - self._values, self._values.norm(dim=0)
+        return {f"error:{n}": float(e) for n, e in zip(self._names, gap.norm(dim=0) / size, strict=True)}
+
+
+def _notes(history: History) -> tuple[str, ...]:
+    """What a person should know of a run's end: here, the sign of a wrong basin."""
+    if not len(history):
+        return ()
+    train, fresh = history["loss"][-1], history["validation"][-1]
+    if fresh > SUSPICIOUS * max(train, 1e-300):
+        return (
+            f"the residual on fresh points ({fresh:.1e}) is {fresh / train:.0f} times that on the training points "
+            f"({train:.1e}): the model fits the points and not the equation; use more points, resample, or another seed",
+        )
+    return ()
+
+
+def _run(
+    solution: Solution, checkpoint: Any, every: float, show: bool | None, observe: Callable[[Solution], None] | None
+) -> Solution:
+    from .runfile import save
+
+    run = _Run(solution)
+    total = run.at.total + sum(s.iterations for s in run.plan.stages[run.at.stage :]) - run.at.iteration
+    saved = time.perf_counter()
+    with reporter(show, run.model.problem.name, total) as screen:
+        try:
+            while not run.at.done:
+                step = _one_step(run)
+                _after_step(run, step, screen, observe)
+                if checkpoint is not None and time.perf_counter() - saved > every:
+                    save(run.now(), checkpoint)
+                    saved = time.perf_counter()
+        except KeyboardInterrupt:
+            run.stops.append(f"interrupted at iteration {run.at.total}")
+            screen.say("interrupted: the run can be resumed")
+        final = run.now()
+        for note in final.notes:
+            screen.say(f"note: {note}")
+    if checkpoint is not None:
+        save(final, checkpoint)
+    return final
+
+
+def _one_step(run: _Run) -> Step:
+    stage = run.plan.stages[run.at.stage]
+    if run.at.state is None:
+        run.move(state=stage.start(run.theta, run.stack))
+    if run.at.iteration >= stage.iterations:
+        return Step(run.stack.losses(run.theta), f"all {stage.iterations} iterations done")
+    run.resample()
+    theta, state, step = stage.step(run.theta, run.at.state, run.stack)
+    if step.stop is None and not math.isfinite(float(step.losses.sum())):
+        bad = [n for n, v in zip(run.stack.terms, step.losses, strict=True) if not math.isfinite(float(v))]
+        step = Step(step.losses, f"the loss of {bad[0]!r} is not finite")
+    elif step.stop is None:
+        run.theta = theta
+    run.move(state=state, iteration=run.at.iteration + 1, total=run.at.total + 1)
+    limit = run.plan.time_limit
+    if step.stop is None and limit is not None and run.clock.read()[0] > limit:
+        step = Step(step.losses, f"the time limit of {limit:g} s is reached")
+        run.move(stage=len(run.plan.stages) - 1)
+    return step
+
+
+def _after_step(run: _Run, step: Step, screen: Reporter, observe: Callable[[Solution], None] | None) -> None:
+    plan, stage = run.plan, run.plan.stages[run.at.stage]
+    finished = step.stop is not None or run.at.iteration >= stage.iterations
+    if finished or run.at.total % plan.log_every == 0:
+        row = run.record(run.stack.losses(run.theta) if finished else step.losses)
+        screen.update(run.at.total, row)
+        if observe is not None:
+            observe(run.now())
+    if finished:
+        reason = step.stop or f"all {stage.iterations} iterations done"
+        run.stops.append(f"{type(stage).__name__}: {reason} (iteration {run.at.total})")
+        screen.say(run.stops[-1])
+        last = run.at.stage + 1 >= len(plan.stages)
+        run.move(stage=run.at.stage + 1, iteration=0, state=run.at.state if last else None, finished=stage)

@@ -1,0 +1,32 @@
+"""Burgers' equation with a shock that forms at x = 0: u_t + u u_x = nu u_xx (Raissi, Perdikaris, Karniadakis 2019)."""
+
+import math
+
+import sympy as sp
+
+import pinnkit as pk
+
+NU = 0.01 / math.pi
+
+
+def burgers(nu: float = NU) -> pk.Problem:
+    """u_t + u u_x = nu u_xx on [-1, 1] x [0, 1], u(x, 0) = -sin(pi x), u(+-1, t) = 0."""
+    x, t = pk.coordinates("x t")
+    u = pk.field("u", x, t)
+    u_t, u_x, u_xx = pk.derivatives(u, "t", "x", "xx")
+    return pk.Problem(
+        name="burgers",
+        fields=u,
+        equations=u_t + u * u_x - sp.Symbol("nu") * u_xx,
+        domain=pk.Box(x=(-1, 1), t=(0, 1)),
+        conditions=[pk.Initial(u, -sp.sin(sp.pi * x)), pk.Dirichlet(u, 0, on="x")],
+        parameters={"nu": nu},
+        reference=pk.Table("burgers.h5") if nu == NU else None,
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 32, 32, 32, 1),
+            points={"pde": 2000},
+            stages=[pk.Adam(1000), pk.SSBroyden(6000)],
+            resample=pk.rad(every=300),
+        ),
+        arguments={"nu": nu},
+    )
