@@ -6,7 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from .activation import Activation
+from .activation import Activation, New
 from .compiler import load
 from .taylor import Channels, Polynomial
 
@@ -19,31 +19,31 @@ class Eager:
     def __init__(self, activation: Activation, channels: Channels) -> None:
         self.activation, self.channels = activation, channels
 
-    def values(self, z: Tensor) -> list[Tensor]:
+    def values(self, z: Tensor, new: New) -> list[Tensor]:
         """sigma and the derivatives that every pass needs (up to order + 2)."""
         return self.activation.tower(z[0], self.channels.order + 2)
 
-    def forward(self, values: list[Tensor], z: Tensor) -> Tensor:
+    def forward(self, values: list[Tensor], z: Tensor, new: New) -> Tensor:
         """h_j = composition of sigma with z, shape (C, B, d)."""
         return torch.stack([_sum(p, values, z) for p in self.channels.composition])
 
-    def reverse(self, values: list[Tensor], z: Tensor, gh: Tensor) -> Tensor:
+    def reverse(self, values: list[Tensor], z: Tensor, gh: Tensor, new: New) -> Tensor:
         """gz_c = sum_j gh_j dh_j/dz_c."""
         gz = torch.zeros_like(z)
         for (j, c), p in self.channels.jacobian.items():
             gz[c] += gh[j] * _sum(p, values, z)
         return gz
 
-    def tangent(self, values: list[Tensor], z: Tensor, dz: Tensor) -> Tensor:
+    def tangent(self, values: list[Tensor], z: Tensor, dz: Tensor, new: New) -> Tensor:
         """dh_j = sum_c dh_j/dz_c dz_c."""
         dh = torch.zeros_like(z)
         for (j, c), p in self.channels.jacobian.items():
             dh[j] += dz[c] * _sum(p, values, z)
         return dh
 
-    def second(self, values: list[Tensor], z: Tensor, dz: Tensor, gh: Tensor, dgh: Tensor) -> Tensor:
+    def second(self, values: list[Tensor], z: Tensor, dz: Tensor, gh: Tensor, dgh: Tensor, new: New) -> Tensor:
         """The tangent of ``reverse`` along (dz, dgh)."""
-        out = self.reverse(values, z, dgh)
+        out = self.reverse(values, z, dgh, new)
         for (j, c, e), p in self.channels.hessian.items():
             out[c] += gh[j] * dz[e] * _sum(p, values, z)
         return out
@@ -76,31 +76,33 @@ class Fused:
             pointers = len(activation.names) + len(inputs) + 1
             self._passes[name].argtypes = [ctypes.c_long] + [ctypes.c_void_p] * pointers
 
-    def values(self, z: Tensor) -> tuple[Tensor, ...]:
+    def values(self, z: Tensor, new: New) -> tuple[Tensor, ...]:
         """The transcendental values of z_0; torch evaluates them, so that both paths round alike."""
-        return self.activation.values(z[0])
+        return self.activation.values(z[0], new)
 
-    def _run(self, name: str, values: tuple[Tensor, ...], z: Tensor, *others: Tensor) -> Tensor:
-        out = torch.empty_like(z)
+    def _run(self, name: str, new: New, values: tuple[Tensor, ...], z: Tensor, *others: Tensor) -> Tensor:
+        out = new(z.shape)
         pointers = [t.data_ptr() for t in (*values, z, *others, out)]
         self._passes[name](z.shape[1] * z.shape[2], *pointers)
         return out
 
-    def forward(self, values: tuple[Tensor, ...], z: Tensor) -> Tensor:
+    def forward(self, values: tuple[Tensor, ...], z: Tensor, new: New) -> Tensor:
         """h_j, shape (C, B, d)."""
-        return self._run("forward", values, z)
+        return self._run("forward", new, values, z)
 
-    def reverse(self, values: tuple[Tensor, ...], z: Tensor, gh: Tensor) -> Tensor:
+    def reverse(self, values: tuple[Tensor, ...], z: Tensor, gh: Tensor, new: New) -> Tensor:
         """gz_c = sum_j gh_j dh_j/dz_c."""
-        return self._run("reverse", values, z, gh)
+        return self._run("reverse", new, values, z, gh)
 
-    def tangent(self, values: tuple[Tensor, ...], z: Tensor, dz: Tensor) -> Tensor:
+    def tangent(self, values: tuple[Tensor, ...], z: Tensor, dz: Tensor, new: New) -> Tensor:
         """dh_j = sum_c dh_j/dz_c dz_c."""
-        return self._run("tangent", values, z, dz)
+        return self._run("tangent", new, values, z, dz)
 
-    def second(self, values: tuple[Tensor, ...], z: Tensor, dz: Tensor, gh: Tensor, dgh: Tensor) -> Tensor:
+    def second(
+        self, values: tuple[Tensor, ...], z: Tensor, dz: Tensor, gh: Tensor, dgh: Tensor, new: New
+    ) -> Tensor:
         """The tangent of ``reverse`` along (dz, dgh)."""
-        return self._run("second", values, z, dz, gh, dgh)
+        return self._run("second", new, values, z, dz, gh, dgh)
 
 
 def _monomial(k: float, m: int, factors: tuple[int, ...], *more: str) -> str:

@@ -6,6 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from .activation import New
 from .compiler import load
 
 _C = """
@@ -77,13 +78,13 @@ def _library(dtype: torch.dtype, device: str) -> ctypes.CDLL | None:
     return library
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """a @ b for contiguous a (M, K) and b (K, N)."""
+def product(a: Tensor, b: Tensor, new: New | None = None) -> Tensor:
+    """a @ b for contiguous a (M, K) and b (K, N), in memory from ``new``."""
     (M, K), N = a.shape, b.shape[1]
     library = _library(a.dtype, a.device.type) if 8 <= N <= _WIDEST and K <= _WIDEST else None
+    out = (new or a.new_empty)((M, N))
     if library is None:
-        return a @ b
-    out = a.new_empty(M, N)
+        return torch.mm(a, b, out=out)
     library.product(M, N, K, a.data_ptr(), b.data_ptr(), out.data_ptr())
     return out
 

@@ -15,8 +15,9 @@ from .network import Harmonics, Network
 from .points import Points
 from .problem import Problem
 from .readout import Readout
+from .tape import Pool
 
-BLOCK = 1024  # points an evaluation works on at once: enough to hide the calls, few enough for the cache
+BLOCK = 2048  # points an evaluation works on at once: enough to hide the calls, few enough for memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ class Stack:
     """
 
     def __init__(self, model: Model, points: Points, weights: Mapping[str, float] | None = None) -> None:
-        self.model, self.points = model, points
+        self.model, self.points, self._pool = model, points, Pool()
         missing = [key for key in model.keys if key not in points or not len(points[key])]
         if missing:
             raise ValueError(
@@ -164,7 +165,8 @@ class Stack:
 
     def _run(self, theta: Tensor, readout: Readout, points: PointSet):
         X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
-        return self.model.tape.run(self.model.split(theta)[0], X, readout.channels)
+        self._pool.release()  # the previous block is done with
+        return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, self._pool)
 
     @cached_property
     def _offsets(self) -> dict[str, int]:
@@ -252,7 +254,7 @@ class Stack:
             coefficients += du + curved[1]
         return out
 
-    def jacobian_blocks(self, theta: Tensor, size: int = BLOCK) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def jacobian_blocks(self, theta: Tensor, size: int = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Blocks (row numbers (m,), r (m,), J (m, P)) that together make the Jacobian."""
         unknowns = self.model.split(theta)[1]
         for key, readout, rows, points in self._blocks(size):

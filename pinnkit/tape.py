@@ -1,12 +1,14 @@
 """A feed-forward network as a list of few operations on jets, each with its reverse, tangent and row passes."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from .activation import Activation
+from .activation import Activation, New
 from .kernel import Eager, Fused, kernel
 from .matmul import gather, product
 from .taylor import Channels
@@ -99,15 +101,37 @@ class Tape:
     operations: tuple[Linear | Activate | Gate, ...]
     count: int
 
-    def run(self, theta: Tensor, X: Tensor, channels: Channels) -> "Pass":
-        """Evaluate the channels of the network at points X (B, d)."""
-        return Pass(self, theta, X, channels)
+    def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: "Pool | None" = None) -> "Pass":
+        """Evaluate the channels of the network at points X (B, d), in memory from ``pool`` if one is given."""
+        return Pass(self, theta, X, channels, pool)
 
 
-def _apply(a: Tensor, b: Tensor) -> Tensor:
+class Pool:
+    """Memory used again by one pass after another: fresh pages cost more than the arithmetic on them."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple, list[Tensor]] = {}
+        self._taken: list[tuple[tuple, Tensor]] = []
+
+    def new(self, shape: Sequence[int], like: Tensor) -> Tensor:
+        """An uninitialised tensor, taken until ``release``."""
+        key = (math.prod(shape), like.dtype, like.device)
+        stock = self._free.setdefault(key, [])
+        flat = stock.pop() if stock else like.new_empty(key[0])
+        self._taken.append((key, flat))
+        return flat.view(shape)
+
+    def release(self) -> None:
+        """Give all taken tensors back; what was computed in them is lost."""
+        for key, flat in self._taken:
+            self._free[key].append(flat)
+        self._taken.clear()
+
+
+def _apply(a: Tensor, b: Tensor, new: New) -> Tensor:
     """a (C, B, in) times b (in, out)."""
     C, B, _ = a.shape
-    return product(a.reshape(C * B, -1), b).view(C, B, -1)
+    return product(a.reshape(C * B, -1), b, new).view(C, B, -1)
 
 
 def _gather(g: Tensor, h: Tensor) -> Tensor:
@@ -138,8 +162,9 @@ class Pass:
     ``output`` has shape (C, B, n). Cotangents G have that shape too, tangents v the shape of theta.
     """
 
-    def __init__(self, tape: Tape, theta: Tensor, X: Tensor, channels: Channels) -> None:
+    def __init__(self, tape: Tape, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None) -> None:
         self.tape, self.theta, self.channels = tape, theta, channels
+        self._new: New = theta.new_empty if pool is None else (lambda shape: pool.new(shape, theta))
         self.values = [tape.features.jet(X, channels)]
         self._saved: list[tuple[Eager | Fused, object] | None] = []
         for op in tape.operations:
@@ -149,13 +174,13 @@ class Pass:
         saved = None
         if isinstance(op, Linear):
             W, b = op.weights(self.theta)
-            out = _apply(self.values[op.source], W.T.contiguous())
+            out = _apply(self.values[op.source], W.T.contiguous(), self._new)
             out[0] += b
         elif isinstance(op, Activate):
             z = self.values[op.source]
             step = kernel(op.activation, self.channels, z.dtype, z.device)
-            saved = (step, step.values(z))
-            out = step.forward(saved[1], z)
+            saved = (step, step.values(z, self._new))
+            out = step.forward(saved[1], z, self._new)
         else:
             f, u, v = (self.values[i] for i in (op.f, op.u, op.v))
             out = v + _leibniz(f, u - v, self.channels)
@@ -179,10 +204,10 @@ class Pass:
             if isinstance(op, Linear):
                 visit(op, g, self.values[op.source])
                 if op.source:
-                    _accumulate(gradient, op.source, _apply(g, op.weights(self.theta)[0]))
+                    _accumulate(gradient, op.source, _apply(g, op.weights(self.theta)[0], self._new))
             elif isinstance(op, Activate):
                 step, values = self._saved[i]
-                _accumulate(gradient, op.source, step.reverse(values, self.values[op.source], g))
+                _accumulate(gradient, op.source, step.reverse(values, self.values[op.source], g, self._new))
             else:
                 f, u, v = (self.values[k] for k in (op.f, op.u, op.v))
                 gd = _leibniz_reverse(g, f, self.channels)
@@ -223,14 +248,15 @@ class Pass:
             if isinstance(op, Linear):
                 W, _ = op.weights(self.theta)
                 dW, db = op.weights(v)
-                dz = _apply(self.values[op.source], dW.T.contiguous())
+                dz = _apply(self.values[op.source], dW.T.contiguous(), self._new)
                 if op.source:
-                    dz += _apply(tangents[op.source], W.T.contiguous())
+                    dz += _apply(tangents[op.source], W.T.contiguous(), self._new)
                 dz[0] += db
                 tangents.append(dz)
             elif isinstance(op, Activate):
                 step, values = self._saved[i]
-                tangents.append(step.tangent(values, self.values[op.source], tangents[op.source]))
+                moved = step.tangent(values, self.values[op.source], tangents[op.source], self._new)
+                tangents.append(moved)
             else:
                 f, u, w = (self.values[k] for k in (op.f, op.u, op.v))
                 df, du, dw = (tangents[k] for k in (op.f, op.u, op.v))
@@ -253,7 +279,7 @@ class Pass:
             elif isinstance(op, Activate):
                 step, values = self._saved[i]
                 z, dz = self.values[op.source], tangents[op.source]
-                both = step.reverse(values, z, g), step.second(values, z, dz, g, dg)
+                both = step.reverse(values, z, g, self._new), step.second(values, z, dz, g, dg, self._new)
                 _accumulate_pair(pairs, op.source, both)
             else:
                 self._second_gate(op, g, dg, tangents, pairs)
@@ -266,7 +292,8 @@ class Pass:
         if op.source:
             W += _gather(g, tangents[op.source])
             weights, moved = op.weights(self.theta)[0], op.weights(v)[0]
-            _accumulate_pair(pairs, op.source, (_apply(g, weights), _apply(dg, weights) + _apply(g, moved)))
+            dh = _apply(dg, weights, self._new) + _apply(g, moved, self._new)
+            _accumulate_pair(pairs, op.source, (_apply(g, weights, self._new), dh))
 
     def _second_gate(self, op: Gate, g, dg, tangents, pairs) -> None:
         def back(a: Tensor, b: Tensor) -> Tensor:
