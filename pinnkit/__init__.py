@@ -1,43 +1,35 @@
 """pinnkit: physics-informed models, trained, explained and certified."""
 
-from .condition import (
-    Dirichlet as Dirichlet,
-    Initial as Initial,
-    Neumann as Neumann,
-    Observations as Observations,
-    Operator as Operator,
-    Periodic as Periodic,
-    PointSet as PointSet,
-    Robin as Robin,
-    normals as normals,
-)
-from .domain import Box as Box
-from .equation import coordinates as coordinates, derivatives as derivatives, field as field
-from .expression import function as function
-from .geometry import Geometry as Geometry
-from .network import MLP as MLP, Fourier as Fourier, Harmonics as Harmonics, ModifiedMLP as ModifiedMLP
-from .optim import (
-    LBFGS as LBFGS,
-    SOAP as SOAP,
-    Adam as Adam,
-    LevenbergMarquardt as LevenbergMarquardt,
-    SSBroyden as SSBroyden,
-)
-from .points import Points as Points, sample as sample
-from .problem import Problem as Problem
-from .reference import Computed as Computed, Exact as Exact, Table as Table
-from .resample import (
-    R3 as R3,
-    Resample as Resample,
-    draw as draw,
-    rad as rad,
-    rar_d as rar_d,
-    rar_g as rar_g,
-    residual_score as residual_score,
-    uniform as uniform,
-)
-from .residual import Model as Model, Stack as Stack
-from .solution import Solution as Solution
-from .train import Recipe as Recipe, resume as resume, solve as solve
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import *  # noqa: F403
 
 __version__ = "0.1.0"
+
+
+class _Package(ModuleType):
+    """Public names come from ``api`` at their first use: the command line's help need not wait for torch."""
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__"):
+            names = vars(import_module(".api", __name__))
+            if name in names and not name.startswith("_"):
+                return vars(self).setdefault(name, names[name])
+            if name in vars(self):  # a module that was loaded just now
+                return vars(self)[name]
+        raise AttributeError(f"pinnkit has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The functions pinnkit.problem and pinnkit.report stand before the modules of these names.
+        if not (name in ("problem", "report") and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *(n for n in vars(import_module(".api", __name__)) if n[0] != "_")})
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,7 +1,6 @@
-"""Conditions that make an equation a problem: initial, Dirichlet, Neumann, Robin, periodic, operator, data."""
+"""Conditions that make an equation a problem: initial, boundary, periodic, any operator, measured data."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,15 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from .domain import Domain
-from .expression import function
+from .pointset import PointSet as PointSet
+from .value import Value, as_expression, expression
 
-Value = sp.Expr | float | Callable[..., Tensor]
+On = str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Residual:
-    """An expression that vanishes at the points of ``key``; where ``image`` is set, its value there is subtracted."""
+    """An expression that vanishes at the points of ``key``; with ``image`` its value there is subtracted."""
 
     name: str
     expression: sp.Expr
@@ -31,16 +31,7 @@ def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
     return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
 
 
-def expression(value: Value, variables: Sequence[sp.Symbol]) -> sp.Expr:
-    """A value as an expression; a callable takes the coordinates as tensors of shape (B,)."""
-    if callable(value) and not isinstance(value, sp.Basic):
-        return function(value)(*variables)
-    if isinstance(value, str):
-        raise TypeError(f"{value!r} is text: give a SymPy expression, a number or a callable of the coordinates")
-    return sp.sympify(value)
-
-
-def _key(on: str | Sequence[str]) -> str:
+def _key(on: On) -> str:
     return on if isinstance(on, str) else "+".join(on)
 
 
@@ -53,18 +44,22 @@ class Initial:
     order: int = 0
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        _settle(self, "value")
+
     @property
     def name(self) -> str:
         """The term's name in losses and reports."""
         return f"{self.u.func} initial" + (f" (d{self.order}t)" if self.order else "")
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows; ValueError where the domain has no time."""
+        """The residual rows; ValueError where the domain has no time, or for a strange order."""
         if domain.time is None:
-            raise ValueError(f"{self.name}: the domain has no time coordinate; use Dirichlet on a face instead")
+            raise ValueError(f"{self.name}: the domain has no time coordinate: use Dirichlet on a face")
+        _check_order(self.name, self.order)
         t = self.u.args[domain.names.index(domain.time)]
         u = self.u.diff(t, self.order) if self.order else self.u
-        return [Residual(self.name, u - expression(self.value, self.u.args), "initial")]
+        return [Residual(self.name, u - self.value, "initial")]
 
 
 @dataclass(frozen=True)
@@ -73,8 +68,11 @@ class Dirichlet:
 
     u: AppliedUndef
     value: Value = 0.0
-    on: str | tuple[str, ...] = "boundary"
+    on: On = "boundary"
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self, "value")
 
     @property
     def name(self) -> str:
@@ -82,24 +80,9 @@ class Dirichlet:
         return f"{self.u.func} on {_key(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows."""
+        """The residual rows; ValueError where ``on`` is no part of the boundary."""
         _check_face(self, domain)
-        return [Residual(self.name, self.u - expression(self.value, self.u.args), _key(self.on))]
-
-
-def _check_face(condition: Any, domain: Domain) -> None:
-    try:
-        domain.measure(condition.on)
-    except (ValueError, KeyError) as error:
-        raise ValueError(
-            f"{type(condition).__name__} on {condition.on!r} is not on the domain's boundary: choose among "
-            f"boundary, {', '.join(domain.faces)}"
-        ) from error
-
-
-def _normal_derivative(u: AppliedUndef, domain: Domain) -> sp.Expr:
-    space = [v for v in u.args if v.name != domain.time]
-    return sum(n * u.diff(v) for n, v in zip(normals(*space), space, strict=True))
+        return [Residual(self.name, self.u - self.value, _key(self.on))]
 
 
 @dataclass(frozen=True)
@@ -108,8 +91,11 @@ class Neumann:
 
     u: AppliedUndef
     value: Value = 0.0
-    on: str | tuple[str, ...] = "boundary"
+    on: On = "boundary"
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self, "value")
 
     @property
     def name(self) -> str:
@@ -117,9 +103,9 @@ class Neumann:
         return f"d{self.u.func}/dn on {_key(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows."""
+        """The residual rows; ValueError where ``on`` is no part of the boundary."""
         _check_face(self, domain)
-        row = _normal_derivative(self.u, domain) - expression(self.value, self.u.args)
+        row = _normal_derivative(self.u, domain) - self.value
         return [Residual(self.name, row, _key(self.on))]
 
 
@@ -131,8 +117,11 @@ class Robin:
     a: Value
     b: Value
     value: Value = 0.0
-    on: str | tuple[str, ...] = "boundary"
+    on: On = "boundary"
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self, "a", "b", "value")
 
     @property
     def name(self) -> str:
@@ -140,20 +129,23 @@ class Robin:
         return f"{self.u.func} Robin on {_key(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows."""
+        """The residual rows; ValueError where ``on`` is no part of the boundary."""
         _check_face(self, domain)
-        a, b, g = (expression(v, self.u.args) for v in (self.a, self.b, self.value))
-        return [Residual(self.name, a * self.u + b * _normal_derivative(self.u, domain) - g, _key(self.on))]
+        row = self.a * self.u + self.b * _normal_derivative(self.u, domain) - self.value
+        return [Residual(self.name, row, _key(self.on))]
 
 
 @dataclass(frozen=True)
 class Periodic:
-    """u and its first ``order`` normal derivatives agree on the two faces of a coordinate of a box."""
+    """u and its first ``order`` derivatives by a coordinate of a box agree on that coordinate's two faces."""
 
     u: AppliedUndef
     coordinate: str
     order: int = 1
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self)
 
     @property
     def name(self) -> str:
@@ -161,9 +153,12 @@ class Periodic:
         return f"{self.u.func} periodic in {self.coordinate}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows, one for every order."""
-        if self.coordinate not in domain.space or not hasattr(domain, "face_pair"):
-            raise ValueError(f"{self.name}: expected a space coordinate of a Box, one of {', '.join(domain.space)}")
+        """The residual rows, one for every order; ValueError where the coordinate has no pair of faces."""
+        if not hasattr(domain, "face_pair"):
+            raise ValueError(f"{self.name}: only a Box has opposite faces, and the domain is {domain!r}")
+        if self.coordinate not in domain.space:
+            raise ValueError(f"{self.name}: expected a space coordinate, one of {', '.join(domain.space)}")
+        _check_order(self.name, self.order)
         variable = self.u.args[domain.names.index(self.coordinate)]
         key = f"periodic_{self.coordinate}"
         rows = [Residual(self.name, self.u, key, image=True)]
@@ -174,23 +169,29 @@ class Periodic:
 
 @dataclass(frozen=True)
 class Operator:
-    """Any expression in fields, coordinates and normals that vanishes on part of the boundary, inside or initially."""
+    """An expression in fields, coordinates and normals that vanishes on the boundary, inside or initially."""
 
     name: str
     expression: sp.Expr
-    on: str | tuple[str, ...] = "boundary"
+    on: On = "boundary"
     weight: float = 1.0
 
     def residuals(self, domain: Domain) -> list[Residual]:
         """The residual rows; ``on`` may also be "pde" (the interior) or "initial"."""
+        if self.on == "initial" and domain.time is None:
+            raise ValueError(f"{self.name}: the domain has no time coordinate: use a part of the boundary")
         if self.on not in ("pde", "initial"):
             _check_face(self, domain)
-        return [Residual(self.name, self.expression, _key(self.on))]
+        return [Residual(self.name, as_expression(self.expression, self.name), _key(self.on))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observations:
-    """Measured values of a field (or of any expression in the fields) at given points: X (n, d), values (n,)."""
+    """Measured values of a field (or of any expression in the fields) at given points: X (n, d), values (n,).
+
+    Raises:
+        ValueError: shapes that do not match, no points, or numbers that are not finite.
+    """
 
     u: sp.Expr
     X: Tensor
@@ -199,12 +200,13 @@ class Observations:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        X = torch.as_tensor(np.asarray(self.X), dtype=torch.float64)
-        values = torch.as_tensor(np.asarray(self.values), dtype=torch.float64).reshape(-1)
-        if X.ndim != 2 or len(X) != len(values):
+        X, values = (_numbers(self.name, v) for v in (self.X, self.values))
+        if X.ndim != 2 or values.shape not in ((len(X),), (len(X), 1)) or not len(X):
             raise ValueError(
-                f"{self.name}: expected X of shape (n, d) and n values, got {tuple(X.shape)} and {tuple(values.shape)}"
+                f"{self.name}: expected X of shape (n, d) and values of shape (n,), n at least 1, got "
+                f"{tuple(X.shape)} and {tuple(values.shape)}"
             )
+        values = values.reshape(-1)
         bad = (~torch.isfinite(X)).any(1) | ~torch.isfinite(values)
         if bad.any():
             raise ValueError(
@@ -215,10 +217,20 @@ class Observations:
         object.__setattr__(self, "values", values)
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows."""
+        """The residual rows; ValueError where the points do not lie in the domain."""
         if self.X.shape[1] != len(domain.names):
-            raise ValueError(f"{self.name}: X has {self.X.shape[1]} columns, the domain {len(domain.names)} coordinates")
-        return [Residual(self.name, self.u - self.symbol, self.name)]
+            raise ValueError(
+                f"{self.name}: X has {self.X.shape[1]} columns, expected one for every coordinate "
+                f"({', '.join(domain.names)})"
+            )
+        outside = ~domain.inside(self.X)
+        if outside.any():
+            first = int(outside.nonzero()[0])
+            raise ValueError(
+                f"{self.name}: {int(outside.sum())} of {len(self.X)} observation points lie outside the "
+                f"domain (first at row {first}, {self.X[first].tolist()}): remove them, or enlarge the domain"
+            )
+        return [Residual(self.name, as_expression(self.u, self.name) - self.symbol, self.name)]
 
     @property
     def symbol(self) -> sp.Symbol:
@@ -229,48 +241,49 @@ class Observations:
 Condition = Initial | Dirichlet | Neumann | Robin | Periodic | Operator | Observations
 
 
-@dataclass(frozen=True)
-class PointSet:
-    """Points X (n, d) with what belongs to each: normals or data as columns, an image point, a weight of mean 1."""
+def _settle(condition: Any, *names: str) -> None:
+    """Make the values expressions, once: a callable wrapped twice would be two functions."""
+    if not isinstance(condition.u, AppliedUndef):
+        raise TypeError(
+            f"{type(condition).__name__} is on {condition.u}: expected a field such as u(x, t); derivatives "
+            "have Neumann, Initial with an order, and Operator"
+        )
+    for name in names:
+        value = expression(getattr(condition, name), condition.u.args, f"{name} of {condition.name!r}")
+        object.__setattr__(condition, name, value)
 
-    X: Tensor
-    columns: Mapping[str, Tensor] = field(default_factory=dict)
-    image: Tensor | None = None
-    weights: Tensor | None = None
 
-    def __post_init__(self) -> None:
-        if self.X.ndim != 2:
-            raise ValueError(f"a point set has shape (n, d), got {tuple(self.X.shape)}")
-        if not torch.isfinite(self.X).all():
-            raise ValueError("a point set contains coordinates that are not finite: remove them")
+def _numbers(name: str, values: Any) -> Tensor:
+    if isinstance(values, Tensor):
+        return values.detach().to(torch.float64)
+    try:
+        return torch.as_tensor(np.asarray(values, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected arrays of numbers, got {type(values).__name__}") from None
 
-    def __len__(self) -> int:
-        return len(self.X)
 
-    def __getitem__(self, rows: Any) -> "PointSet":
-        def pick(values: Tensor | None) -> Tensor | None:
-            return None if values is None else values[rows]
+def _check_order(name: str, order: Any) -> None:
+    if not isinstance(order, int) or order < 0:
+        raise ValueError(f"{name}: the order is {order!r}: expected 0, 1, 2 ..., 0 being the value itself")
 
-        columns = {k: v[rows] for k, v in self.columns.items()}
-        return PointSet(self.X[rows], columns, pick(self.image), pick(self.weights))
 
-    def to(self, like: Tensor) -> "PointSet":
-        """The same points in the dtype and on the device of ``like``."""
-        columns = {k: v.to(like) for k, v in self.columns.items()}
-        image = None if self.image is None else self.image.to(like)
-        weights = None if self.weights is None else self.weights.to(like)
-        return PointSet(self.X.to(like), columns, image, weights)
+def _check_face(condition: Any, domain: Domain) -> None:
+    parts = (condition.on,) if isinstance(condition.on, str) else tuple(condition.on)
+    kind = type(condition).__name__
+    if domain.time is not None and any(p in (domain.time, f"{domain.time}_min", "initial") for p in parts):
+        raise ValueError(f"{kind} on {condition.on!r}: the initial time is no boundary: use Initial")
+    try:
+        measure = domain.measure(condition.on)
+    except (ValueError, KeyError, TypeError):
+        measure = 0.0
+    if not measure > 0:
+        pairs = domain.space if hasattr(domain, "face_pair") else ()
+        raise ValueError(
+            f"{kind} on {condition.on!r} is not on the domain's boundary: choose among "
+            f"{', '.join(('boundary', *pairs, *domain.faces))}"
+        )
 
-    def join(self, other: "PointSet") -> "PointSet":
-        """Both sets, this one first; weights are 1 where only one side has them."""
-        weights = None
-        if self.weights is not None or other.weights is not None:
-            ones = [torch.ones_like(s.X[:, 0]) if s.weights is None else s.weights for s in (self, other)]
-            weights = torch.cat(ones)
-        image = None if self.image is None else torch.cat([self.image, other.image])
-        columns = {k: torch.cat([v, other.columns[k]]) for k, v in self.columns.items()}
-        return PointSet(torch.cat([self.X, other.X]), columns, image, weights)
 
-    def weighted(self, weights: Tensor | None) -> "PointSet":
-        """The same points with these weights."""
-        return replace(self, weights=weights)
+def _normal_derivative(u: AppliedUndef, domain: Domain) -> sp.Expr:
+    space = [v for v in u.args if v.name != domain.time]
+    return sum(n * u.diff(v) for n, v in zip(normals(*space), space, strict=True))

@@ -18,23 +18,44 @@ def coordinates(names: str) -> tuple[sp.Symbol, ...]:
 
 
 def field(name: str, *variables: sp.Symbol) -> AppliedUndef:
-    """An unknown function of the coordinates: ``u = field("u", x, t)``."""
+    """An unknown function of the coordinates: ``u = field("u", x, t)``.
+
+    Raises:
+        ValueError: no coordinates, the same one twice, or something that is not a symbol.
+    """
+    distinct = {v for v in variables if isinstance(v, sp.Symbol)}
+    if not variables or len(distinct) < len(variables):
+        raise ValueError(
+            f"field({name!r}) is given ({', '.join(map(str, variables))}): expected different coordinates, "
+            f'as in x, t = pk.coordinates("x t"); {name} = pk.field("{name}", x, t)'
+        )
     return sp.Function(name, real=True)(*variables)
 
 
 def parse_index(suffix: str, names: Sequence[str]) -> Index:
-    """The multi-index of a derivative's suffix: "xxt" by coordinates (x, t) is (2, 1); ValueError if unreadable."""
+    """The multi-index of a derivative's suffix: "xxt" by coordinates (x, t) is (2, 1).
+
+    Raises:
+        ValueError: a suffix that is not a row of coordinates.
+    """
     count = [0] * len(names)
     pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
     if not re.fullmatch(f"({pattern})*", suffix):
-        raise ValueError(f"derivative {suffix!r}: expected a product of the coordinates {', '.join(names)}")
+        raise ValueError(
+            f"the derivative {suffix!r} is by something that is not a coordinate: expected the names "
+            f"{', '.join(names)} in a row, such as {names[0] * 2!r}"
+        )
     for name in re.findall(pattern, suffix):
         count[list(names).index(name)] += 1
     return tuple(count)
 
 
 def derivatives(u: AppliedUndef, *suffixes: str) -> tuple[sp.Expr, ...] | sp.Expr:
-    """Derivatives of a field by name: ``u_t, u_x, u_xx = derivatives(u, "t", "x", "xx")``."""
+    """Derivatives of a field by name: ``u_t, u_x, u_xx = derivatives(u, "t", "x", "xx")``.
+
+    Raises:
+        ValueError: a name that is not a product of the field's coordinates.
+    """
     names = [s.name for s in u.args]
     found = tuple(differentiate(u, parse_index(s, names)) for s in suffixes)
     return found if len(found) > 1 else found[0]
@@ -59,7 +80,8 @@ class Slot:
     def symbol(self, letter: str) -> sp.Symbol:
         """A symbol that names the slot, e.g. u0_20 for the second derivative by the first coordinate."""
         name = "+".join("".join(map(str, index)) for _, index in self.channel)
-        return sp.Symbol(f"{letter}{self.output}_{name}" + (f"@{self.image}" if self.image else ""), real=True)
+        image = f"@{self.image}" if self.image else ""
+        return sp.Symbol(f"{letter}{self.output}_{name}{image}", real=True)
 
 
 @dataclass(frozen=True)
@@ -73,33 +95,51 @@ class Lowered:
 def lower(
     expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol]
 ) -> Lowered:
-    """Name every derivative of a field in the expressions by a symbol."""
-    evaluated = [sp.sympify(e).doit() for e in expressions]
+    """Name every derivative of a field in the expressions by a symbol.
+
+    Raises:
+        ValueError: anything but the fields and their derivatives by their own coordinates.
+    """
+    fields, variables = list(fields), list(variables)
+    given = [sp.sympify(e) for e in expressions]
+    _check_derivatives(given, fields)
+    evaluated = [e.doit() for e in given]
     replace: dict[sp.Expr, sp.Symbol] = {}
     slots: dict[sp.Symbol, Slot] = {}
-    for e in evaluated:
-        for atom in e.atoms(sp.Derivative) | e.atoms(AppliedUndef):
-            u = atom.expr if isinstance(atom, sp.Derivative) else atom
-            if u not in fields:
-                continue
-            index = [0] * len(variables)
-            for variable, times in atom.variable_count if isinstance(atom, sp.Derivative) else ():
-                index[list(variables).index(variable)] += int(times)
-            slot = Slot(list(fields).index(u), partial(tuple(index)))
-            replace[atom] = slot.symbol("u")
-            slots[replace[atom]] = slot
+    for atom in set().union(*(e.atoms(sp.Derivative, AppliedUndef, sp.Subs, sp.Integral) for e in evaluated)):
+        u = atom.expr if isinstance(atom, sp.Derivative) else atom
+        if u not in fields:
+            raise ValueError(
+                f"{atom} stands in an expression: expected only the fields {', '.join(map(str, fields))} and "
+                "their derivatives; a field's value at a place belongs in a condition"
+            )
+        index = [0] * len(variables)
+        for variable, times in atom.variable_count if isinstance(atom, sp.Derivative) else ():
+            index[variables.index(variable)] += int(times)
+        slot = Slot(fields.index(u), partial(tuple(index)))
+        replace[atom] = slot.symbol("u")
+        slots[replace[atom]] = slot
     lowered = tuple(e.xreplace(replace) for e in evaluated)
     used = set().union(*(e.free_symbols for e in lowered))
     return Lowered(lowered, {s: slot for s, slot in sorted(slots.items(), key=str) if s in used})
+
+
+def _check_derivatives(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:
+    for atom in set().union(*(e.atoms(sp.Derivative) for e in expressions)):
+        strange = [v for v in atom.variables if atom.expr in fields and v not in atom.expr.args]
+        if strange:
+            raise ValueError(
+                f"{atom} differentiates by {strange[0]}, which is not a coordinate of {atom.expr}: use "
+                f"pinnkit.derivatives with the names {', '.join(map(str, atom.expr.args))}"
+            )
 
 
 def at_image(lowered: Lowered, variables: Sequence[sp.Symbol], number: int) -> Lowered:
     """The same expressions at another point: coordinates and field symbols are renamed ``...@number``."""
     moved = {s: Slot(slot.output, slot.channel, number) for s, slot in lowered.slots.items()}
     rename = {s: slot.symbol("u") for s, slot in moved.items()} | {v: at(v, number) for v in variables}
-    return Lowered(
-        tuple(e.xreplace(rename) for e in lowered.expressions), {slot.symbol("u"): slot for slot in moved.values()}
-    )
+    expressions = tuple(e.xreplace(rename) for e in lowered.expressions)
+    return Lowered(expressions, {slot.symbol("u"): slot for slot in moved.values()})
 
 
 def at(variable: sp.Symbol, number: int) -> sp.Symbol:
@@ -108,7 +148,7 @@ def at(variable: sp.Symbol, number: int) -> sp.Symbol:
 
 
 def collapse(lowered: Lowered) -> Lowered:
-    """Merge second derivatives that occur only in one weighted sum (a Laplacian) into a single channel."""
+    """Merge second derivatives that occur only in one weighted sum D (a Laplacian) into a single channel."""
     orders = [sum(slot.channel[0][1]) for slot in lowered.slots.values()]
     second = sorted({slot.channel[0][1] for slot in lowered.slots.values() if sum(slot.channel[0][1]) == 2})
     if len(second) < 2 or max(orders) > 2:
@@ -117,22 +157,16 @@ def collapse(lowered: Lowered) -> Lowered:
     if weights is None:
         return lowered
     merged: Channel = tuple((weights[i], i) for i in second)
-    replace, slots = {}, {s: slot for s, slot in lowered.slots.items() if slot.channel[0][1] not in second}
-    groups: dict[tuple[int, int], dict[Index, sp.Symbol]] = {}
+    replace, slots = {}, {}
     for symbol, slot in lowered.slots.items():
-        if slot.channel[0][1] in second:
-            groups.setdefault((slot.output, slot.image), {})[slot.channel[0][1]] = symbol
-    for (output, number), members in groups.items():
-        slot = Slot(output, merged, number)
-        total = slot.symbol("u")
-        slots[total] = slot
-        first, *others = members
-        replace[members[first]] = (total - sum(weights[i] * members[i] for i in others)) / weights[first]
-    expressions = tuple(sp.expand(e.subs(replace)) for e in lowered.expressions)
-    left = set().union(*(e.free_symbols for e in expressions))
-    if any(symbol in left for members in groups.values() for symbol in members.values()):
-        return lowered
-    return Lowered(expressions, slots)
+        if slot.channel[0][1] not in second:
+            slots[symbol] = slot
+            continue
+        total = Slot(slot.output, merged, slot.image)
+        slots[total.symbol("u")] = total
+        # What depends on D alone keeps its value when one derivative stands for D and the others for 0.
+        replace[symbol] = total.symbol("u") if slot.channel[0][1] == second[0] else sp.S.Zero
+    return Lowered(tuple(e.subs(replace) for e in lowered.expressions), slots)
 
 
 def _common_weights(lowered: Lowered, second: list[Index]) -> dict[Index, float] | None:
@@ -149,14 +183,20 @@ def _common_weights(lowered: Lowered, second: list[Index]) -> dict[Index, float]
                 continue
             if any(slope == 0 for slope in slopes.values()):
                 return None
-            ratios = {i: sp.simplify(slope / slopes[second[0]]) for i, slope in slopes.items()}
+            ratios = {i: _ratio(slope, slopes[second[0]]) for i, slope in slopes.items()}
             if not all(r.is_number for r in ratios.values()):
                 return None
             found = {i: float(r) for i, r in ratios.items()}
-            if weights is not None and any(abs(found[i] - weights[i]) > 1e-12 * abs(weights[i]) for i in second):
+            known = found if weights is None else weights
+            if any(abs(found[i] - known[i]) > 1e-12 * abs(known[i]) for i in second):
                 return None
-            weights = found
+            weights = known
     return weights
+
+
+def _ratio(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    ratio = a / b
+    return ratio if ratio.is_number else sp.simplify(ratio)
 
 
 @dataclass(frozen=True)
@@ -187,7 +227,6 @@ def insert(
                     needed[N] = source
                     coefficients[N] = coefficients.get(N, sp.S.Zero) + coefficient
         rename = {v: at(v, slot.image) for v in variables}
-        affine[symbol] = Affine(
-            constant.xreplace(rename), {N: c.xreplace(rename) for N, c in coefficients.items()}
-        )
+        moved = {N: c.xreplace(rename) for N, c in coefficients.items()}
+        affine[symbol] = Affine(constant.xreplace(rename), moved)
     return affine, needed

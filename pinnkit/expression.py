@@ -1,5 +1,7 @@
 """SymPy expressions evaluated on tensors: a short list of torch operations, shared subexpressions once."""
 
+import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
@@ -9,49 +11,106 @@ from torch import Tensor
 
 Value = Tensor | float
 
-_FUNCTIONS: dict[type, Callable[[Tensor], Tensor]] = {
+_FUNCTIONS: dict[type, Callable[..., Tensor]] = {
     sp.sin: torch.sin, sp.cos: torch.cos, sp.tan: torch.tan, sp.exp: torch.exp, sp.log: torch.log,
-    sp.sinh: torch.sinh, sp.cosh: torch.cosh, sp.tanh: torch.tanh, sp.Abs: torch.abs, sp.sign: torch.sign,
+    sp.sinh: torch.sinh, sp.cosh: torch.cosh, sp.tanh: torch.tanh,
+    sp.sec: lambda x: 1 / torch.cos(x), sp.csc: lambda x: 1 / torch.sin(x),
+    sp.cot: lambda x: 1 / torch.tan(x), sp.coth: lambda x: 1 / torch.tanh(x),
+    sp.sech: lambda x: 1 / torch.cosh(x), sp.csch: lambda x: 1 / torch.sinh(x),
     sp.asin: torch.asin, sp.acos: torch.acos, sp.atan: torch.atan, sp.erf: torch.erf, sp.erfc: torch.erfc,
-    sp.floor: torch.floor, sp.Heaviside: lambda x: (x > 0).to(x.dtype),
+    sp.asinh: torch.asinh, sp.acosh: torch.acosh, sp.atanh: torch.atanh,
+    sp.Abs: torch.abs, sp.sign: torch.sign, sp.floor: torch.floor, sp.ceiling: torch.ceil,
+    sp.Not: torch.logical_not,
+    sp.DiracDelta: lambda x, order=0: torch.zeros_like(x),  # a derivative is taken almost everywhere
 }  # fmt: skip
 _RELATIONS = {
-    sp.StrictLessThan: torch.lt, sp.LessThan: torch.le, sp.StrictGreaterThan: torch.gt, sp.GreaterThan: torch.ge,
+    sp.StrictLessThan: operator.lt, sp.LessThan: operator.le, sp.Equality: operator.eq,
+    sp.StrictGreaterThan: operator.gt, sp.GreaterThan: operator.ge, sp.Unequality: operator.ne,
+    sp.Mod: operator.mod,
 }  # fmt: skip
 
 
 class Opaque(sp.Function):
-    """A function of which only numerical values are known; its derivatives come from automatic differentiation."""
+    """A function of which only values are known; its derivatives come from automatic differentiation."""
 
+    is_real = True
     call: Callable[..., Tensor]
+    slopes: dict[int, type["Opaque"]]
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """The partial derivative by one argument, again an opaque function."""
-        return _slope(type(self), argindex)(*self.args)
+        known = type(self).slopes
+        if argindex not in known:
+            known[argindex] = _slope(type(self), argindex)
+        return known[argindex](*self.args)
+
+    def _eval_evalf(self, prec: int) -> None:
+        return None  # SymPy would take a function of the same name from mpmath
 
 
 def function(call: Callable[..., Tensor], name: str | None = None) -> type[Opaque]:
-    """A SymPy function that evaluates ``call`` elementwise on tensors of shape (B,), for use in any expression.
+    """A SymPy function that evaluates ``call`` elementwise on tensors (B,), for use in any expression.
 
-    Example: ``source = pk.function(measured, "q")`` and then ``u.diff(t) - u.diff(x, 2) - source(x, t)``.
+    Example: ``source = pk.function(measured, "q")`` and then ``u.diff(t) - u.diff(x, 2) - source(x, t)``. Its
+    derivatives, where they are needed, are those of torch.func.
+
+    Raises:
+        TypeError: what is given cannot be called.
     """
-    return type(name or getattr(call, "__name__", "f"), (Opaque,), {"call": staticmethod(call)})
-
-
-_SLOPES: dict[tuple[type, int], type[Opaque]] = {}
+    if not callable(call):
+        raise TypeError(f"function({call!r}): expected a Python callable of tensors")
+    name = name or getattr(call, "__name__", "f")
+    members = {"call": staticmethod(call), "slopes": {}}
+    return type(name if name.isidentifier() else "f", (Opaque,), members)
 
 
 def _slope(base: type[Opaque], argindex: int) -> type[Opaque]:
-    if (base, argindex) not in _SLOPES:
+    def call(*arguments: Tensor) -> Tensor:
+        def total(argument: Tensor) -> Tensor:
+            return _opaque(base, *arguments[: argindex - 1], argument, *arguments[argindex:]).sum()
 
-        def call(*arguments: Tensor) -> Tensor:
-            def total(argument: Tensor) -> Tensor:
-                return base.call(*arguments[: argindex - 1], argument, *arguments[argindex:]).sum()
-
+        try:
             return torch.func.grad(total)(arguments[argindex - 1])
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(
+                f"a derivative of the function {base.__name__} is needed and torch cannot take it ({error}): "
+                "write it in torch operations, or use soft conditions (hard=False)"
+            ) from error
 
-        _SLOPES[base, argindex] = function(call, f"{base.__name__}_{argindex}")
-    return _SLOPES[base, argindex]
+    return function(call, f"{base.__name__}_{argindex}")
+
+
+def _opaque(f: type[Opaque], *arguments: Value) -> Tensor:
+    """f at points, shape (B,); numbers and arrays that the callable may return become tensors."""
+    like = next(a for a in arguments if isinstance(a, Tensor))
+    full = [a if isinstance(a, Tensor) else torch.full_like(like, a) for a in arguments]
+    full = torch.broadcast_tensors(*full)
+    out = f.call(*full)
+    if not isinstance(out, Tensor):
+        out = torch.as_tensor(out, dtype=like.dtype, device=like.device)
+    if out.shape not in ((), full[0].shape):
+        raise ValueError(
+            f"the function {f.__name__} gave shape {tuple(out.shape)} for {tuple(full[0].shape)} points: "
+            "return one number for every point"
+        )
+    return out.expand(full[0].shape)
+
+
+def number(e: sp.Basic) -> float:
+    """The value of an expression without symbols.
+
+    Raises:
+        ValueError: a complex, infinite or undefined number.
+    """
+    for f in e.atoms(Opaque):
+        arguments = [torch.tensor([number(a)], dtype=torch.float64) for a in f.args]
+        e = e.xreplace({f: sp.Float(_opaque(type(f), *arguments).item(), 17)})
+    try:
+        return float(e)
+    except TypeError:
+        raise ValueError(
+            f"the expression contains {e}, which is not a real number: use real constants"
+        ) from None
 
 
 class Program:
@@ -68,9 +127,15 @@ class Program:
         self._constants: dict[int, float] = {}
         self._steps: list[tuple[Callable, int, tuple[int, ...]]] = []
         self._size = len(self.inputs)
-        whole = [sp.sympify(e) for e in (*(d for _, d in definitions), *expressions)]  # expressions, never text
+        self._like: int | None = None  # the slot of a tensor of shape (B,), where a step needs one
+        self._pending: dict[sp.Symbol, sp.Basic] = {}
+        whole = [sp.sympify(e, strict=True) for e in (*(d for _, d in definitions), *expressions)]
         replacements, reduced = sp.cse(whole, symbols=sp.numbered_symbols("_shared"), order="none")
-        self._pending = dict(replacements)
+        constants: dict[sp.Symbol, sp.Basic] = {}
+        for symbol, e in replacements:
+            e = e.xreplace(constants)
+            (self._pending if e.free_symbols else constants)[symbol] = e
+        reduced = [e.xreplace(constants) for e in reduced]
         self._pending |= {symbol: e for (symbol, _), e in zip(definitions, reduced, strict=False)}
         self.outputs = tuple(self._emit(e) for e in reduced[len(definitions) :])
 
@@ -81,6 +146,9 @@ class Program:
             slots[i] = values[symbol]
         for i, constant in self._constants.items():
             slots[i] = constant
+        if self._like is not None:
+            tensors = [v for v in values.values() if isinstance(v, Tensor)]
+            slots[self._like] = max(tensors, key=lambda v: v.ndim)
         for call, target, sources in self._steps:
             slots[target] = call(*[slots[s] for s in sources])
         return [slots[i] for i in self.outputs]
@@ -102,85 +170,92 @@ class Program:
         if e in self._pending:
             self._slots[e] = self._emit(self._pending[e])
             return self._slots[e]
-        if not e.free_symbols and isinstance(e, sp.Expr) and not e.has(Opaque):
+        if isinstance(e, sp.Expr) and not e.free_symbols:
             target = self._new(e)
-            self._constants[target] = float(e)
+            self._constants[target] = number(e)
             return target
+        return self._operation(e)
+
+    def _operation(self, e: sp.Basic) -> int:
         if isinstance(e, sp.Add):
             return self._add(e)
         if isinstance(e, sp.Mul):
-            return self._step(e, _product, e.args)
+            return self._multiply(e)
         if isinstance(e, sp.Pow):
             return self._power(e)
-        if isinstance(e, Opaque):
-            return self._step(e, _broadcast(type(e).call), e.args)
-        if isinstance(e, (sp.Max, sp.Min)):
-            return self._step(e, _extreme(torch.maximum if isinstance(e, sp.Max) else torch.minimum), e.args)
         if isinstance(e, sp.Piecewise):
             return self._piecewise(e)
+        if isinstance(e, Opaque):
+            return self._step(e, lambda *values: _opaque(type(e), *values), e.args)
+        if e.func in _REDUCTIONS:
+            return self._step(e, _REDUCTIONS[e.func], e.args)
         if e.func in _RELATIONS:
-            return self._step(e, _broadcast(_RELATIONS[e.func]), e.args)
-        if isinstance(e, (sp.And, sp.Or)):
-            return self._step(e, _extreme(torch.logical_and if isinstance(e, sp.And) else torch.logical_or), e.args)
+            return self._step(e, _RELATIONS[e.func], e.args)
+        if isinstance(e, sp.Heaviside):
+            middle = number(e.args[1])
+            return self._step(e, lambda x: torch.heaviside(x, torch.full_like(x, middle)), e.args[:1])
         if e.func in _FUNCTIONS:
             return self._step(e, _FUNCTIONS[e.func], e.args)
         raise ValueError(
-            f"the expression contains {e.func.__name__}({', '.join(map(str, e.args))}), which has no torch counterpart: "
-            "write it in elementary functions, or wrap a Python callable with pinnkit.function"
+            f"the expression contains {e.func.__name__}({', '.join(map(str, e.args))}), which has no torch "
+            "counterpart: write it in elementary functions, or wrap a Python callable with pinnkit.function"
         )
 
     def _add(self, e: sp.Add) -> int:
         """a + k b + ... with numeric factors folded into the addition."""
-        pairs = [term.as_coeff_Mul() for term in e.args]
-        rest = [b for _, b in pairs]
-        factors = [float(k) for k, _ in pairs]
-        constant = sum(k * float(b) for k, b in zip(factors, rest, strict=True) if not b.free_symbols)
-        kept = [(k, b) for k, b in zip(factors, rest, strict=True) if b.free_symbols]
+        constant, kept = 0.0, []
+        for k, b in (term.as_coeff_Mul() for term in e.args):
+            if b.free_symbols:
+                kept.append((float(k), b))
+            else:
+                constant += float(k) * number(b)
         kept.sort(key=lambda pair: abs(pair[0] - 1))
         weights = tuple(k for k, _ in kept)
         return self._step(e, lambda *values: _sum(weights, constant, values), [b for _, b in kept])
 
+    def _multiply(self, e: sp.Mul) -> int:
+        """a b ... with all constants in one factor."""
+        factor = math.prod(number(a) for a in e.args if not a.free_symbols)
+        kept = [a for a in e.args if a.free_symbols]
+        if factor == 1:
+            return self._step(e, operator.mul if len(kept) == 2 else _product, kept)
+        return self._step(e, lambda *values: _product(*values) * factor, kept)
+
     def _power(self, e: sp.Pow) -> int:
         base, exponent = e.args
-        if exponent.is_Number:
-            p = float(exponent)
+        if not exponent.free_symbols:
+            p = number(exponent)
             return self._step(e, _POWERS.get(p, lambda x: x**p), [base])
-        if base is sp.E:
-            return self._step(e, torch.exp, [exponent])
-        return self._step(e, lambda x, y: x**y, [base, exponent])
+        return self._step(e, operator.pow, [base, exponent])
 
     def _piecewise(self, e: sp.Piecewise) -> int:
         conditions = [c for _, c in e.args if c is not sp.true]
-        closed = len(conditions) < len(e.args)
-        values = [v for v, _ in e.args[: len(conditions) + closed]]
-        n = len(conditions)
+        n, closed = len(conditions), len(conditions) < len(e.args)
 
-        def call(*slots: Value) -> Tensor:
-            like = slots[0]
-            full = [v if isinstance(v, Tensor) else torch.full_like(like, v, dtype=_float(slots)) for v in slots[n:]]
-            result = full[-1] if closed else torch.full_like(full[-1], torch.nan)
+        def call(like: Tensor, *slots: Value) -> Tensor:
+            full = [v if isinstance(v, Tensor) else torch.full_like(like, v) for v in slots[n:]]
+            result = full[-1] if closed else torch.full_like(like, torch.nan)
             for condition, value in reversed(list(zip(slots[:n], full[:n], strict=True))):
                 result = torch.where(condition, value, result)
             return result
 
-        return self._step(e, call, [*conditions, *values])
-
-
-def _float(slots: Sequence[Value]) -> torch.dtype:
-    return next((s.dtype for s in slots if isinstance(s, Tensor) and s.is_floating_point()), torch.float64)
+        if self._like is None:
+            self._like = self._new(sp.Dummy("like"))
+        sources = [self._emit(a) for a in (*conditions, *(v for v, _ in e.args))]
+        target = self._new(e)
+        self._steps.append((call, target, (self._like, *sources)))
+        return target
 
 
 def _product(*values: Value) -> Value:
-    scalars = [v for v in values if not isinstance(v, Tensor)]
-    tensors = [v for v in values if isinstance(v, Tensor)]
-    out = reduce(torch.mul, tensors)
-    return out * reduce(lambda a, b: a * b, scalars) if scalars else out
+    return reduce(operator.mul, values)
 
 
 def _sum(weights: tuple[float, ...], constant: float, values: tuple[Value, ...]) -> Value:
     out = values[0] if weights[0] == 1 else values[0] * weights[0]
     for k, value in zip(weights[1:], values[1:], strict=True):
-        out = torch.add(out, value, alpha=k) if isinstance(out, Tensor) and isinstance(value, Tensor) else out + k * value
+        both = isinstance(out, Tensor) and isinstance(value, Tensor)
+        out = torch.add(out, value, alpha=k) if both else out + k * value
     return out + constant if constant else out
 
 
@@ -192,16 +267,13 @@ def _extreme(pick: Callable) -> Callable:
     return call
 
 
-def _broadcast(call: Callable) -> Callable:
-    def broadcast(*values: Value) -> Tensor:
-        like = next((v for v in values if isinstance(v, Tensor)), torch.zeros(1, dtype=torch.float64))
-        full = [v if isinstance(v, Tensor) else torch.full_like(like, v) for v in values]
-        return call(*torch.broadcast_tensors(*full))
-
-    return broadcast
-
-
+_REDUCTIONS: dict[type, Callable[..., Tensor]] = {
+    sp.Max: _extreme(torch.maximum), sp.Min: _extreme(torch.minimum), sp.atan2: _extreme(torch.atan2),
+    sp.And: _extreme(torch.logical_and), sp.Or: _extreme(torch.logical_or),
+    sp.Xor: _extreme(torch.logical_xor),
+}  # fmt: skip
 _POWERS: dict[float, Callable[[Value], Value]] = {
+    1.0: lambda x: x,
     2.0: lambda x: x * x,
     3.0: lambda x: x * x * x,
     4.0: lambda x: (x * x) * (x * x),

@@ -42,7 +42,7 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Fourier:
-    """``count`` pairs sin(2 pi b.x), cos(2 pi b.x) of the scaled coordinates, b ~ N(0, scale^2) (Tancik et al. 2020)."""
+    """``count`` pairs sin(2 pi b.x), cos(2 pi b.x) of scaled coordinates, b ~ N(0, scale^2) (Tancik et al. 2020)."""
 
     count: int = 16
     scale: float = 1.0

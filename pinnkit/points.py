@@ -49,18 +49,20 @@ def sample(
 ) -> Points:
     """Collocation points for every point set of a problem.
 
-    ``counts`` gives the number by set name, or one number for the interior; sets not named get a fifth of the interior's.
+    ``counts`` gives the number by set name, or one for the interior; sets not named get a fifth of the interior's.
     Raises ValueError for a set that the problem does not have, or a count below 1.
     """
     counts = {"pde": counts} if isinstance(counts, int) else dict(counts)
     unknown = set(counts) - set(problem.keys)
     if unknown:
-        raise ValueError(f"{problem.name} has no point set {sorted(unknown)[0]!r}: its sets are {', '.join(problem.keys)}")
+        first = sorted(unknown)[0]
+        raise ValueError(f"{problem.name} has no point set {first!r}: its sets are {', '.join(problem.keys)}")
     bad = [key for key, n in counts.items() if n < 1]
     if bad:
         raise ValueError(f"the number of points for {bad[0]!r} is {counts[bad[0]]}: give at least 1")
     rest = max(1, counts.get("pde", 1000) // 5)
     sets = {}
     for i, key in enumerate(problem.keys):
-        sets[key] = problem.sample(key, counts.get(key, rest if key != "pde" else 1000), method=method, seed=seed + 7919 * i)
+        n = counts.get(key, 1000 if key == "pde" else rest)
+        sets[key] = problem.sample(key, n, method=method, seed=seed + 7919 * i)
     return Points(sets)

@@ -1,18 +1,19 @@
 """A problem: equations, domain, conditions, parameters and a reference, stated once in SymPy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
-import torch
 from sympy.core.function import AppliedUndef
-from torch import Tensor
 
-from .condition import Condition, Initial, Observations, PointSet, Residual
+from .condition import Condition, Observations, PointSet, Residual
 from .domain import Domain
-from .reference import Reference
+from .reference import Exact, Reference
+from .statement import check, finite
+from .value import as_expression
+from .wellposed import check_counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +21,11 @@ class Problem:
     """Fields u of coordinates x with equations(u) = 0 in a domain, and conditions.
 
     ``equations`` is one expression or a mapping from names to expressions, each understood as "= 0".
-    ``parameters`` gives the value of every symbol in them; ``unknowns`` the starting value of coefficients that are
-    trained with the network (an inverse problem). ``recipe`` holds settings that solve the problem well.
+    ``parameters`` gives the value of every symbol in them; ``unknowns`` the starting value of coefficients
+    that are trained with the network (an inverse problem). ``recipe`` holds settings that solve it well.
+
+    Raises:
+        ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
     """
 
     name: str
@@ -39,15 +43,15 @@ class Problem:
         def fix(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        fix("fields", (self.fields,) if isinstance(self.fields, AppliedUndef) else tuple(self.fields))
+        single = isinstance(self.fields, sp.Basic) or not isinstance(self.fields, Sequence)
+        fix("fields", (self.fields,) if single else tuple(self.fields))
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
-        fix("equations", {k: sp.sympify(e) for k, e in equations.items()})  # expressions, never text
+        fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
         fix("conditions", tuple(self.conditions))
-        fix("parameters", {str(k): float(v) for k, v in self.parameters.items()})
-        fix("unknowns", {str(k): float(v) for k, v in self.unknowns.items()})
-        _check_names(self)
-        _check_symbols(self)
-        _check_count(self)
+        fix("parameters", finite(self.name, self.parameters))
+        fix("unknowns", finite(self.name, self.unknowns))
+        check(self)
+        check_counts(self)
 
     @property
     def variables(self) -> tuple[sp.Symbol, ...]:
@@ -65,7 +69,7 @@ class Problem:
         rows = [Residual(name, e, "pde") for name, e in self.equations.items()]
         for condition in self.conditions:
             rows += condition.residuals(self.domain)
-        return tuple(rows)
+        return tuple(_unify(rows, self.variables))
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -86,7 +90,11 @@ class Problem:
         return {s: sp.Float(self.parameters[s.name], 17) for s in symbols if s.name in self.parameters}
 
     def sample(self, key: str, n: int, *, method: str = "sobol", seed: int = 0) -> PointSet:
-        """n points for the point set ``key``; ValueError where the problem has no such set."""
+        """n points for the point set ``key``; of observations all that there are.
+
+        Raises:
+            ValueError: a set that the problem does not have.
+        """
         if key not in self.keys:
             raise ValueError(f"{self.name} has no point set {key!r}: its sets are {', '.join(self.keys)}")
         for condition in self.conditions:
@@ -101,8 +109,8 @@ class Problem:
             return PointSet(low, image=high)
         on = tuple(key.split("+"))
         X, normals = self.domain.sample_boundary(n, on if len(on) > 1 else key, method=method, seed=seed)
-        columns = {f"n_{name}": normals[:, i] for i, name in enumerate(self.domain.names) if name in self.domain.space}
-        return PointSet(X, columns)
+        space = [i for i, name in enumerate(self.domain.names) if name != self.domain.time]
+        return PointSet(X, {f"n_{self.domain.names[i]}": normals[:, i] for i in space})
 
     def latex(self) -> str:
         """The equations as LaTeX, one line each."""
@@ -112,85 +120,21 @@ class Problem:
         return f"$$\\begin{{gathered}}{self.latex()}\\end{{gathered}}$$"
 
     def verify(self, n: int = 64, seed: int = 0) -> dict[str, float]:
-        """The largest |residual| of the reference's closed form in every term: the proof that it is a solution."""
-        from .reference import Exact
+        """The largest |residual| of the closed form, relative to its terms, at n points of every term.
+
+        Raises:
+            ValueError: a problem whose reference is not a closed form.
+        """
         from .verify import exact_residuals
 
         if not isinstance(self.reference, Exact):
-            raise ValueError(f"{self.name}: only a closed-form reference can be substituted into the equation")
+            raise ValueError(f"{self.name}: only a closed form (pinnkit.Exact) can be put into the equation")
         return exact_residuals(self, n, seed)
 
 
-def _check_names(problem: Problem) -> None:
-    for u in problem.fields:
-        names = tuple(s.name for s in u.args)
-        if names != problem.domain.names:
-            raise ValueError(
-                f"{problem.name}: field {u} depends on ({', '.join(names)}), the domain has the coordinates "
-                f"({', '.join(problem.domain.names)}): use the same ones in the same order"
-            )
-    names = [r.name for r in problem.residuals]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise ValueError(f"{problem.name}: two terms are called {twice[0]!r}: join the conditions or rename one")
-
-
-def _check_symbols(problem: Problem) -> None:
-    data = {c.symbol.name for c in problem.conditions if isinstance(c, Observations)}
-    normals = {f"n_{name}" for name in problem.domain.space}
-    known = {s.name for s in problem.variables} | set(problem.parameters) | set(problem.unknowns) | data
-    for residual in problem.residuals:
-        allowed = known | (normals if residual.key not in ("pde", "initial") else set())
-        extra = sorted(s.name for s in residual.expression.free_symbols if s.name not in allowed)
-        if extra:
-            raise ValueError(
-                f"{problem.name}, {residual.name!r}: {', '.join(extra)} is neither a coordinate nor a parameter: "
-                "give it a value in parameters, or a starting value in unknowns"
-            )
-        strange = sorted(str(u) for u in residual.expression.atoms(AppliedUndef) if u not in problem.fields)
-        if strange:
-            raise ValueError(
-                f"{problem.name}, {residual.name!r}: {strange[0]} is not one of the fields "
-                f"{', '.join(map(str, problem.fields))}"
-            )
-    both = sorted(set(problem.parameters) & set(problem.unknowns))
-    if both:
-        raise ValueError(f"{problem.name}: {both[0]} is given both as a parameter and as an unknown")
-
-
-def _time_order(problem: Problem, u: AppliedUndef) -> int:
-    t = next(s for s in problem.variables if s.name == problem.domain.time)
-    orders = [0]
-    for e in problem.equations.values():
-        for atom in e.doit().atoms(sp.Derivative):
-            if atom.expr == u:
-                orders.append(sum(int(n) for v, n in atom.variable_count if v == t))
-    return max(orders)
-
-
-def _check_count(problem: Problem) -> None:
-    data = any(isinstance(c, Observations) for c in problem.conditions)
-    if len(problem.equations) < len(problem.fields) and not data:
-        raise ValueError(
-            f"{problem.name} is ill-posed: {len(problem.equations)} equations for {len(problem.fields)} fields "
-            f"({', '.join(problem.field_names)}): add equations or observations"
-        )
-    if problem.unknowns and not data and len(problem.equations) <= len(problem.fields):
-        raise ValueError(f"{problem.name}: the unknowns {', '.join(problem.unknowns)} need observations to be found")
-    if problem.domain.time is None or data:
-        return
-    for u in problem.fields:
-        order = _time_order(problem, u)
-        given = sorted(c.order for c in problem.conditions if isinstance(c, Initial) and c.u == u)
-        if given != list(range(order)) and not (order == 0):
-            raise ValueError(
-                f"{problem.name} is ill-posed: the equation has order {order} in time for {u}, so it needs Initial "
-                f"conditions of orders {list(range(order))}, got {given}"
-            )
-
-
-def as_tensor(values: Any, like: Tensor | None = None) -> Tensor:
-    """Numbers as a tensor, float64 unless ``like`` says otherwise."""
-    if isinstance(values, Tensor):
-        return values if like is None else values.to(like)
-    return torch.as_tensor(values, dtype=torch.float64 if like is None else like.dtype)
+def _unify(rows: Sequence[Residual], variables: Sequence[sp.Symbol]) -> list[Residual]:
+    """Symbols of one name are one number, whatever was assumed of them; only coordinates stay as they are."""
+    names = {v.name for v in variables}
+    symbols = set().union(*(r.expression.free_symbols for r in rows))
+    same = {s: sp.Symbol(s.name, real=True) for s in symbols if s.name not in names}
+    return [replace(r, expression=r.expression.xreplace(same)) for r in rows]

@@ -2,10 +2,10 @@
 
 import sys
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Reporter(Protocol):
@@ -63,7 +63,16 @@ class _Lines(_Silent):
 class _Bar(_Silent):
     """A live bar."""
 
-    def __init__(self, name: str, total: int, console: Console) -> None:
+    def __init__(self, name: str, total: int, console: "Console") -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )  # fmt: skip
+
         self._bar = Progress(
             TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             TimeRemainingColumn(), TextColumn("{task.fields[summary]}"), console=console,
@@ -86,7 +95,11 @@ class _Bar(_Silent):
 
 def reporter(show: bool | None, name: str, total: int) -> Reporter:
     """A bar where there is a terminal, lines where ``show`` asks for them anyway, silence where it is False."""
+    if show is False:
+        return _Silent()
+    from rich.console import Console  # its import draws from Python's global random numbers
+
     console = Console(stderr=True)
-    if show is False or (show is None and not console.is_terminal and not console.is_jupyter):
+    if show is None and not console.is_terminal and not console.is_jupyter:
         return _Silent()
     return _Bar(name, total, console) if console.is_terminal or console.is_jupyter else _Lines(name, total)

@@ -32,12 +32,13 @@ class Readout:
     ) -> None:
         self.names = tuple(r.name for r in residuals)
         self.variables, self.unknowns = fields[0].args, tuple(unknowns)
-        lowered = collapse(_lower(residuals, fields, self.variables))
+        stated = _lower(residuals, fields, self.variables)
+        lowered = collapse(Lowered(tuple(e.subs(parameters) for e in stated.expressions), stated.slots))
         ansatz = {u: tuple(sp.sympify(e) for e in pair) for u, pair in ansatz.items()}
         affine, self.slots = insert(lowered, fields, self.variables, ansatz)
         self.images = 1 + max((s.image for s in lowered.slots.values()), default=0)
         self.channels = Channels.closed(len(self.variables), {s.channel for s in self.slots.values()})
-        self._rows = [e.subs(parameters) for e in lowered.expressions]
+        self._rows = list(lowered.expressions)
         self._affine = {
             u: Affine(a.constant.subs(parameters), {N: c.subs(parameters) for N, c in a.coefficients.items()})
             for u, a in affine.items()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +26,7 @@ class Reference(Protocol):
     error: float
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The axes of a tensor grid, its points X (n, d), a mask (n,) of points inside, values (n, fields)."""
+        """Axes of a tensor grid, its points X (n, d), a mask (n,) of those inside, values (n, fields)."""
 
 
 def _grid(domain: Domain, shape: tuple[int, ...] | None = None) -> tuple[Axes, Tensor, Tensor]:
@@ -36,30 +36,48 @@ def _grid(domain: Domain, shape: tuple[int, ...] | None = None) -> tuple[Axes, T
 
 @dataclass(frozen=True, eq=False)
 class Exact:
-    """A closed form: expressions of the coordinates (and parameters), one for every field."""
+    """A closed form: expressions of the coordinates, and parameters by name, one for every field."""
 
     solution: Mapping[AppliedUndef, sp.Expr]
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, float] = field(default_factory=dict)
     error: float = 0.0
 
     def __call__(self, X: Tensor) -> Tensor:
-        """Values at points X (n, d), shape (n, fields)."""
-        variables = next(iter(self.solution)).args
-        values = {s: X[:, i] for i, s in enumerate(variables)}
-        out = self._program(values)
+        """Values at points X (n, d), shape (n, fields), the fields in the order of ``solution``."""
+        out = self._program({s: X[:, i] for i, s in enumerate(self.variables)})
         return torch.stack([v if isinstance(v, Tensor) else torch.full_like(X[:, 0], v) for v in out], 1)
+
+    @property
+    def variables(self) -> tuple[sp.Symbol, ...]:
+        """The coordinates."""
+        return next(iter(self.solution)).args
+
+    def expression(self, u: AppliedUndef) -> sp.Expr:
+        """The closed form of a field with all parameters as numbers.
+
+        Raises:
+            ValueError: a symbol that is neither a coordinate nor a parameter.
+        """
+        e = sp.sympify(self.solution[u], strict=True)
+        known = {}
+        for s in sorted(e.free_symbols - set(self.variables), key=str):
+            if s.name not in self.parameters:
+                raise ValueError(
+                    f"the closed form of {u} contains {s}, which is neither a coordinate nor among its "
+                    f"parameters ({', '.join(self.parameters) or 'none'}): give its value there"
+                )
+            known[s] = sp.Float(self.parameters[s.name], 17)
+        return e.subs(known)
 
     @cached_property
     def _program(self) -> Program:
-        variables = next(iter(self.solution)).args
-        given = [sp.sympify(e) for e in self.solution.values()]
-        known = {s: sp.Float(self.parameters[s.name], 17) for e in given for s in e.free_symbols - set(variables)}
-        return Program([e.subs(known) for e in given], variables)
+        return Program([self.expression(u) for u in self.solution], self.variables)
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The closed form on a uniform grid."""
         axes, X, mask = _grid(domain)
-        return axes, X, mask, self(X)
+        order = [str(u.func) for u in self.solution]
+        return axes, X, mask, self(X)[:, [order.index(name) for name in names]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +128,17 @@ class Table:
         return str(self._content[0]["method"])
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The table's own nodes and values."""
+        """The table's own nodes and values.
+
+        Raises:
+            ValueError: a table of other coordinates or fields, or a file that cannot be read.
+        """
         _, axes, values = self._content
+        if tuple(axes) != domain.names or not set(names) <= set(values):
+            raise ValueError(
+                f"{self.file} holds {', '.join(values)} by ({', '.join(axes)}): expected {', '.join(names)} "
+                f"by ({', '.join(domain.names)})"
+            )
         X = np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1)
         columns = np.stack([values[n].ravel() for n in names], 1)
         return axes, torch.as_tensor(X), torch.ones(len(X), dtype=torch.bool), torch.as_tensor(columns)

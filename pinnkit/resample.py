@@ -1,5 +1,6 @@
 """Adaptive collocation: score candidates, select, and return new points (Wu et al. 2023; Daw et al. 2023 for R3)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -44,7 +45,14 @@ def probability(score: Tensor, k: float = 1.0, c: float = 1.0) -> np.ndarray:
 
 
 def draw(
-    candidates: PointSet, score: Tensor, n: int, *, k: float = 1.0, c: float = 1.0, how: str = "systematic", seed: int = 0
+    candidates: PointSet,
+    score: Tensor,
+    n: int,
+    *,
+    k: float = 1.0,
+    c: float = 1.0,
+    how: str = "systematic",
+    seed: int = 0,
 ) -> PointSet:
     """n of the candidates: "random" by probability, "top" scores, or "systematic" along a space-filling curve.
 
@@ -99,7 +107,9 @@ class Resample:
     """Replace the points of the sets ``keys`` by a draw from fresh candidates, or add to them.
 
     Every ``every`` iterations from iteration ``after`` on; until ``warm_up`` rounds have passed the draw is uniform,
-    because a score of a network that knows nothing yet leads into wrong basins. ``add`` = 0 replaces.
+    because a score of a network that knows nothing yet leads into wrong basins. ``add`` = 0 replaces; then the number
+    of points is multiplied by ``growth`` in every round up to ``most``: few points are quick at first, many are needed
+    by a strong optimiser in the end.
     """
 
     score: Score = residual_score
@@ -107,6 +117,8 @@ class Resample:
     c: float = 1.0
     how: str = "systematic"
     add: int = 0
+    growth: float = 1.0
+    most: int = 0
     candidates: int = 10_000
     keys: tuple[str, ...] = ("pde",)
     every: int = 300
@@ -120,7 +132,7 @@ class Resample:
         for i, key in enumerate(self.keys):
             old = points[key]
             seed = int(np.random.SeedSequence([self.seed, round, i]).generate_state(1)[0])
-            n = self.add or len(old)
+            n = self.add or max(len(old), min(self.most, math.ceil(len(old) * self.growth)))
             pool = solution.problem.sample(key, max(self.candidates, n), method="random", seed=seed).to(old.X)
             score = uniform_score if round < self.warm_up else self.score
             new = draw(pool, score(solution, key, pool), n, k=self.k, c=self.c, how=self.how, seed=seed)

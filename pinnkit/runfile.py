@@ -1,1 +1,225 @@
-def save(s,p): raise NotImplementedError
+"""Run files: a solution and all that training left behind in one HDF5 file, to be resumed exactly."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from . import catalogue, hdf5
+from .condition import PointSet
+from .hdf5 import Json
+from .history import History
+from .network import Network
+from .points import Points
+from .problem import Problem
+from .resample import Resampler
+from .residual import Model
+from .settings import decode, encode, missing
+from .solution import Solution
+from .train import Plan, Progress
+
+FORMAT, VERSION = "pinnkit-run", 1
+_COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
+
+
+def save(solution: Solution, path: str | Path) -> Path:
+    """Write a solution to one file, which holds all of the old run or all of the new one at any moment.
+
+    What no file can hold (a network or a score of one's own) is named in a warning; ``load`` takes it again.
+
+    Raises:
+        OSError: a missing folder or a full disk; the file that was there stays as it was.
+    """
+    tree = _run_tree(solution)
+    plan = tree["progress"]["plan"].value if "progress" in tree else None
+    for name in missing(decode([tree["network"].value, plan])):
+        warnings.warn(
+            f"{path} cannot hold {name}, which is not pinnkit's own: give it again to pinnkit.load",
+            stacklevel=2,
+        )
+    return hdf5.write(path, FORMAT, VERSION, tree)
+
+
+def load(
+    path: str | Path,
+    problem: Problem | None = None,
+    *,
+    network: Network | None = None,
+    resample: Resampler | None = None,
+    device: Any = None,
+) -> Solution:
+    """The solution in a run file, on the CPU unless told otherwise; ``pinnkit.resume`` goes on with it.
+
+    The problem is found in the catalogue, else it must be given: code that a file names is never executed.
+    ``network`` and ``resample`` stand in for those of one's own, which no file can hold.
+
+    Raises:
+        FileNotFoundError: no such file; ValueError: a damaged or foreign file, one of a later version, or a
+        problem that is missing or not the one that was solved.
+    """
+    tree = hdf5.read(path, FORMAT, VERSION)
+    try:
+        problem = _find_problem(path, tree["problem"]) if problem is None else problem
+        _check_same(path, problem, tree["problem"], tree["versions"])
+        solution = _solution(path, tree, problem, network, resample)
+    except KeyError as error:
+        raise ValueError(
+            f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save"
+        ) from error
+    return solution if device is None else _move(solution, device)
+
+
+def header(path: str | Path) -> dict[str, Any]:
+    """What a run file says of its "problem" (name, origin, arguments, latex) and "device"; raises as ``load``."""
+    return hdf5.read(path, FORMAT, VERSION, only=("problem",))
+
+
+def _run_tree(solution: Solution) -> dict[str, Any]:
+    return {
+        "problem": _problem_tree(solution.problem),
+        "network": Json(encode(solution.network)),
+        "hard": Json(solution.model.hard),
+        "theta": solution.theta,
+        "device": str(solution.theta.device),
+        "points": {key: _points_tree(points) for key, points in solution.points.items()},
+        "weights": Json(encode(solution.weights)),
+        "history": {name: solution.history[name] for name in solution.history.columns},
+        "columns": Json(list(solution.history.columns)),
+        "stops": Json(list(solution.stops)),
+        "notes": Json(list(solution.notes)),
+        "versions": Json(dict(solution.versions)),
+        "grid": solution.grid_arrays(),
+    } | ({} if solution.progress is None else {"progress": _progress_tree(solution.progress)})
+
+
+def _problem_tree(problem: Problem) -> dict[str, Any]:
+    source = dict(catalogue.origin(problem) or {})
+    arguments = encode(source.pop("arguments", problem.arguments))
+    return {
+        "name": problem.name,
+        "origin": Json(source),
+        "arguments": Json(arguments),
+        "latex": problem.latex(),
+    } | {name: Json(value) for name, value in _facts(problem).items()}
+
+
+def _facts(problem: Problem) -> dict[str, Any]:
+    """What must agree for two problems to be the same one."""
+    return {
+        "coordinates": list(problem.domain.names),
+        "bounds": problem.domain.bounds.tolist(),
+        "fields": list(problem.field_names),
+        "terms": [r.name for r in problem.residuals],
+        "parameters": dict(problem.parameters),
+        "unknowns": dict(problem.unknowns),
+    }
+
+
+def _points_tree(points: PointSet) -> dict[str, Any]:
+    tree = {"X": points.X, "columns": points.columns, "image": points.image, "weights": points.weights}
+    return {name: value for name, value in tree.items() if value is not None}
+
+
+def _progress_tree(progress: Progress) -> dict[str, Any]:
+    counts = {name: getattr(progress, name) for name in _COUNTS}
+    plan = {f.name: getattr(progress.plan, f.name) for f in fields(Plan)}
+    tree = {**counts, "plan": Json(encode(plan)), "finished": Json(encode(progress.finished))}
+    return tree if progress.state is None else tree | {"state": _visible(progress.state)}
+
+
+def _visible(state: Mapping[str, Any]) -> dict[str, Any]:
+    """An optimiser's state without what it only keeps at hand."""
+    kept = {key: value for key, value in state.items() if not key.startswith("_")}
+    return {key: _visible(value) if isinstance(value, Mapping) else value for key, value in kept.items()}
+
+
+def _find_problem(path: str | Path, tree: Mapping[str, Any]) -> Problem:
+    source, arguments = tree["origin"], decode(tree["arguments"])
+    if missing(arguments):
+        raise ValueError(
+            f"{path} does not hold the problem's argument {missing(arguments)[0]}: give problem=... to load"
+        )
+    if "catalogue" in source:
+        return catalogue.problem(source["catalogue"], **arguments)
+    given = "".join(f", {k}={v!r}" for k, v in arguments.items())
+    if "file" in source:
+        raise ValueError(
+            f"{path} solves the problem of {source['file']}, which is not executed unasked: give "
+            f"problem=pinnkit.from_file({source['file']!r}{given})"
+        )
+    raise ValueError(
+        f"{path} solves {tree['name']!r}, which is not in the catalogue: give problem=... to pinnkit.load"
+    )
+
+
+def _check_same(
+    path: str | Path, problem: Problem, tree: Mapping[str, Any], versions: Mapping[str, str]
+) -> None:
+    from .versions import versions as now
+
+    found = _facts(problem)
+    if versions.get("sympy") == now()["sympy"]:  # another version may print the same equation differently
+        found["latex"] = problem.latex()
+    for name, value in found.items():
+        if value != tree[name]:
+            raise ValueError(
+                f"{path} holds no solution of this problem {problem.name!r}: its {name} are {tree[name]}, "
+                f"the problem's {value}"
+            )
+
+
+def _solution(
+    path: str | Path,
+    tree: Mapping[str, Any],
+    problem: Problem,
+    network: Network | None,
+    resample: Resampler | None,
+) -> Solution:
+    if network is None:
+        network = decode(tree["network"])
+        if missing(network):
+            raise ValueError(f"{path} does not hold {missing(network)[0]}: give network=... to pinnkit.load")
+    model = Model(problem, network, tree["hard"])
+    if tuple(tree["theta"].shape) != (model.count,):
+        raise ValueError(
+            f"{path} holds {tree['theta'].numel()} parameters, this network and problem have {model.count}"
+        )
+    return Solution(
+        model,
+        tree["theta"],
+        Points({key: _points(points) for key, points in tree["points"].items()}),
+        tree["weights"],
+        History({name: tuple(tree["history"][name].tolist()) for name in tree["columns"]}),
+        tuple(tree["stops"]),
+        tuple(tree["notes"]),
+        _progress(tree["progress"], resample) if "progress" in tree else None,
+        tree["versions"],
+    )
+
+
+def _points(tree: Mapping[str, Any]) -> PointSet:
+    return PointSet(tree["X"], tree["columns"], tree.get("image"), tree.get("weights"))
+
+
+def _progress(tree: Mapping[str, Any], resample: Resampler | None) -> Progress:
+    plan = Plan(**decode(tree["plan"]))
+    plan = plan if resample is None else replace(plan, resample=resample)
+    counts = {name: tree[name] for name in _COUNTS}
+    return Progress(plan, state=tree.get("state"), finished=decode(tree["finished"]), **counts)
+
+
+def _move(solution: Solution, device: Any) -> Solution:
+    """The solution on a device, its optimiser's state with it."""
+
+    def move(tree: Any) -> Any:
+        if isinstance(tree, Mapping):
+            return {key: move(value) for key, value in tree.items()}
+        return tree.to(device) if isinstance(tree, Tensor) else tree
+
+    progress = solution.progress
+    if progress is not None:
+        progress = replace(progress, state=move(progress.state))
+    return replace(solution.to(device), progress=progress)

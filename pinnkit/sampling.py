@@ -1,10 +1,11 @@
 """Points of the unit cube: low-discrepancy sequences, finite designs, and the sharing out of numbers."""
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 
 METHODS = ("sobol", "halton", "lhs", "hammersley", "random", "grid")
 SEQUENCES = ("sobol", "halton", "random")
@@ -106,12 +107,12 @@ def apportion(n: int, weights: Sequence[float]) -> list[int]:
 def _sobol(n: int, dim: int, seed: int | None) -> np.ndarray:
     # A power of two is drawn and cut, because scipy warns of any other number.
     m = int(np.ceil(np.log2(n)))
-    points = qmc.Sobol(dim, scramble=seed is not None, rng=_rng(seed)).random_base2(m)[:n]
+    points = _qmc().Sobol(dim, scramble=seed is not None, rng=_rng(seed)).random_base2(m)[:n]
     return points + 0.5 ** (m + 1) if seed is None else points
 
 
 def _halton(n: int, dim: int, seed: int | None) -> np.ndarray:
-    sequence = qmc.Halton(dim, scramble=seed is not None, rng=_rng(seed))
+    sequence = _qmc().Halton(dim, scramble=seed is not None, rng=_rng(seed))
     if seed is None:
         sequence.fast_forward(1)
     return sequence.random(n)
@@ -123,7 +124,7 @@ def _hammersley(n: int, dim: int, seed: int | None) -> np.ndarray:
 
 
 def _lhs(n: int, dim: int, seed: int | None) -> np.ndarray:
-    return qmc.LatinHypercube(dim, rng=_rng(seed)).random(n)
+    return _qmc().LatinHypercube(dim, rng=_rng(seed)).random(n)
 
 
 def _random(n: int, dim: int, seed: int | None) -> np.ndarray:
@@ -137,6 +138,11 @@ def _grid(n: int, dim: int, seed: int | None) -> np.ndarray:
         shape[int(np.argmin(shape))] += 1
     cells = np.stack(np.unravel_index(spread(n, int(np.prod(shape))), shape), axis=1)
     return (cells + 0.5) / np.array(shape)
+
+
+def _qmc() -> ModuleType:
+    # scipy.stats takes half as long to import as torch, so only those who draw points wait for it.
+    return import_module("scipy.stats.qmc")
 
 
 def _rng(seed: int | None) -> np.random.Generator:

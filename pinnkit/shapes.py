@@ -6,7 +6,6 @@ from math import gamma, pi
 from typing import Protocol
 
 import numpy as np
-from scipy.stats import norm
 
 Chart = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -101,7 +100,9 @@ class Ball:
             z = 2 * u[:, :1] - 1
             direction = np.hstack((np.sqrt(1 - z**2) * _circle(2 * pi * u[:, 1]), z))
         else:
-            direction = _unit(norm.ppf(np.clip(u, 1e-16, 1 - 1e-16)))
+            from scipy.special import ndtri  # slow to import
+
+            direction = _unit(ndtri(np.clip(u, 1e-16, 1 - 1e-16)))
         return self.center + self.radius * direction, direction
 
 

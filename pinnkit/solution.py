@@ -16,7 +16,7 @@ from .history import History
 from .points import Points
 from .problem import Problem
 from .reference import Axes
-from .residual import BLOCK, Model, Stack
+from .residual import Model, Stack, block_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,8 @@ class Solution:
         fields = dict(zip(self.problem.field_names, self.problem.fields, strict=True))
         u, _, suffix = (name, "", "") if name in fields else name.partition("_")
         if u not in fields:
-            raise ValueError(f"{name!r}: the fields are {', '.join(fields)}, their derivatives like {next(iter(fields))}_x")
+            known = ", ".join(fields)
+            raise ValueError(f"{name!r}: the fields are {known}, their derivatives like {next(iter(fields))}_x")
         index = parse_index(suffix, self.problem.domain.names)
         return differentiate(fields[u], index, self.problem.variables)
 
@@ -105,8 +106,9 @@ class Solution:
     def _rows(self, readout: Any, points: PointSet) -> Tensor:
         network, unknowns = self.model.split(self.theta)
         blocks = []
-        for start in range(0, len(points), 4 * BLOCK):
-            block = points[start : start + 4 * BLOCK]
+        size = block_size(self.model.tape, readout)
+        for start in range(0, len(points), size):
+            block = points[start : start + size]
             X = block.X if readout.images == 1 else torch.cat([block.X, block.image])
             blocks.append(readout.values(self.model.tape.run(network, X, readout.channels).output, block, unknowns))
         return torch.cat(blocks, 1)

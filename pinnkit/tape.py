@@ -101,6 +101,11 @@ class Tape:
     operations: tuple[Linear | Activate | Gate, ...]
     count: int
 
+    @property
+    def width(self) -> int:
+        """The widest layer."""
+        return max(op.wide_out for op in self.operations if isinstance(op, Linear))
+
     def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: "Pool | None" = None) -> "Pass":
         """Evaluate the channels of the network at points X (B, d), in memory from ``pool`` if one is given."""
         return Pass(self, theta, X, channels, pool)

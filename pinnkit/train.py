@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .history import History
+from .interrupt import Interrupt
 from .network import MLP, Network
 from .optim import Adam, SSBroyden, Stage, Step
 from .points import Points, sample
@@ -19,6 +20,7 @@ from .problem import Problem
 from .progress import Reporter, reporter
 from .resample import Resampler, rad
 from .residual import Model, Stack
+from .settings import missing
 from .solution import Solution
 from .versions import versions
 
@@ -104,7 +106,7 @@ def solve(
     With ``start`` training goes on from that solution: its points, weights and, where the first stage is of the same
     kind as the last one, its optimiser's state (the inverse Hessian survives). ``checkpoint`` names a run file that is
     written every ``checkpoint_every`` seconds; an interrupt saves and returns. ``observe`` is called with the solution
-    at every log line. ``time_limit`` stops after so many seconds of wall time.
+    at every log line. ``time_limit`` stops after so many seconds of wall time; such a run can be resumed.
 
     Raises:
         ValueError: missing points, unknown sets or weights, impossible hard constraints; TypeError: no problem.
@@ -147,10 +149,13 @@ def resume(
     """Go on with an interrupted run exactly as if it had never stopped.
 
     Raises:
-        ValueError: a solution without the state of its training.
+        ValueError: a solution without the state of its training, or without a score of one's own.
     """
     if solution.progress is None:
         raise ValueError("this solution holds no state of its training to resume: use solve(start=solution)")
+    lacks = missing((solution.progress.plan.stages, solution.progress.plan.resample))
+    if lacks:
+        raise ValueError(f"the run's file could not hold {lacks[0]}: give it again to pinnkit.load, then resume")
     moved = replace(solution, theta=solution.theta.clone(), progress=replace(
         solution.progress, state=_copy(solution.progress.state)))  # fmt: skip
     return _run(moved, checkpoint, checkpoint_every, progress, observe)
@@ -158,9 +163,9 @@ def resume(
 
 def _carry_over(old: Progress, plan: Plan) -> Progress:
     """The start of a new plan that keeps the optimiser's state where its kind stays the same."""
-    kept = None
-    if plan.stages and old.finished is not None and type(old.finished) is type(plan.stages[0]):
-        kept = plan.stages[0].renew(_copy(old.state or {}))
+    kept, last = None, old.finished if old.done else old.plan.stages[old.stage]
+    if plan.stages and old.state is not None and type(last) is type(plan.stages[0]):
+        kept = plan.stages[0].renew(_copy(old.state))
     return Progress(plan, total=old.total, state=kept, wall_s=old.wall_s, cpu_s=old.cpu_s)
 
 
@@ -203,7 +208,12 @@ class _Run:
         fresh = validation_points(self.model, self.plan, self.theta)
         self.validation = Stack(self.model, fresh, solution.weights)
         self.probe = _Probe(solution)
-        self.clock = _Clock(self.at)
+        self.clock, self.started = _Clock(self.at), time.perf_counter()
+
+    @property
+    def late(self) -> bool:
+        """Whether this call has used up its time."""
+        return self.plan.time_limit is not None and time.perf_counter() - self.started > self.plan.time_limit
 
     def now(self) -> Solution:
         wall, cpu = self.clock.read()
@@ -267,7 +277,7 @@ def _notes(history: History) -> tuple[str, ...]:
     if fresh > SUSPICIOUS * max(train, 1e-300):
         return (
             f"the residual on fresh points ({fresh:.1e}) is {fresh / train:.0f} times that on the training points "
-            f"({train:.1e}): the model fits the points and not the equation; use more points, resample, or another seed",
+            f"({train:.1e}): the model fits points, not the equation: use more points, resampling or another seed",
         )
     return ()
 
@@ -279,24 +289,48 @@ def _run(
 
     run = _Run(solution)
     total = run.at.total + sum(s.iterations for s in run.plan.stages[run.at.stage :]) - run.at.iteration
+    if checkpoint is not None:
+        save(run.now(), checkpoint)  # a place that cannot be written is noticed before the work and not after it
     saved = time.perf_counter()
-    with reporter(show, run.model.problem.name, total) as screen:
+    with reporter(show, run.model.problem.name, total) as screen, Interrupt() as interrupt:
         try:
-            while not run.at.done:
+            while not run.at.done and not interrupt.asked and not run.late:
                 step = _one_step(run)
                 _after_step(run, step, screen, observe)
                 if checkpoint is not None and time.perf_counter() - saved > every:
-                    save(run.now(), checkpoint)
+                    _save_if_possible(run.now(), checkpoint, screen)
                     saved = time.perf_counter()
         except KeyboardInterrupt:
-            run.stops.append(f"interrupted at iteration {run.at.total}")
-            screen.say("interrupted: the run can be resumed")
+            if interrupt.asked:  # a second one may have torn a step apart: the last checkpoint stays
+                raise
+            interrupt.asked = True
+        if not run.at.done:
+            run.stops.append(_unfinished(run, interrupt.asked))
+            screen.say(f"{run.stops[-1]}: the run can be resumed")
         final = run.now()
         for note in final.notes:
             screen.say(f"note: {note}")
-    if checkpoint is not None:
-        save(final, checkpoint)
-    return final
+        return final if checkpoint is None else _save_if_possible(final, checkpoint, screen)
+
+
+def _unfinished(run: _Run, asked: bool) -> str:
+    """Why a run ends before its stages do; a last row of the history where the time was up."""
+    if asked:
+        return f"interrupted (iteration {run.at.total})"
+    run.record(run.stack.losses(run.theta))
+    return f"the time limit of {run.plan.time_limit:g} s is reached (iteration {run.at.total})"
+
+
+def _save_if_possible(solution: Solution, path: str | Path, screen: Reporter) -> Solution:
+    """The solution, with a note where it could not be saved: a full disk must not cost the run."""
+    from .runfile import save
+
+    try:
+        save(solution, path)
+    except OSError as error:
+        screen.say(f"not saved: {error}")
+        return replace(solution, notes=(*solution.notes, f"not saved: {error}"))
+    return solution
 
 
 def _one_step(run: _Run) -> Step:
@@ -313,24 +347,21 @@ def _one_step(run: _Run) -> Step:
     elif step.stop is None:
         run.theta = theta
     run.move(state=state, iteration=run.at.iteration + 1, total=run.at.total + 1)
-    limit = run.plan.time_limit
-    if step.stop is None and limit is not None and run.clock.read()[0] > limit:
-        step = Step(step.losses, f"the time limit of {limit:g} s is reached")
-        run.move(stage=len(run.plan.stages) - 1)
     return step
 
 
 def _after_step(run: _Run, step: Step, screen: Reporter, observe: Callable[[Solution], None] | None) -> None:
     plan, stage = run.plan, run.plan.stages[run.at.stage]
     finished = step.stop is not None or run.at.iteration >= stage.iterations
-    if finished or run.at.total % plan.log_every == 0:
+    logged = finished or run.at.total % plan.log_every == 0
+    if logged:
         row = run.record(run.stack.losses(run.theta) if finished else step.losses)
         screen.update(run.at.total, row)
-        if observe is not None:
-            observe(run.now())
     if finished:
         reason = step.stop or f"all {stage.iterations} iterations done"
         run.stops.append(f"{type(stage).__name__}: {reason} (iteration {run.at.total})")
         screen.say(run.stops[-1])
         last = run.at.stage + 1 >= len(plan.stages)
         run.move(stage=run.at.stage + 1, iteration=0, state=run.at.state if last else None, finished=stage)
+    if logged and observe is not None:
+        observe(run.now())  # last, so that an interrupt raised in it finds the run between two steps

@@ -1,4 +1,4 @@
-"""Burgers' equation with a shock that forms at x = 0: u_t + u u_x = nu u_xx (Raissi, Perdikaris, Karniadakis 2019)."""
+"""Burgers' equation, a shock forms at x = 0: u_t + u u_x = nu u_xx (Raissi, Perdikaris, Karniadakis 2019)."""
 
 import math
 
@@ -23,10 +23,16 @@ def burgers(nu: float = NU) -> pk.Problem:
         parameters={"nu": nu},
         reference=pk.Table("burgers.h5") if nu == NU else None,
         recipe=pk.Recipe(
-            network=pk.MLP(2, 32, 32, 32, 1),
-            points={"pde": 2000},
-            stages=[pk.Adam(1000), pk.SSBroyden(6000)],
-            resample=pk.rad(every=300),
+            network=pk.MLP(2, 20, 20, 20, 20, 1),
+            points={"pde": 1500},
+            stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(9000)],
+            resample=pk.rad(every=200, c=0.2, growth=1.05, most=6000, candidates=20_000),
         ),
         arguments={"nu": nu},
     )
+
+
+if __name__ == "__main__":
+    from pinnkit.cli import main
+
+    main(["solve", "burgers"])

@@ -1,0 +1,28 @@
+"""All benchmarks one after the other: ``python -m benchmarks [--quick] [NAME ...]``."""
+
+import subprocess
+import sys
+
+from .common import ROOT, environment
+
+NAMES = ("import_time", "memory", "loss_gradient", "burgers_race")
+
+
+def main(arguments: list[str]) -> int:
+    """Run each benchmark in a process of its own, so that none inherits another's state."""
+    options = [a for a in arguments if a.startswith("-")]
+    names = [a for a in arguments if not a.startswith("-")] or list(NAMES)
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown:
+        print(f"there is no benchmark {unknown[0]!r}: expected some of {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    for name in names:
+        command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+        code = subprocess.run(command, cwd=ROOT, env=environment()).returncode
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

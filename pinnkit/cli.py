@@ -1,0 +1,119 @@
+"""The command line: problems, solve, report, plot."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import __version__, catalogue
+
+try:
+    from typer import TyperException as UsageError
+except ImportError:  # before typer had exceptions of its own
+    from click import ClickException as UsageError
+
+if TYPE_CHECKING:  # torch and sympy take seconds to load: help and lists do without them
+    from .problem import Problem
+    from .solution import Solution
+
+app = typer.Typer(
+    name="pinnkit", help="Physics-informed models: solve, report, plot.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Given = Annotated[Path | None, typer.Option("--problem", metavar="FILE.py", help="The file that states the problem.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN.h5", help="A run file.")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and leave with 0; with 2 and one sentence for wrong input; with 130 after Ctrl-C."""
+    try:
+        code = app(arguments, standalone_mode=False, prog_name="pinnkit")
+    except UsageError as error:
+        code = _complain(error.format_message(), getattr(error, "exit_code", 2))
+    except (ValueError, OSError, ImportError) as error:
+        code = _complain(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(sentence: str, code: int) -> int:
+    if sentence:
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True, soft_wrap=True).print(Text(sentence.strip(), "red"))
+    return code
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"pinnkit {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _whole(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def problems(as_json: Json = False) -> None:
+    """List the problems of the catalogue with their arguments."""
+    entries = catalogue.entries()
+    if as_json:
+        _print_json([{"name": e.name, "summary": e.summary, "arguments": dict(e.arguments)} for e in entries])
+        return
+    width = max(len(e.name) for e in entries)
+    for e in entries:
+        print(f"{e.name:<{width}}  {e.summary}")
+        if e.arguments:
+            print(" " * width + "  --set " + ", ".join(k if v is None else f"{k}={v}" for k, v in e.arguments.items()))
+
+
+@app.command()
+def solve(
+    target: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A problem of the catalogue, or a file with one.")],
+    set_: Annotated[list[str], typer.Option("--set", metavar="K=V", help="An argument of the problem; repeatable.")] = [],  # noqa: B006
+    network: Annotated[str | None, typer.Option(metavar="32,32,32", help="Widths of the hidden layers.")] = None,
+    points: Annotated[list[str], typer.Option(metavar="SET=N", help="Numbers of points, as pde=2000; repeatable.")] = [],  # noqa: B006
+    resample: Annotated[str | None, typer.Option(metavar="HOW", help="uniform, rad, rar-d, rar-g, r3 or none.")] = None,
+    every: Annotated[int | None, typer.Option(min=1, metavar="N", help="Resample every N iterations.")] = None,
+    stages: Annotated[str | None, typer.Option(metavar="STAGES", help="As adam:1000:lr=0.01,ssbroyden:3000.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="RUN.h5", help="The run file; runs/NAME-seedN.h5 unless given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run file, if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew though the run file exists.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the CPU unless given.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float64 (default) or float32.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first parameters and points.")] = 0,
+    time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="Stop after S seconds.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads; more than 1 is slower on usual sizes.")] = 1,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Solve a problem; its own settings, which solve it well, hold where nothing else is given."""
+    path = out or Path("runs") / f"{Path(target).stem}-seed{seed}.h5"
+    if path.exists() and not (resume or overwrite):
+        raise ValueError(f"{path} exists: --resume goes on with it, --overwrite starts anew, --out names another file")
+    import torch
+
+    from . import jobs
+
+    torch.set_num_threads(threads)
+    wish = jobs.Wish(target, tuple(set_), network, tuple(points), resample, every, stages, device, dtype, seed, time_limit)
+    shown = {"checkpoint": path, "progress": not quiet}
+    if resume and path.exists():
+        solution = jobs.resumed(wish, path, **shown)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        solution = jobs.started(wish, **shown)
+    if solution.progress.interrupted:
+        command = f"pinnkit solve {target} --resume --out {path}" + (f" --seed {seed}" if seed else "")
+        print(f"interrupted at iteration {solution.progress.total}; go on with: {command}", file=sys.stderr)
+        raise typer.Exit(130)
+    _print_report(solution, as_json, path)

@@ -1,0 +1,209 @@
+"""Trees of tensors, numbers and text as HDF5 files: written whole or not at all, and never read damaged."""
+
+import glob
+import json
+import os
+import re
+import time
+import uuid
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+Tree = Mapping[str, Any]
+
+# From this version on HDF5 keeps a checksum of all but the datasets, which get one of their own below.
+LIBVER = ("v110", "v110")
+FORGOTTEN = 3600.0  # seconds after which an unfinished file belongs to a process that was killed
+
+
+@dataclass(frozen=True)
+class Json:
+    """A value that is written as JSON text."""
+
+    value: Any
+
+
+def write(path: str | Path, format: str, version: int, tree: Tree) -> Path:
+    """Put a file with this tree in the place of ``path`` at once, after it has reached the disk.
+
+    A tree maps names to trees, tensors, arrays, numbers, text, booleans, None and ``Json`` values.
+
+    Raises:
+        OSError: a missing folder, a folder in the file's place, a full disk; what was there before stays.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the name of a file")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: the folder {path.parent} does not exist, create it first")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        with h5py.File(partial, "w", libver=LIBVER, locking=False) as h5:
+            h5.attrs["format"], h5.attrs["version"] = format, version
+            _put(h5, tree)
+        _flush(partial)
+        os.replace(partial, path)
+        _flush(path.parent)
+    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
+        raise OSError(f"{path} cannot be written ({_reason(error)}): what was there before is untouched") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    _remove_forgotten(path)
+    return path
+
+
+def read(path: str | Path, format: str, version: int, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The tree in a file that ``write`` wrote, or some of its top branches; tensors come in memory of their own.
+
+    Raises:
+        FileNotFoundError: no such file; ValueError: a damaged or foreign file, or one of a later version.
+    """
+    with _opened(path, format, version) as h5:
+        return _take(h5, only)
+
+
+@contextmanager
+def _opened(path: str | Path, format: str, version: int) -> Iterator[h5py.File]:
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: expected a file of format {format}")
+    with path.open("rb"):  # an OSError of its own where reading is forbidden
+        pass
+    if not h5py.is_hdf5(path):
+        raise ValueError(f"{path} is not an HDF5 file, or its beginning is damaged: expected a file of format {format}")
+    try:
+        with h5py.File(path, "r", locking=False) as h5:
+            _check_format(path, h5, format, version)
+            yield h5
+    except _Foreign:
+        raise
+    except Exception as error:  # a damaged file can make h5py and numpy raise anything
+        raise ValueError(f"{path} is damaged ({_damage(error)}): use a copy or another checkpoint") from error
+
+
+def _damage(error: Exception) -> str:
+    if "truncated" in str(error):
+        return "it was cut short"
+    return str(error) if isinstance(error, _Damaged) else "its structure cannot be read"
+
+
+class _Damaged(ValueError):
+    """Data that do not match their checksum."""
+
+
+class _Foreign(ValueError):
+    """A file that is in order but not ours to read."""
+
+
+def _check_format(path: Path, h5: h5py.File, format: str, version: int) -> None:
+    if str(h5.attrs.get("format")) != format:
+        raise _Foreign(
+            f"{path} is an HDF5 file, but not one of format {format}: it was not written by pinnkit for this"
+        )
+    if int(h5.attrs["version"]) > version:
+        raise _Foreign(
+            f"{path} has version {int(h5.attrs['version'])} of the format {format}, this pinnkit reads up to "
+            f"{version}: install a newer pinnkit"
+        )
+
+
+def _reason(error: BaseException) -> str:
+    """Why a file could not be written, out of the many words of HDF5."""
+    found = re.search("error message = '([^']+)'", str(error))
+    if found is not None:
+        return found[1].lower()
+    plain = isinstance(error, OSError) and error.strerror and not error.strerror.startswith("Unable")
+    return error.strerror.lower() if plain else "is the disk full?"
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on the disk."""
+    if path.is_dir() and os.name == "nt":  # a folder cannot be opened there
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_forgotten(path: Path) -> None:
+    for old in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+        try:
+            if time.time() - old.stat().st_mtime > FORGOTTEN:
+                old.unlink()
+        except OSError:
+            continue
+
+
+def _put(group: h5py.Group, tree: Tree) -> None:
+    for name, value in tree.items():
+        key = quote(str(name), safe=" :+=,()^*|@")
+        if isinstance(value, Mapping):
+            _put(group.create_group(key), value)
+        elif isinstance(value, (Tensor, np.ndarray)):
+            _put_array(group, key, value)
+        else:
+            _put_value(group, key, value)
+
+
+def _put_array(group: h5py.Group, key: str, value: Tensor | np.ndarray) -> None:
+    order = list(range(value.ndim))
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        # The order in memory is kept: a product with a transposed matrix may differ in its last bits.
+        order.sort(key=lambda i: -value.stride(i))
+        value = value.permute(order).numpy()
+    array = np.ascontiguousarray(value).reshape(value.shape)
+    dataset = group.create_dataset(key, data=array)
+    dataset.attrs["crc32"] = zlib.crc32(array.data if array.size else b"")
+    if order != sorted(order):
+        dataset.attrs["order"] = np.array(order)
+
+
+def _put_value(group: h5py.Group, key: str, value: Any) -> None:
+    if isinstance(value, (bool, int, float)):
+        group.attrs[key] = value
+        return
+    # Text has a fixed length, because HDF5 keeps no checksum of other text; ASCII stands for JSON.
+    plain = isinstance(value, str)
+    text = value if plain else json.dumps(value.value if isinstance(value, Json) else value)
+    data = text.encode()
+    kind = h5py.string_dtype("utf-8" if plain else "ascii", max(1, len(data)))
+    group.attrs.create(key, np.array(data, kind), dtype=kind)
+
+
+def _take(group: h5py.Group, only: Collection[str] | None = None) -> dict[str, Any]:
+    tree: dict[str, Any] = {unquote(key): _take_value(group, key) for key in group.attrs}
+    for key, item in group.items():
+        if only is None or unquote(key) in only:
+            tree[unquote(key)] = _take(item) if isinstance(item, h5py.Group) else _take_array(item)
+    return tree
+
+
+def _take_array(dataset: h5py.Dataset) -> Tensor:
+    array = np.ascontiguousarray(dataset[()])
+    if zlib.crc32(array.data if array.size else b"") != int(dataset.attrs["crc32"]):
+        raise _Damaged(f"the checksum of {dataset.name} does not match")
+    tensor = torch.from_numpy(array.reshape(dataset.shape)).clone()  # aligned as torch does it, so that bits agree
+    return tensor.permute(*np.argsort(dataset.attrs["order"]).tolist()) if "order" in dataset.attrs else tensor
+
+
+def _take_value(group: h5py.Group, key: str) -> Any:
+    value = group.attrs[key]
+    if isinstance(value, bytes):
+        kind = h5py.check_string_dtype(group.attrs.get_id(key).dtype)
+        return value.decode() if kind.encoding == "utf-8" else json.loads(value)
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,282 @@
+"""Pictures of a solution: each function draws on the Axes that it is given, or on new ones, and returns them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from matplotlib import mathtext, ticker
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from .problem import Problem
+from .report import Report, report
+from .solution import Solution
+from .view import Plane, error_plane, plane, shown, titled
+
+BLUE, ORANGE, GREEN, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"  # Okabe, Ito 2008
+SEQUENTIAL, DIVERGING, ERRORS = "viridis", "RdBu_r", "magma"
+DECADES = 4  # of an error map, counted from its largest value
+
+
+def plot_field(solution: Solution, field: str | None = None, ax: Axes | None = None, *, t: float | None = None) -> Axes:
+    """A field or a derivative ("u", "u_x"; the first field unless named) over two coordinates, or one.
+
+    Time runs to the right where there is one space coordinate; with two, and at other coordinates, a slice is drawn.
+
+    Raises:
+        ValueError: a name that is neither a field nor a derivative.
+    """
+    name = field or solution.problem.field_names[0]
+    seen = plane(solution, lambda X: solution.jet(X, name), t=t)
+    return _image(seen, titled(f"solution {name}", seen), _ax(ax), _signed(seen.values), _colours(seen.values))
+
+
+def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = None, *, t: float | None = None) -> Axes:
+    """|u - u*| of a field on the nodes of the reference, on a logarithmic scale, with the reference's own error.
+
+    Raises:
+        ValueError: an unknown field, or a problem without reference.
+    """
+    name = field or solution.problem.field_names[0]
+    errors, seen = solution.errors(), error_plane(solution, name, t)
+    own = solution.problem.reference.error
+    floor = f"the reference's own {own:.0e}" if own else "exact reference"
+    title = titled(f"|{name} − {name}*|", seen)
+    largest = max(float(np.nanmax(seen.values)), 1e-300)
+    norm = LogNorm(largest * 10.0**-DECADES, largest)
+    seen = replace(seen, values=np.maximum(seen.values, norm.vmin))
+    ax = _image(seen, f"{title}, relative L2 {errors[name]['relative_l2']:.1e}\n({floor})", _ax(ax), norm, ERRORS)
+    if len(seen.axes) == 1:
+        ax.set_yscale("log")
+    return ax
+
+
+def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *, field: str | None = None) -> Axes:
+    """The points of one set that were trained on last, over the contours of a field.
+
+    Raises:
+        ValueError: a set that was not trained on.
+    """
+    if key not in solution.points:
+        raise ValueError(f"no points {key!r} were trained on: the sets are {', '.join(solution.points)}")
+    ax, points = _ax(ax), solution.points[key].X.cpu().numpy()
+    name = field or solution.problem.field_names[0]
+    seen = plane(solution, lambda X: solution.jet(X, name), count=160)
+    names = solution.problem.domain.names
+    where = [points[:, names.index(n)] for n in seen.names]
+    if len(where) == 1:
+        ax.plot(*seen.axes, seen.values, color=BLUE)
+        ax.plot(where[0], np.interp(where[0], seen.axes[0], seen.values), ".", color="black", ms=3)
+    else:
+        if len(names) == 2:
+            look = {"cmap": _colours(seen.values), "norm": _signed(seen.values), "alpha": 0.4}
+            ax.pcolormesh(*seen.axes, seen.values.T, shading="nearest", rasterized=True, **look)
+        size = float(np.clip(6000 / max(1, len(points)), 1.0, 14.0))
+        ax.scatter(*where, s=size, color="black", linewidths=0, rasterized=True)
+    beyond = [n for n in names if n not in seen.names]
+    rounds = solution.progress.round if solution.progress is not None else 0
+    text = f"{len(points)} points {key!r}" + (f" after {rounds} rounds of resampling" if rounds else "")
+    ax.set_title(text + (f", seen along {', '.join(beyond)}" if beyond else ""))
+    return _label(ax, seen)
+
+
+def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
+    """Loss, validation loss and errors over the iterations; lines mark new stages, ticks below new points."""
+    ax, history = _ax(ax), solution.history
+    ax.set(xlabel="iteration", title="training")
+    if not len(history):
+        ax.set_title("no history: the solution was not trained")
+        return ax
+    iterations = history["iteration"]
+    ax.plot(iterations, history["loss"], color=BLUE, lw=1.2, label="loss, training points")
+    ax.plot(iterations, history["validation"], color=SKY, lw=1.2, label="loss, fresh points")
+    for name, colour in zip(solution.problem.field_names, (RED, ORANGE, GREEN) * 9, strict=False):
+        if f"error:{name}" in history:
+            ax.plot(iterations, history[f"error:{name}"], color=colour, lw=1.6, label=f"relative L2 error of {name}")
+    ax.set_yscale("log")
+    _mark_stages(ax, solution)
+    ax.grid(axis="y", color="0.9", lw=0.6)
+    ax.set_axisbelow(True)
+    ax.legend(frameon=False, fontsize="small", loc="lower left")
+    return ax
+
+
+def _mark_stages(ax: Axes, solution: Solution) -> None:
+    history, plan = solution.history, getattr(solution.progress, "plan", None)
+    stage, turn, iterations = history["stage"], history["round"], history["iteration"]
+    across = ax.get_xaxis_transform()  # x in iterations, y from 0 at the bottom to 1 at the top
+    ax.set_ylim(top=10 * ax.get_ylim()[1])
+    ax.set_xlim(0, 1.02 * iterations[-1])
+    change = np.flatnonzero(np.diff(stage))
+    begins = [0.0, *iterations[change]]
+    known = max((i + 1 for i, k in enumerate(change) if stage[k + 1] < stage[k]), default=0)  # the last call of solve
+    for i, begin in enumerate(begins):
+        if i:
+            ax.axvline(begin, color="0.55", lw=0.8, ls="--")
+        k = int(stage[change[i - 1] + 1] if i else stage[0])
+        if plan is not None and i >= known and k < len(plan.stages):
+            ax.annotate(
+                type(plan.stages[k]).__name__, (begin, 0.97), (4, 0), xycoords=across, textcoords="offset points",
+                va="top", fontsize="small", color="0.35",
+            )  # fmt: skip
+    fresh = iterations[np.flatnonzero(np.diff(turn, prepend=0))]
+    if len(fresh):
+        ax.plot(fresh, np.full(len(fresh), 0.015), "|", color="0.45", ms=6, transform=across, label="new points")
+
+
+def plot_slices(
+    solution: Solution, field: str | None = None, ax: Axes | None = None, *, at: Sequence[float] | None = None
+) -> Axes:
+    """A field along the first space coordinate at several values of the other one (of time, if there is time).
+
+    The reference, where there is one, is drawn beneath as broad grey lines.
+
+    Raises:
+        ValueError: an unknown field.
+    """
+    name, ax = field or solution.problem.field_names[0], _ax(ax)
+    seen = plane(solution, lambda X: solution.jet(X, name), count=241)
+    if len(seen.axes) == 1:
+        return _image(seen, titled(name, seen), ax, None, "")
+    along, across = _across(solution, seen)
+    truth = _truth(solution, name, seen)
+    low, high = across.axes[0][[0, -1]]
+    inside = (0, 0.25, 0.5, 0.75, 1) if seen.timed else (0.1, 0.3, 0.5, 0.7, 0.9)
+    chosen = low + (high - low) * np.array(inside) if at is None else np.asarray(at, dtype=float)
+    for value, shade in zip(chosen, np.linspace(0.0, 0.85, len(chosen)), strict=True):
+        for source, style in ((truth, {"color": "0.75", "lw": 4}), (across, {"color": _shade(shade), "lw": 1.4})):
+            if source is not None:
+                i = int(np.abs(source.axes[0] - value).argmin())
+                label = f"{across.names[0]} = {value:.3g}" if source is across else None
+                ax.plot(source.axes[1], source.values[i], label=label, **style)
+    ax.set(xlabel=along, ylabel=name, title=titled(name, seen) + (", reference in grey" if truth else ""))
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def _across(solution: Solution, seen: Plane) -> tuple[str, Plane]:
+    """The plane turned so that its first axis is time, or the second coordinate."""
+    timed = seen.names[0] == solution.problem.domain.time
+    turned = seen if timed else Plane(seen.names[::-1], seen.axes[::-1], seen.values.T, seen.fixed)
+    return turned.names[1], turned
+
+
+def _truth(solution: Solution, name: str, seen: Plane) -> Plane | None:
+    if solution.problem.reference is None or name not in solution.problem.field_names or seen.fixed:
+        return None
+    return _across(solution, error_plane(solution, name, truth=True))[1]
+
+
+def _shade(fraction: float) -> Any:
+    from matplotlib import colormaps
+
+    return colormaps[SEQUENTIAL](fraction)
+
+
+def plot_summary(solution: Solution, figure: Figure | None = None) -> Figure:
+    """One figure of four: solution, error (or residual), points over the solution, history."""
+    figure = figure or Figure(figsize=(2 * _width(solution), 8.4), layout="constrained")
+    field, error, points, history = figure.subplots(2, 2).flat
+    plot_field(solution, ax=field)
+    (plot_slices if solution.problem.reference is None else plot_error)(solution, ax=error)
+    plot_points(solution, points)
+    plot_history(solution, history)
+    figure.suptitle(_heading(solution, report(solution)), fontsize="x-large")
+    return figure
+
+
+def _heading(solution: Solution, found: Report) -> str:
+    problem = solution.problem
+    numbers = {**problem.parameters, **found.unknowns}
+    parts = [problem.name, *(f"${sp.latex(sp.Symbol(k))}$ = {v:.4g}" for k, v in numbers.items())]
+    return ",  ".join(parts) + (f":   {equation}" if (equation := equation_text(problem)) else "")
+
+
+def equation_text(problem: Problem) -> str:
+    """The equation, with subscripts for derivatives, as matplotlib sets it; empty if it cannot, or for a system."""
+    if len(problem.equations) > 1:
+        return ""
+    expression = next(iter(problem.equations.values())).doit()
+    short: dict[sp.Basic, sp.Symbol] = {}
+    for atom in expression.atoms(sp.Derivative):
+        by = "".join(sp.latex(v) * int(n) for v, n in atom.variable_count)
+        short[atom] = sp.Symbol(f"{atom.expr.func}_{{{by}}}")
+    plain = expression.xreplace(short).xreplace({u: sp.Symbol(str(u.func)) for u in problem.fields})
+    first = [s for atom, s in short.items() if problem.domain.time in (v.name for v, _ in atom.variable_count)]
+    terms = sorted(
+        sp.Add.make_args(plain),
+        key=lambda e: (not e.has(*first) if first else 0, not e.has(*short.values()), e.count_ops(), str(e)),
+    )
+    text = " ".join(t if t.startswith("-") else f"+ {t}" for t in map(sp.latex, terms)).removeprefix("+ ")
+    try:
+        mathtext.MathTextParser("path").parse(f"${text} = 0$")
+    except ValueError:
+        return ""
+    return f"${text} = 0$" if len(text) < 160 else ""
+
+
+def figures(solution: Solution) -> dict[str, Figure]:
+    """All pictures by name: summary, solution, error (with a reference), points, slices, history."""
+    names, width = solution.problem.field_names, _width(solution)
+    found = {
+        "summary": plot_summary(solution),
+        "solution": _row(names, lambda n, ax: plot_field(solution, n, ax), width),
+        "points": _row(tuple(solution.points), lambda key, ax: plot_points(solution, ax, key), width),
+        "slices": _row(names, lambda n, ax: plot_slices(solution, n, ax), width),
+        "history": _row(("",), lambda _, ax: plot_history(solution, ax), 8.0),
+    }
+    if solution.problem.reference is not None:
+        found["error"] = _row(names, lambda n, ax: plot_error(solution, n, ax), width)
+    return found
+
+
+def _width(solution: Solution) -> float:
+    """Inches for one picture: less where its axes are of equal scale."""
+    return 6.3 if shown(solution)[0] == solution.problem.domain.time else 5.2
+
+
+def _row(names: Sequence[str], draw: Callable[[str, Axes], Axes], width: float) -> Figure:
+    figure = Figure(figsize=(width * len(names), 4.4), layout="constrained")
+    for name, ax in zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True):
+        draw(name, ax)
+    return figure
+
+
+def _ax(ax: Axes | None) -> Axes:
+    return Figure(figsize=(6.0, 4.4), layout="constrained").add_subplot() if ax is None else ax
+
+
+def _signed(values: np.ndarray) -> Normalize:
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    size = max(abs(low), abs(high))
+    return TwoSlopeNorm(0.0, -size, size) if low < -0.1 * size and high > 0.1 * size else Normalize(low, high)
+
+
+def _colours(values: np.ndarray) -> str:
+    return DIVERGING if isinstance(_signed(values), TwoSlopeNorm) else SEQUENTIAL
+
+
+def _image(seen: Plane, title: str, ax: Axes, norm: Normalize | None, colours: str) -> Axes:
+    ax.set_title(title)
+    if len(seen.axes) == 1:
+        ax.plot(seen.axes[0], seen.values, color=BLUE)
+        return _label(ax, seen)
+    image = ax.pcolormesh(*seen.axes, seen.values.T, norm=norm, cmap=colours, shading="nearest", rasterized=True)
+    bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
+    if not isinstance(norm, LogNorm):
+        bar.ax.yaxis.set_major_locator(ticker.MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
+    bar.outline.set_visible(False)
+    return _label(ax, seen)
+
+
+def _label(ax: Axes, seen: Plane) -> Axes:
+    ax.set_xlabel(seen.names[0])
+    if len(seen.names) == 2:
+        ax.set_ylabel(seen.names[1])
+        if not seen.timed:
+            ax.set_aspect("equal")
+        ax.set(xlim=seen.axes[0][[0, -1]], ylim=seen.axes[1][[0, -1]])
+    return ax

@@ -1,0 +1,134 @@
+"""What a solution is worth: errors beside the reference's own, residuals on fresh points, cost, reasons to stop."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .solution import Solution
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures of one solution; ``str`` and rich print them, ``to_dict`` gives them to JSON.
+
+    ``relative_l2`` and ``max_error`` are by field and empty without a reference, whose own relative L2 error is
+    ``reference_error``; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
+    """
+
+    problem: str
+    parameters: Mapping[str, float]
+    unknowns: Mapping[str, float]
+    relative_l2: Mapping[str, float]
+    max_error: Mapping[str, float]
+    reference_error: float | None
+    residuals: Mapping[str, float]
+    exact: tuple[str, ...]
+    network: str
+    trained: int
+    points: Mapping[str, int]
+    iterations: int
+    rounds: int
+    wall_s: float
+    cpu_s: float
+    stop_reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    versions: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain numbers, text, lists and dicts."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The report as pairs of a label and a text."""
+        found = [("problem", " ".join([self.problem, *(f"{k}={v:g}" for k, v in self.parameters.items())]))]
+        for name, error in self.relative_l2.items():
+            found.append((f"relative L2 error of {name}", f"{error:.2e}   {self._floor}"))
+            found.append((f"largest error of {name}", f"{self.max_error[name]:.2e}"))
+        if not self.relative_l2:
+            found.append(("error", "not known: no reference for these parameters"))
+        found += [(f"coefficient {name}", f"{value:.6g}") for name, value in self.unknowns.items()]
+        for name, value in self.residuals.items():
+            exact = name in self.exact and value < 1e-12
+            found.append((f"residual of {name}", "0 by construction" if exact else f"{value:.2e}"))
+        points = ", ".join(f"{n} {key}" for key, n in self.points.items())
+        found.append(("network", f"{self.network}, {self.trained} parameters; trained on {points} points"))
+        rounds = f", {self.rounds} rounds of resampling" if self.rounds else ""
+        found.append(("cost", f"{self.iterations} iterations{rounds}, {self.wall_s:.1f} s ({self.cpu_s:.1f} s CPU)"))
+        found += [("stopped", reason) for reason in self.stop_reasons]
+        return found + [("note", note) for note in self.notes]
+
+    @property
+    def _floor(self) -> str:
+        """The reference's own error in words; an error means nothing without it."""
+        return f"(the reference's own: {self.reference_error:.1e})" if self.reference_error else "(exact reference)"
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        width = max(len(label) for label, _ in rows)
+        return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
+
+    def __rich__(self) -> "Table":
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+        for label, text in self.rows():
+            style = "bold" if label.startswith("relative") else "yellow" if label == "note" else ""
+            table.add_row(Text(label, "dim"), Text(text, style))
+        return table
+
+
+def report(solution: Solution) -> Report:
+    """The figures of a solution: errors where the problem has a reference, residuals on points never trained on."""
+    problem, progress = solution.problem, solution.progress
+    errors = solution.errors() if problem.reference is not None else {}
+    return Report(
+        problem=problem.name,
+        parameters=dict(problem.parameters),
+        unknowns=solution.unknowns,
+        relative_l2={name: e["relative_l2"] for name, e in errors.items()},
+        max_error={name: e["max"] for name, e in errors.items()},
+        reference_error=problem.reference.error if errors else None,
+        residuals=fresh_residuals(solution),
+        exact=tuple(sorted(solution.model.exact_terms)),
+        network=_describe(solution.network),
+        trained=solution.model.count,
+        points={key: len(points) for key, points in solution.points.items()},
+        iterations=0 if progress is None else progress.total,
+        rounds=0 if progress is None else progress.round,
+        wall_s=0.0 if progress is None else progress.wall_s,
+        cpu_s=0.0 if progress is None else progress.cpu_s,
+        stop_reasons=solution.stops,
+        notes=solution.notes,
+        versions=dict(solution.versions),
+    )
+
+
+def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
+    """The root mean square of every term's residual on fresh points, also of the terms that hold by construction."""
+    problem, model = solution.problem, solution.model
+    run_seed = 0 if solution.progress is None else solution.progress.plan.seed
+    seed = int(np.random.SeedSequence([run_seed, 40_961]).generate_state(1)[0])
+    found = {}
+    for i, key in enumerate(problem.keys):
+        points = problem.sample(key, n if key == "pde" else n // 4, seed=seed + i)
+        residuals = [r for r in problem.residuals if r.key == key]
+        rows = solution._rows(model.readout(residuals), points.to(solution.theta))
+        found |= {r.name: float((row * row).mean().sqrt()) for r, row in zip(residuals, rows, strict=True)}
+    return {name: found[name] for name in (r.name for r in problem.residuals)}
+
+
+def _describe(network: Any) -> str:
+    sizes = getattr(network, "sizes", None)
+    if sizes is None:
+        return type(network).__name__
+    features = network.features
+    with_features = "" if type(features).__name__ == "Scaled" else f" on {features}"
+    return f"{type(network).__name__}({', '.join(map(str, sizes))}, {network.activation}){with_features}"

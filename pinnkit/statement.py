@@ -1,0 +1,217 @@
+"""Checks that a problem says what it means: fields, symbols, numbers, derivatives and values."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+import sympy as sp
+import torch
+from sympy.core.function import AppliedUndef
+
+from .condition import Condition, Observations, Operator, Residual, normals
+from .equation import Lowered, lower
+from .expression import Opaque, Program
+from .reference import Exact
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+PROBES = 16  # points at which the data of every condition must be finite
+
+
+def finite(name: str, values: Mapping[str, float]) -> dict[str, float]:
+    """Parameters as finite floats by name.
+
+    Raises:
+        ValueError: a value that is not a finite number.
+    """
+    found = {}
+    for key, value in values.items():
+        try:
+            found[str(key)] = float(value)
+        except (TypeError, ValueError):
+            found[str(key)] = math.nan
+        if not math.isfinite(found[str(key)]):
+            raise ValueError(f"{name}: {key} has the value {value!r}: expected a finite number")
+    return found
+
+
+def check(problem: "Problem") -> None:
+    """Whether every name and number in a problem's statement has a meaning.
+
+    Raises:
+        ValueError, TypeError: one sentence on the first thing that has none.
+    """
+    _check_fields(problem)
+    _check_names(problem)
+    _check_conditions(problem)
+    _check_terms(problem)
+    for residual in problem.residuals:
+        _check_symbols(problem, residual)
+        _check_values(problem, residual, lowered(problem, residual))
+    _check_use(problem)
+    if isinstance(problem.reference, Exact):
+        _check_reference(problem, problem.reference)
+
+
+def lowered(problem: "Problem", residual: Residual) -> Lowered:
+    """A residual with its fields named by symbols.
+
+    Raises:
+        ValueError: a derivative or a field that the problem does not have.
+    """
+    try:
+        return lower([residual.expression], problem.fields, problem.variables)
+    except ValueError as error:
+        raise ValueError(f"{problem.name}, {residual.name!r}: {error}") from None
+
+
+def _check_fields(problem: "Problem") -> None:
+    if not problem.fields or not all(isinstance(u, AppliedUndef) for u in problem.fields):
+        raise TypeError(
+            f"{problem.name}: the fields are {problem.fields}: expected functions of the coordinates, as in "
+            'u = pinnkit.field("u", x, t)'
+        )
+    if not hasattr(problem.domain, "faces"):
+        raise TypeError(
+            f"{problem.name}: the domain is {problem.domain!r}: expected a pinnkit.Box, or a DeepXDE "
+            "geometry in pinnkit.Geometry"
+        )
+    for u in problem.fields:
+        names = tuple(s.name for s in u.args)
+        if names != problem.domain.names:
+            raise ValueError(
+                f"{problem.name}: field {u} depends on ({', '.join(names)}), the domain has the coordinates "
+                f"({', '.join(problem.domain.names)}): use the same ones in the same order"
+            )
+        if u.args != problem.variables:
+            raise ValueError(f"{problem.name}: {u} and {problem.fields[0]} need the very same coordinates")
+    if len(set(problem.field_names)) < len(problem.fields):
+        raise ValueError(f"{problem.name}: two fields have one name: {', '.join(problem.field_names)}")
+
+
+def _check_names(problem: "Problem") -> None:
+    taken = {name: "a coordinate" for name in problem.domain.names}
+    taken |= {n.name: "a component of the normal" for n in normals(*problem.variables)}
+    for kind, values in (("a parameter", problem.parameters), ("an unknown", problem.unknowns)):
+        for name in values:
+            if name in taken:
+                raise ValueError(
+                    f"{problem.name}: {name} is both {taken[name]} and {kind}: rename one of them"
+                )
+            taken[name] = kind
+
+
+def _check_conditions(problem: "Problem") -> None:
+    for condition in problem.conditions:
+        if not isinstance(condition, get_args(Condition)):
+            raise TypeError(
+                f"{problem.name}: {condition!r} is no condition: expected Initial, Dirichlet, Neumann, "
+                "Robin, Periodic, Operator or Observations"
+            )
+        if not isinstance(condition, (Operator, Observations)) and condition.u not in problem.fields:
+            raise ValueError(
+                f"{problem.name}: {type(condition).__name__} is on {condition.u}: expected one of the "
+                f"fields {', '.join(map(str, problem.fields))} (derivatives have Neumann, Initial(order=1) "
+                "or Operator)"
+            )
+        weight = finite(problem.name, {f"the weight of {condition.name!r}": condition.weight})
+        if min(weight.values()) < 0:
+            raise ValueError(f"{problem.name}: the weight of {condition.name!r} is negative: give 0 or more")
+
+
+def _check_terms(problem: "Problem") -> None:
+    names = [r.name for r in problem.residuals]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise ValueError(
+            f"{problem.name}: two terms are called {twice[0]!r}: join the conditions or rename one"
+        )
+    data = {c.name for c in problem.conditions if isinstance(c, Observations)}
+    other = {"pde", *(r.key for r in problem.residuals if r.name not in data)}
+    for name in sorted(data & other):
+        raise ValueError(
+            f"{problem.name}: the observations are called {name!r}, as are other points: rename them"
+        )
+
+
+def _check_symbols(problem: "Problem", residual: Residual) -> None:
+    data = {c.name: c.symbol.name for c in problem.conditions if isinstance(c, Observations)}
+    inside = residual.key in ("pde", "initial", *data) or residual.image
+    outward = {n.name for n in normals(*problem.variables)}
+    known = {*problem.parameters, *problem.unknowns, data.get(residual.key)} | (set() if inside else outward)
+    for s in sorted(residual.expression.free_symbols - set(problem.variables), key=str):
+        if s.name in known:
+            continue
+        if s.name in problem.domain.names:
+            what = "another symbol than the field's coordinate: make them once, with pinnkit.coordinates"
+        elif s.name in outward:
+            what = "a component of the normal, which exists on the boundary only"
+        else:
+            what = (
+                "neither a coordinate nor a parameter: give it a value in parameters, or a starting value in "
+                "unknowns"
+            )
+        raise ValueError(f"{problem.name}, {residual.name!r}: {s.name} is {what}")
+
+
+def _check_use(problem: "Problem") -> None:
+    """What is stated must matter: SymPy silently makes a derivative by a strange symbol 0."""
+    rows = {name: lowered(problem, Residual(name, e, "pde")) for name, e in problem.equations.items()}
+    for name, row in rows.items():
+        if not row.slots:
+            raise ValueError(
+                f"{problem.name}, {name!r}: the equation contains no field (a derivative by a symbol that "
+                "is not the field's own coordinate is 0 in SymPy): write derivatives with "
+                "pinnkit.derivatives"
+            )
+    used = {s.name for r in problem.residuals for s in r.expression.free_symbols}
+    for name in problem.unknowns:
+        if name not in used:
+            raise ValueError(f"{problem.name}: the unknown {name} stands in no equation: remove it")
+    for i, x in enumerate(problem.variables):
+        slots = [slot for row in rows.values() for slot in row.slots.values()]
+        by = any(index[i] for slot in slots for _, index in slot.channel)
+        if rows and not by and not any(x in e.free_symbols for row in rows.values() for e in row.expressions):
+            raise ValueError(
+                f"{problem.name}: no equation depends on {x} or differentiates by it (in SymPy a derivative "
+                "by another symbol of the same name is 0): write derivatives with pinnkit.derivatives"
+            )
+
+
+def _check_values(problem: "Problem", residual: Residual, row: Lowered) -> None:
+    """Sources, coefficients and data must be finite where they are used, whatever the fields are."""
+    points = problem.sample(residual.key, PROBES, method="random", seed=1)[:PROBES]
+    X, (e,) = points.X, row.expressions
+    values: dict[sp.Symbol, Any] = {s: X[:, i] for i, s in enumerate(problem.variables)}
+    numbers = problem.parameters | problem.unknowns
+    for s in e.free_symbols - set(values) - set(row.slots):
+        values[s] = points.columns[s.name] if s.name in points.columns else X.new_tensor(numbers[s.name])
+    program, ever = Program([e], [*values, *row.slots]), torch.zeros(len(X), dtype=torch.bool)
+    generator = torch.Generator().manual_seed(1)
+    for sign in (1.0, -1.0, 1.0):
+        trial = {s: sign * (0.1 + torch.rand(X[:, 0].shape, generator=generator).to(X)) for s in row.slots}
+        (out,) = program(values | trial)
+        ever |= torch.isfinite(torch.as_tensor(out))
+    if not ever.all():
+        at = X[int((~ever).nonzero()[0])].tolist()
+        place = ", ".join(f"{n} = {v:.6g}" for n, v in zip(problem.domain.names, at, strict=True))
+        by = sorted(f.func.__name__ for f in e.atoms(Opaque))
+        raise ValueError(
+            f"{problem.name}, {residual.name!r} is not a finite number at {place}: check its values"
+            + (f", in particular the function {by[0]}" if by else "")
+        )
+
+
+def _check_reference(problem: "Problem", reference: Exact) -> None:
+    given = list(reference.solution)
+    if set(given) != set(problem.fields):
+        raise ValueError(
+            f"{problem.name}: the closed form is for {', '.join(map(str, given))}: expected the fields "
+            f"{', '.join(map(str, problem.fields))}"
+        )
+    for u in problem.fields:
+        try:
+            reference.expression(u)
+        except ValueError as error:
+            raise ValueError(f"{problem.name}: {error}") from None

@@ -1,0 +1,49 @@
+"""The proof that a closed form solves a problem: it is put into every equation and condition."""
+
+from typing import TYPE_CHECKING
+
+import sympy as sp
+
+from .condition import Residual
+from .readout import Readout
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+
+def exact_residuals(problem: "Problem", n: int = 64, seed: int = 0) -> dict[str, float]:
+    """max |r| / max(sum of |terms of r|, |u|) over n points of its own set, for the residual r of every term.
+
+    Normals, image points and observations are those that training sees; unknown coefficients take the values
+    that the closed form's parameters give them.
+
+    Raises:
+        ValueError: a coefficient that has no value.
+    """
+    exact, values = problem.reference, _numbers(problem)
+    ansatz = {u: (exact.expression(u), sp.S.Zero) for u in problem.fields}
+    size = float(exact(problem.domain.sample(n, method="random", seed=seed)).abs().max())
+    found = {}
+    for residual in problem.residuals:
+        terms = sp.Add.make_args(residual.expression.doit())
+        rows = [Residual(str(k), e, residual.key, residual.image) for k, e in enumerate(terms)]
+        readout = Readout(rows, problem.fields, ansatz, values)  # with u = g + 0 N any N will do
+        points = problem.sample(residual.key, n, method="random", seed=seed)
+        N = points.X.new_zeros(len(readout.channels), readout.images * len(points), len(problem.fields))
+        parts = readout.values(N, points, points.X.new_zeros(0))
+        scale = max(float(parts.abs().sum(0).max()), size)
+        found[residual.name] = float(parts.sum(0).abs().max()) / (scale or 1.0)
+    return found
+
+
+def _numbers(problem: "Problem") -> dict[sp.Symbol, sp.Float]:
+    true = problem.reference.parameters
+    known = problem.parameters | {name: true[name] for name in problem.unknowns if name in true}
+    lacking = [name for name in problem.unknowns if name not in known]
+    if lacking:
+        raise ValueError(
+            f"{problem.name}: the closed form says nothing about the unknown {lacking[0]}: give its true "
+            "value among the parameters of pinnkit.Exact"
+        )
+    symbols = set().union(*(r.expression.free_symbols for r in problem.residuals))
+    return {s: sp.Float(known[s.name], 17) for s in symbols if s.name in known}

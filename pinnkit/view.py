@@ -1,0 +1,74 @@
+"""What a picture shows of a solution: values over two coordinates, or one, the others held fixed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .solution import Solution
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Values on one or two axes, shape (n,) or (n, m), NaN outside the domain, at fixed other coordinates."""
+
+    names: tuple[str, ...]
+    axes: tuple[np.ndarray, ...]
+    values: np.ndarray
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    timed: bool = False  # whether the first axis is time
+
+
+def shown(solution: Solution) -> tuple[str, ...]:
+    """The coordinates of a picture: time and space, or the first two of space, or the only one."""
+    domain = solution.problem.domain
+    if len(domain.space) == 1 and domain.time is not None:
+        return domain.time, domain.space[0]
+    return domain.space[:2]
+
+
+def plane(solution: Solution, values: Callable[[Tensor], Tensor], *, t: float | None = None, count: int = 256) -> Plane:
+    """A function of points X (n, d) -> (n,) on a uniform grid; time, where it is not shown, is fixed at t or its end."""
+    domain, names = solution.problem.domain, shown(solution)
+    ends = dict(zip(domain.names, domain.bounds.T, strict=True))
+    fixed = {n: float(ends[n].mean()) for n in domain.names if n not in names}
+    if domain.time in fixed:
+        fixed[domain.time] = float(ends[domain.time][1] if t is None else t)
+    axes = tuple(np.linspace(*ends[n], count) for n in names)
+    grid = dict(zip(names, np.meshgrid(*axes, indexing="ij"), strict=True))
+    shape = tuple(len(a) for a in axes)
+    X = torch.as_tensor(np.stack([grid.get(n, np.full(shape, fixed.get(n))).ravel() for n in domain.names], 1))
+    mask = domain.inside(X)
+    found = torch.full((len(X),), torch.nan, dtype=torch.float64)
+    found[mask] = values(X[mask]).cpu().double()
+    return Plane(names, axes, found.numpy().reshape(shape), fixed, names[0] == domain.time)
+
+
+def error_plane(solution: Solution, name: str, t: float | None = None, *, truth: bool = False) -> Plane:
+    """|u - u*| (or u* itself) of a field on the reference's nodes, other coordinates at the node next to the middle.
+
+    Raises:
+        ValueError: an unknown field.
+    """
+    domain, names = solution.problem.domain, shown(solution)
+    if name not in solution.problem.field_names:
+        raise ValueError(f"{name!r} is not a field: choose one of {', '.join(solution.problem.field_names)}")
+    axes, predicted, values = solution.on_grid()
+    k = solution.problem.field_names.index(name)
+    array = values[..., k] if truth else (predicted - values)[..., k].abs()
+    array, fixed = array.numpy(), {}
+    for axis, (n, nodes) in reversed(list(enumerate(axes.items()))):
+        if n not in names:
+            wanted = (nodes[0] + nodes[-1]) / 2 if n != domain.time else nodes[-1] if t is None else t
+            i = int(np.abs(nodes - wanted).argmin())
+            array, fixed[n] = np.take(array, i, axis), float(nodes[i])
+    left = [n for n in axes if n in names]
+    array = array.transpose([left.index(n) for n in names])
+    return Plane(names, tuple(axes[n] for n in names), array, fixed, names[0] == domain.time)
+
+
+def titled(text: str, seen: Plane) -> str:
+    """A title that says where the other coordinates are held."""
+    return text + "".join(f", {name} = {value:.4g}" for name, value in seen.fixed.items())

@@ -1,0 +1,16 @@
+"""Every problem of the catalogue, with every choice that changes its mathematics, for tests to run over."""
+
+from collections.abc import Callable
+
+import problems
+from pinnkit import Problem
+
+CASES: dict[str, Callable[[], Problem]] = {
+    name: getattr(problems, name)
+    for name in ("burgers", "diffusion", "allen_cahn", "standing_wave", "drift_diffusion", "poisson_disk", "kovasznay")
+}
+CASES |= {"heat_inverse": problems.heat_inverse, "heat_inverse noise": lambda: problems.heat_inverse(noise=0.01)}
+for _initial in ("poly", "gauss", "sine", "sine_mix", "step"):
+    CASES[f"heat {_initial}"] = lambda i=_initial: problems.heat(i)
+for _initial in ("gauss", "gauss_mix", "sine", "sine_mix", "step"):
+    CASES[f"wave1d {_initial}"] = lambda i=_initial: problems.wave1d(i)
