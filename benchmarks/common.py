@@ -25,7 +25,7 @@ INK, BLUE, GREY, LIGHT = "#222222", "#1f5fa8", "#8a8a8a", "#d0d0d0"
 def options(description: str | None, *more: tuple[str, dict]) -> argparse.Namespace:
     """The command line: ``--quick``, and more arguments as (name, settings)."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="fewer repeats and smaller sizes, not for figures to quote")
+    parser.add_argument("--quick", action="store_true", help="fewer repeats, smaller sizes: not to be quoted")
     for name, settings in more:
         parser.add_argument(name, **settings)
     return parser.parse_args()

@@ -75,7 +75,7 @@ def by_deepxde(case: Case, X: Tensor, theta: Tensor) -> Callable[[], Result]:
         loss = torch.sum(model.outputs_losses_train(inputs, None, None)[1])
         model.opt.zero_grad()
         loss.backward()
-        return loss, torch.cat([p.grad.reshape(-1) for p in model.net.parameters()])
+        return loss.detach(), torch.cat([p.grad.reshape(-1) for p in model.net.parameters()])
 
     return call
 
@@ -96,7 +96,7 @@ def by_autograd(case: Case, X: Tensor, theta: Tensor) -> Callable[[], Result]:
     def call() -> Result:
         inputs = X.detach().requires_grad_()
         loss = sum((r * r).mean() for r in residuals(inputs, network(inputs)))
-        return loss, torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, parameters)])
+        return loss.detach(), torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, parameters)])
 
     return call
 
@@ -170,7 +170,8 @@ def draw(results: dict[str, dict[int, dict]]):
     for ax, (name, sizes) in zip(axes, results.items(), strict=True):
         for i, (way, label) in enumerate(LABELS.items()):
             heights = [found["times"][way]["cpu_s"] * 1e3 for found in sizes.values()]
-            bars = ax.bar([k + (i - 1.5) * 0.2 for k in range(len(sizes))], heights, 0.19, label=label, color=colours[way])
+            at = [k + (i - 1.5) * 0.2 for k in range(len(sizes))]
+            bars = ax.bar(at, heights, 0.19, label=label, color=colours[way])
             ax.bar_label(bars, [f"{h:.3g}" for h in heights], fontsize=7)
         ax.set(title=name, yscale="log", xticks=range(len(sizes)), ylabel="ms of CPU")
         ax.set_xticklabels([f"{n} points" for n in sizes])

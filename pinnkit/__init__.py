@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -9,23 +10,24 @@ if TYPE_CHECKING:
     from .api import *  # noqa: F403
 
 __version__ = "0.1.0"
+_BEFORE_MODULES = ("problem", "report")  # functions that stand before the modules of these names
 
 
 class _Package(ModuleType):
     """Public names come from ``api`` at their first use: the command line's help need not wait for torch."""
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("__"):
-            names = vars(import_module(".api", __name__))
-            if name in names and not name.startswith("_"):
-                return vars(self).setdefault(name, names[name])
-            if name in vars(self):  # a module that was loaded just now
-                return vars(self)[name]
-        raise AttributeError(f"pinnkit has no attribute {name!r}")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name not in _BEFORE_MODULES and find_spec(f"{__name__}.{name}"):
+            return import_module(f"{__name__}.{name}")
+        names = vars(import_module(".api", __name__))
+        if name.startswith("_") or name not in names:
+            raise AttributeError(f"pinnkit has no attribute {name!r}")
+        return vars(self).setdefault(name, names[name])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # The functions pinnkit.problem and pinnkit.report stand before the modules of these names.
-        if not (name in ("problem", "report") and isinstance(value, ModuleType)):
+        if not (name in _BEFORE_MODULES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:

@@ -12,7 +12,7 @@ from .condition import Dirichlet, Initial, Periodic
 from .distance import distance, exact
 from .domain import Box
 from .equation import Ansatz
-from .expression import Program
+from .expression import Opaque, Program
 from .problem import Problem
 from .wellposed import faces
 
@@ -43,7 +43,8 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[
     vanishes where g holds. Data that contain an unknown coefficient are left to be trained.
 
     Raises:
-        ValueError: where no d is known for the domain, or data of two conditions disagree where they meet.
+        ValueError: where no d is known for the domain, data of two conditions disagree where they meet, or a
+            callable among them cannot be differentiated.
     """
     ansatz, absorbed = {}, set()
     for u in problem.fields:
@@ -56,6 +57,7 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[
         walls = [c for c in own if isinstance(c, Dirichlet)]
         extend = _on_box if isinstance(problem.domain, Box) else _on_body
         ansatz[u] = extend(problem, u, walls, _initial_part(problem, initial), len(initial))
+        _check_slopes(problem, ansatz[u][0])
         absorbed |= {c.name for c in (*initial, *walls)}
     for condition in problem.conditions:
         if isinstance(condition, Periodic) and condition.coordinate in periodic:
@@ -157,6 +159,11 @@ def _size(problem: Problem, e: sp.Expr, fixed: dict | None = None, X: Tensor | N
         values[symbol] = torch.full_like(X[:, 0], float(at))
     (out,) = Program([e.subs(known)], problem.variables)(values)
     return float(np.abs(np.atleast_1d(np.asarray(out, dtype=float))).max())
+
+
+def _check_slopes(problem: Problem, g: sp.Expr) -> None:
+    for x in problem.variables if g.has(Opaque) else ():
+        _size(problem, sp.diff(g, x))
 
 
 def _check_meeting(

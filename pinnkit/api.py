@@ -28,6 +28,7 @@ from .optim import (
 from .points import Points as Points, sample as sample
 from .problem import Problem as Problem
 from .reference import Computed as Computed, Exact as Exact, Table as Table
+from .report import Report as Report, report as report
 from .resample import (
     R3 as R3,
     Resample as Resample,
@@ -38,7 +39,6 @@ from .resample import (
     residual_score as residual_score,
     uniform as uniform,
 )
-from .report import Report as Report, report as report
 from .residual import Model as Model, Stack as Stack
 from .runfile import load as load, save as save
 from .solution import Solution as Solution

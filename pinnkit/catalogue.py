@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # torch and sympy are slow to load, and a list of names needs neither
     from .problem import Problem
 
-PACKAGE = (
-    "pinnkit._problems"  # the name under which the folder's files are loaded, so that "problems" stays free
-)
+PACKAGE = "pinnkit._problems"  # the name under which the folder's files are loaded, so that "problems" stays free
 _ORIGINS: "weakref.WeakKeyDictionary[Problem, Mapping[str, Any]]" = weakref.WeakKeyDictionary()
 
 
@@ -47,9 +45,7 @@ def entries() -> list[Entry]:
     for path in sorted(folder().glob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name == path.stem:
-                found.append(
-                    Entry(node.name, (ast.get_docstring(node) or "").partition("\n")[0], _arguments(node))
-                )
+                found.append(Entry(node.name, (ast.get_docstring(node) or "").partition("\n")[0], _arguments(node)))
     return found
 
 
@@ -157,12 +153,8 @@ class Maker:
         takes = ", ".join(parameters) or "no arguments"
         for name in arguments:
             if name not in parameters:
-                raise ValueError(
-                    f"{self.label} has no argument {name!r}{_hint(name, parameters)}: it takes {takes}"
-                )
-        lacking = [
-            n for n, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_POSITIONAL
-        ]
+                raise ValueError(f"{self.label} has no argument {name!r}{_hint(name, parameters)}: it takes {takes}")
+        lacking = [n for n, p in parameters.items() if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
         lacking = [n for n in lacking if n not in arguments]
         if complete and lacking:
             raise ValueError(f"{self.label} needs the argument {lacking[0]!r}: it takes {takes}")
@@ -179,9 +171,7 @@ def _typed(name: str, text: str, parameter: inspect.Parameter | None) -> Any:
     if isinstance(default, str):
         return text
     if isinstance(default, bool) != isinstance(value, bool) and isinstance(default, (bool, int, float)):
-        raise ValueError(
-            f"{name}={text}: expected {'true or false' if isinstance(default, bool) else 'a number'}"
-        )
+        raise ValueError(f"{name}={text}: expected {'true or false' if isinstance(default, bool) else 'a number'}")
     if isinstance(default, (int, float)) and isinstance(value, str):
         raise ValueError(f"{name}={text}: expected a number, as {default:g}")
     return value
@@ -226,9 +216,7 @@ def _returns_problem(function: Callable) -> bool:
 
 def _execute(path: Path) -> types.ModuleType:
     if not path.is_file():
-        raise ValueError(
-            f"there is no file {path}: give a Python file with a problem, or one of {', '.join(names())}"
-        )
+        raise ValueError(f"there is no file {path}: give a Python file with a problem, or one of {', '.join(names())}")
     name = f"_pinnkit_file_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -16,11 +16,13 @@ except ImportError:  # before typer had exceptions of its own
     from click import ClickException as UsageError
 
 if TYPE_CHECKING:  # torch and sympy take seconds to load: help and lists do without them
-    from .problem import Problem
     from .solution import Solution
 
 app = typer.Typer(
-    name="pinnkit", help="Physics-informed models: solve, report, plot.", no_args_is_help=True, pretty_exceptions_enable=False
+    name="pinnkit",
+    help="Physics-informed models: solve, report, plot.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Given = Annotated[Path | None, typer.Option("--problem", metavar="FILE.py", help="The file that states the problem.")]
@@ -57,7 +59,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _whole(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     del version
 
@@ -78,42 +82,114 @@ def problems(as_json: Json = False) -> None:
 
 @app.command()
 def solve(
-    target: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A problem of the catalogue, or a file with one.")],
-    set_: Annotated[list[str], typer.Option("--set", metavar="K=V", help="An argument of the problem; repeatable.")] = [],  # noqa: B006
+    target: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.py", help="A problem of the catalogue, or a file with one.")
+    ],
+    set_: Annotated[
+        list[str], typer.Option("--set", metavar="K=V", help="An argument of the problem; repeatable.")
+    ] = [],  # noqa: B006
     network: Annotated[str | None, typer.Option(metavar="32,32,32", help="Widths of the hidden layers.")] = None,
-    points: Annotated[list[str], typer.Option(metavar="SET=N", help="Numbers of points, as pde=2000; repeatable.")] = [],  # noqa: B006
+    points: Annotated[
+        list[str], typer.Option(metavar="SET=N", help="Numbers of points, as pde=2000; repeatable.")
+    ] = [],  # noqa: B006
     resample: Annotated[str | None, typer.Option(metavar="HOW", help="uniform, rad, rar-d, rar-g, r3 or none.")] = None,
     every: Annotated[int | None, typer.Option(min=1, metavar="N", help="Resample every N iterations.")] = None,
     stages: Annotated[str | None, typer.Option(metavar="STAGES", help="As adam:1000:lr=0.01,ssbroyden:3000.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="RUN.h5", help="The run file; runs/NAME-seedN.h5 unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="RUN.h5", help="The run file; runs/NAME-seedN.h5 unless given.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run file, if it exists.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew though the run file exists.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the CPU unless given.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float64 (default) or float32.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first parameters and points.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the first parameters and points; 0 unless given.")] = None,
     time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="Stop after S seconds.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Torch threads; more than 1 is slower on usual sizes.")] = 1,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Solve a problem; its own settings, which solve it well, hold where nothing else is given."""
-    path = out or Path("runs") / f"{Path(target).stem}-seed{seed}.h5"
+    path = out or Path("runs") / f"{Path(target).stem}-seed{seed or 0}.h5"
     if path.exists() and not (resume or overwrite):
         raise ValueError(f"{path} exists: --resume goes on with it, --overwrite starts anew, --out names another file")
     import torch
 
-    from . import jobs
+    from .jobs import Wish, resumed, started
 
     torch.set_num_threads(threads)
-    wish = jobs.Wish(target, tuple(set_), network, tuple(points), resample, every, stages, device, dtype, seed, time_limit)
-    shown = {"checkpoint": path, "progress": not quiet}
-    if resume and path.exists():
-        solution = jobs.resumed(wish, path, **shown)
-    else:
+    wish = Wish(
+        target, tuple(set_), network, tuple(points), resample, every, stages, device, dtype, seed, time_limit
+    )  # fmt: skip
+    if not (resume and path.exists()):
         path.parent.mkdir(parents=True, exist_ok=True)
-        solution = jobs.started(wish, **shown)
-    if solution.progress.interrupted:
-        command = f"pinnkit solve {target} --resume --out {path}" + (f" --seed {seed}" if seed else "")
-        print(f"interrupted at iteration {solution.progress.total}; go on with: {command}", file=sys.stderr)
+    begin = resumed if resume and path.exists() else started
+    solution = begin(wish, checkpoint=path, progress=not quiet)
+    if not solution.progress.done and solution.stops[-1].startswith("interrupted"):
+        command = f"pinnkit solve {target} --resume --out {path}"
+        print(f"{solution.stops[-1]}: go on with `{command}`", file=sys.stderr)
         raise typer.Exit(130)
     _print_report(solution, as_json, path)
+
+
+@app.command()
+def report(run: Run, problem: Given = None, as_json: Json = False) -> None:
+    """Print the errors, residuals and cost of a run."""
+    from .jobs import opened
+
+    _print_report(opened(run, problem), as_json, run)
+
+
+@app.command()
+def plot(
+    run: Run,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to; beside the run file unless given.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="png, pdf, svg ...")] = "png",
+    problem: Given = None,
+    as_json: Json = False,
+) -> None:
+    """Draw solution, error, points, slices and history of a run, and all in one: RUN-summary.png and so on."""
+    from .jobs import opened
+    from .plot import figures
+
+    folder = out or run.parent
+    solution = opened(run, problem)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for name, figure in figures(solution).items():
+        files[name] = str(folder / f"{run.stem}-{name}.{format}")
+        figure.savefig(files[name], dpi=160)
+    if as_json:
+        _print_json({"figures": files})
+    else:
+        print("\n".join(files.values()))
+
+
+def _print_report(solution: "Solution", as_json: bool, path: Path) -> None:
+    from .report import report as make
+
+    found = make(solution)
+    if as_json:
+        _print_json(found.to_dict() | {"file": str(path)})
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(found)
+        print(f"in {path}")
+    else:
+        print(found)
+        print(f"in {path}")
+
+
+def _print_json(data: Any) -> None:
+    """JSON that every reader takes: what is not finite becomes null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(v) for v in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    print(json.dumps(plain(data), indent=2, allow_nan=False))

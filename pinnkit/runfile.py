@@ -66,9 +66,7 @@ def load(
         _check_same(path, problem, tree["problem"], tree["versions"])
         solution = _solution(path, tree, problem, network, resample)
     except KeyError as error:
-        raise ValueError(
-            f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save"
-        ) from error
+        raise ValueError(f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save") from error
     return solution if device is None else _move(solution, device)
 
 
@@ -150,14 +148,10 @@ def _find_problem(path: str | Path, tree: Mapping[str, Any]) -> Problem:
             f"{path} solves the problem of {source['file']}, which is not executed unasked: give "
             f"problem=pinnkit.from_file({source['file']!r}{given})"
         )
-    raise ValueError(
-        f"{path} solves {tree['name']!r}, which is not in the catalogue: give problem=... to pinnkit.load"
-    )
+    raise ValueError(f"{path} solves {tree['name']!r}, which is not in the catalogue: give problem=... to pinnkit.load")
 
 
-def _check_same(
-    path: str | Path, problem: Problem, tree: Mapping[str, Any], versions: Mapping[str, str]
-) -> None:
+def _check_same(path: str | Path, problem: Problem, tree: Mapping[str, Any], versions: Mapping[str, str]) -> None:
     from .versions import versions as now
 
     found = _facts(problem)

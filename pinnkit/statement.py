@@ -48,8 +48,9 @@ def check(problem: "Problem") -> None:
     _check_terms(problem)
     for residual in problem.residuals:
         _check_symbols(problem, residual)
-        _check_values(problem, residual, lowered(problem, residual))
     _check_use(problem)
+    for residual in problem.residuals:
+        _check_values(problem, residual, lowered(problem, residual))
     if isinstance(problem.reference, Exact):
         _check_reference(problem, problem.reference)
 
@@ -156,26 +157,35 @@ def _check_symbols(problem: "Problem", residual: Residual) -> None:
 
 
 def _check_use(problem: "Problem") -> None:
-    """What is stated must matter: SymPy silently makes a derivative by a strange symbol 0."""
-    rows = {name: lowered(problem, Residual(name, e, "pde")) for name, e in problem.equations.items()}
-    for name, row in rows.items():
-        if not row.slots:
-            raise ValueError(
-                f"{problem.name}, {name!r}: the equation contains no field (a derivative by a symbol that "
-                "is not the field's own coordinate is 0 in SymPy): write derivatives with "
-                "pinnkit.derivatives"
-            )
+    """What is stated must matter."""
+    free = {c.name for c in problem.conditions if isinstance(c, (Operator, Observations))} | set(problem.equations)
+    rows = {r.name: lowered(problem, r) for r in problem.residuals if r.name in free}
+    _check_derivatives(problem, [rows[name] for name in problem.equations])
+    seen = {slot.output for row in rows.values() for slot in row.slots.values()}
+    for k, u in enumerate(problem.fields):
+        if k not in seen:
+            raise ValueError(f"{problem.name}: {u} stands in no equation: remove the field, or add its equation")
     used = {s.name for r in problem.residuals for s in r.expression.free_symbols}
     for name in problem.unknowns:
         if name not in used:
             raise ValueError(f"{problem.name}: the unknown {name} stands in no equation: remove it")
-    for i, x in enumerate(problem.variables):
-        slots = [slot for row in rows.values() for slot in row.slots.values()]
-        by = any(index[i] for slot in slots for _, index in slot.channel)
-        if rows and not by and not any(x in e.free_symbols for row in rows.values() for e in row.expressions):
+
+
+def _check_derivatives(problem: "Problem", rows: list[Lowered]) -> None:
+    """SymPy silently makes a derivative by a strange symbol 0: then an equation loses a field or a coordinate."""
+    for name, row in zip(problem.equations, rows, strict=True):
+        if not row.slots:
             raise ValueError(
-                f"{problem.name}: no equation depends on {x} or differentiates by it (in SymPy a derivative "
-                "by another symbol of the same name is 0): write derivatives with pinnkit.derivatives"
+                f"{problem.name}, {name!r}: the equation contains no field (in SymPy a derivative by a symbol that is "
+                "not the field's own coordinate is 0): write derivatives with pinnkit.derivatives"
+            )
+    slots = [slot for row in rows for slot in row.slots.values()]
+    for i, x in enumerate(problem.variables):
+        by = any(index[i] for slot in slots for _, index in slot.channel)
+        if rows and not by and not any(x in e.free_symbols for row in rows for e in row.expressions):
+            raise ValueError(
+                f"{problem.name}: no equation depends on {x} or differentiates by it (in SymPy a derivative by another "
+                "symbol of the same name is 0): write derivatives with pinnkit.derivatives"
             )
 
 
@@ -192,7 +202,7 @@ def _check_values(problem: "Problem", residual: Residual, row: Lowered) -> None:
     for sign in (1.0, -1.0, 1.0):
         trial = {s: sign * (0.1 + torch.rand(X[:, 0].shape, generator=generator).to(X)) for s in row.slots}
         (out,) = program(values | trial)
-        ever |= torch.isfinite(torch.as_tensor(out))
+        ever |= torch.isfinite(torch.as_tensor(out, dtype=X.dtype))
     if not ever.all():
         at = X[int((~ever).nonzero()[0])].tolist()
         place = ", ".join(f"{n} = {v:.6g}" for n, v in zip(problem.domain.names, at, strict=True))

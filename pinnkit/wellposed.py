@@ -143,4 +143,4 @@ def _degenerate(problem: "Problem", row: Lowered, i: int, order: int, face: str)
     generator = torch.Generator().manual_seed(1)
     values |= {s: torch.rand(len(X), generator=generator, dtype=X.dtype) for s in row.slots}
     out = Program([sp.diff(row.expressions[0], s) for s in leading], list(values))(values)
-    return all(bool((torch.as_tensor(c).abs() < 1e-14).all()) for c in out)
+    return all(bool((torch.as_tensor(c, dtype=X.dtype).abs() < 1e-14).all()) for c in out)

@@ -43,7 +43,8 @@ def test_points_lie_where_their_terms_are(problem):
             assert domain.on_initial(points.X).all()
         elif key.startswith("periodic_"):
             name = key.removeprefix("periodic_")
-            assert domain.on_boundary(points.X, f"{name}_min").all() and domain.on_boundary(points.image, f"{name}_max").all()
+            assert domain.on_boundary(points.X, f"{name}_min").all()
+            assert domain.on_boundary(points.image, f"{name}_max").all()
         elif key not in ("pde", *data):
             assert domain.on_boundary(points.X, tuple(key.split("+"))).all()
             normal = torch.stack([points.columns[f"n_{name}"] for name in domain.space])
@@ -78,8 +79,9 @@ def test_tables_hold_the_stated_data(name):
             at = problem.domain.on_boundary(X, tuple(faces(problem, condition))) & ~problem.domain.on_initial(X)
         else:
             continue
-        (stated,) = Program([condition.value], problem.variables)({s: X[at, i] for i, s in enumerate(problem.variables)})
-        assert at.sum() > 50 and (values[at, 0] - torch.as_tensor(stated)).abs().max() < 1e-11
+        coordinates = {s: X[at, i] for i, s in enumerate(problem.variables)}
+        (stated,) = Program([condition.value], problem.variables)(coordinates)
+        assert at.sum() > 50 and (values[at, 0] - torch.as_tensor(stated, dtype=X.dtype)).abs().max() < 1e-11
 
 
 def difference(u, h, axis, order):
@@ -232,7 +234,8 @@ def test_a_problem_is_a_function_however_it_is_imported():
         "import problems; assert 'problems.heat' not in __import__('sys').modules;"
         "assert problems.heat('sine').name == 'heat';"
         "from problems.burgers import burgers; from problems import burgers as same; assert same is burgers;"
-        "import problems.diffusion; assert problems.diffusion().name == 'diffusion'; assert not hasattr(problems, 'none')"
+        "import problems.diffusion; assert problems.diffusion().name == 'diffusion';"
+        "assert not hasattr(problems, 'none')"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

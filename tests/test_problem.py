@@ -44,7 +44,8 @@ def measured(**changes):
 
 
 def inverse(**changes):
-    return heat(**{"equations": u_t - k * u_xx, "conditions": [START, WALLS, measured()], "unknowns": {"k": 1}} | changes)
+    stated = {"equations": u_t - k * u_xx, "conditions": [START, WALLS, measured()], "unknowns": {"k": 1}}
+    return heat(**stated | changes)
 
 
 def nothing(a, b):
@@ -75,6 +76,7 @@ SYMBOLS = {
         lambda: heat(fields=(u, pk.field("v", *sp.symbols("x t")))), "need the very same coordinates"),
     "parameter named x": (lambda: heat(parameters={"x": 1}), "x is both a coordinate and a parameter"),
     "parameter and unknown": (lambda: inverse(parameters={"k": 1}), "k is both a parameter and an unknown"),
+    "field not used": (lambda: system({"one": u_t - u_x, "two": u_x + u}), r"v\(x, t\) stands in no equation"),
     "unknown not used": (lambda: inverse(unknowns={"k": 1, "m": 1}), "unknown m stands in no equation"),
     "closed form of others": (lambda: heat(reference=pk.Exact({v: x})), r"closed form is for v.*expected the fields u"),
     "closed form's symbol": (lambda: heat(reference=pk.Exact({u: k * x})), "closed form of u.*contains k"),
@@ -98,16 +100,19 @@ NUMBERS = {
     "NaN value": (lambda: pk.Dirichlet(u, math.nan), "is nan: expected a finite value"),
     "NaN weight": (lambda: heat(conditions=[pk.Initial(u, 0, weight=math.nan), WALLS]), "the weight of 'u initial'"),
     "negative weight": (lambda: heat(conditions=[START, pk.Dirichlet(u, 0, weight=-1)]), "is negative"),
-    "NaN from a callable": (lambda: heat(conditions=[pk.Initial(u, nothing), WALLS]), "'u initial' is not a finite n.*nothing"),
+    "NaN from a callable": (
+        lambda: heat(conditions=[pk.Initial(u, nothing), WALLS]), "'u initial' is not a finite n.*nothing"),
     "NaN from a source": (lambda: heat(equations=u_t - u_xx - pk.function(nothing, "q")(x, t)), "function q"),
     "shape of a callable": (lambda: heat(conditions=[pk.Initial(u, lambda a, b: a[:3]), WALLS]), r"gave shape \(3,\)"),
-    "singular value": (lambda: heat(conditions=[START, pk.Dirichlet(u, sp.log(x), on="x")]), "not a finite number at x = 0"),
+    "singular value": (
+        lambda: heat(conditions=[START, pk.Dirichlet(u, sp.log(x), on="x")]), "not a finite number at x = 0"),
     "root of a negative": (lambda: heat(equations=u_t - u_xx - sp.sqrt(x - 2)), "'pde' is not a finite number at x ="),
     "order of time": (lambda: heat(conditions=[pk.Initial(u, 0, order=-1), WALLS]), "order is -1: expected 0, 1, 2"),
     "order of a period": (lambda: heat(conditions=[START, pk.Periodic(u, "x", order=0.5)]), "order is 0.5"),
 }  # fmt: skip
 PLACES = {
-    "wall that is not there": (lambda: heat(conditions=[START, pk.Dirichlet(u, 0, on="y")]), "choose among boundary, x, x_min"),
+    "wall that is not there": (
+        lambda: heat(conditions=[START, pk.Dirichlet(u, 0, on="y")]), "choose among boundary, x, x_min"),
     "wall of a disk": (
         lambda: poisson(pk.Dirichlet(w, 0, on="x_min"), domain=pk.Geometry(import_deepxde().geometry.Disk([0, 0], 1))),
         "'x_min' is not on the domain's boundary: choose among boundary$"),
@@ -140,7 +145,8 @@ COUNTS = {
     "a rate too many": (lambda: heat(conditions=[START, pk.Initial(u, 0, order=1), WALLS]), r"\[0\], got \[0, 1\]"),
     "twice": (lambda: heat(conditions=[START, START, WALLS]), "two terms are called 'u initial'"),
     "no walls": (lambda: heat(conditions=[START]), "there is no boundary condition"),
-    "one wall": (lambda: heat(conditions=[START, pk.Dirichlet(u, 0, on="x_min")]), "order 2 in x, so it needs 2.*got 1"),
+    "one wall": (
+        lambda: heat(conditions=[START, pk.Dirichlet(u, 0, on="x_min")]), "order 2 in x, so it needs 2.*got 1"),
     "two values on a wall": (
         lambda: heat(conditions=[START, WALLS, pk.Dirichlet(u, 1, on="x_max")]), "give u.* two values on x_max"),
     "slopes only": (lambda: poisson(pk.Neumann(w, 0)), "only up to a constant"),
@@ -152,9 +158,8 @@ WRONG = SYMBOLS | NUMBERS | PLACES | DATA | COUNTS
 @pytest.mark.parametrize("case", {**WRONG, **TYPES})
 def test_one_sentence_says_what_is_wrong(case):
     call, words = {**WRONG, **TYPES}[case]
-    wrong_type = case in TYPES or case in ("condition on a derivative", "condition on a symbol", "field not applied",
-                                           "no fields")  # fmt: skip
-    with pytest.raises(TypeError if wrong_type else ValueError, match=words) as caught:
+    types = {*TYPES, "condition on a derivative", "condition on a symbol", "field not applied", "no fields"}
+    with pytest.raises(TypeError if case in types else ValueError, match=words) as caught:
         call()
     text = str(caught.value)
     assert "\n" not in text and 30 < len(text) < 400 and not text.endswith(".")
@@ -178,6 +183,7 @@ RIGHT = {
     "slopes and a constant": lambda: poisson(pk.Neumann(w, 0), pk.Operator("pin", w, on="x_min")),
     "slopes of an equation with the field": lambda: poisson(pk.Neumann(w, 0), equation=w_xx + w_yy - w + 1),
     "periodic values": lambda: heat(conditions=[START, pk.Periodic(u, "x", order=0)]),
+    "time by another name": lambda: heat(domain=pk.Box.of({"x": (0, 1), "t": (0, 1)}, time="t")),
     "Robin": lambda: heat(conditions=[START, pk.Robin(u, 1, x, sp.exp(-t))]),
     "a normal on the boundary": lambda: heat(conditions=[START, pk.Operator("flux", pk.normals(x)[0] * u_x - u)]),
     "a root of the field": lambda: heat(equations=u_t - u_xx - sp.sqrt(u)),
@@ -244,7 +250,8 @@ def test_a_closed_form_is_put_into_everything():
     problem = pk.Problem(
         "laplace", w, w_xx + w_yy, SQUARE,
         [pk.Dirichlet(w, form, on="x_min"), pk.Robin(w, 2, y, 2 * form + y * form.diff(x), on="x_max"),
-         pk.Neumann(w, -form.diff(y), on="y_min"), pk.Operator("slope", n_x * w_x + n_y * w.diff(y) - normal, on="y_max"),
+         pk.Neumann(w, -form.diff(y), on="y_min"),
+         pk.Operator("slope", n_x * w_x + n_y * w.diff(y) - normal, on="y_max"),
          pk.Observations(w, X, torch.exp(X[:, 0]) * torch.cos(X[:, 1]))],
         reference=pk.Exact({w: form}),
     )  # fmt: skip
@@ -311,8 +318,9 @@ def test_callables_train():
 
 def test_a_callable_of_fields_as_a_boundary_operator():
     law = pk.function(lambda a, s: a**4 - s, "law")
-    problem = heat(conditions=[START, pk.Operator("radiation", law(u, u_x), on="x_max"), pk.Dirichlet(u, 0, on="x_min")])
-    plain = heat(conditions=[START, pk.Operator("radiation", u**4 - u_x, on="x_max"), pk.Dirichlet(u, 0, on="x_min")])
+    wall = pk.Dirichlet(u, 0, on="x_min")
+    problem = heat(conditions=[START, pk.Operator("radiation", law(u, u_x), on="x_max"), wall])
+    plain = heat(conditions=[START, pk.Operator("radiation", u**4 - u_x, on="x_max"), wall])
     results = []
     for p in (problem, plain):
         model = pk.Model(p, pk.MLP(2, 6, 1), False)

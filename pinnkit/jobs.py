@@ -1,0 +1,96 @@
+"""The jobs of the command line: a run begun, or gone on with, as somebody typed it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import catalogue, options, runfile
+from .problem import Problem
+from .settings import decode
+from .solution import Solution
+from .train import default_recipe, resume, solve
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was typed, as text; None and () stand for what was left out."""
+
+    target: str
+    arguments: tuple[str, ...] = ()
+    network: str | None = None
+    points: tuple[str, ...] = ()
+    resample: str | None = None
+    every: int | None = None
+    stages: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    seed: int | None = None
+    time_limit: float | None = None
+
+    def problem(self, otherwise: dict[str, Any] | None = None) -> Problem:
+        """The problem with the arguments that were typed, or ``otherwise``; ValueError where there is none such."""
+        maker = catalogue.find(self.target)
+        typed = maker.parse(options.pairs(self.arguments, "--set"))
+        return maker(**(typed or otherwise or {}))
+
+    def settings(self, problem: Problem) -> dict[str, Any]:
+        """What was typed of network, points, stages and resampling, as arguments of ``solve``; ValueError if wrong."""
+        recipe, found = default_recipe(problem), {}
+        if self.network is not None:
+            found["network"] = options.widths(self.network, problem, recipe.network)
+        if self.points:
+            found["points"] = {**recipe.points, **options.point_counts(self.points)}
+        if self.stages is not None:
+            found["stages"] = options.stages(self.stages)
+        if self.resample is not None or self.every is not None:
+            found["resample"] = options.resampler(self.resample, self.every, recipe.resample)
+        return found
+
+
+def started(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
+    """A new run; raises ValueError for a wish that cannot be met, OSError for a file that cannot be written."""
+    problem = wish.problem()
+    device, dtype = options.processor(wish.device), options.number_type(wish.dtype or "float64")
+    return solve(
+        problem, **wish.settings(problem), seed=wish.seed or 0, dtype=dtype, device=device,
+        time_limit=wish.time_limit, checkpoint=checkpoint, progress=progress,
+    )  # fmt: skip
+
+
+def resumed(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
+    """The run in a file, gone on with; ValueError where the file holds another one than was asked for."""
+    head = runfile.header(checkpoint)
+    problem = wish.problem(decode(head["problem"]["arguments"]))
+    device = options.processor(wish.device or head["device"])
+    solution = runfile.load(checkpoint, problem, device=device)
+    if solution.progress is None:
+        raise ValueError(f"{checkpoint} holds no state of its training, so it cannot be resumed")
+    _check(wish, solution, checkpoint)
+    plan = replace(solution.progress.plan, time_limit=wish.time_limit)
+    solution = replace(solution, progress=replace(solution.progress, plan=plan))
+    return resume(solution, checkpoint=checkpoint, progress=progress)
+
+
+def opened(path: Path, file: Path | None) -> Solution:
+    """The solution in a run file, its problem stated by another file if need be; raises as ``load``."""
+    if file is None:
+        return runfile.load(path)
+    arguments = decode(runfile.header(path)["problem"]["arguments"])
+    return runfile.load(path, catalogue.from_file(file, **arguments))
+
+
+def _check(wish: Wish, solution: Solution, path: Path) -> None:
+    """The settings typed beside --resume must be those that the run has."""
+    plan, typed = solution.progress.plan, wish.settings(solution.problem)
+    has = {"network": solution.network, "stages": plan.stages, "resample": plan.resample, "seed": plan.seed}
+    has["dtype"] = solution.theta.dtype
+    if solution.progress.round == 0:  # later the numbers of points may have changed
+        has["points"] = {key: len(points) for key, points in solution.points.items()}
+        typed["points"] = has["points"] | {k: n for k, n in typed.get("points", {}).items() if k in has["points"]}
+    typed |= {} if wish.seed is None else {"seed": wish.seed}
+    typed |= {} if wish.dtype is None else {"dtype": options.number_type(wish.dtype)}
+    for name, value in has.items():
+        if typed.get(name, value) != value:
+            raise ValueError(
+                f"{path} was begun with {name} {value}: leave --{name} out to go on with it, or give --overwrite"
+            )
