@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 import pinnkit as pk
@@ -17,6 +18,8 @@ NUM = {"domain": 2540, "boundary": 80, "initial": 160}
 NET = [2, 20, 20, 20, 1]
 ADAM, LBFGS, EVERY = 15_000, 15_000, 250
 MARKS = (10, 30, 60, 120, 300, 600)
+LABELS = {"deepxde": "DeepXDE: Adam, L-BFGS", "pinnkit": "pinnkit: its default recipe"}
+COLUMNS = ["iteration", "wall_s", "cpu_s", "error"]
 
 
 class Track:
@@ -89,21 +92,43 @@ def reached(rows: list[list[float]], error: float) -> float | None:
     return next((wall for _, wall, _, e in rows if e <= error), None)
 
 
-def at(rows: list[list[float]], seconds: float) -> str:
-    """The error after so many seconds."""
-    before = [e for _, wall, _, e in rows if wall <= seconds]
-    return f"{before[-1]:.1e}" if before and rows[-1][1] >= seconds else ("-" if not before else f"({rows[-1][3]:.1e})")
+def after(rows: list[list[float]], seconds: float) -> str:
+    """The error after so many seconds; in brackets if the run had ended by then."""
+    errors = [e for _, wall, _, e in rows if wall <= seconds]
+    if not errors:
+        return "-"
+    return f"{errors[-1]:.1e}" if rows[-1][1] >= seconds else f"({errors[-1]:.1e})"
 
 
-def draw(results: dict[str, dict[int, list[list[float]]]], floor: float):
+def describe(results: dict[str, dict[int, list]], seeds: list[int], floor: float) -> str:
+    """The Markdown: errors at a few times, and when pinnkit was where DeepXDE ended."""
+    lines, races = [], []
+    for seed in seeds:
+        for way in RUNS:
+            _, wall, cpu, error = results[way][seed][-1]
+            cells = [after(results[way][seed], mark) for mark in MARKS]
+            lines.append([f"{way}, seed {seed}", *cells, f"{error:.1e}", f"{wall:.0f}", f"{cpu:.0f}"])
+        _, wall, _, error = results["deepxde"][seed][-1]
+        soon = reached(results["pinnkit"][seed], error)
+        how = f"is there after {soon:.0f} s, {wall / soon:.1f} times sooner" if soon else "does not get there"
+        races.append(f"- seed {seed}: DeepXDE ends at {error:.1e} after {wall:.0f} s; pinnkit {how}")
+    head = ["", *(f"{mark} s" for mark in MARKS), "end", "wall s", "CPU s"]
+    return (
+        f"{table(head, lines)}\n\nRelative L2 error on the grid of a reference with error {floor:.0e}, after so many "
+        "seconds of wall time, those spent on measuring it taken off; in brackets where a run had ended.\n\n"
+        + "\n".join(races)
+    )
+
+
+def draw(results: dict[str, dict[int, list]], floor: float) -> Figure:
     """Error over wall time, one line a seed."""
     drawing, ax = figure()
     for way, colour in (("deepxde", GREY), ("pinnkit", BLUE)):
         for i, rows in enumerate(results[way].values()):
-            label = {"label": {"deepxde": "DeepXDE: Adam, L-BFGS", "pinnkit": "pinnkit: default recipe"}[way]} if not i else {}
-            ax.semilogy([r[1] for r in rows], [r[3] for r in rows], color=colour, lw=1.2, **label)
-    ax.axhline(floor, color="k", lw=0.6, ls=":", label="error of the reference")
+            label = "_" if i else LABELS[way]
+            ax.semilogy([r[1] for r in rows], [r[3] for r in rows], color=colour, lw=1.2, label=label)
     ax.set(xlabel="wall seconds, one thread", ylabel="relative $L^2$ error")
+    ax.set_title(f"Burgers' equation (error of the reference: {floor:.0e})", fontsize=10)
     ax.legend(frameon=False)
     return drawing
 
@@ -124,27 +149,9 @@ def main() -> None:
         for way in RUNS:
             settings = ("--child", way, "--seeds", str(seed), "--shorter", str(shorter))
             results[way][seed] = child("benchmarks.burgers_race", *settings)
-    head = ["", *(f"{s} s" for s in MARKS), "end", "wall s", "CPU s"]
-    lines, races = [], []
-    for seed in arguments.seeds:
-        for way in RUNS:
-            rows = results[way][seed]
-            end = [f"{rows[-1][3]:.1e}", f"{rows[-1][1]:.0f}", f"{rows[-1][2]:.0f}"]
-            lines.append([f"{way}, seed {seed}", *(at(rows, s) for s in MARKS), *end])
-        wall, error = results["deepxde"][seed][-1][1], results["deepxde"][seed][-1][3]
-        soon = reached(results["pinnkit"][seed], error)
-        races.append(
-            f"- seed {seed}: DeepXDE ends at {error:.1e} after {wall:.0f} s; pinnkit "
-            + (f"is there after {soon:.0f} s, {wall / soon:.0f} times sooner" if soon else "does not get there")
-        )
     floor = burgers().reference.error
-    text = (
-        f"{table(head, lines)}\n\nRelative L2 error on the grid of a reference that is itself exact to {floor:.0e}, after so "
-        "many seconds of wall time without those spent on measuring it; in brackets where a run had ended.\n\n"
-        + "\n".join(races)
-    )
-    publish("burgers_race", "Burgers' equation, error over time", text, {"results": results, "every": EVERY,
-            "columns": ["iteration", "wall_s", "cpu_s", "error"]}, draw(results, floor), arguments.quick)  # fmt: skip
+    text, data = describe(results, arguments.seeds, floor), {"columns": COLUMNS, "results": results}
+    publish("burgers_race", "Burgers' equation, error over time", text, data, draw(results, floor), arguments.quick)
 
 
 if __name__ == "__main__":

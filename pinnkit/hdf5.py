@@ -1,13 +1,13 @@
 """Trees of tensors, numbers and text as HDF5 files: written whole or not at all, and never read damaged."""
 
 import glob
+import io
 import json
 import os
-import re
 import time
 import uuid
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +48,54 @@ def write(path: str | Path, format: str, version: int, tree: Tree) -> Path:
         raise FileNotFoundError(f"{path} cannot be written: the folder {path.parent} does not exist, create it first")
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        with h5py.File(partial, "w", libver=LIBVER, locking=False) as h5:
-            h5.attrs["format"], h5.attrs["version"] = format, version
-            _put(h5, tree)
-        _flush(partial)
+        with _Sink(partial, "w+") as file:
+            with h5py.File(file, "w", libver=LIBVER) as h5:
+                h5.attrs["format"], h5.attrs["version"] = format, version
+                _put(h5, tree)
+            file.settle()
         os.replace(partial, path)
-        _flush(path.parent)
-    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
-        raise OSError(f"{path} cannot be written ({_reason(error)}): what was there before is untouched") from error
+        _flush_folder(path.parent)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OSError(f"{path} cannot be written ({reason}): what was there before is untouched") from error
     finally:
         partial.unlink(missing_ok=True)
     _remove_forgotten(path)
     return path
+
+
+class _Sink(io.FileIO):
+    """A file that remembers its first error and goes on as if nothing was wrong: HDF5 crashes on a full disk."""
+
+    error: BaseException | None = None
+
+    def write(self, data: Any) -> int:
+        """Write all of the data, unless something failed before."""
+        rest = memoryview(data)
+        self._try(lambda: self._write_all(rest))
+        return len(rest)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend the file, unless something failed before."""
+        self._try(lambda: io.FileIO.truncate(self, size))
+        return size or 0
+
+    def settle(self) -> None:
+        """Wait until all is on the disk, or raise what failed on the way."""
+        self._try(lambda: os.fsync(self.fileno()))
+        if self.error is not None:
+            raise self.error
+
+    def _write_all(self, rest: memoryview) -> None:
+        while len(rest):
+            rest = rest[super().write(rest) :]
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        try:
+            if self.error is None:
+                act()
+        except BaseException as error:
+            self.error = error
 
 
 def read(path: str | Path, format: str, version: int, only: Collection[str] | None = None) -> dict[str, Any]:
@@ -119,20 +155,11 @@ def _check_format(path: Path, h5: h5py.File, format: str, version: int) -> None:
         )
 
 
-def _reason(error: BaseException) -> str:
-    """Why a file could not be written, out of the many words of HDF5."""
-    found = re.search("error message = '([^']+)'", str(error))
-    if found is not None:
-        return found[1].lower()
-    plain = isinstance(error, OSError) and error.strerror and not error.strerror.startswith("Unable")
-    return error.strerror.lower() if plain else "is the disk full?"
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is on the disk."""
-    if path.is_dir() and os.name == "nt":  # a folder cannot be opened there
+def _flush_folder(path: Path) -> None:
+    """Wait until a folder's list of files is on the disk."""
+    if os.name == "nt":  # a folder cannot be opened there
         return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -184,7 +184,7 @@ def _solution(
     return Solution(
         model,
         tree["theta"],
-        Points({key: _points(points) for key, points in tree["points"].items()}),
+        Points({key: _points(tree["points"][key]) for key in model.keys}),
         tree["weights"],
         History({name: tuple(tree["history"][name].tolist()) for name in tree["columns"]}),
         tuple(tree["stops"]),

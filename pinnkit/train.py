@@ -317,7 +317,8 @@ def _unfinished(run: _Run, asked: bool) -> str:
     """Why a run ends before its stages do; a last row of the history where the time was up."""
     if asked:
         return f"interrupted (iteration {run.at.total})"
-    run.record(run.stack.losses(run.theta))
+    if not len(run.history) or run.history["iteration"][-1] < run.at.total:
+        run.record(run.stack.losses(run.theta))
     return f"the time limit of {run.plan.time_limit:g} s is reached (iteration {run.at.total})"
 
 

@@ -24,10 +24,10 @@ def heat(initial: str = "poly", alpha: float = 1.0) -> pk.Problem:
         parameters={"alpha": alpha},
         reference=pk.Table(f"heat_{initial}.h5") if alpha == 1 else None,
         recipe=pk.Recipe(
-            network=pk.MLP(2, 32, 32, 32, 1),
+            network=pk.MLP(2, 20, 20, 20, 20, 1),
             points={"pde": 2000},
-            stages=[pk.Adam(500), pk.SSBroyden(3000)],
-            resample=pk.rad(every=300),
+            stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(6000)],
+            resample=pk.rad(every=100),
         ),
         arguments={"initial": initial, "alpha": alpha},
     )

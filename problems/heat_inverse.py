@@ -37,7 +37,7 @@ def heat_inverse(
         recipe=pk.Recipe(
             network=pk.MLP(2, 20, 20, 20, 1),
             points={"pde": 1000},
-            stages=[pk.Adam(500), pk.SSBroyden(1500)],
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(1500)],
             resample=None,
         ),
         arguments={

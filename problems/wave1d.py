@@ -19,10 +19,10 @@ def wave1d(initial: str = "gauss", c: float = 1.0) -> pk.Problem:
         parameters={"c": c},
         reference=pk.Table(f"wave1d_{initial}.h5") if c == 1 else None,
         recipe=pk.Recipe(
-            network=pk.MLP(2, 40, 40, 40, 1),
+            network=pk.MLP(2, 20, 20, 20, 20, 1),
             points={"pde": 2000},
-            stages=[pk.Adam(1000), pk.SSBroyden(5000)],
-            resample=pk.rad(every=300),
+            stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(6000)],
+            resample=pk.rad(every=100),
         ),
         arguments={"initial": initial, "c": c},
     )
