@@ -17,6 +17,7 @@ from .equation import coordinates as coordinates, derivatives as derivatives, fi
 from .expression import function as function
 from .geometry import Geometry as Geometry
 from .interop import deepxde_precision as deepxde_precision, to_deepxde as to_deepxde
+from .module import Module as Module
 from .network import MLP as MLP, Fourier as Fourier, Harmonics as Harmonics, ModifiedMLP as ModifiedMLP
 from .optim import (
     LBFGS as LBFGS,

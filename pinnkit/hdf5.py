@@ -178,6 +178,7 @@ def _remove_forgotten(path: Path) -> None:
 def _put(group: h5py.Group, tree: Tree) -> None:
     for name, value in tree.items():
         key = quote(str(name), safe=" :+=,()^*|@")
+        key = key.replace(".", "%2E") if key in (".", "..") else key  # these mean places to HDF5
         if isinstance(value, Mapping):
             _put(group.create_group(key), value)
         elif isinstance(value, (Tensor, np.ndarray)):

@@ -126,7 +126,7 @@ def solve(
     recipe = default_recipe(model.problem)
     if not isinstance(points, Points):
         points = sample(model.problem, points, method=recipe.method, seed=seed)
-    points = Points({key: points[key].to(first) for key in model.keys if key in points})
+    points = Points({key: _solid(points[key].to(first)) for key in model.keys if key in points})
     plan = Plan(
         tuple(recipe.stages if stages is None else stages),
         (recipe.resample if start is None else None) if resample is False else resample,
@@ -136,6 +136,16 @@ def solve(
     state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)
     solution = Solution(model, first, points, weights or {}, history, progress=state, versions=versions())
     return _run(solution, checkpoint, checkpoint_every, progress, observe)
+
+
+def _solid(points: PointSet) -> PointSet:
+    """The points in memory as a file gives them back: torch may round strided numbers in another way."""
+
+    def own(values: Tensor | None) -> Tensor | None:
+        return None if values is None else values.clone(memory_format=torch.contiguous_format)
+
+    columns = {name: own(values) for name, values in points.columns.items()}
+    return PointSet(own(points.X), columns, own(points.image), own(points.weights))
 
 
 def resume(

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 import pinnkit as pk
+import pinnkit.api  # noqa: F401  loaded before the first fork, so that all children run the same code
 
 
 def train(path: Path) -> None:

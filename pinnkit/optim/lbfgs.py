@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .quasi_newton import descend
+from .quasi_newton import descend, evaluated, first_step
 from .stage import Objective, State, Step, drop
 
 
@@ -26,25 +26,19 @@ class LBFGS:
 
     def renew(self, state: Mapping[str, Any]) -> State:
         """Keep the pairs: they describe the loss, not the points."""
-        return drop(state, "losses", "gradient")
+        return drop(state, "losses", "gradient", "gain")
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step along -H g."""
+        """One step along -H g; where the pairs mislead, one that only forgets them."""
+        state = evaluated(state, theta, objective)
         S, Y = state["S"], state["Y"]
-        first = 1.0 if len(S) else min(1.0, 1.0 / max(1e-300, float(self._gradient_size(theta, state, objective))))
-        theta, result, step = descend(
-            theta, state, objective, lambda g: two_loops(S, Y, g), self.tolerance, first
-        )
-        if "s" in result:
-            s, y = result["s"], result["y"]
-            if float(s @ y) > 1e-14 * float(s.norm() * y.norm()):
-                S, Y = torch.cat([S, s[None]])[-self.memory :], torch.cat([Y, y[None]])[-self.memory :]
-        return theta, {"S": S, "Y": Y, "losses": result["losses"], "gradient": result["gradient"]}, step
-
-    def _gradient_size(self, theta: Tensor, state: State, objective: Objective) -> Tensor:
-        if "gradient" not in state:
-            state["losses"], state["gradient"] = objective.loss_and_gradient(theta)
-        return state["gradient"].abs().sum()
+        Hg = two_loops(S, Y, state["gradient"])
+        found = descend(theta, state, objective, Hg, self.tolerance, first_step(state, Hg, len(S) > 0))
+        if found.misled and len(S):
+            return theta, state | {"S": S[:0], "Y": Y[:0]}, Step(found.losses)
+        if found.curved:
+            S, Y = torch.cat([S, found.s[None]])[-self.memory :], torch.cat([Y, found.y[None]])[-self.memory :]
+        return found.theta, found.values | {"S": S, "Y": Y}, Step(found.losses, found.stop)
 
 
 def two_loops(S: Tensor, Y: Tensor, g: Tensor) -> Tensor:

@@ -62,8 +62,9 @@ def first_step(state: Mapping[str, Any], Hg: Tensor, learnt: bool) -> float:
     gradient = state["gradient"]
     if not learnt:
         return min(1.0, 1.0 / max(1e-300, float(gradient.abs().sum())))
-    gain, slope = state.get("gain") or float(state["losses"].sum()), float(gradient @ Hg)
-    return min(1.0, 2.02 * gain / slope) if gain > 0 and slope > 0 else 1.0
+    loss, slope = float(state["losses"].sum()), float(gradient @ Hg)
+    gain, rounding = state.get("gain", loss), torch.finfo(gradient.dtype).eps * abs(loss)
+    return min(1.0, 2.02 * gain / slope) if gain > 10 * rounding and slope > 0 else 1.0
 
 
 def descend(

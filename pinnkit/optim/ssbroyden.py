@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .quasi_newton import descend
+from .quasi_newton import Descent, descend, evaluated, first_step
 from .stage import Objective, State, Step, drop
 
 _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one pass over H instead of eight
@@ -36,48 +36,46 @@ class SSBroyden:
 
     def renew(self, state: Mapping[str, Any]) -> State:
         """Keep the inverse Hessian across a change of points."""
-        return drop(state, "losses", "gradient", "Hg")
+        return drop(state, "losses", "gradient", "gain", "Hg")
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step along -H g, then the update of H."""
-        if "gradient" not in state:
-            losses, gradient = objective.loss_and_gradient(theta)
-            state = state | {"losses": losses, "gradient": gradient}
-        Hg = state.get("Hg")
-        if Hg is None:
-            Hg = multiply(state, state["gradient"])
-        first = 1.0 if state["steps"] else min(1.0, 1.0 / max(1e-300, float(state["gradient"].abs().sum())))
-        new, result, step = descend(theta, state, objective, lambda g: Hg, self.tolerance, first)
-        if "s" not in result:
-            if step.stop is not None and "not" in step.stop and state["resets"] < state["steps"]:
-                return theta, self._reset(state, theta, objective), Step(state["losses"])
-            return theta, state | {"losses": result["losses"], "gradient": result["gradient"]}, step
-        return new, self._update(state, result, Hg), step
+        """One step along -H g, then the update of H; where H misleads, one that only forgets it.
 
-    def _reset(self, state: State, theta: Tensor, objective: Objective) -> State:
-        """Forget a curvature that no longer descends; at most once between two good steps."""
-        kept = {"losses": state["losses"], "gradient": state["gradient"], "resets": state["steps"]}
-        return self.start(theta, objective) | kept
+        H is updated in place: the state that went in is used up.
+        """
+        state = evaluated(state, theta, objective)
+        Hg = state["Hg"] if "Hg" in state else multiply(state, state["gradient"])
+        first = first_step(state, Hg, state["steps"] > 0)
+        found = descend(theta, state, objective, Hg, self.tolerance, first)
+        if found.s is not None:
+            return found.theta, self._learn(state, found, Hg), Step(found.losses)
+        if found.misled and state["steps"]:
+            return theta, self._forget(state), Step(found.losses)
+        return theta, state, Step(found.losses, found.stop)
 
-    def _update(self, state: State, result: dict[str, Any], Hg: Tensor) -> State:
-        s, y, alpha, gradient = (result[k] for k in ("s", "y", "alpha", "gradient"))
-        values = {"losses": result["losses"], "gradient": gradient, "steps": state["steps"] + 1}
-        sy = float(s @ y)
-        if not sy > 1e-14 * float(s.norm() * y.norm()):
+    def _forget(self, state: State) -> State:
+        """H = I again: ``steps`` counts from there, so that a second failure in a row is the end."""
+        fresh = self.start(state["gradient"], None) | {"resets": state["resets"] + 1}
+        return fresh | {"losses": state["losses"], "gradient": state["gradient"]}
+
+    def _learn(self, state: State, found: Descent, Hg: Tensor) -> State:
+        """The state after a step, H updated where the step has seen a positive curvature."""
+        values = found.values | {"steps": state["steps"] + 1}
+        if not found.curved:
             return drop(state, "Hg") | values
-        old = gradient - y
-        b = -alpha * float(s @ old) / sy
+        s, y, old = found.s, found.y, found.gradient - found.y
+        sy, sBs = float(s @ y), -found.alpha * float(s @ old)
         if state["steps"] == 0:  # scale the first H = I to the curvature just seen (Nocedal, Wright, eq. 6.20)
             state = state | {"scale": sy / float(y @ y)}
-            Hg, b = multiply(state, old), b / state["scale"]
+            Hg, sBs = multiply(state, old), sBs / state["scale"]
         Hy = multiply(state, y)
         yHy = float(y @ Hy)
-        if not yHy > 0:
-            return drop(state, "Hg") | values
-        tau, phi = _coefficients(b, yHy / sy, len(s)) if self.scaled else (1.0, 1.0)
-        Hg_new = Hy + Hg  # H g+ = H y + H g
-        state, Hg_new = _rank_two(state, s, Hy, sy, yHy, tau, phi, gradient, Hg_new)
-        return state | values | {"Hg": Hg_new}
+        if not (yHy > 0 and sBs > 0):
+            return self._forget(state | values)
+        tau, phi = coefficients(sBs / sy, yHy / sy, len(s)) if self.scaled else (1.0, 1.0)
+        Hg = Hy + Hg  # H g+ = H y + H g
+        state, Hg = _rank_two(state, s, Hy, sy, yHy, tau, phi, found.gradient, Hg)
+        return state | values | {"Hg": Hg}
 
 
 def multiply(state: Mapping[str, Any], v: Tensor) -> Tensor:
@@ -97,7 +95,7 @@ def inverse_hessian(state: Mapping[str, Any]) -> Tensor:
     return state["scale"] * state["H"] + U @ state["M"][:k, :k] @ U.T
 
 
-def _coefficients(b: float, h: float, n: int) -> tuple[float, float]:
+def coefficients(b: float, h: float, n: int) -> tuple[float, float]:
     """tau and phi of the self-scaled update from b = s.B s/(s.y), h = y.H y/(s.y)."""
     a = b * h - 1
     if not (a > 1e-12 and math.isfinite(a)):
@@ -129,7 +127,10 @@ def _rank_two(
     U[:, k : k + 2] = pair
     M[k : k + 2, k : k + 2] = core
     state = state | {"scale": state["scale"] / tau, "U": U, "M": M, "used": used + 1}
-    return (_flush(state) if used + 1 == _DELAY else state), Hg_new
+    if used + 1 < _DELAY:
+        return state, Hg_new
+    state = _flush(state)
+    return state, multiply(state, g)  # afresh, so that rounding does not gather in H g
 
 
 def _flush(state: State) -> State:
