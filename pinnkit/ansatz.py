@@ -150,9 +150,7 @@ def _size(problem: Problem, e: sp.Expr, fixed: dict | None = None, X: Tensor | N
     """max |e| over points of the domain, some coordinates held fixed."""
     if e == 0:
         return 0.0
-    known = {
-        s: sp.Float(problem.parameters[s.name], 17) for s in e.free_symbols if s.name in problem.parameters
-    }
+    known = {s: sp.Float(problem.parameters[s.name], 17) for s in e.free_symbols if s.name in problem.parameters}
     X = problem.domain.sample(64, method="random", seed=7) if X is None else X
     values = {s: X[:, i] for i, s in enumerate(problem.variables)}
     for symbol, at in (fixed or {}).items():
@@ -191,11 +189,8 @@ def _check_periodic(problem: Problem, condition: Periodic, pair: Pair) -> None:
     for e in pair:
         for k in range(condition.order + 1):
             slope = sp.diff(e, x, k)
-            found, size = (
-                _size(problem, slope.subs(x, ends[0]) - slope.subs(x, ends[1])),
-                _size(problem, slope),
-            )
-            if not found <= TOLERANCE * size:
+            found = _size(problem, slope.subs(x, ends[0]) - slope.subs(x, ends[1]))
+            if not found <= TOLERANCE * _size(problem, slope):
                 raise ValueError(
                     f"{problem.name}: the data of {condition.u.func} differ by {found:.1e} between the two "
                     f"faces of {condition.coordinate}, in which it is periodic; use soft conditions "

@@ -10,8 +10,13 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from .domain import Domain
-from .pointset import PointSet as PointSet
+from .pointset import PointSet
 from .value import Value, as_expression, expression
+
+__all__ = [
+    "Condition", "Dirichlet", "Initial", "Neumann", "Observations", "Operator", "Periodic", "PointSet", "Residual",
+    "Robin", "normals",
+]  # fmt: skip
 
 On = str | tuple[str, ...]
 

@@ -92,9 +92,7 @@ class Lowered:
     slots: dict[sp.Symbol, Slot]
 
 
-def lower(
-    expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol]
-) -> Lowered:
+def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol]) -> Lowered:
     """Name every derivative of a field in the expressions by a symbol.
 
     Raises:

@@ -108,9 +108,7 @@ def number(e: sp.Basic) -> float:
     try:
         return float(e)
     except TypeError:
-        raise ValueError(
-            f"the expression contains {e}, which is not a real number: use real constants"
-        ) from None
+        raise ValueError(f"the expression contains {e}, which is not a real number: use real constants") from None
 
 
 class Program:

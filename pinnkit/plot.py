@@ -83,6 +83,21 @@ def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *,
     return _label(ax, seen)
 
 
+def plot_rounds(solution: Solution, key: str = "pde", most: int = 6) -> Figure:
+    """The points of one set as they were drawn over the rounds: the first, some between, the last."""
+    kept = {i: points for i, points in solution.rounds.items() if key in points}
+    kept |= {-1: solution.points}
+    chosen = [list(kept)[j] for j in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]
+    columns = min(3, len(chosen))
+    figure = Figure(figsize=(4.2 * columns, 3.4 * -(-len(chosen) // columns)), layout="constrained")
+    for k, i in enumerate(chosen):
+        ax = figure.add_subplot(-(-len(chosen) // columns), columns, k + 1)
+        plot_points(replace(solution, points=kept[i]), ax, key)
+        when = "the last draw" if i < 0 else f"iteration {i}"
+        ax.set_title(f"{when}: {len(kept[i][key])} points")
+    return figure
+
+
 def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
     """Loss, validation loss and errors over the iterations; lines mark new stages, ticks below new points."""
     ax, history = _ax(ax), solution.history
@@ -219,12 +234,13 @@ def equation_text(problem: Problem) -> str:
 
 
 def figures(solution: Solution) -> dict[str, Figure]:
-    """All pictures by name: summary, solution, error (with a reference), points, slices, history."""
+    """All pictures by name: summary, solution, error (with a reference), points, rounds, slices, history."""
     names, width = solution.problem.field_names, _width(solution)
     found = {
         "summary": plot_summary(solution),
         "solution": _row(names, lambda n, ax: plot_field(solution, n, ax), width),
         "points": _row(tuple(solution.points), lambda key, ax: plot_points(solution, ax, key), width),
+        "rounds": plot_rounds(solution, next(iter(solution.points))),
         "slices": _row(names, lambda n, ax: plot_slices(solution, n, ax), width),
         "history": _row(("",), lambda _, ax: plot_history(solution, ax), 8.0),
     }

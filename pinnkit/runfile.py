@@ -82,7 +82,8 @@ def _run_tree(solution: Solution) -> dict[str, Any]:
         "hard": Json(solution.model.hard),
         "theta": solution.theta,
         "device": str(solution.theta.device),
-        "points": {key: _points_tree(points) for key, points in solution.points.items()},
+        "points": _sets_tree(solution.points),
+        "rounds": {str(i): _sets_tree(points) for i, points in solution.rounds.items()},
         "weights": Json(encode(solution.weights)),
         "history": {name: solution.history[name] for name in solution.history.columns},
         "columns": Json(list(solution.history.columns)),
@@ -114,6 +115,10 @@ def _facts(problem: Problem) -> dict[str, Any]:
         "parameters": dict(problem.parameters),
         "unknowns": dict(problem.unknowns),
     }
+
+
+def _sets_tree(points: Points) -> dict[str, Any]:
+    return {key: _points_tree(own) for key, own in points.items()}
 
 
 def _points_tree(points: PointSet) -> dict[str, Any]:
@@ -184,14 +189,19 @@ def _solution(
     return Solution(
         model,
         tree["theta"],
-        Points({key: _points(tree["points"][key]) for key in model.keys}),
+        _sets(model, tree["points"]),
         tree["weights"],
         History({name: tuple(tree["history"][name].tolist()) for name in tree["columns"]}),
         tuple(tree["stops"]),
         tuple(tree["notes"]),
         _progress(tree["progress"], resample) if "progress" in tree else None,
         tree["versions"],
+        {int(i): _sets(model, tree["rounds"][i]) for i in sorted(tree["rounds"], key=int)},
     )
+
+
+def _sets(model: Model, tree: Mapping[str, Any]) -> Points:
+    return Points({key: _points(tree[key]) for key in model.keys})
 
 
 def _points(tree: Mapping[str, Any]) -> PointSet:

@@ -32,6 +32,7 @@ class Solution:
     notes: tuple[str, ...] = ()
     progress: Any = None  # where training stands, what pinnkit.resume goes on from
     versions: Mapping[str, str] = field(default_factory=dict)
+    rounds: Mapping[int, Points] = field(default_factory=dict)  # points by the iteration they were drawn at, a few
 
     @property
     def problem(self) -> Problem:

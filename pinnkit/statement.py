@@ -97,9 +97,7 @@ def _check_names(problem: "Problem") -> None:
     for kind, values in (("a parameter", problem.parameters), ("an unknown", problem.unknowns)):
         for name in values:
             if name in taken:
-                raise ValueError(
-                    f"{problem.name}: {name} is both {taken[name]} and {kind}: rename one of them"
-                )
+                raise ValueError(f"{problem.name}: {name} is both {taken[name]} and {kind}: rename one of them")
             taken[name] = kind
 
 
@@ -125,15 +123,11 @@ def _check_terms(problem: "Problem") -> None:
     names = [r.name for r in problem.residuals]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
-        raise ValueError(
-            f"{problem.name}: two terms are called {twice[0]!r}: join the conditions or rename one"
-        )
+        raise ValueError(f"{problem.name}: two terms are called {twice[0]!r}: join the conditions or rename one")
     data = {c.name for c in problem.conditions if isinstance(c, Observations)}
     other = {"pde", *(r.key for r in problem.residuals if r.name not in data)}
     for name in sorted(data & other):
-        raise ValueError(
-            f"{problem.name}: the observations are called {name!r}, as are other points: rename them"
-        )
+        raise ValueError(f"{problem.name}: the observations are called {name!r}, as are other points: rename them")
 
 
 def _check_symbols(problem: "Problem", residual: Residual) -> None:
@@ -150,8 +144,7 @@ def _check_symbols(problem: "Problem", residual: Residual) -> None:
             what = "a component of the normal, which exists on the boundary only"
         else:
             what = (
-                "neither a coordinate nor a parameter: give it a value in parameters, or a starting value in "
-                "unknowns"
+                "neither a coordinate nor a parameter: give it a value in parameters, or a starting value in unknowns"
             )
         raise ValueError(f"{problem.name}, {residual.name!r}: {s.name} is {what}")
 

@@ -16,6 +16,7 @@ from .interrupt import Interrupt
 from .network import MLP, Network
 from .optim import Adam, SSBroyden, Stage, Step
 from .points import Points, sample
+from .pointset import PointSet
 from .problem import Problem
 from .progress import Reporter, reporter
 from .resample import Resampler, rad
@@ -134,7 +135,10 @@ def solve(
     )  # fmt: skip
     history = History() if start is None else start.history
     state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)
-    solution = Solution(model, first, points, weights or {}, history, progress=state, versions=versions())
+    rounds = {} if start is None else start.rounds
+    solution = Solution(
+        model, first, points, weights or {}, history, progress=state, versions=versions(), rounds=rounds
+    )
     return _run(solution, checkpoint, checkpoint_every, progress, observe)
 
 
@@ -214,6 +218,7 @@ class _Run:
         self.plan = self.at.plan
         self.theta, self.points, self.history = solution.theta, solution.points, solution.history
         self.stops = list(solution.stops)
+        self.rounds = dict(solution.rounds) or {self.at.total: self.points}
         self.stack = Stack(self.model, self.points, solution.weights)
         fresh = validation_points(self.model, self.plan, self.theta)
         self.validation = Stack(self.model, fresh, solution.weights)
@@ -229,7 +234,7 @@ class _Run:
         wall, cpu = self.clock.read()
         return replace(
             self.solution, theta=self.theta, points=self.points, history=self.history, stops=tuple(self.stops),
-            progress=replace(self.at, wall_s=wall, cpu_s=cpu), notes=_notes(self.history),
+            rounds=self.rounds, progress=replace(self.at, wall_s=wall, cpu_s=cpu), notes=_notes(self.history),
         )  # fmt: skip
 
     def move(self, **changes: Any) -> None:
@@ -243,6 +248,8 @@ class _Run:
             return
         self.points = plan(self.now(), self.at.round)
         self.stack = Stack(self.model, self.points, self.solution.weights)
+        if (self.at.round + 1) & self.at.round == 0:  # rounds 1, 2, 4, 8 ... are kept to be looked at
+            self.rounds = self.rounds | {self.at.total: self.points}
         self.move(round=self.at.round + 1, state=self.plan.stages[self.at.stage].renew(self.at.state))
 
     def record(self, losses: Tensor) -> dict[str, float]:

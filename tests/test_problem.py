@@ -172,12 +172,18 @@ RIGHT = {
     "assumptions on a parameter": lambda: heat(equations=u_t - sp.Symbol("k", positive=True) * u_xx, parameters={k: 2}),
     "transport": lambda: pk.Problem("transport", u, u_t + u_x, BOX, [START, pk.Dirichlet(u, 0, on="x_min")]),
     "ordinary equation, both data at one end": lambda: pk.Problem(
-        "pendulum", pk.field("a", x), pk.field("a", x).diff(x, 2) + sp.sin(pk.field("a", x)), pk.Box(x=(0, 1)),
-        [pk.Dirichlet(pk.field("a", x), 1, on="x_min"), pk.Neumann(pk.field("a", x), 0, on="x_min")]),
+        "pendulum",
+        pk.field("a", x),
+        pk.field("a", x).diff(x, 2) + sp.sin(pk.field("a", x)),
+        pk.Box(x=(0, 1)),
+        [pk.Dirichlet(pk.field("a", x), 1, on="x_min"), pk.Neumann(pk.field("a", x), 0, on="x_min")],
+    ),
     "an equation that degenerates at a wall": lambda: heat(
-        equations=u_t - x * u_xx - u_x, conditions=[START, pk.Dirichlet(u, 0, on="x_max")]),
+        equations=u_t - x * u_xx - u_x, conditions=[START, pk.Dirichlet(u, 0, on="x_max")]
+    ),
     "a coordinate that is a parameter": lambda: pk.Problem(
-        "family", w, w_xx + y * w, SQUARE, [pk.Dirichlet(w, 1, on="x")]),
+        "family", w, w_xx + y * w, SQUARE, [pk.Dirichlet(w, 1, on="x")]
+    ),
     "pure regression": lambda: pk.Problem("fit", u, {}, BOX, [measured()]),
     "data instead of conditions": lambda: heat(conditions=[measured()]),
     "slopes and a constant": lambda: poisson(pk.Neumann(w, 0), pk.Operator("pin", w, on="x_min")),
@@ -260,7 +266,7 @@ def test_a_closed_form_is_put_into_everything():
 
 
 def test_a_wrong_closed_form_is_noticed_where_it_is_wrong():
-    wrong = sp.exp(-sp.pi**2 * t) * sp.sin(sp.pi * x) + t * x * (1 - x)
+    wrong = sp.exp(-(sp.pi**2) * t) * sp.sin(sp.pi * x) + t * x * (1 - x)
     found = heat(reference=pk.Exact({u: wrong})).verify()
     assert found["pde"] > 0.1 and found["u initial"] < 1e-15 and found["u on x"] < 1e-15
     assert heat(reference=pk.Exact({u: wrong.subs(t, 2 * t)})).verify()["pde"] > 0.1

@@ -176,6 +176,7 @@ class Setup:
             points = self.stack.points[key]
             X = points.X.clone().requires_grad_()
             for name in readout.names:
+
                 def fields(Z):
                     return self.case.fields(plain(self.model.tape, network, Z), Z)
 

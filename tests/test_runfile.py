@@ -72,6 +72,8 @@ def test_a_solution_comes_back_whole(name: str, settings: dict[str, Any], tmp_pa
     assert pk.save(solution, tmp_path / "run.h5") == tmp_path / "run.h5"
     back = pk.load(tmp_path / "run.h5")
     assert same(back.theta, solution.theta) and same(sets(back.points), sets(solution.points))
+    assert list(back.rounds) == list(solution.rounds)
+    assert all(same(sets(back.rounds[i]), sets(points)) for i, points in solution.rounds.items())
     assert (back.network, back.model.hard) == (solution.network, solution.model.hard)
     assert (back.stops, back.notes) == (solution.stops, solution.notes)
     assert (dict(back.weights), back.versions) == (dict(solution.weights), solution.versions)
@@ -125,6 +127,7 @@ def test_a_resumed_run_ends_in_the_same_bits(stages: str, resample: str, tmp_pat
         assert part.progress.total == stop and part.stops[-1].startswith("interrupted")
         end = pk.resume(pk.load(tmp_path / "run.h5"), checkpoint=tmp_path / "run.h5", progress=False)
         assert same(end.theta, whole.theta) and same(sets(end.points), sets(whole.points))
+        assert list(end.rounds) == list(whole.rounds)
         assert same(runfile._visible(end.progress.state), runfile._visible(whole.progress.state))
         for name in set(whole.history.columns) - {"wall_s", "cpu_s"}:
             assert (end.history[name] == whole.history[name]).all()

@@ -1,0 +1,43 @@
+"""The benchmarks compare like with like: every way gives the same loss and gradient before it is timed."""
+
+import pytest
+import torch
+
+import pinnkit as pk
+from benchmarks.__main__ import main
+from benchmarks.burgers_race import after, describe, reached
+from benchmarks.common import Times, interleave, ratio, table, verdict
+from benchmarks.loss_gradient import CASES, WAYS, Case, agree
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_all_ways_give_the_same(case: Case) -> None:
+    problem = case.problem()
+    X = problem.sample("pde", 40).X
+    theta = pk.Model(problem, case.network, False).initial(0)
+    with pk.deepxde_precision(torch.float64):
+        results = {way: make(case, X, theta)() for way, make in WAYS.items()}
+    assert agree(results) < 1e-12
+    loss, gradient = results["autograd"]
+    with pytest.raises(ValueError, match="autograd and pinnkit differ by"):
+        agree(results | {"autograd": (loss, 1.001 * gradient)})
+
+
+def test_times_are_paired() -> None:
+    assert ratio(Times([4.0, 9.0, 1.0], [2.0] * 3), Times([2.0, 3.0, 1.0], [1.0] * 3)) == {"wall": 2.0, "cpu": 2.0}
+    times = interleave({"a": lambda: None, "b": lambda: None}, 3, least=1e-4)
+    assert len(times["a"].wall) == len(times["b"].cpu) == 3
+
+
+def test_texts() -> None:
+    assert table(["", "x"], [["a", 1]]) == "|  | x |\n| --- | ---: |\n| a | 1 |"
+    assert verdict("speed", 2.0, 1.5).endswith("reached") and "MISSED" in verdict("size", 2.0, 1.5, most=True)
+    assert main(["nothing"]) == 2
+
+
+def test_a_race_is_read_off() -> None:
+    slow, fast = [[0, 1.0, 1.0, 0.5], [9, 100.0, 99.0, 1e-3]], [[0, 1.0, 1.0, 0.1], [9, 20.0, 20.0, 1e-5]]
+    assert reached(fast, 1e-3) == 20.0 and reached(slow, 1e-4) is None
+    assert (after(slow, 0.5), after(slow, 30), after(fast, 30)) == ("-", "5.0e-01", "(1.0e-05)")
+    text = describe({"deepxde": {0: slow}, "pinnkit": {0: fast}}, [0], 1e-12)
+    assert "pinnkit is there after 20.0 s, 5 times sooner" in text
