@@ -87,9 +87,9 @@ def run_pinnkit(seed: int, shorter: int) -> list[list[float]]:
 RUNS = {"deepxde": run_deepxde, "pinnkit": run_pinnkit}
 
 
-def reached(rows: list[list[float]], error: float) -> float | None:
-    """Wall seconds until the error is at most that."""
-    return next((wall for _, wall, _, e in rows if e <= error), None)
+def reached(rows: list[list[float]], error: float) -> tuple[float, float] | None:
+    """Wall and CPU seconds until the error is at most that."""
+    return next(((wall, cpu) for _, wall, cpu, e in rows if e <= error), None)
 
 
 def after(rows: list[list[float]], seconds: float) -> str:
@@ -108,10 +108,11 @@ def describe(results: dict[str, dict[int, list]], seeds: list[int], floor: float
             _, wall, cpu, error = results[way][seed][-1]
             cells = [after(results[way][seed], mark) for mark in MARKS]
             lines.append([f"{way}, seed {seed}", *cells, f"{error:.1e}", f"{wall:.0f}", f"{cpu:.0f}"])
-        _, wall, _, error = results["deepxde"][seed][-1]
-        soon = reached(results["pinnkit"][seed], error)
-        how = f"is there after {soon:.1f} s, {wall / soon:.0f} times sooner" if soon else "does not get there"
-        races.append(f"- seed {seed}: DeepXDE ends at {error:.1e} after {wall:.0f} s; pinnkit {how}")
+        _, wall, cpu, error = results["deepxde"][seed][-1]
+        soon, how = reached(results["pinnkit"][seed], error), "does not get there"
+        if soon:
+            how = f"is there after {soon[0]:.1f} s ({soon[1]:.1f} s), {cpu / soon[1]:.0f} times sooner by CPU time"
+        races.append(f"- seed {seed}: DeepXDE ends at {error:.1e} after {wall:.0f} s (CPU {cpu:.0f} s); pinnkit {how}")
     head = ["", *(f"{mark} s" for mark in MARKS), "end", "wall s", "CPU s"]
     return (
         f"{table(head, lines)}\n\nRelative L2 error on the grid of a reference with error {floor:.0e}, after so many "

@@ -196,6 +196,7 @@ def draw(results: dict[str, dict[int, dict]]) -> Figure:
             ax.bar_label(bars, [f"{h:.3g}" for h in heights], fontsize=7)
         ax.set(title=name, yscale="log", xticks=range(len(sizes)), ylabel="ms of CPU")
         ax.set_xticklabels([f"{n} points" for n in sizes])
+        ax.set_ylim(bottom=ax.get_ylim()[0] / 2)
     axes[0].legend(frameon=False, fontsize=8, loc="upper left")
     return drawing
 

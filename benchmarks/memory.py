@@ -11,7 +11,7 @@ import pinnkit as pk
 from problems.burgers import burgers
 
 from .common import BLUE, GREY, child, figure, options, publish, table, verdict
-from .loss_gradient import CASES, WAYS
+from .loss_gradient import CASES, LABELS, WAYS
 
 SIZES = {"pinnkit": (10_000, 100_000, 1_000_000), "deepxde": (10_000, 30_000, 100_000)}
 QUICK = {"pinnkit": (10_000, 100_000), "deepxde": (10_000, 30_000)}
@@ -70,7 +70,7 @@ def main() -> None:
     drawing, ax = figure()
     for way, colour in (("deepxde", GREY), ("pinnkit", BLUE)):
         found = results[way]
-        ax.loglog([r["points"] for r in found], [r["rise_MB"] for r in found], "o-", color=colour, label=way)
+        ax.loglog([r["points"] for r in found], [r["rise_MB"] for r in found], "o-", color=colour, label=LABELS[way])
     ax.set(xlabel="points", ylabel="memory of one loss + gradient, MB")
     ax.legend(frameon=False)
     publish("memory", "Memory of one loss and its gradient", text, {"results": results}, drawing, arguments.quick)

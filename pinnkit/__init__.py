@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import *  # noqa: F403
+    from .api import *  # noqa: F401, F403
 
 __version__ = "0.1.0"
 _BEFORE_MODULES = ("problem", "report")  # functions that stand before the modules of these names
@@ -21,7 +21,7 @@ class _Package(ModuleType):
             raise AttributeError(name)
         if name not in _BEFORE_MODULES and find_spec(f"{__name__}.{name}"):
             return import_module(f"{__name__}.{name}")
-        names = vars(import_module(".api", __name__))
+        names = vars(import_module(f"{__name__}.api"))
         if name.startswith("_") or name not in names:
             raise AttributeError(f"pinnkit has no attribute {name!r}")
         return vars(self).setdefault(name, names[name])
@@ -31,7 +31,7 @@ class _Package(ModuleType):
             super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*vars(self), *(n for n in vars(import_module(".api", __name__)) if n[0] != "_")})
+        return sorted(n for n in vars(import_module(f"{__name__}.api")) if not n.startswith("_"))
 
 
 sys.modules[__name__].__class__ = _Package

@@ -43,9 +43,12 @@ def entries() -> list[Entry]:
     """The catalogue, by name: every file NAME.py that has a function NAME; no file is executed."""
     found = []
     for path in sorted(folder().glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        constants = {ast.unparse(n.targets[0]): ast.unparse(n.value) for n in body if isinstance(n, ast.Assign)}
+        for node in body:
             if isinstance(node, ast.FunctionDef) and node.name == path.stem:
-                found.append(Entry(node.name, (ast.get_docstring(node) or "").partition("\n")[0], _arguments(node)))
+                arguments = {k: constants.get(v, v) for k, v in _arguments(node).items()}
+                found.append(Entry(node.name, (ast.get_docstring(node) or "").partition("\n")[0], arguments))
     return found
 
 

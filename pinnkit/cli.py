@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,10 +33,12 @@ Run = Annotated[Path, typer.Argument(metavar="RUN.h5", help="A run file.")]
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and leave with 0; with 2 and one sentence for wrong input; with 130 after Ctrl-C."""
     try:
-        code = app(arguments, standalone_mode=False, prog_name="pinnkit")
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
+            code = app(arguments, standalone_mode=False, prog_name="pinnkit")
     except UsageError as error:
         code = _complain(error.format_message(), getattr(error, "exit_code", 2))
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         code = _complain(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         code = 130

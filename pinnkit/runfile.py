@@ -36,10 +36,7 @@ def save(solution: Solution, path: str | Path) -> Path:
     tree = _run_tree(solution)
     plan = tree["progress"]["plan"].value if "progress" in tree else None
     for name in missing(decode([tree["network"].value, plan])):
-        warnings.warn(
-            f"{path} cannot hold {name}, which is not pinnkit's own: give it again to pinnkit.load",
-            stacklevel=2,
-        )
+        warnings.warn(f"{path} cannot hold {name}: give it again to pinnkit.load", stacklevel=2)
     return hdf5.write(path, FORMAT, VERSION, tree)
 
 

@@ -30,7 +30,7 @@ def shown(solution: Solution) -> tuple[str, ...]:
 
 
 def plane(solution: Solution, values: Callable[[Tensor], Tensor], *, t: float | None = None, count: int = 256) -> Plane:
-    """A function of points X (n, d) -> (n,) on a uniform grid; time, where it is not shown, is fixed at t or the end."""
+    """A function of points X (n, d) -> (n,) on a uniform grid; time, where not shown, is fixed at t or its end."""
     domain, names = solution.problem.domain, shown(solution)
     ends = dict(zip(domain.names, domain.bounds.T, strict=True))
     fixed = {n: float(ends[n].mean()) for n in domain.names if n not in names}

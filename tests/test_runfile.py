@@ -308,7 +308,7 @@ def test_a_score_of_ones_own_is_asked_for_again(tmp_path: Path) -> None:
         if solution.progress.total == 4:
             raise KeyboardInterrupt
 
-    with pytest.warns(UserWarning, match="cannot hold mine, which is not pinnkit's own"):
+    with pytest.warns(UserWarning, match="cannot hold mine: give it again to pinnkit.load"):
         short(resample=own, checkpoint=path, observe=interrupt)
     with pytest.raises(ValueError, match="could not hold mine"):
         pk.resume(pk.load(path), progress=False)
@@ -316,6 +316,20 @@ def test_a_score_of_ones_own_is_asked_for_again(tmp_path: Path) -> None:
         pk.save(pk.load(path), path)
     end = pk.resume(pk.load(path, resample=own), progress=False)
     assert same(end.theta, short(resample=own).theta)
+
+
+def test_a_module_of_ones_own_is_asked_for_again(tmp_path: Path) -> None:
+    own = pk.Module(
+        torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)), backend="autograd"
+    )
+    settings = {"stages": [pk.Adam(2)], "progress": False, "validation": 20}
+    solution = pk.solve(pk.problem("burgers"), own, 20, **settings)
+    with pytest.warns(UserWarning, match="cannot hold Module"):
+        pk.save(solution, tmp_path / "run.h5")
+    refused(tmp_path / "run.h5", r"does not hold Module: give network=\.\.\. to pinnkit.load")
+    with pytest.raises(ValueError, match="holds 17 parameters, this network and problem have 105"):
+        pk.load(tmp_path / "run.h5", network=SMALL)
+    assert same(pk.load(tmp_path / "run.h5", network=own).theta, solution.theta)
 
 
 def test_a_problem_is_found_again_or_asked_for(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .stage import Objective, State, Step
+from .stage import Objective, State, Step, usable
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Adam:
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
         """One step; the losses are those at the parameters before it."""
         losses, g = objective.loss_and_gradient(theta)
-        if not bool(torch.isfinite(losses).all() & torch.isfinite(g).all()):
-            return theta, state, Step(losses, "the loss or its gradient is not finite")
+        if not usable(losses, g):
+            return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
         n = state["steps"] + 1
         m = self.beta1 * state["m"] + (1 - self.beta1) * g
         v = self.beta2 * state["v"] + (1 - self.beta2) * g * g
-        lr = self.lr * self.decay ** ((n - 1) / max(1, self.iterations))
+        lr = self.lr * self.decay ** (min(n - 1, self.iterations) / max(1, self.iterations))
         ratio = (m / (1 - self.beta1**n)) / ((v / (1 - self.beta2**n)).sqrt() + self.epsilon)
-        return theta - lr * ratio, {"m": m, "v": v, "steps": n}, Step(losses)
+        return theta - lr * ratio, {"m": m, "v": v, "steps": n, "before": theta}, Step(losses)

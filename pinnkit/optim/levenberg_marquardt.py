@@ -32,11 +32,15 @@ class LeastSquares(Protocol):
 
 @dataclass(frozen=True)
 class LevenbergMarquardt:
-    """Damped Gauss-Newton steps; ``damping`` starts relative to the largest diagonal entry and adapts to the gain."""
+    """Damped Gauss-Newton steps; ``damping`` starts relative to the largest diagonal entry and adapts to the gain.
+
+    Nielsen's rule (1999), and in good steps the damping falls at least as fast as the residual's norm, so that
+    convergence to a vanishing residual is quadratic (Fan, Yuan 2005).
+    """
 
     iterations: int = 200
     damping: float = 1e-3
-    tolerance: float = 1e-30
+    tolerance: float = 1e-14
 
     def start(self, theta: Tensor, objective: LeastSquares) -> State:
         """The first damping is set from the curvature at the first step."""
@@ -47,14 +51,16 @@ class LevenbergMarquardt:
         return dict(state)
 
     def step(self, theta: Tensor, state: State, objective: LeastSquares) -> tuple[Tensor, State, Step]:
-        """One accepted step, after as many rejected ones as the damping needs (Nielsen's rule)."""
+        """One accepted step, after as many rejected ones as the damping needs."""
         losses = objective.losses(theta)
         loss = float(losses.sum())
         if not math.isfinite(loss):
-            return theta, state, Step(losses, "the loss is not finite at the stage's start")
-        if loss <= self.tolerance:
-            return theta, state, Step(losses, f"converged: loss below {self.tolerance:.0e}")
+            return theta, state, Step(losses, "the loss is not finite at the start")
         system = _Primal(objective, theta) if len(theta) <= objective.rows else _Dual(objective, theta)
+        if not bool(torch.isfinite(system.right).all()):
+            return theta, state, Step(losses, "the gradient is not finite")
+        if 2 * float(system.right.abs().max()) <= self.tolerance:
+            return theta, state, Step(losses, f"converged: the gradient's largest entry is below {self.tolerance:.0e}")
         damping, grow = state["damping"], state["grow"]
         if not math.isfinite(damping):
             damping = self.damping * system.largest
@@ -63,10 +69,19 @@ class LevenbergMarquardt:
             trial = objective.losses(theta + delta)
             gain = (loss - float(trial.sum())) / predicted if predicted > 0 else -1.0
             if math.isfinite(gain) and gain > 0:
-                damping *= max(1 / 3, 1 - (2 * gain - 1) ** 3)
+                damping *= _relief(gain, float(trial.sum()) / loss)
                 return theta + delta, {"damping": damping, "grow": 2.0}, Step(trial)
+            if predicted > 0 and predicted <= torch.finfo(theta.dtype).eps * loss:
+                reason = "converged: no step lowers the loss by more than its rounding"
+                return theta, {"damping": damping, "grow": grow}, Step(losses, reason)
             damping, grow = damping * grow, min(2 * grow, 1e3)
         return theta, {"damping": damping, "grow": grow}, Step(losses, "no damping makes the loss fall")
+
+
+def _relief(gain: float, ratio: float) -> float:
+    """By how much the damping changes after a step that brought ``gain`` of what it promised, and loss * ratio."""
+    factor = max(1 / 3, 1 - (2 * gain - 1) ** 3)
+    return min(factor, math.sqrt(ratio)) if gain > 0.5 else factor
 
 
 class _Primal:
@@ -93,6 +108,7 @@ class _Dual:
     def __init__(self, objective: LeastSquares, theta: Tensor) -> None:
         root = objective.row_weights.sqrt()
         self.J, self.r = root[:, None] * objective.jacobian(theta), root * objective.values(theta)
+        self.right = self.J.T @ self.r
         self.gram = self.J @ self.J.T
         self.largest = float((self.J * self.J).sum(0).max())
 
@@ -104,5 +120,4 @@ class _Dual:
         if int(failed):
             return self.J.new_zeros(self.J.shape[1]), 0.0
         delta = -self.J.T @ torch.cholesky_solve(self.r[:, None], factor)[:, 0]
-        right = self.J.T @ self.r
-        return delta, float(damping * delta @ delta - right @ delta)
+        return delta, float(damping * delta @ delta - self.right @ delta)

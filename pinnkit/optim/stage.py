@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 State = dict[str, Any]  # tensors, numbers and strings, possibly nested: it can be written to a file
@@ -18,7 +19,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """The result of one step: losses by term at the new parameters, and why to stop, if so."""
+    """The result of one step: losses by term, at the new parameters if those were evaluated, and why to stop."""
 
     losses: Tensor
     stop: str | None = None
@@ -33,7 +34,11 @@ class Stage(Protocol):
         """The state before the first step."""
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step: new parameters, new state, what happened. A stop leaves the last good parameters."""
+        """One step: new parameters, new state, what happened. A stop returns the last parameters that were good.
+
+        The same parameters, state and objective give the same result bit for bit. The state that goes in is used up:
+        an optimiser may go on writing in its tensors.
+        """
 
     def renew(self, state: Mapping[str, Any]) -> State:
         """The state to go on with when the points have changed: what was learnt stays, values are dropped."""
@@ -42,3 +47,8 @@ class Stage(Protocol):
 def drop(state: Mapping[str, Any], *names: str) -> State:
     """The state without these entries."""
     return {key: value for key, value in state.items() if key not in names}
+
+
+def usable(losses: Tensor, gradient: Tensor) -> bool:
+    """Whether all of these are finite."""
+    return bool(torch.isfinite(losses).all() & torch.isfinite(gradient).all())
