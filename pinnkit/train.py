@@ -170,9 +170,7 @@ def resume(
     lacks = missing((solution.progress.plan.stages, solution.progress.plan.resample))
     if lacks:
         raise ValueError(f"the run's file could not hold {lacks[0]}: give it again to pinnkit.load, then resume")
-    moved = replace(solution, theta=solution.theta.clone(), progress=replace(
-        solution.progress, state=_copy(solution.progress.state)))  # fmt: skip
-    return _run(moved, checkpoint, checkpoint_every, progress, observe)
+    return _run(_apart(solution), checkpoint, checkpoint_every, progress, observe)
 
 
 def _carry_over(old: Progress, plan: Plan) -> Progress:
@@ -181,6 +179,11 @@ def _carry_over(old: Progress, plan: Plan) -> Progress:
     if plan.stages and old.state is not None and type(last) is type(plan.stages[0]):
         kept = plan.stages[0].renew(_copy(old.state))
     return Progress(plan, total=old.total, state=kept, wall_s=old.wall_s, cpu_s=old.cpu_s)
+
+
+def _apart(solution: Solution) -> Solution:
+    """The solution with a state of its own: optimisers write in theirs."""
+    return replace(solution, progress=replace(solution.progress, state=_copy(solution.progress.state)))
 
 
 def _copy(tree: Any) -> Any:
@@ -359,11 +362,11 @@ def _one_step(run: _Run) -> Step:
         return Step(run.stack.losses(run.theta), f"all {stage.iterations} iterations done")
     run.resample()
     theta, state, step = stage.step(run.theta, run.at.state, run.stack)
-    if step.stop is None and not math.isfinite(float(step.losses.sum())):
-        bad = [n for n, v in zip(run.stack.terms, step.losses, strict=True) if not math.isfinite(float(v))]
+    bad = [n for n, v in zip(run.stack.terms, step.losses, strict=True) if not math.isfinite(float(v))]
+    if step.stop is not None or not bad:
+        run.theta = theta  # of a stop: the last parameters that were good
+    if bad:
         step = Step(step.losses, f"the loss of {bad[0]!r} is not finite")
-    elif step.stop is None:
-        run.theta = theta
     run.move(state=state, iteration=run.at.iteration + 1, total=run.at.total + 1)
     return step
 
@@ -382,4 +385,4 @@ def _after_step(run: _Run, step: Step, screen: Reporter, observe: Callable[[Solu
         last = run.at.stage + 1 >= len(plan.stages)
         run.move(stage=run.at.stage + 1, iteration=0, state=run.at.state if last else None, finished=stage)
     if logged and observe is not None:
-        observe(run.now())  # last, so that an interrupt raised in it finds the run between two steps
+        observe(_apart(run.now()))  # last, so that an interrupt raised in it finds the run between two steps

@@ -31,6 +31,8 @@ def allen_cahn(diffusivity: float = D) -> pk.Problem:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "allen_cahn"])
+    main(["solve", "allen_cahn", *sys.argv[1:]])

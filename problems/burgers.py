@@ -33,6 +33,8 @@ def burgers(nu: float = NU) -> pk.Problem:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "burgers"])
+    main(["solve", "burgers", *sys.argv[1:]])

@@ -28,6 +28,8 @@ def diffusion() -> pk.Problem:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "diffusion"])
+    main(["solve", "diffusion", *sys.argv[1:]])

@@ -32,6 +32,8 @@ def drift_diffusion(alpha: float = 1.0, beta: float = 20.0) -> pk.Problem:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "drift_diffusion"])
+    main(["solve", "drift_diffusion", *sys.argv[1:]])

@@ -51,6 +51,8 @@ def start(initial: str, x: sp.Symbol) -> sp.Expr:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "heat"])
+    main(["solve", "heat", *sys.argv[1:]])

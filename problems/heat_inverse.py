@@ -47,6 +47,8 @@ def heat_inverse(
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "heat_inverse"])
+    main(["solve", "heat_inverse", *sys.argv[1:]])

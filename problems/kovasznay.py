@@ -49,6 +49,8 @@ def kovasznay(reynolds: float = 40.0) -> pk.Problem:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "kovasznay"])
+    main(["solve", "kovasznay", *sys.argv[1:]])

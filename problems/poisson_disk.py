@@ -54,6 +54,8 @@ def poisson_disk(sigma: float = 0.02) -> pk.Problem:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "poisson_disk"])
+    main(["solve", "poisson_disk", *sys.argv[1:]])

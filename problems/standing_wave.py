@@ -35,6 +35,8 @@ def standing_wave(c: float = 2.0) -> pk.Problem:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "standing_wave"])
+    main(["solve", "standing_wave", *sys.argv[1:]])

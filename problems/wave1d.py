@@ -50,6 +50,8 @@ def start(initial: str, x: sp.Symbol) -> sp.Expr:
 
 
 if __name__ == "__main__":
+    import sys
+
     from pinnkit.cli import main
 
-    main(["solve", "wave1d"])
+    main(["solve", "wave1d", *sys.argv[1:]])

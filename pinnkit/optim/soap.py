@@ -7,22 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .stage import Objective, State, Step
+from .stage import Objective, State, Step, usable
 
 
 @dataclass(frozen=True)
 class SOAP:
-    """SOAP on theta cut into matrices of ``shapes`` (each network layer's weights), else on theta as one vector."""
+    """SOAP on theta cut into the network's matrices and vectors; the step size falls from ``lr`` to ``lr * decay``."""
 
     iterations: int = 1000
     lr: float = 3e-3
     precondition_frequency: int = 2
     weight_decay: float = 0.0
+    decay: float = 1.0
 
     def start(self, theta: Tensor, objective: Objective) -> State:
         """Fresh moments; ImportError where the extra is not installed."""
-        optimiser, _ = self._optimiser(theta, objective)
-        return {"optimiser": _pack(optimiser.state_dict())}
+        return {"optimiser": _pack(_Live(self, theta, objective).optimiser.state_dict()), "steps": 0}
 
     def renew(self, state: Mapping[str, Any]) -> State:
         """Moments and eigenbases stay."""
@@ -31,29 +31,44 @@ class SOAP:
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
         """One step; the losses are those at the parameters before it."""
         losses, g = objective.loss_and_gradient(theta)
-        if not bool(torch.isfinite(losses).all() & torch.isfinite(g).all()):
-            return theta, state, Step(losses, "the loss or its gradient is not finite")
-        live = state.get("_live")
-        optimiser, parameters = live if live is not None else self._optimiser(theta, objective)
-        if live is None:
-            optimiser.load_state_dict(_unpack(state["optimiser"]))
-        with torch.no_grad():
-            for p, value, slope in zip(parameters, _cut(theta, objective), _cut(g, objective), strict=True):
-                p.copy_(value)
-                p.grad = slope.clone()
-        optimiser.step()
-        new = torch.cat([p.detach().reshape(-1) for p in parameters])
-        return new, {"optimiser": _pack(optimiser.state_dict()), "_live": (optimiser, parameters)}, Step(losses)
+        if not usable(losses, g):
+            return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
+        n, live = state["steps"], state.get("_live")
+        if live is None or live.steps != n:
+            live = _Live(self, theta, objective)
+            live.optimiser.load_state_dict(_unpack(state["optimiser"]))
+        lr = self.lr * self.decay ** (min(n, self.iterations) / max(1, self.iterations))
+        new = live.step(_cut(theta, objective), _cut(g, objective), lr)
+        live.steps = n + 1
+        packed = _pack(live.optimiser.state_dict())
+        return new, {"optimiser": packed, "steps": n + 1, "before": theta, "_live": live}, Step(losses)
 
-    def _optimiser(self, theta: Tensor, objective: Objective) -> tuple[torch.optim.Optimizer, list[Tensor]]:
+
+class _Live:
+    """The library's optimiser, kept at hand between steps; ``steps`` tells which state it is in."""
+
+    def __init__(self, settings: SOAP, theta: Tensor, objective: Objective) -> None:
         try:
             from pytorch_optimizer import SOAP as Library
         except ImportError as error:
             raise ImportError("the SOAP stage needs the extra: pip install 'pinnkit[soap]'") from error
-        parameters = [torch.nn.Parameter(piece.clone()) for piece in _cut(theta, objective)]
-        return Library(
-            parameters, lr=self.lr, precondition_frequency=self.precondition_frequency, weight_decay=self.weight_decay
-        ), parameters
+        self.steps = 0
+        self.parameters = [torch.nn.Parameter(piece.clone()) for piece in _cut(theta, objective)]
+        self.optimiser = Library(
+            self.parameters,
+            lr=settings.lr,
+            precondition_frequency=settings.precondition_frequency,
+            weight_decay=settings.weight_decay,
+        )
+
+    def step(self, theta: list[Tensor], gradient: list[Tensor], lr: float) -> Tensor:
+        """New parameters, shape (P,)."""
+        for p, value, slope in zip(self.parameters, theta, gradient, strict=True):
+            p.data.copy_(value)
+            p.grad = slope.clone()
+        self.optimiser.param_groups[0]["lr"] = lr
+        self.optimiser.step()
+        return torch.cat([p.detach().reshape(-1) for p in self.parameters])
 
 
 def _cut(theta: Tensor, objective: Objective) -> list[Tensor]:
@@ -68,14 +83,14 @@ def _cut(theta: Tensor, objective: Objective) -> list[Tensor]:
 
 
 def _pack(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A torch optimiser's state with text keys and lists as mappings, so that it can be written to a file."""
+    """A copy of a torch optimiser's state with text keys and lists as mappings: it can be written to a file."""
 
     def pack(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {"kind": "mapping"} | {f"k{k}": pack(v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
+        if isinstance(value, list | tuple):
             return {"kind": type(value).__name__} | {f"i{i}": pack(v) for i, v in enumerate(value)}
-        return value
+        return value.clone() if isinstance(value, Tensor) else value
 
     return pack(state)
 
