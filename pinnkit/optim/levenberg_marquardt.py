@@ -64,18 +64,21 @@ class LevenbergMarquardt:
         damping, grow = state["damping"], state["grow"]
         if not math.isfinite(damping):
             damping = self.damping * system.largest
+        least = torch.finfo(theta.dtype).eps * loss
+        reason = "converged: no step lowers the loss by more than its rounding"
         for _ in range(40):
             delta, predicted = system.solve(damping)
+            if 0 < predicted <= least:
+                break
             trial = objective.losses(theta + delta)
             gain = (loss - float(trial.sum())) / predicted if predicted > 0 else -1.0
             if math.isfinite(gain) and gain > 0:
                 damping *= _relief(gain, float(trial.sum()) / loss)
                 return theta + delta, {"damping": damping, "grow": 2.0}, Step(trial)
-            if predicted > 0 and predicted <= torch.finfo(theta.dtype).eps * loss:
-                reason = "converged: no step lowers the loss by more than its rounding"
-                return theta, {"damping": damping, "grow": grow}, Step(losses, reason)
+            if predicted > 1e3 * least:
+                reason = "no damping makes the loss fall"
             damping, grow = damping * grow, min(2 * grow, 1e3)
-        return theta, {"damping": damping, "grow": grow}, Step(losses, "no damping makes the loss fall")
+        return theta, {"damping": damping, "grow": grow}, Step(losses, reason)
 
 
 def _relief(gain: float, ratio: float) -> float:

@@ -56,7 +56,7 @@ def strong_wolfe(
         if not trial.finite or not enough(trial) or (low.step and trial.loss > low.loss + start.rounding):
             high = trial
         else:
-            if best is None or trial.loss < best.loss:
+            if trial.loss < (start if best is None else best).loss:
                 best = trial
             if abs(trial.slope) <= -curvature * start.slope:
                 return trial, None
