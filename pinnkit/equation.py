@@ -99,7 +99,7 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
         ValueError: anything but the fields and their derivatives by their own coordinates.
     """
     fields, variables = list(fields), list(variables)
-    given = [sp.sympify(e) for e in expressions]
+    given = [sp.sympify(e, strict=True) for e in expressions]
     _check_derivatives(given, fields)
     evaluated = [e.doit() for e in given]
     replace: dict[sp.Expr, sp.Symbol] = {}

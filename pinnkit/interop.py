@@ -227,7 +227,7 @@ def _transform(model: Model) -> Callable[[Tensor, Tensor], Tensor] | None:
     if not model.ansatz:
         return None
     pairs = [model.ansatz.get(u, (sp.S.Zero, sp.S.One)) for u in problem.fields]
-    program = Program([with_parameters(problem, sp.sympify(e)) for pair in pairs for e in pair], variables)
+    program = Program([with_parameters(problem, sp.sympify(e, strict=True)) for pair in pairs for e in pair], variables)
 
     def transform(x: Tensor, y: Tensor) -> Tensor:
         found = [column(v, x) for v in program({v: x[:, i] for i, v in enumerate(variables)})]

@@ -34,7 +34,7 @@ class Readout:
         self.variables, self.unknowns = fields[0].args, tuple(unknowns)
         stated = _lower(residuals, fields, self.variables)
         lowered = collapse(Lowered(tuple(e.subs(parameters) for e in stated.expressions), stated.slots))
-        ansatz = {u: tuple(sp.sympify(e) for e in pair) for u, pair in ansatz.items()}
+        ansatz = {u: tuple(sp.sympify(e, strict=True) for e in pair) for u, pair in ansatz.items()}
         affine, self.slots = insert(lowered, fields, self.variables, ansatz)
         self.images = 1 + max((s.image for s in lowered.slots.values()), default=0)
         self.channels = Channels.closed(len(self.variables), {s.channel for s in self.slots.values()})
