@@ -53,43 +53,65 @@ def draw(
     c: float = 1.0,
     how: str = "systematic",
     seed: int = 0,
+    weights: bool = False,
 ) -> PointSet:
     """n of the candidates: "random" by probability, "top" scores, or "systematic" along a space-filling curve.
 
     The systematic draw has the same inclusion probabilities as the random one but spreads the points: it walks the
-    candidates along a Hilbert curve and takes one in every n-th of the total probability.
+    candidates along a Hilbert curve and takes one in every n-th of the total probability. Candidates of probability
+    zero are taken when there are no others left. With ``weights`` every point gets one ~ 1/p of mean 1, so that the
+    loss still estimates the mean over the candidates and not one that favours high scores.
 
     Raises:
-        ValueError: more points than candidates, an unknown ``how``, or scores that are no numbers.
+        ValueError: more points than candidates or none, scores that are no numbers or not one for every candidate, an
+        unknown ``how``, weights for points that are not drawn by chance.
     """
-    if n > len(candidates):
+    if not 0 < n <= len(candidates):
         raise ValueError(f"cannot draw {n} points from {len(candidates)} candidates: raise the number of candidates")
-    rng = np.random.default_rng(seed)
+    if score.shape != (len(candidates),):
+        raise ValueError(f"a score gives one number for every candidate: expected ({len(candidates)},), got "
+                         f"{tuple(score.shape)}")  # fmt: skip
+    if how not in ("random", "top", "systematic"):
+        raise ValueError(f"how={how!r}: choose one of random, top, systematic")
+    if how == "top" and weights:
+        raise ValueError("how='top' draws nothing by chance, so that no weights make up for it: use systematic")
+    p = probability(score if how != "top" else score - score.min(), k, c)
+    inclusion, rng = _inclusion(p, n), np.random.default_rng(seed)
     if how == "top":
         rows = torch.topk(score, n).indices.cpu().numpy()
     elif how == "random":
-        rows = rng.choice(len(candidates), n, replace=False, p=probability(score, k, c))
-    elif how == "systematic":
-        rows = _systematic(candidates.X.cpu().double().numpy(), probability(score, k, c), n, rng)
+        rows = rng.choice(len(p), n, replace=False, p=np.maximum(p, 1e-300))
     else:
-        raise ValueError(f"how={how!r}: choose one of random, top, systematic")
-    return candidates[torch.as_tensor(rows, device=candidates.X.device)]
+        rows = _systematic(candidates.X.cpu().double().numpy(), inclusion, rng)
+    drawn = candidates[torch.as_tensor(rows, device=candidates.X.device)]
+    if not weights:
+        return drawn
+    w = 1 / inclusion[rows]
+    return drawn.weighted(torch.as_tensor(w / w.mean()).to(candidates.X))
 
 
-def _systematic(X: np.ndarray, p: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    order = hilbert_order(X)
-    share, capped = p[order], np.zeros(len(p), bool)
-    inclusion = np.ones(len(p))
-    while True:  # a candidate can be drawn only once: what exceeds 1 is shared among the others
+def _inclusion(p: np.ndarray, n: int) -> np.ndarray:
+    """How likely each candidate is among n that are drawn without replacement, shape (N,): n p, but at most 1."""
+    inclusion, capped = np.ones(len(p)), np.zeros(len(p), bool)
+    while capped.sum() < n:  # what exceeds 1 is shared among the others
         free = ~capped
-        inclusion[free] = share[free] * (n - capped.sum()) / share[free].sum()
+        share = p[free] if p[free].any() else np.ones(free.sum())
+        inclusion[free] = share * (n - capped.sum()) / share.sum()
         over = free & (inclusion > 1)
         if not over.any():
-            break
+            return inclusion
         inclusion[over], capped = 1.0, capped | over
-    total = np.cumsum(inclusion)
-    picks = np.searchsorted(total, (np.arange(n) + rng.random()) * total[-1] / n)
-    return order[np.unique(np.minimum(picks, len(order) - 1))]
+    return np.where(capped, 1.0, 0.0)
+
+
+def _systematic(X: np.ndarray, inclusion: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One row of X (N, d) for every unit of inclusion along the curve, all different."""
+    order = hilbert_order(X)
+    total = np.cumsum(inclusion[order])
+    n, N = round(total[-1]), len(order)
+    picks, one = np.searchsorted(total, (np.arange(n) + rng.random()) * total[-1] / n), np.arange(n)
+    picks = np.maximum.accumulate(picks - one) + one  # rounding may hit a candidate of inclusion 1 twice
+    return order[np.minimum(picks, N - n + one)]
 
 
 class Resampler(Protocol):
@@ -102,6 +124,29 @@ class Resampler(Protocol):
         """The points of the next round; rounds are numbered from 0 and seed the draw."""
 
 
+def _seed(*numbers: int) -> int:
+    """One seed that stands for several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _old(solution: Solution, key: str) -> PointSet:
+    """The points of one set, if it is trained on."""
+    if key not in solution.points:
+        raise ValueError(
+            f"there are no points {key!r} to resample: {solution.problem.name} is trained on "
+            f"{', '.join(solution.points)} (what holds by construction needs none)"
+        )
+    return solution.points[key]
+
+
+def _fresh(solution: Solution, key: str, n: int, seed: int) -> PointSet:
+    """n new uniform points of one set."""
+    points = solution.problem.sample(key, n, method="random", seed=seed)
+    if len(points) != n:
+        raise ValueError(f"the points {key!r} are measurements: they cannot be drawn anew, take them out of keys")
+    return points.to(solution.points[key].X)
+
+
 @dataclass(frozen=True)
 class Resample:
     """Replace the points of the sets ``keys`` by a draw from fresh candidates, or add to them.
@@ -109,7 +154,7 @@ class Resample:
     Every ``every`` iterations from iteration ``after`` on; until ``warm_up`` rounds have passed the draw is uniform,
     because a score of a network that knows nothing yet leads into wrong basins. ``add`` = 0 replaces; then the number
     of points is multiplied by ``growth`` in every round up to ``most``: few points are quick at first, many are needed
-    by a strong optimiser in the end.
+    by a strong optimiser in the end. ``weights`` undoes the draw's preference in the loss (see :func:`draw`).
     """
 
     score: Score = residual_score
@@ -125,17 +170,18 @@ class Resample:
     after: int = 0
     warm_up: int = 2
     seed: int = 0
+    weights: bool = False
 
     def __call__(self, solution: Solution, round: int) -> Points:
-        """New points for every set of ``keys``."""
+        """New points for every set of ``keys``; raises ValueError for a set that is not trained on or is measured."""
         points = solution.points
         for i, key in enumerate(self.keys):
-            old = points[key]
-            seed = int(np.random.SeedSequence([self.seed, round, i]).generate_state(1)[0])
+            old, seed = _old(solution, key), _seed(self.seed, round, i)
             n = self.add or max(len(old), min(self.most, math.ceil(len(old) * self.growth)))
-            pool = solution.problem.sample(key, max(self.candidates, n), method="random", seed=seed).to(old.X)
-            score = uniform_score if round < self.warm_up else self.score
-            new = draw(pool, score(solution, key, pool), n, k=self.k, c=self.c, how=self.how, seed=seed)
+            pool = _fresh(solution, key, max(self.candidates, n), seed)
+            score = (uniform_score if round < self.warm_up else self.score)(solution, key, pool)
+            how = "systematic" if round < self.warm_up and self.how == "top" else self.how
+            new = draw(pool, score, n, k=self.k, c=self.c, how=how, seed=seed, weights=self.weights)
             points = points.add(**{key: new}) if self.add else points.replace(**{key: new})
         return points
 
@@ -153,14 +199,12 @@ class R3:
         """Retained points and fresh uniform ones, as many as before."""
         points = solution.points
         for i, key in enumerate(self.keys):
-            old = points[key]
-            seed = int(np.random.SeedSequence([self.seed, round, i]).generate_state(1)[0])
+            old, seed = _old(solution, key), _seed(self.seed, round, i)
             score = residual_score(solution, key, old)
             kept = old[score > score.mean()]
             fresh = len(old) - len(kept)
             if fresh:
-                new = solution.problem.sample(key, fresh, method="random", seed=seed).to(old.X)
-                points = points.replace(**{key: kept.join(new)})
+                points = points.replace(**{key: kept.join(_fresh(solution, key, fresh, seed))})
         return points
 
 

@@ -242,7 +242,8 @@ def test_a_problem_is_a_function_however_it_is_imported():
 
 
 def test_a_file_is_a_script():
-    """Every problem's file, run as a script, hands its own name to the command line."""
+    """Every problem's file, run as a script, hands its own name and the script's arguments to the command line."""
     for path in sorted((ROOT / "problems").glob("[a-z]*.py")):
         end = path.read_text().rpartition('if __name__ == "__main__":\n')[2]
-        assert end == f'    from pinnkit.cli import main\n\n    main(["solve", "{path.stem}"])\n', path
+        call = f'main(["solve", "{path.stem}", *sys.argv[1:]])'
+        assert end == f"    import sys\n\n    from pinnkit.cli import main\n\n    {call}\n", path
