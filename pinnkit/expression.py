@@ -102,7 +102,8 @@ def number(e: sp.Basic) -> float:
     Raises:
         ValueError: a complex, infinite or undefined number.
     """
-    for f in e.atoms(Opaque):
+    while found := e.atoms(Opaque):
+        f = next(f for f in found if not any(a.has(Opaque) for a in f.args))  # from the inside out
         arguments = [torch.tensor([number(a)], dtype=torch.float64) for a in f.args]
         e = e.xreplace({f: sp.Float(_opaque(type(f), *arguments).item(), 17)})
     try:

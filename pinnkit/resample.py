@@ -71,10 +71,7 @@ def draw(
     if score.shape != (len(candidates),):
         raise ValueError(f"a score gives one number for every candidate: expected ({len(candidates)},), got "
                          f"{tuple(score.shape)}")  # fmt: skip
-    if how not in ("random", "top", "systematic"):
-        raise ValueError(f"how={how!r}: choose one of random, top, systematic")
-    if how == "top" and weights:
-        raise ValueError("how='top' draws nothing by chance, so that no weights make up for it: use systematic")
+    _check_how(how, weights)
     p = probability(score if how != "top" else score - score.min(), k, c)
     inclusion, rng = _inclusion(p, n), np.random.default_rng(seed)
     if how == "top":
@@ -88,6 +85,13 @@ def draw(
         return drawn
     w = 1 / inclusion[rows]
     return drawn.weighted(torch.as_tensor(w / w.mean()).to(candidates.X))
+
+
+def _check_how(how: str, weights: bool) -> None:
+    if how not in ("random", "top", "systematic"):
+        raise ValueError(f"how={how!r}: choose one of random, top, systematic")
+    if how == "top" and weights:
+        raise ValueError("how='top' draws nothing by chance, so that no weights make up for it: use systematic")
 
 
 def _inclusion(p: np.ndarray, n: int) -> np.ndarray:
@@ -122,6 +126,11 @@ class Resampler(Protocol):
 
     def __call__(self, solution: Solution, round: int) -> Points:
         """The points of the next round; rounds are numbered from 0 and seed the draw."""
+
+
+def _check_every(every: int) -> None:
+    if every < 1:
+        raise ValueError(f"every={every}: give the number of iterations between two draws, at least 1")
 
 
 def _seed(*numbers: int) -> int:
@@ -172,6 +181,10 @@ class Resample:
     seed: int = 0
     weights: bool = False
 
+    def __post_init__(self) -> None:
+        _check_how(self.how, self.weights)
+        _check_every(self.every)
+
     def __call__(self, solution: Solution, round: int) -> Points:
         """New points for every set of ``keys``; raises ValueError for a set that is not trained on or is measured."""
         points = solution.points
@@ -180,8 +193,7 @@ class Resample:
             n = self.add or max(len(old), min(self.most, math.ceil(len(old) * self.growth)))
             pool = _fresh(solution, key, max(self.candidates, n), seed)
             score = (uniform_score if round < self.warm_up else self.score)(solution, key, pool)
-            how = "systematic" if round < self.warm_up and self.how == "top" else self.how
-            new = draw(pool, score, n, k=self.k, c=self.c, how=how, seed=seed, weights=self.weights)
+            new = draw(pool, score, n, k=self.k, c=self.c, how=self.how, seed=seed, weights=self.weights)
             points = points.add(**{key: new}) if self.add else points.replace(**{key: new})
         return points
 
@@ -194,6 +206,9 @@ class R3:
     every: int = 300
     after: int = 0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_every(self.every)
 
     def __call__(self, solution: Solution, round: int) -> Points:
         """Retained points and fresh uniform ones, as many as before."""
