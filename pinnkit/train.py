@@ -178,7 +178,7 @@ def _carry_over(old: Progress, plan: Plan) -> Progress:
     kept, last = None, old.finished if old.done else old.plan.stages[old.stage]
     if plan.stages and old.state is not None and type(last) is type(plan.stages[0]):
         kept = plan.stages[0].renew(_copy(old.state))
-    return Progress(plan, total=old.total, state=kept, wall_s=old.wall_s, cpu_s=old.cpu_s)
+    return Progress(plan, total=old.total, round=old.round, state=kept, wall_s=old.wall_s, cpu_s=old.cpu_s)
 
 
 def _apart(solution: Solution) -> Solution:
@@ -293,8 +293,8 @@ def _notes(history: History) -> tuple[str, ...]:
     """What a person should know of a run's end: here, the sign of a wrong basin."""
     if not len(history):
         return ()
-    train, fresh = history["loss"][-1], history["validation"][-1]
-    if fresh > SUSPICIOUS * max(train, 1e-300):
+    train, fresh = max(history["loss"][-1], 1e-300), history["validation"][-1]
+    if fresh > SUSPICIOUS * train:
         return (
             f"the residual on fresh points ({fresh:.1e}) is {fresh / train:.0f} times that on the training points "
             f"({train:.1e}): the model fits points, not the equation: use more points, resampling or another seed",
