@@ -103,6 +103,10 @@ class Model:
         """The rows at these points."""
         return Stack(self, points, weights)
 
+    def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, Readout] | None = None) -> "Stack":
+        """Rows at only some point sets, or of other expressions than the problem's: unit term weights unless its own."""
+        return Stack(self, points, readouts=readouts or {key: self.readouts[key] for key in points})
+
 
 def block_size(tape: Any, readout: Readout) -> int:
     """The number of points whose jets fill a block."""
@@ -118,28 +122,35 @@ class Stack:
     first and third in one pass.
     """
 
-    def __init__(self, model: Model, points: Points, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        points: Mapping[str, PointSet],
+        weights: Mapping[str, float] | None = None,
+        readouts: Mapping[str, Readout] | None = None,
+    ) -> None:
         self.model, self.points, self._pool = model, points, Pool()
-        missing = [key for key in model.keys if key not in points or not len(points[key])]
+        self.readouts = model.readouts if readouts is None else dict(readouts)
+        missing = [key for key in self.readouts if key not in points or not len(points[key])]
         if missing:
             raise ValueError(
-                f"{model.problem.name} needs points for {', '.join(model.keys)}; there are none for {missing[0]!r}: "
+                f"{model.problem.name} needs points for {', '.join(self.readouts)}; there are none for {missing[0]!r}: "
                 "draw them with pinnkit.sample"
             )
         unknown = set(weights or {}) - {r.name for r in model.problem.residuals}
         if unknown:
             raise ValueError(f"weights are given for {sorted(unknown)[0]!r}, the terms are {', '.join(self.terms)}")
-        self.weights = {name: (weights or {}).get(name, model.problem.weights[name]) for name in self.terms}
+        self.weights = {name: (weights or {}).get(name, model.problem.weights.get(name, 1.0)) for name in self.terms}
 
     @cached_property
     def terms(self) -> tuple[str, ...]:
         """The names of the loss terms, in the order of their rows."""
-        return tuple(name for readout in self.model.readouts.values() for name in readout.names)
+        return tuple(name for readout in self.readouts.values() for name in readout.names)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """N_k, the number of points of every term."""
-        return {n: len(self.points[key]) for key, readout in self.model.readouts.items() for n in readout.names}
+        return {n: len(self.points[key]) for key, readout in self.readouts.items() for n in readout.names}
 
     @property
     def rows(self) -> int:
@@ -149,23 +160,23 @@ class Stack:
     @property
     def like(self) -> Tensor:
         """A tensor of the rows' dtype and device."""
-        return self.points[self.model.keys[0]].X
+        return self.points[next(iter(self.readouts))].X
 
     @cached_property
     def row_weights(self) -> Tensor:
         """a_m = w_k / N_k, times the point's own weight if it has one; shape (M,)."""
-        return torch.cat([self._block_weights(key, slice(None)).reshape(-1) for key in self.model.keys])
+        return torch.cat([self._block_weights(key, slice(None)).reshape(-1) for key in self.readouts])
 
     def _block_weights(self, key: str, rows: slice) -> Tensor:
         """a of one block, shape (R, B)."""
-        points, names = self.points[key], self.model.readouts[key].names
+        points, names = self.points[key], self.readouts[key].names
         own = torch.ones_like(points.X[rows, 0]) if points.weights is None else points.weights[rows]
         w = own.new_tensor([self.weights[name] / len(points) for name in names])
         return w[:, None] * own
 
     def _blocks(self, most: int | None = None) -> Iterator[tuple[str, Readout, slice, PointSet]]:
         """Blocks of points that bound the memory of an evaluation, at most ``most`` points each."""
-        for key, readout in self.model.readouts.items():
+        for key, readout in self.readouts.items():
             points = self.points[key]
             size = block_size(self.model.tape, readout)
             size = size if most is None else min(size, most)
@@ -181,14 +192,14 @@ class Stack:
     @cached_property
     def _offsets(self) -> dict[str, int]:
         offsets, start = {}, 0
-        for key, readout in self.model.readouts.items():
+        for key, readout in self.readouts.items():
             offsets[key] = start
             start += len(readout.names) * len(self.points[key])
         return offsets
 
-    def _rows_of(self, key: str, flat: Tensor) -> Tensor:
-        """The rows of one point set as a view of shape (R, N)."""
-        R, N = len(self.model.readouts[key].names), len(self.points[key])
+    def rows_of(self, key: str, flat: Tensor) -> Tensor:
+        """The rows of one point set in a vector over all rows (M,), as a view of shape (R, N)."""
+        R, N = len(self.readouts[key].names), len(self.points[key])
         return flat[self._offsets[key] : self._offsets[key] + R * N].view(R, N)
 
     def values(self, theta: Tensor) -> Tensor:
@@ -197,16 +208,21 @@ class Stack:
         unknowns = self.model.split(theta)[1]
         for key, readout, rows, points in self._blocks():
             run = self._run(theta, readout, points)
-            self._rows_of(key, out)[:, rows] = readout.values(run.output, points, unknowns)
+            self.rows_of(key, out)[:, rows] = readout.values(run.output, points, unknowns)
         return out
 
     def losses(self, theta: Tensor) -> Tensor:
         """The weighted mean square of every term, shape (terms,); their sum is the trained loss."""
         r = self.values(theta)
-        return self._by_term(self.row_weights * r * r)
+        return torch.stack([row.sum() for row in self.by_term(self.row_weights * r * r).values()])
 
-    def _by_term(self, flat: Tensor) -> Tensor:
-        return torch.cat([self._rows_of(key, flat).sum(1) for key in self.model.keys])
+    def by_term(self, flat: Tensor) -> dict[str, Tensor]:
+        """A vector over the rows (M,) as views (N_k,) by the names of the terms."""
+        return {n: row for key in self.readouts for n, row in zip(self.names(key), self.rows_of(key, flat), strict=True)}
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """The terms at one point set."""
+        return self.readouts[key].names
 
     def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The losses by term, shape (terms,), and the gradient of their sum, shape (P,)."""
@@ -222,7 +238,7 @@ class Stack:
             network += run.reverse(G)
             coefficients += gu
             losses[key] = losses.get(key, 0) + (weighted * r).sum(1)
-        return torch.cat([losses[key] for key in self.model.keys]), gradient
+        return torch.cat([losses[key] for key in self.readouts]), gradient
 
     def vjp(self, theta: Tensor, w: Tensor) -> Tensor:
         """J^T w for w (M,), shape (P,)."""
@@ -232,20 +248,25 @@ class Stack:
         for key, readout, rows, points in self._blocks():
             run = self._run(theta, readout, points)
             _, slopes = readout.slopes(run.output, points, unknowns)
-            G, gu = slopes.cotangent(self._rows_of(key, w)[:, rows], run.output, unknowns)
+            G, gu = slopes.cotangent(self.rows_of(key, w)[:, rows], run.output, unknowns)
             network += run.reverse(G)
             coefficients += gu
         return out
 
     def jvp(self, theta: Tensor, v: Tensor) -> Tensor:
         """J v for v (P,), shape (M,)."""
-        out = self.like.new_empty(self.rows)
+        return self.values_and_jvp(theta, v)[1]
+
+    def values_and_jvp(self, theta: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """r(theta) and J v in one pass, each (M,)."""
+        values, out = self.like.new_empty(self.rows), self.like.new_empty(self.rows)
         (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
         for key, readout, rows, points in self._blocks():
             run = self._run(theta, readout, points)
             r, slopes = readout.slopes(run.output, points, unknowns)
-            self._rows_of(key, out)[:, rows] = slopes.tangent(run.tangent(dnetwork), dunknowns, len(r), points)
-        return out
+            self.rows_of(key, values)[:, rows] = r
+            self.rows_of(key, out)[:, rows] = slopes.tangent(run.tangent(dnetwork), dunknowns, len(r), points)
+        return values, out
 
     def hvp(self, theta: Tensor, v: Tensor) -> Tensor:
         """H v for the exact Hessian H of the loss, shape (P,)."""
@@ -270,7 +291,7 @@ class Stack:
         for key, readout, rows, points in self._blocks(size):
             run = self._run(theta, readout, points)
             r, slopes = readout.slopes(run.output, points, unknowns)
-            numbers = self._rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
+            numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
             for k in range(len(r)):
                 G, gu = slopes.row(k, run.output, unknowns, len(points))
                 J = theta.new_zeros(len(points), len(theta))

@@ -70,11 +70,12 @@ class Solution:
         Raises:
             ValueError: a name that is not a field, or a derivative by something that is not a coordinate.
         """
-        expressions = [self._derivative(name) for name in names.replace(",", " ").split()]
+        expressions = [self.derivative(name) for name in names.replace(",", " ").split()]
         columns = self.evaluate(expressions, X).unbind(1)
         return columns if len(columns) > 1 else columns[0]
 
-    def _derivative(self, name: str) -> sp.Expr:
+    def derivative(self, name: str) -> sp.Expr:
+        """The expression that a name such as u, u_x or v_xy stands for; raises ValueError for any other name."""
         fields = dict(zip(self.problem.field_names, self.problem.fields, strict=True))
         u, _, suffix = (name, "", "") if name in fields else name.partition("_")
         if u not in fields:

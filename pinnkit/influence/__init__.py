@@ -1,0 +1,1 @@
+"""Influence functions: what each training point, through each loss term, did to any quantity of interest."""

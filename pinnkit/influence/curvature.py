@@ -1,0 +1,258 @@
+"""The curvature of a trained loss: Gauss-Newton (primal, dual, low rank), exact, explicit; and the choice of damping."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..linalg import Dual, Factor, Path, Primal, Spectral, conjugate_gradients, path
+from ..residual import Stack
+
+DENSE = 6000  # the largest matrix that is factored; above it the curvature is approximated by its leading part
+EXPLICIT = 500  # the largest P for which "auto" builds the Hessian itself
+HELD = 2**27  # numbers of a Jacobian that the dual form may hold: 1 GB
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """C + damping I, the half Hessian of the loss sum a r^2 + damping |theta - theta*|^2 (or its Gauss-Newton part).
+
+    ``kind`` says which, ``rule`` how the damping was chosen, ``freedom`` is the effective number of parameters
+    sum s / (s + damping), ``top`` the largest eigenvalue, ``lowest`` the smallest one where it is known.
+    """
+
+    kind: str
+    factor: Factor
+    damping: float
+    rule: str
+    freedom: float
+    top: float
+    rows: int
+    lowest: float = math.nan
+    notes: tuple[str, ...] = ()
+    _path: Path | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The kind in a few words."""
+        return self.kind
+
+    def solve(self, B: Tensor) -> Tensor:
+        """(C + damping I)^-1 B for B (P,) or (P, k)."""
+        return self.factor.solve(B)
+
+    def whiten(self, J: Tensor) -> Tensor:
+        """E with E E^T = J (C + damping I)^-1 J^T for rows J (m, P)."""
+        return self.factor.whiten(J)
+
+    def leverage(self, J: Tensor) -> Tensor:
+        """The diagonal of J (C + damping I)^-1 J^T for rows J (m, P), shape (m,)."""
+        return self.factor.leverage(J)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind}, {self.rows} rows, {self.freedom:.0f} effective parameters, damping {self.damping:.1e} "
+            f"({self.rule}; {self.damping / self.top:.0e} of the largest eigenvalue)"
+        )
+
+
+def curvature(
+    stack: Stack, theta: Tensor, kind: str = "auto", damping: float | str = "gcv", *, centre: Tensor | None = None
+) -> Curvature:
+    """The curvature of the stack's loss at theta (P,), ready to solve.
+
+    ``kind``: "gauss-newton" (primal, dual or low rank, whichever is cheapest), "exact" (the Hessian, by conjugate
+    gradients on top of Gauss-Newton), "explicit" (the Hessian as a matrix), or "auto": the Hessian in the cheaper of
+    its two forms. ``damping`` is a number, "gcv" or "evidence": the best ridge of the model linearised at theta, for a
+    prior centred at ``centre`` (0). A number is what is added to C = J^T A J: the weight of a proximal term.
+
+    Raises:
+        ValueError: an unknown kind or rule, a damping that is not positive, a curvature that is not finite.
+    """
+    kinds = ("auto", "gauss-newton", "exact", "explicit")
+    if kind not in kinds:
+        raise ValueError(f"curvature={kind!r}: choose one of {', '.join(kinds)}")
+    if not isinstance(damping, str) and not damping > 0:
+        raise ValueError(f"damping={damping}: give a positive number, 'gcv' or 'evidence'")
+    base, again = _gauss_newton(stack, theta, damping, theta if centre is None else theta - centre)
+    if kind == "gauss-newton":
+        return base
+    if kind == "explicit" or (kind == "auto" and len(theta) <= EXPLICIT):
+        return _explicit(stack, theta, base)
+    return _exact(stack, theta, base, again)
+
+
+def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) -> tuple[Curvature, Any]:
+    """The Gauss-Newton curvature, and how to factor it with another damping."""
+    M, P = stack.rows, len(theta)
+    if min(M, P) > DENSE or (M < P and M * P > HELD):
+        return _low_rank(stack, theta, damping, d)
+    root = stack.row_weights.sqrt()
+    rho = root * stack.values(theta)
+    if M < P:
+        W = stack.jacobian(theta).mul_(root[:, None])
+        K = W @ W.T
+        line = path(W, K, d, rho, True)
+        kind, factor = "Gauss-Newton (dual)", lambda lam: Dual.of(W, K, lam)
+    else:
+        C, g = stack.normal(theta)
+        line = path(None, C, d, rho, False, g)
+        kind, factor = "Gauss-Newton (primal)", lambda lam: Primal.of(C, lam)
+    return _settled(kind, line, damping, factor, M), factor
+
+
+def _settled(kind: str, line: Path, damping: float | str, factor: Any, M: int) -> Curvature:
+    lam, rule = (line.choose(damping), damping) if isinstance(damping, str) else (float(damping), "given")
+    notes = ()
+    if lam < 2 * line.floor:
+        notes = (f"the damping {lam:.1e} is at the limit of rounding: the rows alone do not fix all parameters",)
+        lam = max(lam, line.floor)
+    s = line.s
+    lowest = float(s.min()) if "primal" in kind else math.nan
+    return Curvature(kind, factor(lam), lam, rule, line.freedom(lam), float(s.max()), M, lowest, notes, line)
+
+
+def _low_rank(stack: Stack, theta: Tensor, damping: float | str, d: Tensor, most: int = 800) -> tuple[Curvature, Any]:
+    """Golub-Kahan bidiagonalisation from the target y, until the Ritz values reach well below the damping."""
+    root = stack.row_weights.sqrt()
+    rho = root * stack.values(theta)
+    y = root * stack.jvp(theta, d) - rho
+    U, V, alphas, betas = [y / y.norm()], [], [], [float(y.norm())]
+    while True:
+        v = stack.vjp(theta, root * U[-1])
+        v = _orthogonal(v, V)
+        alphas.append(float(v.norm()))
+        V.append(v / max(alphas[-1], 1e-300))
+        u = _orthogonal(root * stack.jvp(theta, V[-1]), U)
+        betas.append(float(u.norm()))
+        U.append(u / max(betas[-1], 1e-300))
+        k = len(V)
+        done = k >= min(most, *map(int, (stack.rows, len(theta)))) or min(alphas[-1], betas[-1]) < 1e-13 * max(alphas)
+        if not done and k % 25:
+            continue
+        line, right, s = _projected(alphas, betas, stack.rows)
+        lam = line.choose(damping) if isinstance(damping, str) else float(damping)
+        if done or float(s.min()) < 0.1 * lam:
+            basis = torch.stack(V, 1) @ right
+            def factor(lam: float) -> Spectral:
+                return Spectral(s, basis, lam)
+
+            found = _settled(f"Gauss-Newton (rank {k})", line, damping, factor, stack.rows)
+            if float(s.min()) > found.damping:
+                note = f"the smallest of {k} eigenvalues, {float(s.min()):.1e}, is above the damping: directions are missing"
+                found = replace(found, notes=(*found.notes, note))
+            return found, factor
+
+
+def _orthogonal(v: Tensor, basis: list[Tensor]) -> Tensor:
+    """v without its parts along the basis, twice for rounding."""
+    if basis:
+        Q = torch.stack(basis, 1)
+        for _ in range(2):
+            v = v - Q @ (Q.T @ v)
+    return v
+
+
+def _projected(alphas: list[float], betas: list[float], rows: int) -> tuple[Path, Tensor, Tensor]:
+    """The path of the bidiagonal problem, the right singular vectors (k, k) and the squared singular values."""
+    k = len(alphas)
+    B = torch.zeros(k + 1, k, dtype=torch.float64)
+    B.diagonal().copy_(torch.tensor(alphas))
+    B[1:].diagonal().copy_(torch.tensor(betas[1:]))
+    left, sigma, right = torch.linalg.svd(B, full_matrices=True)
+    s, c = sigma.square(), betas[0] * left[0]
+
+    def fit(damping: float) -> tuple[float, float]:
+        shrink = damping / (s + damping)
+        misfit = float((shrink * c[:k]).square().sum() + c[k] ** 2)
+        return misfit, float((shrink * c[:k].square()).sum() + c[k] ** 2)
+
+    return Path(s, rows, fit), right.T, s
+
+
+# ------------------------------------------------------------------------------------------------- exact
+
+
+@dataclass(frozen=True, eq=False)
+class Newton:
+    """(H + damping I)^-1 for the exact half Hessian H by conjugate gradients, preconditioned with a Gauss-Newton factor.
+
+    What needs all of the inverse at once (``whiten``, ``leverage``) is Gauss-Newton's.
+    """
+
+    stack: Stack
+    theta: Tensor
+    base: Factor
+    damping: float
+    tolerance: float = 1e-10
+
+    def product(self, v: Tensor) -> Tensor:
+        """(H + damping I) v."""
+        return self.stack.hvp(self.theta, v) / 2 + self.damping * v
+
+    def solve(self, B: Tensor) -> Tensor:
+        """(H + damping I)^-1 B, one column at a time; raises ValueError where H + damping I is not definite."""
+        if B.ndim == 2:
+            return torch.stack([self.solve(b) for b in B.T], 1)
+        found = conjugate_gradients(self.product, B, self.base.solve, self.tolerance)
+        if found.negative:
+            raise ValueError(
+                f"the Hessian with damping {self.damping:.1e} has a direction of negative curvature: give a larger "
+                "damping, or use curvature='gauss-newton'"
+            )
+        return found.x
+
+    def whiten(self, J: Tensor) -> Tensor:
+        """Gauss-Newton's E, shape (m, k)."""
+        return self.base.whiten(J)
+
+    def leverage(self, J: Tensor) -> Tensor:
+        """Gauss-Newton's leverage, shape (m,)."""
+        return self.base.leverage(J)
+
+
+def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Any) -> Curvature:
+    """Raise the damping until no direction of negative curvature is met from two random starts."""
+    lam, factor, notes = base.damping, base.factor, base.notes
+    noise = torch.Generator().manual_seed(0)
+    starts = [torch.randn(len(theta), generator=noise, dtype=torch.float64).to(theta) for _ in range(2)]
+    while True:
+        newton = Newton(stack, theta, factor, lam)
+        if not any(conjugate_gradients(newton.product, b, factor.solve, 1e-6).negative for b in starts):
+            break
+        lam *= 10
+        if lam > base.top:
+            raise ValueError("the Hessian is indefinite at every damping: the model is far from a minimum, train it on")
+        factor = again(lam)
+    if lam > base.damping:
+        notes += (_raised(base.damping, lam),)
+    freedom = base._path.freedom(lam)
+    return replace(
+        base, kind=f"exact Hessian (conjugate gradients on {base.kind})", factor=newton, damping=lam, freedom=freedom,
+        lowest=math.nan, notes=notes,
+    )  # fmt: skip
+
+
+def _explicit(stack: Stack, theta: Tensor, base: Curvature) -> Curvature:
+    """The Hessian column by column, and its spectrum."""
+    eye = torch.eye(len(theta), dtype=theta.dtype, device=theta.device)
+    H = torch.stack([stack.hvp(theta, e) for e in eye]) / 2
+    s, V = torch.linalg.eigh((H + H.T) / 2)
+    lam, lowest, notes = base.damping, float(s.min()), base.notes
+    if lowest + lam <= 0.1 * lam:  # the smallest damping with a minimum, with room to spare
+        lam = max(10 * base.damping, -2 * lowest)
+        notes += (f"the Hessian's smallest eigenvalue is {lowest:.1e}", _raised(base.damping, lam))
+    freedom = float((s / (s + lam)).sum())
+    return replace(
+        base, kind="exact Hessian (explicit)", factor=Spectral(s, V, lam), damping=lam, freedom=freedom,
+        top=float(s.max()), lowest=lowest, notes=notes,
+    )  # fmt: skip
+
+
+def _raised(old: float, new: float) -> str:
+    return (
+        f"the Hessian is indefinite: the damping was raised from {old:.1e} to {new:.1e}, where the proximal loss has a "
+        "minimum; what is said holds for a model that may not move further"
+    )
