@@ -9,6 +9,9 @@ from .domain import Box
 from .equation import coordinates, derivatives, field
 from .expression import function
 from .geometry import Geometry
+from .influence.attribution import Attribution, Influence, Stationarity
+from .influence.curvature import Curvature, curvature
+from .influence.functional import Error, Field, Function, Integral, Loss, Unknown, at, integral, test_loss
 from .interop import deepxde_precision, to_deepxde
 from .module import Module
 from .network import MLP, Fourier, Harmonics, ModifiedMLP

@@ -1,4 +1,4 @@
-"""Damped solves (C + damping I)^-1 b: Cholesky, dual (Woodbury), a given spectrum, preconditioned conjugate gradients."""
+"""Damped solves (C + damping I)^-1 b: Cholesky, dual (Woodbury), spectral, preconditioned conjugate gradients."""
 
 import math
 from collections.abc import Callable
@@ -107,7 +107,7 @@ class Dual:
 
 @dataclass(frozen=True, eq=False)
 class Spectral:
-    """C = V diag(s) V^T with orthonormal V (P, k), k <= P; on what V does not span C is 0, or cut away if ``truncate``."""
+    """C = V diag(s) V^T, V (P, k) orthonormal; outside its span C is 0, or cut away if ``truncate``."""
 
     s: Tensor
     V: Tensor
@@ -144,7 +144,7 @@ class Spectral:
 
 @dataclass(frozen=True, eq=False)
 class Solved:
-    """The result of conjugate gradients: x, the number of products, |residual| / |b|, and whether p^T C p <= 0 came up."""
+    """What conjugate gradients found: x, the products it took, |residual| / |b|, and whether p^T C p <= 0 occurred."""
 
     x: Tensor
     products: int
@@ -155,7 +155,10 @@ class Solved:
 def conjugate_gradients(
     product: Product, b: Tensor, precondition: Product, tolerance: float = 1e-10, iterations: int = 500
 ) -> Solved:
-    """x with |C x - b| <= tolerance |b| in the preconditioner's norm (Hestenes, Stiefel 1952); stops where C is not definite."""
+    """x with |C x - b| <= tolerance |b| in the preconditioner's norm (Hestenes, Stiefel 1952).
+
+    Stops where a direction of negative curvature shows that C is not definite.
+    """
     x, r = torch.zeros_like(b), b.clone()
     z = precondition(r)
     p, rz = z.clone(), float(r @ z)
@@ -183,7 +186,7 @@ def conjugate_gradients(
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """What a ridge fit of y on the rows W leaves, for every damping: eigenvalues s of W W^T, misfit and penalised misfit.
+    """What a ridge fit of y on the rows W leaves, for every damping: eigenvalues s of W W^T and the misfits.
 
     y = W d - rho is the target that makes the linearised model theta - d + x fit with x = d at no misfit but rho:
     predicted are the rows of the model linearised at theta, from a prior centred at theta - d (Khan et al. 2019).
@@ -280,7 +283,7 @@ class _Shifted:
 
 
 def _tridiagonal(C: Tensor, *vectors: Tensor) -> tuple[Tensor, _Shifted, list[Tensor]]:
-    """Eigenvalues of C, solves in the basis Q in which it is tridiagonal, and Q^T of vectors; all in double on the CPU."""
+    """Eigenvalues of C, solves in a basis Q in which it is tridiagonal, and Q^T of vectors; in double on the CPU."""
     import numpy as np
     from scipy.linalg import eigvalsh_tridiagonal, lapack
 

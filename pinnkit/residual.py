@@ -104,7 +104,7 @@ class Model:
         return Stack(self, points, weights)
 
     def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, Readout] | None = None) -> "Stack":
-        """Rows at only some point sets, or of other expressions than the problem's: unit term weights unless its own."""
+        """Rows at only some point sets, or of other expressions than the problem's (with unit weights)."""
         return Stack(self, points, readouts=readouts or {key: self.readouts[key] for key in points})
 
 
@@ -218,11 +218,28 @@ class Stack:
 
     def by_term(self, flat: Tensor) -> dict[str, Tensor]:
         """A vector over the rows (M,) as views (N_k,) by the names of the terms."""
-        return {n: row for key in self.readouts for n, row in zip(self.names(key), self.rows_of(key, flat), strict=True)}
+        return {name: rows[0] for name, rows in self.by_columns(flat[None]).items()}
+
+    def by_columns(self, flat: Tensor) -> dict[str, Tensor]:
+        """Vectors over the rows (K, M) as views (K, N_k) by the names of the terms."""
+        return {n: rows[:, i] for key, rows in self.by_key(flat).items() for i, n in enumerate(self.names(key))}
+
+    def by_key(self, flat: Tensor) -> dict[str, Tensor]:
+        """Vectors over the rows (K, M) as views (K, R, N) by point set."""
+        out = {}
+        for key, start in self._offsets.items():
+            R, N = len(self.names(key)), len(self.points[key])
+            out[key] = flat[:, start : start + R * N].unflatten(1, (R, N))
+        return out
 
     def names(self, key: str) -> tuple[str, ...]:
         """The terms at one point set."""
         return self.readouts[key].names
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The point set of every term."""
+        return {name: key for key in self.readouts for name in self.names(key)}
 
     def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The losses by term, shape (terms,), and the gradient of their sum, shape (P,)."""
@@ -287,20 +304,32 @@ class Stack:
 
     def jacobian_blocks(self, theta: Tensor, size: int = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Blocks (row numbers (m,), r (m,), J (m, P)) that together make the Jacobian."""
+        for _, numbers, r, J in self.jacobian_by_point(theta, size):
+            yield from zip(numbers, r, J, strict=True)
+
+    def jacobian_by_point(
+        self, theta: Tensor, size: int = 512
+    ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
+        """Blocks of at most ``size`` points: point set, row numbers (R, m), r (R, m) and each residual's J (m, P)."""
         unknowns = self.model.split(theta)[1]
         for key, readout, rows, points in self._blocks(size):
             run = self._run(theta, readout, points)
             r, slopes = readout.slopes(run.output, points, unknowns)
             numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
-            for k in range(len(r)):
-                G, gu = slopes.row(k, run.output, unknowns, len(points))
-                J = theta.new_zeros(len(points), len(theta))
-                both = J if readout.images == 1 else theta.new_zeros(readout.images * len(points), len(theta))
-                run.rows(G, both[:, : self.model.tape.count])
-                if readout.images > 1:
-                    J += both.view(readout.images, len(points), -1).sum(0)
-                J[:, self.model.tape.count :] = gu
-                yield numbers[k], r[k], J
+            yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta)
+
+    def _jacobian_rows(self, run: Any, readout: Readout, slopes: Any, m: int, theta: Tensor) -> Iterator[Tensor]:
+        """J (m, P) of one residual after the other at m points."""
+        unknowns, P = self.model.split(theta)[1], self.model.tape.count
+        for k in range(len(readout.names)):
+            G, gu = slopes.row(k, run.output, unknowns, m)
+            J = theta.new_zeros(m, len(theta))
+            both = J if readout.images == 1 else theta.new_zeros(readout.images * m, len(theta))
+            run.rows(G, both[:, :P])
+            if readout.images > 1:
+                J += both.view(readout.images, m, -1).sum(0)
+            J[:, P:] = gu
+            yield J
 
     def jacobian(self, theta: Tensor) -> Tensor:
         """J = dr/dtheta, shape (M, P)."""

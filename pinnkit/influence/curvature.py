@@ -1,8 +1,9 @@
-"""The curvature of a trained loss: Gauss-Newton (primal, dual, low rank), exact, explicit; and the choice of damping."""
+"""The curvature of a trained loss: Gauss-Newton (primal, dual, low rank), exact, explicit; and its damping."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from ..residual import Stack
 DENSE = 6000  # the largest matrix that is factored; above it the curvature is approximated by its leading part
 EXPLICIT = 500  # the largest P for which "auto" builds the Hessian itself
 HELD = 2**27  # numbers of a Jacobian that the dual form may hold: 1 GB
+
+Refactor = Callable[[float], Factor]  # damping -> the factor with that damping
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,7 @@ def curvature(
     return _exact(stack, theta, base, again)
 
 
-def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) -> tuple[Curvature, Any]:
+def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) -> tuple[Curvature, Refactor]:
     """The Gauss-Newton curvature, and how to factor it with another damping."""
     M, P = stack.rows, len(theta)
     if min(M, P) > DENSE or (M < P and M * P > HELD):
@@ -103,7 +106,7 @@ def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) 
     return _settled(kind, line, damping, factor, M), factor
 
 
-def _settled(kind: str, line: Path, damping: float | str, factor: Any, M: int) -> Curvature:
+def _settled(kind: str, line: Path, damping: float | str, factor: Refactor, M: int) -> Curvature:
     lam, rule = (line.choose(damping), damping) if isinstance(damping, str) else (float(damping), "given")
     notes = ()
     if lam < 2 * line.floor:
@@ -114,7 +117,9 @@ def _settled(kind: str, line: Path, damping: float | str, factor: Any, M: int) -
     return Curvature(kind, factor(lam), lam, rule, line.freedom(lam), float(s.max()), M, lowest, notes, line)
 
 
-def _low_rank(stack: Stack, theta: Tensor, damping: float | str, d: Tensor, most: int = 800) -> tuple[Curvature, Any]:
+def _low_rank(
+    stack: Stack, theta: Tensor, damping: float | str, d: Tensor, most: int = 800
+) -> tuple[Curvature, Refactor]:
     """Golub-Kahan bidiagonalisation from the target y, until the Ritz values reach well below the damping."""
     root = stack.row_weights.sqrt()
     rho = root * stack.values(theta)
@@ -135,13 +140,10 @@ def _low_rank(stack: Stack, theta: Tensor, damping: float | str, d: Tensor, most
         line, right, s = _projected(alphas, betas, stack.rows)
         lam = line.choose(damping) if isinstance(damping, str) else float(damping)
         if done or float(s.min()) < 0.1 * lam:
-            basis = torch.stack(V, 1) @ right
-            def factor(lam: float) -> Spectral:
-                return Spectral(s, basis, lam)
-
+            factor = partial(Spectral, s, torch.stack(V, 1) @ right)
             found = _settled(f"Gauss-Newton (rank {k})", line, damping, factor, stack.rows)
             if float(s.min()) > found.damping:
-                note = f"the smallest of {k} eigenvalues, {float(s.min()):.1e}, is above the damping: directions are missing"
+                note = f"the smallest of {k} eigenvalues, {float(s.min()):.1e}, exceeds the damping: some are missing"
                 found = replace(found, notes=(*found.notes, note))
             return found, factor
 
@@ -177,7 +179,7 @@ def _projected(alphas: list[float], betas: list[float], rows: int) -> tuple[Path
 
 @dataclass(frozen=True, eq=False)
 class Newton:
-    """(H + damping I)^-1 for the exact half Hessian H by conjugate gradients, preconditioned with a Gauss-Newton factor.
+    """(H + damping I)^-1 for the exact half Hessian H: conjugate gradients on top of a Gauss-Newton factor.
 
     What needs all of the inverse at once (``whiten``, ``leverage``) is Gauss-Newton's.
     """
@@ -213,7 +215,7 @@ class Newton:
         return self.base.leverage(J)
 
 
-def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Any) -> Curvature:
+def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Curvature:
     """Raise the damping until no direction of negative curvature is met from two random starts."""
     lam, factor, notes = base.damping, base.factor, base.notes
     noise = torch.Generator().manual_seed(0)
