@@ -171,7 +171,7 @@ def published_curvature(
     seed: int = 0,
     start: Tensor | None = None,
 ) -> Published:
-    """The published inverse Hessian: of sum_i sum_k r_k(x_i)^2 over the points, by :func:`arnoldi`; faults in its notes.
+    """The published inverse of the Hessian of sum_i sum_k r_k(x_i)^2 over the points; its notes say what it lacks.
 
     Raises:
         ValueError: points without residuals, or no eigenvalue above ``smallest``.
@@ -202,7 +202,7 @@ def published_scores(
     through: str | Sequence[str] | None = None,
     curvature: Published | GradientDot | None = None,
 ) -> Tensor:
-    """score_ij = g(x_i)^T H^-1 g(x_j) for test points i and training points j, shape (m, n); gradients g of plain squares.
+    """score_ij = g(x_i)^T H^-1 g(x_j) of test points i and training points j, shape (m, n); g of plain squares.
 
     ``of`` names the loss terms at the test points whose squares are added (all of them by default), or a field or its
     derivative, which is taken as it is; ``through`` names the loss terms at the training points. A point has the terms
@@ -212,7 +212,7 @@ def published_scores(
     Raises:
         ValueError: a name that is neither a term nor a field's derivative.
     """
-    right = _sets(solution.points if train is None else train)
+    right = {key: solution.points[key] for key in solution.model.keys} if train is None else _sets(train)
     curvature = curvature or published_curvature(solution, right)
     left = torch.cat(list(point_gradients(solution, test, of)))
     solved = curvature.solve(left.T) / 2  # H^-1 = C^-1 / 2
