@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from .condition import PointSet
 from .hilbert import hilbert_order
 from .points import Points
+from .scores import SCORES
 from .solution import Solution
 
 Score = Callable[[Solution, str, PointSet], Tensor]  # (solution, point set, n candidates) -> (n,), higher is chosen
@@ -160,10 +162,11 @@ def _fresh(solution: Solution, key: str, n: int, seed: int) -> PointSet:
 class Resample:
     """Replace the points of the sets ``keys`` by a draw from fresh candidates, or add to them.
 
-    Every ``every`` iterations from iteration ``after`` on; until ``warm_up`` rounds have passed the draw is uniform,
-    because a score of a network that knows nothing yet leads into wrong basins. ``add`` = 0 replaces; then the number
-    of points is multiplied by ``growth`` in every round up to ``most``: few points are quick at first, many are needed
-    by a strong optimiser in the end. ``weights`` undoes the draw's preference in the loss (see :func:`draw`).
+    Every ``every`` iterations from iteration ``after`` on; until ``warm_up`` rounds have passed the draw is uniform
+    whatever the score and the draw, because a score of a network that knows nothing yet leads into wrong basins.
+    ``add`` = 0 replaces; then the number of points is multiplied by ``growth`` in every round up to ``most``: few
+    points are quick at first, many are needed by a strong optimiser in the end. ``weights`` undoes the draw's
+    preference in the loss (see :func:`draw`).
     """
 
     score: Score = residual_score
@@ -192,8 +195,11 @@ class Resample:
             old, seed = _old(solution, key), _seed(self.seed, round, i)
             n = self.add or max(len(old), min(self.most, math.ceil(len(old) * self.growth)))
             pool = _fresh(solution, key, max(self.candidates, n), seed)
-            score = (uniform_score if round < self.warm_up else self.score)(solution, key, pool)
-            new = draw(pool, score, n, k=self.k, c=self.c, how=self.how, seed=seed, weights=self.weights)
+            if round < self.warm_up:
+                new = draw(pool, uniform_score(solution, key, pool), n, seed=seed)
+            else:
+                score = self.score(solution, key, pool)
+                new = draw(pool, score, n, k=self.k, c=self.c, how=self.how, seed=seed, weights=self.weights)
             points = points.add(**{key: new}) if self.add else points.replace(**{key: new})
         return points
 
@@ -245,4 +251,4 @@ def rar_g(**settings) -> Resample:
 
 RESAMPLERS: dict[str, Callable[..., Resampler]] = {
     "uniform": uniform, "rad": rad, "rar-d": rar_d, "rar-g": rar_g, "r3": R3,
-}  # fmt: skip
+} | {name: partial(Resample, score=score) for name, score in SCORES.items()}  # fmt: skip

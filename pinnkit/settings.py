@@ -9,6 +9,7 @@ import numpy as np
 from .network import MLP, Fourier, Harmonics, ModifiedMLP, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
+from .scores import SCORES
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ KNOWN: dict[str, Callable[..., Any]] = STAGES | {
         residual_score,
         uniform_score,
         Unsaved,
+        *map(type, SCORES.values()),
     )  # fmt: skip
 }  # what a file may name; a new network, resampler or score joins here
 

@@ -10,6 +10,7 @@ from scipy.stats import qmc
 import pinnkit as pk
 from pinnkit.hilbert import hilbert_order
 from pinnkit.resample import RESAMPLERS, probability
+from pinnkit.scores import SCORES
 
 STAGES = [pk.Adam(12)]
 NET = pk.MLP(2, 6, 6, 1)
@@ -178,7 +179,7 @@ def test_counts_and_seeds(resample, count, grows):
 
 
 def test_every_name_makes_a_resampler():
-    assert set(RESAMPLERS) == {"uniform", "rad", "rar-d", "rar-g", "r3"}
+    assert set(RESAMPLERS) == {"uniform", "rad", "rar-d", "rar-g", "r3", *SCORES}
     for make in RESAMPLERS.values():
         assert make(every=7).every == 7
 
@@ -244,6 +245,27 @@ def test_warm_up_rounds_are_uniform():
         return float(score(solution, "pde", points["pde"]).mean())
 
     assert mean(warm(solution, 2)) > 1.3 * max(mean(warm(solution, 0)), mean(warm(solution, 1)))
+
+
+@pytest.mark.parametrize("add", [0, 5])
+def test_no_option_acts_on_the_warm_up(add):
+    """A comparison of scores and draws is of nothing else: all start from the same points."""
+    plain = pk.rad(every=4, candidates=300, warm_up=2, add=add)
+    variants = [
+        pk.Resample(score=score, k=k, c=0.3, how=how, weights=weights, every=4, candidates=300, warm_up=2, add=add)
+        for score, k, how, weights in (
+            (SCORES["self-influence"], 2.0, "random", True), (pk.residual_score, 0.5, "top", False),
+            (SCORES["gradient-dot"], 1.0, "systematic", True),
+        )
+    ]  # fmt: skip
+    expected = solve(resample=plain)
+    assert expected.progress.round == 2
+    for variant in variants:
+        found = solve(resample=variant)
+        assert torch.equal(found.theta, expected.theta)
+        assert torch.equal(found.points["pde"].X, expected.points["pde"].X)
+        assert found.points["pde"].weights is None
+        assert not torch.equal(variant(expected, 2)["pde"].X, plain(expected, 2)["pde"].X)
 
 
 def test_rar_g_adds_the_largest_residuals():

@@ -1,0 +1,62 @@
+"""Scores from one Gauss-Newton step on fresh points: what training there would change, where, and by which points."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..pointset import PointSet
+from ..solution import Solution
+from .leverage import fields_at, newton_step
+from .rows import curvature, stack, term_weights
+
+
+@dataclass(frozen=True)
+class TestLossInfluence:
+    """|sum_k w_k r_k J_k delta|, the first-order change of the loss on fresh points when the point is added.
+
+    delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step on ``points`` fresh interior points: one tangent for all
+    candidates (Koh, Liang 2017, eq. 2 with the test loss on the left).
+    """
+
+    __test__ = False  # pytest
+    points: int = 0
+    seed: int = 0
+
+    def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
+        """Shape (n,)."""
+        r, e = _moved(self, solution, key, candidates)
+        return (term_weights(solution, key)[:, None] * r * e).sum(0).abs()
+
+
+@dataclass(frozen=True)
+class ReducibleResidual:
+    """sqrt(sum_k w_k (J_k delta)^2), the part of the residuals that the model can remove. Settings as above."""
+
+    points: int = 0
+    seed: int = 0
+
+    def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
+        """Shape (n,)."""
+        e = _moved(self, solution, key, candidates)[1]
+        return (term_weights(solution, key)[:, None] * e * e).sum(0).sqrt()
+
+
+@dataclass(frozen=True)
+class PredictedError:
+    """|J_u(x) delta|, the error of the fields at the point as the step predicts it. Settings as above."""
+
+    points: int = 0
+    seed: int = 0
+
+    def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
+        """Shape (n,)."""
+        delta = newton_step(curvature(solution, self.points, self.seed))
+        return fields_at(solution, candidates).jvp(solution.theta, delta).view(-1, len(candidates)).norm(dim=0)
+
+
+def _moved(score, solution: Solution, key: str, candidates: PointSet) -> tuple[Tensor, Tensor]:
+    """Residuals and their change by the step, each (R, n)."""
+    delta = newton_step(curvature(solution, score.points, score.seed))
+    rows = stack(solution, {key: candidates})
+    shape = (len(rows.terms), len(candidates))
+    return rows.values(solution.theta).view(shape), rows.jvp(solution.theta, delta).view(shape)
