@@ -184,10 +184,11 @@ class Stack:
                 rows = slice(start, start + size)
                 yield key, readout, rows, points[rows]
 
-    def _run(self, theta: Tensor, readout: Readout, points: PointSet):
+    def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None):
         X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
-        self._pool.release()  # the previous block is done with
-        return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, self._pool)
+        pool = self._pool if pool is None else pool
+        pool.release()  # the previous block is done with
+        return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, pool)
 
     @cached_property
     def _offsets(self) -> dict[str, int]:
@@ -312,11 +313,15 @@ class Stack:
     ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
         """Blocks of at most ``size`` points: point set, row numbers (R, m), r (R, m) and each residual's J (m, P)."""
         unknowns = self.model.split(theta)[1]
-        for key, readout, rows, points in self._blocks(size):
-            run = self._run(theta, readout, points)
-            r, slopes = readout.slopes(run.output, points, unknowns)
-            numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
-            yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta)
+        pool, self._pool = self._pool, Pool()  # the caller may use these rows before it is done with a block
+        try:
+            for key, readout, rows, points in self._blocks(size):
+                run = self._run(theta, readout, points, pool)
+                r, slopes = readout.slopes(run.output, points, unknowns)
+                numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
+                yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta)
+        finally:
+            self._pool = pool
 
     def _jacobian_rows(self, run: Any, readout: Readout, slopes: Any, m: int, theta: Tensor) -> Iterator[Tensor]:
         """J (m, P) of one residual after the other at m points."""

@@ -12,7 +12,7 @@ from ..points import Points
 from ..residual import Stack
 from ..solution import Solution
 from .curvature import Curvature, curvature
-from .functional import Functional, several
+from .functional import Functional, places, several
 
 CONVENTIONS = ("fixed", "mean")
 MANY = 3  # from this number of functionals on, rows and one matrix product cost less than a tangent pass for each
@@ -24,7 +24,8 @@ class Attribution:
 
     ``effects`` maps every loss term to (K, N): the point leaves this term alone. ``joint`` maps every point set to
     (K, N): the point leaves all its terms. A positive effect on a loss or an error says that the point helps.
-    ``names`` and ``values`` (K,) are the functionals', ``convention`` what became of 1/N (see :class:`Influence`).
+    ``names``, ``values`` (K,) and ``places`` (K, d) are the functionals' (NaN for one that is not asked at a point),
+    ``convention`` says what became of 1/N (see :class:`Influence`), ``coordinates`` name the columns of points.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,8 @@ class Attribution:
     convention: str
     curvature: str
     notes: tuple[str, ...] = ()
+    coordinates: tuple[str, ...] = ()
+    places: Tensor | None = None
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -71,8 +74,8 @@ class Stationarity:
                 "purpose, and effects are those of training again"
             )
         return (
-            f"a Newton step would lower the loss by {min(self.gain, 1.0):.0%}: the model is not at a minimum, and effects "
-            "are differences between two trainings that go on from it, with and without the point, and stay near it"
+            f"a Newton step would lower the loss by {min(self.gain, 1.0):.0%}: the model is not at a minimum, and "
+            "effects are differences between two trainings that go on from it, with and without the point, near it"
         )
 
     def __str__(self) -> str:
@@ -152,6 +155,7 @@ class Influence:
         return Attribution(
             one.names, values, stack.by_columns(own), both, self.solution.points, stack.keys, convention,
             str(self.curvature), (*self.curvature.notes, str(self.stationarity), *self._forced),
+            self.solution.problem.domain.names, places(one, self.solution.problem),
         )  # fmt: skip
 
     @cached_property
@@ -161,7 +165,7 @@ class Influence:
         if not count:
             return ()
         return (
-            f"{count} rows have a leverage above 0.99: nothing else fixes what they fix, removing one is no small change",
+            f"{count} rows have a leverage above 0.99: nothing else fixes what they fix, removing one is a large change",
         )
 
     def _shared(self, first: Tensor, own: Tensor, joint: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..linalg import Dual, Factor, Path, Primal, Spectral, conjugate_gradients, path
+from ..linalg import Dual, Factor, Path, Primal, Spectral, cholesky, conjugate_gradients, path
 from ..residual import Stack
 
 DENSE = 6000  # the largest matrix that is factored; above it the curvature is approximated by its leading part
@@ -118,60 +118,68 @@ def _settled(kind: str, line: Path, damping: float | str, factor: Refactor, M: i
 
 
 def _low_rank(
-    stack: Stack, theta: Tensor, damping: float | str, d: Tensor, most: int = 800
+    stack: Stack, theta: Tensor, damping: float | str, d: Tensor, block: int = 64, most: int = 1024
 ) -> tuple[Curvature, Refactor]:
-    """Golub-Kahan bidiagonalisation from the target y, until the Ritz values reach well below the damping."""
+    """The Nystroem approximation C Q (Q^T C Q)^-1 Q^T C on random Q, widened until its spectrum reaches the damping.
+
+    Martinsson, Tropp 2020, section 14; Frangella, Tropp, Udell 2023. One jvp and one vjp for every column.
+    """
+    M, P = stack.rows, len(theta)
     root = stack.row_weights.sqrt()
     rho = root * stack.values(theta)
     y = root * stack.jvp(theta, d) - rho
-    U, V, alphas, betas = [y / y.norm()], [], [], [float(y.norm())]
+    noise = torch.Generator().manual_seed(0)
+    Q, CQ = theta.new_empty(P, 0), theta.new_empty(P, 0)
     while True:
-        v = stack.vjp(theta, root * U[-1])
-        v = _orthogonal(v, V)
-        alphas.append(float(v.norm()))
-        V.append(v / max(alphas[-1], 1e-300))
-        u = _orthogonal(root * stack.jvp(theta, V[-1]), U)
-        betas.append(float(u.norm()))
-        U.append(u / max(betas[-1], 1e-300))
-        k = len(V)
-        done = k >= min(most, *map(int, (stack.rows, len(theta)))) or min(alphas[-1], betas[-1]) < 1e-13 * max(alphas)
-        if not done and k % 25:
-            continue
-        line, right, s = _projected(alphas, betas, stack.rows)
+        fresh = torch.randn(P, min(block, P - Q.shape[1], most - Q.shape[1]), generator=noise, dtype=torch.float64)
+        fresh = _orthonormal(fresh.to(theta), Q)
+        a = stack.row_weights
+        CQ = torch.cat(
+            [CQ, torch.stack([stack.vjp(theta, a * stack.jvp(theta, q)) for q in fresh.T.contiguous()], 1)], 1
+        )
+        Q = torch.cat([Q, fresh], 1)
+        s, V = _nystroem(Q, CQ)
+        line = _projected(s, V.T @ stack.vjp(theta, root * y), y, M)
         lam = line.choose(damping) if isinstance(damping, str) else float(damping)
-        if done or float(s.min()) < 0.1 * lam:
-            factor = partial(Spectral, s, torch.stack(V, 1) @ right)
-            found = _settled(f"Gauss-Newton (rank {k})", line, damping, factor, stack.rows)
-            if float(s.min()) > found.damping:
-                note = f"the smallest of {k} eigenvalues, {float(s.min()):.1e}, exceeds the damping: some are missing"
+        last = Q.shape[1] >= min(P, most)
+        if last or float(s[0]) < 0.1 * lam:
+            factor = partial(Spectral, s, V)
+            found = _settled(f"Gauss-Newton (rank {len(s)})", line, damping, factor, M)
+            if last and len(s) < P and float(s[0]) > found.damping:
+                note = f"the smallest of {len(s)} eigenvalues, {float(s[0]):.1e}, exceeds the damping: some are missing"
                 found = replace(found, notes=(*found.notes, note))
             return found, factor
 
 
-def _orthogonal(v: Tensor, basis: list[Tensor]) -> Tensor:
-    """v without its parts along the basis, twice for rounding."""
-    if basis:
-        Q = torch.stack(basis, 1)
-        for _ in range(2):
-            v = v - Q @ (Q.T @ v)
-    return v
+def _orthonormal(fresh: Tensor, Q: Tensor) -> Tensor:
+    """An orthonormal basis of ``fresh`` without its parts along Q, twice for rounding."""
+    for _ in range(2):
+        fresh = torch.linalg.qr(fresh - Q @ (Q.T @ fresh))[0]
+    return fresh
 
 
-def _projected(alphas: list[float], betas: list[float], rows: int) -> tuple[Path, Tensor, Tensor]:
-    """The path of the bidiagonal problem, the right singular vectors (k, k) and the squared singular values."""
-    k = len(alphas)
-    B = torch.zeros(k + 1, k, dtype=torch.float64)
-    B.diagonal().copy_(torch.tensor(alphas))
-    B[1:].diagonal().copy_(torch.tensor(betas[1:]))
-    left, sigma, right = torch.linalg.svd(B, full_matrices=True)
-    s, c = sigma.square(), betas[0] * left[0]
+def _nystroem(Q: Tensor, CQ: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (k,), ascending, and vectors (P, k) of the Nystroem approximation, with a shift against rounding."""
+    shift = float(CQ.norm()) * len(CQ) ** 0.5 * torch.finfo(CQ.dtype).eps
+    shifted = CQ + shift * Q
+    inner = Q.T @ shifted
+    B = torch.linalg.solve_triangular(cholesky((inner + inner.T) / 2, 0.0), shifted.T, upper=False)
+    V, sigma, _ = torch.linalg.svd(B.T, full_matrices=False)
+    return (sigma.square() - shift).clamp_min(0).flip(0), V.flip(1)
+
+
+def _projected(s: Tensor, b: Tensor, y: Tensor, rows: int) -> Path:
+    """The damping path in an eigenbasis: b = V^T W^T y (k,)."""
+    s, b, yy = s.cpu().double(), b.cpu().double(), float(y @ y)
+    c = b.square() / s.clamp_min(1e-300)  # the squared parts of y along W V
+    c[s <= 0] = 0.0
+    outside = max(yy - float(c.sum()), 0.0)
 
     def fit(damping: float) -> tuple[float, float]:
         shrink = damping / (s + damping)
-        misfit = float((shrink * c[:k]).square().sum() + c[k] ** 2)
-        return misfit, float((shrink * c[:k].square()).sum() + c[k] ** 2)
+        return float((shrink.square() * c).sum()) + outside, float((shrink * c).sum()) + outside
 
-    return Path(s, rows, fit), right.T, s
+    return Path(s, rows, fit)
 
 
 # ------------------------------------------------------------------------------------------------- exact
@@ -225,7 +233,7 @@ def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Cur
         if not any(conjugate_gradients(newton.product, b, factor.solve, 1e-6).negative for b in starts):
             break
         lam *= 10
-        if lam > base.top:
+        if lam > 1e3 * base.top:
             raise ValueError("the Hessian is indefinite at every damping: the model is far from a minimum, train it on")
         factor = again(lam)
     if lam > base.damping:
