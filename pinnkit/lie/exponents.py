@@ -1,0 +1,67 @@
+"""Rates of exponential symmetries: a coordinate that the equations do not contain acts linearly on the algebra."""
+
+import sympy as sp
+from sympy.polys.matrices import DomainMatrix
+from sympy.polys.rings import PolyElement
+
+from .determining import Determining
+from .echelon import Echelon
+from .field import Field
+from .involution import Solutions, Taylor, derivation, nilpotent
+from .jets import plus, unit
+
+
+def autonomous(system: Determining, i: int) -> bool:
+    """Whether the determining equations have coefficients that do not depend on base variable i."""
+    gen = system.base[i]
+    apart = [gen, *system.jets.tower.functions_of(gen)]
+    return not any(c.degree(g) > 0 for row in system.rows for c in row.values() for g in apart)
+
+
+def rates(system: Determining, solutions: Solutions, i: int) -> list[sp.Expr]:
+    """All lambda such that symmetries are exp(lambda z_i) times polynomials in z_i: eigenvalues of d/dz_i.
+
+    Roots of quadratic factors are included; those of higher ones are not.
+    """
+    if nilpotent(derivation(system, solutions, i)) is not None:
+        return [sp.S.Zero]
+    matrix, domain = _exact(system, solutions, i)
+    s = sp.Symbol("_lambda")
+    coefficients = DomainMatrix(matrix, (len(matrix),) * 2, domain).charpoly()
+    polynomial = sum(domain.to_sympy(c) * s**k for k, c in enumerate(reversed(coefficients)))
+    found = []
+    for factor, _ in sp.factor_list(sp.fraction(sp.together(polynomial))[0], s)[1]:
+        if factor.has(s) and sp.degree(factor, s) <= 2:
+            found += [sp.simplify(root) for root in sp.roots(sp.Poly(factor, s))]
+    return sorted(set(found), key=lambda e: (sp.count_ops(e), str(e)))
+
+
+def _exact(system: Determining, solutions: Solutions, i: int) -> tuple[list[list], object]:
+    """The derivative by variable i on the parametric Taylor coefficients, over QQ(parameters)."""
+    jets = system.jets
+    others = [gen for gen in jets.ring.gens if gen not in system.base]
+    used = {g for row in system.rows for c in row.values() for g in others if c.degree(g) > 0}
+    field = Field([s for s, g in zip(jets.ring.symbols, jets.ring.gens, strict=True) if g in used])
+    places = [jets.position[g] for g in jets.ring.gens if g in used]
+    at = [(gen, 2 + 3 * k) for k, gen in enumerate(system.base)]
+
+    def value(p: PolyElement) -> object:
+        for gen, number in at:
+            p = p.subs(gen, number) if p.degree(gen) > 0 else p
+        terms: dict = {}
+        for e, c in p.items():
+            key = tuple(e[k] for k in places)
+            terms[key] = terms.get(key, 0) + c
+        return field.polynomial(terms)
+
+    taylor = Taylor(system, value)
+    echelon = Echelon(solutions.echelon.order, "exact")
+    taylor.keys = solutions.keys
+    for name in solutions.independent:
+        echelon.add(taylor.derivative(*name))
+    rows = []
+    for f, m in solutions.parametric:
+        key = (f, plus(m, unit(i, len(system.base))))
+        row = {} if system.vanishes(key) else echelon.reduced({key: field.element(1)})
+        rows.append([field.domain.convert(row.get(p, 0)) for p in solutions.parametric])
+    return rows, field.domain

@@ -1,0 +1,213 @@
+"""The Lie point symmetries of a problem's equations, found from them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from ..problem import Problem
+from .algebra import structure
+from .ansatz import PLAIN, Factor, Graded, solutions
+from .determining import Determining, determining
+from .exponents import autonomous, rates
+from .families import concrete, families
+from .field import Field
+from .generator import Generator
+from .involution import count
+from .jets import JetSpace
+from .logarithm import back, logarithmic
+from .prolongation import defects
+from .radicals import swap
+from .vectors import complex_rate, generator
+
+HIGHEST = 6  # total degree up to which polynomials are tried
+
+
+@dataclass(frozen=True)
+class Symmetries:
+    """The generators of an equation's Lie point symmetries, each verified by its prolongation.
+
+    For linear equations the superposition of solutions is left out: xi depends on x only and phi = alpha(x) u.
+    ``known`` is the dimension counted without any ansatz, None where it is infinite; ``families`` are
+    generators with an arbitrary function; ``notes`` say what was assumed and what is missing.
+    """
+
+    equations: tuple[sp.Expr, ...]
+    fields: tuple[AppliedUndef, ...]
+    generators: tuple[Generator, ...]
+    families: tuple[Generator, ...]
+    linear: bool
+    known: int | None
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.generators)
+
+    def __iter__(self) -> Iterator[Generator]:
+        return iter(self.generators)
+
+    def __getitem__(self, k: int) -> Generator:
+        return self.generators[k]
+
+    @property
+    def infinite(self) -> bool:
+        """Whether the algebra has no finite dimension."""
+        return self.known is None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the generators span the whole algebra."""
+        return self.known == len(self.generators)
+
+    @cached_property
+    def table(self) -> dict[tuple[int, int], dict[int, sp.Expr] | None]:
+        """Structure constants [v_i, v_j] = sum_k c_k v_k for i < j; None where that is no combination of them."""
+        return structure(self.generators)
+
+    def __str__(self) -> str:
+        lines = [f"{'  ' if k + 1 < 10 else ' '}v{k + 1} = {v}" for k, v in enumerate(self.generators)]
+        lines += [f"   f: {family}" for family in self.families]
+        return "\n".join([self._headline(), *lines, *self.notes])
+
+    def _headline(self) -> str:
+        size = f"dimension {self.known}" if not self.infinite else f"infinite; {len(self)} of them are"
+        return f"Lie point symmetries, {size}"
+
+    def latex(self) -> str:
+        """The generators as LaTeX, one line each."""
+        lines = [f"v_{{{k + 1}}} &= {v.latex()}" for k, v in enumerate(self.generators)]
+        lines += [f"v_f &= {family.latex()}" for family in self.families]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+
+def symmetries(problem: Problem) -> Symmetries:
+    """The Lie point symmetries v = xi^i(x, u) d/dx_i + phi^a(x, u) d/du_a of a problem's equations.
+
+    The determining equations pr v (Delta) = 0 on Delta = 0 are completed to involution, which counts their
+    solutions; closed forms are sought among polynomials times exponentials until that number is reached
+    (Olver 1993, chapter 2; Reid 1991). Parameters stay symbols, with generic values.
+
+    Raises:
+        ValueError: an equation that is not elementary or not solvable for a derivative.
+    """
+    return find(list(problem.equations.values()), problem.fields)
+
+
+def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmetries:
+    """As `symmetries`, for equations "= 0" in fields."""
+    sources = JetSpace(equations, fields).degree == 0
+    if sources:
+        equations = [sp.expand(e - e.subs(dict.fromkeys(fields, 0)).doit()) for e in equations]
+    moved, moved_fields, logs = logarithmic(equations, fields)
+    found, families, system, known = _search(moved, moved_fields)
+    found = [back(v, logs) for v in found] if logs else found
+    families = [back(v, logs) for v in families] if logs else families
+    for v in found if logs else ():
+        _verify(v, equations, fields)
+    return Symmetries(
+        tuple(equations), tuple(fields), tuple(found), tuple(families), system.linear, known,
+        tuple(_notes(system, sources, logs, known, len(found))),
+    )  # fmt: skip
+
+
+def _search(
+    equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]
+) -> tuple[list[Generator], list[Generator], Determining, int | None]:
+    """Generators, families, the determining system, and the number of symmetries that it has."""
+    jets = JetSpace(equations, fields)
+    system = determining(jets, linear=jets.degree == 1)
+    counted = count(system)
+    if counted.dimension is None:
+        found, families = _infinite(system)
+        for v in found + [concrete(v, f) for v in families for f in (lambda s: s**5, sp.exp)]:
+            _verify(v, equations, fields)
+        return found, families, system, None
+    own = {i: rates(system, counted, i) for i in range(len(system.base)) if autonomous(system, i)}
+    change = swap((e for r in own.values() for e in r), jets.parameters)
+    if change is not None:
+        found, families, _, known = _search([e.subs(change.parameter, change.value) for e in equations], fields)
+        return [v.subs({change.root: change.radical}) for v in found], families, system, known
+    found = _finite(system, counted.dimension, own)
+    for v in found:
+        _verify(v, equations, fields)
+    return found, [], system, counted.dimension
+
+
+def _finite(system: Determining, dimension: int, own: dict[int, list[sp.Expr]]) -> list[Generator]:
+    """Polynomials times exponentials of the given rates, of rising degree until the dimension is reached."""
+    irrational = {a for r in own.values() for e in r for a in e.atoms(sp.Pow) if a.is_number and a.is_irrational}
+    imaginary = {sp.I} if any(e.has(sp.I) for r in own.values() for e in r) else set()
+    field = Field(system.jets.parameters, sorted(irrational | imaginary, key=str))
+    factors = [Factor({i: field.element(r) for i, r in pair.items() if r != 0}, {}) for pair in _pairs(own)]
+    found, still = [Graded() for _ in factors], 0
+    for degree in range(HIGHEST + 1):
+        grown = [
+            known.add(solutions(system, field, degree, factor)) for known, factor in zip(found, factors, strict=True)
+        ]
+        size = sum(
+            len(known.basis) * (1 + complex_rate(field, factor)) for known, factor in zip(found, factors, strict=True)
+        )
+        still = 0 if any(grown) else still + 1
+        if size >= dimension or still == 3:
+            break
+    pairs = [(v, factor) for known, factor in zip(found, factors, strict=True) for v in known.basis]
+    return _sorted([g for v, factor in pairs for g in generator(system, field, v, factor)])
+
+
+def _pairs(own: dict[int, list[sp.Expr]]) -> list[dict[int, sp.Expr]]:
+    """All combinations of rates of the different coordinates, one of two conjugate ones."""
+    kept: list[dict[int, sp.Expr]] = []
+    for choice in product(*own.values()):
+        pair = dict(zip(own, choice, strict=True))
+        if {i: e.xreplace({sp.I: -sp.I}) for i, e in pair.items()} not in kept:
+            kept.append(pair)
+    return kept
+
+
+def _infinite(system: Determining) -> tuple[list[Generator], list[Generator]]:
+    """Polynomials up to the degree at which they stay the same, else up to degree 2; families."""
+    field = Field(system.jets.parameters)
+    found = Graded()
+    for degree in (0, 1, 2):
+        found.add(solutions(system, field, degree))
+    plain = _sorted([g for v in found.basis for g in generator(system, field, v, PLAIN)])
+    return plain, families(system, field)
+
+
+def _sorted(found: list[Generator]) -> list[Generator]:
+    """Translations first, then by degree and size."""
+
+    def key(v: Generator) -> tuple:
+        used = [k for k, e in enumerate(v.components) if e != 0]
+        functions = any(e.has(sp.exp, sp.sin, sp.cos) for e in v.components)
+        degree = max(sp.Poly(e.replace(sp.Function, lambda *a: sp.S.One), *v.base).total_degree() for e in v.components)
+        only_fields = used[0] >= len(v.coordinates)
+        return functions, only_fields, degree, len(used), used, str(v)
+
+    return sorted(found, key=key)
+
+
+def _verify(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:
+    if any(d != 0 for d in defects(v, equations, fields)):
+        raise ArithmeticError(f"{v} was found, but its prolongation does not leave the equations invariant")
+
+
+def _notes(system: Determining, sources: bool, logs: dict, known: int | None, found: int) -> list[str]:
+    notes = []
+    if system.linear:
+        notes.append("and the superposition of solutions, which every linear equation has")
+    if sources:
+        notes.append("of the homogeneous equation: the sources are left out")
+    if system.jets.parameters:
+        notes.append(f"for generic {', '.join(map(str, system.jets.parameters))}: special values may have more")
+    for s in logs:
+        notes.append(f"for {s} > 0")
+    if known is not None and found < known:
+        notes.append(f"{known - found} more exist, but not as polynomials times exponentials")
+    return notes
