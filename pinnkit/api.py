@@ -5,6 +5,7 @@
 
 from .catalogue import from_file, problem
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
+from .deepxde_model import from_deepxde
 from .domain import Box
 from .equation import coordinates, derivatives, field
 from .expression import function

@@ -16,6 +16,7 @@ from .network import Harmonics, Network
 from .points import Points
 from .problem import Problem
 from .readout import Readout
+from .sweep import sweep
 from .tape import Pool
 
 BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
@@ -27,11 +28,13 @@ class Model:
 
     theta holds the network's parameters, then the problem's unknown coefficients: shape (P,).
     ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible.
+    ``satisfied`` names conditions that the network fulfils by itself, whatever its parameters.
     """
 
     problem: Problem
     network: Network
     hard: bool | None = None
+    satisfied: frozenset[str] = frozenset()
 
     @cached_property
     def _constraints(self) -> tuple[Ansatz, frozenset[str]]:
@@ -54,7 +57,7 @@ class Model:
     @property
     def exact_terms(self) -> frozenset[str]:
         """The conditions that hold by construction."""
-        return self._constraints[1]
+        return self._constraints[1] | self.satisfied
 
     @cached_property
     def tape(self):
@@ -190,6 +193,12 @@ class Stack:
         pool.release()  # the previous block is done with
         return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, pool)
 
+    def _sweep(self, theta: Tensor, readout: Readout, points: PointSet, v: Tensor | None = None):
+        """The network's channels and their derivative along v, where no reverse pass follows."""
+        X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
+        self._pool.release()
+        return sweep(self.model.tape, self.model.split(theta)[0], X, readout.channels, v, self._pool)
+
     @cached_property
     def _offsets(self) -> dict[str, int]:
         offsets, start = {}, 0
@@ -208,8 +217,8 @@ class Stack:
         out = self.like.new_empty(self.rows)
         unknowns = self.model.split(theta)[1]
         for key, readout, rows, points in self._blocks():
-            run = self._run(theta, readout, points)
-            self.rows_of(key, out)[:, rows] = readout.values(run.output, points, unknowns)
+            N, _ = self._sweep(theta, readout, points)
+            self.rows_of(key, out)[:, rows] = readout.values(N, points, unknowns)
         return out
 
     def losses(self, theta: Tensor) -> Tensor:
@@ -280,10 +289,10 @@ class Stack:
         values, out = self.like.new_empty(self.rows), self.like.new_empty(self.rows)
         (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
         for key, readout, rows, points in self._blocks():
-            run = self._run(theta, readout, points)
-            r, slopes = readout.slopes(run.output, points, unknowns)
+            N, dN = self._sweep(theta, readout, points, dnetwork)
+            r, slopes = readout.slopes(N, points, unknowns)
             self.rows_of(key, values)[:, rows] = r
-            self.rows_of(key, out)[:, rows] = slopes.tangent(run.tangent(dnetwork), dunknowns, len(r), points)
+            self.rows_of(key, out)[:, rows] = slopes.tangent(dN, dunknowns, len(r), points)
         return values, out
 
     def hvp(self, theta: Tensor, v: Tensor) -> Tensor:
