@@ -1,15 +1,19 @@
 """Scores against dense references: the Jacobian and the inverse written out, on one equation, a system, all sets."""
 
 import gc
+import math
 from dataclasses import replace
 
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 import pinnkit as pk
+from benchmarks import published_resampling as published_study
+from benchmarks import resampling as study
 from pinnkit import scores
 from pinnkit.influence.published import published_curvature
 from pinnkit.scores import rows
@@ -194,3 +198,69 @@ def test_every_score_trains_and_resumes(name, tmp_path):
     again = pk.resume(pk.load(pk.save(part, tmp_path / "run.h5")))
     assert torch.equal(again.theta, whole.theta) and torch.equal(again.points["x"].X, whole.points["x"].X)
     assert whole.points["pde"].weights is not None
+
+
+# ----------------------------------------------------------------------------------------- the benchmarks
+
+TINY = study.Part(
+    ("burgers",), (study.Method("residual"), study.Method("leverage", weights=True, more={"candidates": 80})), (0, 1),
+    seconds=0.2, hidden="5,5", points=40, every=10, adam=10, quasi_newton=20, log=5,
+)  # fmt: skip
+
+
+def test_the_study_resumes_and_reads_itself(tmp_path, capsys):
+    part = replace(TINY, seeds=(0,))
+    study.run_all(tmp_path, "tiny", part, jobs=1)
+    files = sorted(tmp_path.rglob("*.h5"))
+    assert len(files) == 2
+    before = [f.stat().st_mtime_ns for f in files]
+    study.run_all(tmp_path, "tiny", TINY, jobs=1)
+    assert [f.stat().st_mtime_ns for f in files] == before and len(list(tmp_path.rglob("*.h5"))) == 4
+    found = study.read(tmp_path, "tiny", TINY)
+    assert set(found) == {"residual", "leverage weighted candidates=80"}
+    assert all(e["error"] > 0 and 0 < e["share"] < 1 for seeds in found["residual"].values() for e in seeds.values())
+    text = study.describe(TINY, found)
+    assert "| residual |" in text and "| leverage weighted candidates=80 |" in text and "2 seeds" in text
+    assert "residual" in capsys.readouterr().out
+
+
+def test_the_study_starts_all_methods_from_the_same_warm_up():
+    a, b = (study.warm_up(TINY, "burgers", seed=3) for _ in range(2))
+    assert torch.equal(a.theta, b.theta) and torch.equal(a.points["pde"].X, b.points["pde"].X)
+    state = a.progress.state["H"].clone()
+    found = [study.train(TINY, a, method, seed=3) for method in TINY.methods]
+    assert torch.equal(a.theta, b.theta) and torch.equal(a.progress.state["H"], state)
+    assert found[0]["warm_error"] == found[1]["warm_error"] and all(f["rounds"] >= 1 for f in found)
+
+
+def test_gains_are_paired_log_ratios():
+    base = {0: {"error": 1.0}, 1: {"error": 4.0}, 2: {"error": 1.0}}
+    other = {0: {"error": 0.5}, 1: {"error": 1.0}, 2: {"error": 1.0}, 3: {"error": 9.0}}
+    logs = study.ratios(base, other)
+    assert logs == pytest.approx([math.log(2), math.log(4), 0.0])
+    one = study.gain([logs])
+    interval = scipy.stats.ttest_1samp(logs, 0).confidence_interval(0.95)
+    assert (one.factor, one.wins, one.pairs) == (pytest.approx(2.0), 2, 3)
+    assert (math.log(one.low), math.log(one.high)) == pytest.approx(tuple(interval))
+    both = study.gain([logs, [0.0, 0.0, 0.0]])
+    assert both.factor == pytest.approx(2**0.5) and both.pairs == 6
+
+
+def test_the_published_comparison_resumes(tmp_path):
+    protocol = published_study.Protocol(cycles=2, adam=3, lbfgs=3, candidates=60, hidden="4,4")
+    for mode, way in (("add", "RAR"), ("replace", "Random"), ("add", "Static"), ("replace", "PINNfluence")):
+        job = ("diffusion", mode, way, 1)
+        published_study.run(tmp_path, protocol, job)
+        file = published_study.path(tmp_path, protocol, *job)
+        before = file.stat().st_mtime_ns
+        published_study.run(tmp_path, protocol, job)
+        assert file.stat().st_mtime_ns == before
+    jobs = published_study.jobs_of(["diffusion"], ["add", "replace"], [1])
+    assert len(jobs) == 13 and ("diffusion", "replace", "Static", 1) not in jobs
+    found = published_study.read(tmp_path, protocol, jobs)
+    assert len(found) == 4
+    text = published_study.describe(found, ["diffusion"], ["add", "replace"])
+    assert "**replace, test loss of the equation**" in text and "2.9e-05" in text  # RAR, add, published
+    assert published_study.published("replace", "error", "PINNfluence", "standing_wave") == pytest.approx(
+        (2e-2, 2.1e-2)
+    )
