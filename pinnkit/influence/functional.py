@@ -282,6 +282,16 @@ class Several:
         return torch.cat(values), torch.cat(gradients)
 
 
+def places(of: Functional, problem: Problem) -> Tensor:
+    """Where each of the K numbers is asked for, shape (K, d); NaN for what is not asked at a point."""
+    if isinstance(of, Several):
+        return torch.cat([places(part, problem) for part in of.parts])
+    if not isinstance(of, Field):
+        return torch.full((len(of.names), len(problem.domain.names)), torch.nan, dtype=torch.float64)
+    X, order = of.points.X.detach().cpu().double(), of.order if isinstance(of, _At) else problem.domain.names
+    return X[:, [order.index(n) for n in problem.domain.names]]
+
+
 def several(of: Functional | Sequence[Functional]) -> Functional:
     """One functional of one or many."""
     if isinstance(of, (list, tuple)):
