@@ -105,20 +105,21 @@ class Fused:
         return self._run("second", new, values, z, dz, gh, dgh)
 
 
-def _monomial(k: float, m: int, factors: tuple[int, ...], *more: str) -> str:
+def c_monomial(k: float, m: int, factors: tuple[int, ...], *more: str) -> str:
+    """A term of a polynomial as C, times more factors."""
     parts = ([] if k == 1 else [repr(k)]) + [f"d{m}", *(f"z{c}" for c in factors), *more]
     return "*".join(parts)
 
 
-def _c_tower(activation: Activation, order: int) -> str:
+def c_tower(activation: Activation, order: int, kind: str = "real") -> list[str]:
+    """C definitions of sigma and its derivatives d0, d1, ... in the activation's named values."""
+
     def polynomial(expression: dict) -> str:
         terms = ["*".join([repr(k), *monomial]) for monomial, k in expression.items()]
         return " + ".join(terms) or "0.0"
 
-    lines = [f"const real {n} = v_{n}[k];" for n in activation.names]
-    lines += [f"const real {n} = {polynomial(dict(e))};" for n, e in activation.simple]
-    lines += [f"const real d{m} = {polynomial(e)};" for m, e in enumerate(activation.derivatives(order))]
-    return "\n    ".join(lines)
+    lines = [f"const {kind} {n} = {polynomial(dict(e))};" for n, e in activation.simple]
+    return lines + [f"const {kind} d{m} = {polynomial(e)};" for m, e in enumerate(activation.derivatives(order))]
 
 
 def source(activation: Activation, channels: Channels, dtype: torch.dtype) -> str:
@@ -128,26 +129,26 @@ def source(activation: Activation, channels: Channels, dtype: torch.dtype) -> st
         name: [[] for _ in range(n)] for name in _INPUTS
     }
     for j, p in enumerate(channels.composition):
-        outputs["forward"][j] += [_monomial(*t) for t in p]
+        outputs["forward"][j] += [c_monomial(*t) for t in p]
     for (j, c), p in channels.jacobian.items():
-        slope = "(" + " + ".join(_monomial(*t) for t in p) + ")"
+        slope = "(" + " + ".join(c_monomial(*t) for t in p) + ")"
         outputs["reverse"][c].append(f"g{j}*{slope}")
         outputs["tangent"][j].append(f"y{c}*{slope}")
         outputs["second"][c].append(f"w{j}*{slope}")
     for (j, c, e), p in channels.hessian.items():
-        outputs["second"][c].append(f"g{j}*y{e}*(" + " + ".join(_monomial(*t) for t in p) + ")")
+        outputs["second"][c].append(f"g{j}*y{e}*(" + " + ".join(c_monomial(*t) for t in p) + ")")
     depth = {"forward": order, "reverse": order + 1, "tangent": order + 1, "second": order + 2}
     text = [f"typedef {'double' if dtype == torch.float64 else 'float'} real;"]
     for name, rows in outputs.items():
         pointers = [f"const real* restrict v_{v}" for v in activation.names]
         pointers += [f"const real* restrict a_{a}" for a in _INPUTS[name]]
+        named = [f"const real {n} = v_{n}[k];" for n in activation.names]
         loads = [f"const real {a}{c} = a_{a}[{c}*n + k];" for a in _INPUTS[name] for c in range(n)]
         stores = [f"out[{c}*n + k] = {' + '.join(terms) or '0'};" for c, terms in enumerate(rows)]
         text.append(
             f"void {name}_pass(long n, {', '.join(pointers)}, real* restrict out) {{\n"
             f"  _Pragma(\"GCC ivdep\")\n  for (long k = 0; k < n; k++) {{\n    "
-            + _c_tower(activation, depth[name])
-            + "\n    " + "\n    ".join(loads) + "\n    " + "\n    ".join(stores) + "\n  }\n}\n"
+            + "\n    ".join([*named, *c_tower(activation, depth[name]), *loads, *stores]) + "\n  }\n}\n"
         )  # fmt: skip
     return "\n".join(text)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from .activation import New
 from .compiler import load
 
-_C = """
+STRIPS = """
 typedef REAL real;
 typedef real vec __attribute__((vector_size(32), aligned(sizeof(real)), may_alias));
 enum { V = 32 / sizeof(real), R = 6 };
@@ -49,6 +49,8 @@ INLINE void strip(long rows, long K, const real* A, long row, long step, const r
   for (; n + V <= N; n += V) narrow(rows, K, A, row, step, B + n, N, C + n, add);
   for (; n < N; n++) single(rows, K, A, row, step, B + n, N, C + n, add);
 }
+"""
+_C = STRIPS + """
 /* C[M, N] = A[M, K] B[K, N] */
 void product(long M, long N, long K, const real* A, const real* B, real* C) {
   long m = 0;

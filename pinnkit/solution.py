@@ -17,6 +17,7 @@ from .points import Points
 from .problem import Problem
 from .reference import Axes
 from .residual import Model, Stack, block_size
+from .sweep import sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ class Solution:
         for start in range(0, len(points), size):
             block = points[start : start + size]
             X = block.X if readout.images == 1 else torch.cat([block.X, block.image])
-            blocks.append(readout.values(self.model.tape.run(network, X, readout.channels).output, block, unknowns))
+            blocks.append(readout.values(sweep(self.model.tape, network, X, readout.channels)[0], block, unknowns))
         return torch.cat(blocks, 1)
 
     def on_grid(self) -> tuple[Axes, Tensor, Tensor | None]:
