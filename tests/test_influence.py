@@ -381,3 +381,18 @@ def test_results_follow_the_dtype(burgers):
     assert found.joint["pde"].dtype == torch.float32
     scale = float(double.joint["pde"].abs().max())
     torch.testing.assert_close(found.joint["pde"].double(), double.joint["pde"], rtol=1e-2, atol=1e-2 * scale)
+
+
+def test_the_methods_to_compare_with_are_named_options(burgers):
+    from pinnkit.influence.published import published_scores
+
+    f = pk.at("u", x=0.2, t=0.5)
+    found = pk.Influence(burgers, "published").attribute(f)
+    X = torch.tensor([[0.2, 0.5]], dtype=torch.float64)
+    scores = published_scores(burgers, X, of="u")
+    torch.testing.assert_close(torch.cat(list(found.joint.values()), 1), scores)
+    assert "Arnoldi" in found.curvature
+    plain = pk.Influence(burgers, "gradient-dot").attribute(f)
+    C, J, a, r = dense(burgers, False)
+    _, F = f.linearise(burgers)
+    torch.testing.assert_close(torch.cat(list(plain.effects.values()), 1)[0], 2 * r * (J @ F[0]))

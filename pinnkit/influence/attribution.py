@@ -13,7 +13,9 @@ from ..residual import Stack
 from ..solution import Solution
 from .curvature import Curvature, curvature
 from .functional import Functional, places, several
+from .published import GradientDot, published_curvature, unweighted
 
+BASELINES = ("published", "gradient-dot")  # methods to compare with: their own objective, nothing corrected
 CONVENTIONS = ("fixed", "mean")
 MANY = 3  # from this number of functionals on, rows and one matrix product cost less than a tangent pass for each
 
@@ -94,6 +96,8 @@ class Influence:
     others share the weight of a removed point, w / (N - 1), and give to an added one, w / (N + 1).
 
     ``curvature`` and ``damping`` are those of :func:`pinnkit.influence.curvature.curvature`, or a ready ``Curvature``.
+    To compare, "published" and "gradient-dot" are the methods of :mod:`pinnkit.influence.published`, to the letter: the
+    plain sum of squares without weights or means, and no leverage.
     """
 
     def __init__(
@@ -106,12 +110,23 @@ class Influence:
         """The factored curvature; computed once."""
         if not isinstance(self._kind, str):
             return self._kind
+        if self._kind in BASELINES:
+            return published_curvature(self.solution) if self._kind == "published" else GradientDot()
         return curvature(self.stack, self.solution.theta, self._kind, self._damping)
 
-    @property
+    @cached_property
     def stack(self) -> Stack:
-        """The rows that were trained on."""
-        return self.solution.stack
+        """The rows that were trained on, with their weights (ones for the methods to compare with)."""
+        return unweighted(self.solution) if self._baseline else self.solution.stack
+
+    @property
+    def _baseline(self) -> bool:
+        return isinstance(self._kind, str) and self._kind in BASELINES
+
+    @property
+    def described(self) -> str:
+        """The curvature in a line."""
+        return str(self.curvature) if isinstance(self.curvature, Curvature) else self.curvature.name
 
     @cached_property
     def stationarity(self) -> Stationarity:
@@ -133,6 +148,7 @@ class Influence:
     ) -> Attribution:
         """The effect of removing every training point, one at a time; ``correct``: with its leverage."""
         _check(convention)
+        correct = correct and not self._baseline
         one = several(functional)
         values, S = self.response(one)
         stack, K = self.stack, S.shape[1]
@@ -154,7 +170,7 @@ class Influence:
             own, both = self._shared(first, own, both)
         return Attribution(
             one.names, values, stack.by_columns(own), both, self.solution.points, stack.keys, convention,
-            str(self.curvature), (*self.curvature.notes, str(self.stationarity), *self._forced),
+            self.described, (*self.curvature.notes, str(self.stationarity), *self._forced),
             self.solution.problem.domain.names, places(one, self.solution.problem),
         )  # fmt: skip
 
@@ -280,6 +296,7 @@ class Influence:
         order, for which no row is formed: one tangent pass for each functional, or one matrix product for many.
         """
         _check(convention)
+        correct = correct and not self._baseline
         points = self._candidates(key, candidates)
         _, S = self.response(functional)
         N = len(self.stack.points[key])
