@@ -181,7 +181,7 @@ class Influence:
         if not count:
             return ()
         return (
-            f"{count} rows have a leverage above 0.99: nothing else fixes what they fix, removing one is a large change",
+            f"{count} rows have a leverage above 0.99: nothing else fixes what they fix, removal is a large change",
         )
 
     def _shared(self, first: Tensor, own: Tensor, joint: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

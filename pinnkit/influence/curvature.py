@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from ..residual import Stack
 
 DENSE = 6000  # the largest matrix that is factored; above it the curvature is approximated by its leading part
 EXPLICIT = 500  # the largest P for which "auto" builds the Hessian itself
+PRODUCTS = 30  # Hessian products that a solve by conjugate gradients takes, about
 HELD = 2**27  # numbers of a Jacobian that the dual form may hold: 1 GB
 
 Refactor = Callable[[float], Factor]  # damping -> the factor with that damping
@@ -202,9 +203,19 @@ class Newton:
         """(H + damping I) v."""
         return self.stack.hvp(self.theta, v) / 2 + self.damping * v
 
+    @cached_property
+    def _dense(self) -> Primal:
+        """The Cholesky factor of the whole matrix: P products, as many as some dozen columns need."""
+        eye = torch.eye(len(self.theta), dtype=self.theta.dtype, device=self.theta.device)
+        C = torch.stack([self.stack.hvp(self.theta, e) for e in eye]) / 2
+        return Primal.of((C + C.T) / 2, self.damping)
+
     def solve(self, B: Tensor) -> Tensor:
-        """(H + damping I)^-1 B, one column at a time; raises ValueError where H + damping I is not definite."""
+        """(H + damping I)^-1 B, of many columns by a matrix; raises ValueError where H + damping I is not definite."""
         if B.ndim == 2:
+            P, k = B.shape
+            if "_dense" in self.__dict__ or (k * PRODUCTS > P and P <= DENSE):
+                return self._dense.solve(B)
             return torch.stack([self.solve(b) for b in B.T], 1)
         found = conjugate_gradients(self.product, B, self.base.solve, self.tolerance)
         if found.negative:
