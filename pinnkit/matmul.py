@@ -68,6 +68,30 @@ void gather(long M, long N, long K, const real* A, const real* B, real* C) {
   }
 }
 """
+_OUTER = """
+INLINE void rows(long o, long C, long I, const real* g, long next_g, const real* h, long next_h, real* J) {
+  long i = 0;
+  for (; i + V <= I; i += V) {
+    vec s[4];
+    for (long q = 0; q < o; q++) s[q] = *(vec*)(J + q * I + i);
+    for (long c = 0; c < C; c++) {
+      const vec v = *(const vec*)(h + c * next_h + i);
+      for (long q = 0; q < o; q++) s[q] += g[c * next_g + q] * v;
+    }
+    for (long q = 0; q < o; q++) *(vec*)(J + q * I + i) = s[q];
+  }
+  for (; i < I; i++) for (long q = 0; q < o; q++) for (long c = 0; c < C; c++)
+    J[q * I + i] += g[c * next_g + q] * h[c * next_h + i];
+}
+/* for every point J[O, I] += sum_c g_c[O] h_c[I]; rows of J are ``stride`` apart */
+void outer(long B, long C, long O, long I, const real* g, const real* h, real* J, long stride) {
+  for (long p = 0; p < B; p++) {
+    long o = 0;
+    for (; o + 4 <= O; o += 4) rows(4, C, I, g + p * O + o, B * O, h + p * I, B * I, J + p * stride + o * I);
+    for (; o < O; o++) rows(1, C, I, g + p * O + o, B * O, h + p * I, B * I, J + p * stride + o * I);
+  }
+}
+"""
 _NAMES = {torch.float64: "double", torch.float32: "float"}
 _WIDEST = 256  # beyond, the libraries' packing wins
 
@@ -78,6 +102,25 @@ def _library(dtype: torch.dtype, device: str) -> ctypes.CDLL | None:
     for name in ("product", "gather") if library is not None else ():
         getattr(library, name).argtypes = [ctypes.c_long] * 3 + [ctypes.c_void_p] * 3
     return library
+
+
+@cache
+def _outer(dtype: torch.dtype, device: str) -> ctypes.CDLL | None:
+    text = (STRIPS + _OUTER).replace("REAL", _NAMES[dtype]) if device == "cpu" and dtype in _NAMES else None
+    library = None if text is None else load(text)
+    if library is not None:
+        library.outer.argtypes = [ctypes.c_long] * 4 + [ctypes.c_void_p] * 3 + [ctypes.c_long]
+    return library
+
+
+def add_outer(g: Tensor, h: Tensor, J: Tensor) -> None:
+    """J_p += sum_c g_cp h_cp^T, flattened, for contiguous g (C, B, O), h (C, B, I) and rows of J (B, O I)."""
+    (C, B, O), I = g.shape, h.shape[2]
+    library = _outer(g.dtype, g.device.type) if J.stride(1) == 1 else None
+    if library is None:
+        J += torch.bmm(g.permute(1, 2, 0), h.permute(1, 0, 2)).reshape(B, O * I)
+    else:
+        library.outer(B, C, O, I, g.data_ptr(), h.data_ptr(), J.data_ptr(), J.stride(0))
 
 
 def product(a: Tensor, b: Tensor, new: New | None = None) -> Tensor:

@@ -321,23 +321,30 @@ class Stack:
         self, theta: Tensor, size: int = 512
     ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
         """Blocks of at most ``size`` points: point set, row numbers (R, m), r (R, m) and each residual's J (m, P)."""
-        unknowns = self.model.split(theta)[1]
         pool, self._pool = self._pool, Pool()  # the caller may use these rows before it is done with a block
         try:
-            for key, readout, rows, points in self._blocks(size):
-                run = self._run(theta, readout, points, pool)
-                r, slopes = readout.slopes(run.output, points, unknowns)
-                numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
-                yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta)
+            yield from self._jacobian_parts(theta, size, pool)
         finally:
             self._pool = pool
 
-    def _jacobian_rows(self, run: Any, readout: Readout, slopes: Any, m: int, theta: Tensor) -> Iterator[Tensor]:
+    def _jacobian_parts(self, theta: Tensor, size: int, pool: Pool, out: Tensor | None = None) -> Iterator[tuple]:
+        """The blocks of ``jacobian_by_point``, as rows of ``out`` (M, P) if it is given, where they are added."""
+        unknowns = self.model.split(theta)[1]
+        for key, readout, rows, points in self._blocks(size):
+            run = self._run(theta, readout, points, pool)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
+            targets = [None if out is None else out[n[0] : n[0] + len(n)] for n in numbers]
+            yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta, targets)
+
+    def _jacobian_rows(
+        self, run: Any, readout: Readout, slopes: Any, m: int, theta: Tensor, targets: list
+    ) -> Iterator[Tensor]:
         """J (m, P) of one residual after the other at m points."""
         unknowns, P = self.model.split(theta)[1], self.model.tape.count
-        for k in range(len(readout.names)):
+        for k, target in enumerate(targets):
             G, gu = slopes.row(k, run.output, unknowns, m)
-            J = theta.new_zeros(m, len(theta))
+            J = theta.new_zeros(m, len(theta)) if target is None else target
             both = J if readout.images == 1 else theta.new_zeros(readout.images * m, len(theta))
             run.rows(G, both[:, :P])
             if readout.images > 1:
@@ -347,9 +354,10 @@ class Stack:
 
     def jacobian(self, theta: Tensor) -> Tensor:
         """J = dr/dtheta, shape (M, P)."""
-        out = theta.new_empty(self.rows, len(theta))
-        for numbers, _, J in self.jacobian_blocks(theta):
-            out[numbers] = J
+        out = theta.new_zeros(self.rows, len(theta))
+        for _, _, _, rows in self._jacobian_parts(theta, 512, self._pool, out):
+            for _ in rows:
+                pass
         return out
 
     def normal(self, theta: Tensor) -> tuple[Tensor, Tensor]:

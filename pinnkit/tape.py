@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .activation import Activation, New
 from .kernel import Eager, Fused, kernel
-from .matmul import gather, product
+from .matmul import add_outer, gather, product
 from .taylor import Channels
 
 
@@ -237,8 +237,7 @@ class Pass:
 
         def visit(op: Linear, g: Tensor, h: Tensor) -> None:
             n = op.wide_in * op.wide_out
-            J = torch.bmm(g.permute(1, 2, 0), h.permute(1, 0, 2))
-            out[:, op.offset : op.offset + n] += J.reshape(len(J), n)
+            add_outer(g, h, out[:, op.offset : op.offset + n])
             out[:, op.offset + n : op.offset + op.count] += g[0]
 
         self._backward(G, visit)
