@@ -16,6 +16,8 @@ export MKL_NUM_THREADS ?= 1
 demo: .venv/installed
 	$(BIN)/pinnkit solve burgers --out demo/burgers.h5 --overwrite
 	$(BIN)/pinnkit plot demo/burgers.h5 --out demo
+	$(BIN)/pinnkit influence demo/burgers.h5 --of u@x=0.2,t=0.5 --of error --curvature gauss-newton --top 5 \
+		--picture demo/burgers-influence.png --out demo/burgers-influence.h5
 	$(BIN)/pinnkit report demo/burgers.h5
 
 test: .venv/installed

@@ -13,6 +13,8 @@ from .geometry import Geometry
 from .influence.attribution import Attribution, Influence, Stationarity
 from .influence.curvature import Curvature, curvature
 from .influence.functional import Error, Field, Function, Integral, Loss, Unknown, at, integral, test_loss
+from .influence.map_file import load_map, save_map
+from .influence.summary import Comparison, Indicators, compare, indicators
 from .interop import deepxde_precision, to_deepxde
 from .module import Module
 from .network import MLP, Fourier, Harmonics, ModifiedMLP

@@ -1,4 +1,4 @@
-"""The command line: problems, solve, report, plot."""
+"""The command line: problems, solve, report, plot, influence."""
 
 import json
 import math
@@ -17,11 +17,12 @@ except ImportError:  # before typer had exceptions of its own
     from click import ClickException as UsageError
 
 if TYPE_CHECKING:  # torch and sympy take seconds to load: help and lists do without them
+    from .influence.attribution import Attribution, Influence
     from .solution import Solution
 
 app = typer.Typer(
     name="pinnkit",
-    help="Physics-informed models: solve, report, plot.",
+    help="Physics-informed models: solve, report, plot, explain.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -167,6 +168,63 @@ def plot(
         _print_json({"figures": files})
     else:
         print("\n".join(files.values()))
+
+
+@app.command()
+def influence(
+    run: Run,
+    of: Annotated[
+        list[str],
+        typer.Option(
+            metavar="WHAT",
+            help="u@x=0.2,t=0.5 (a field or derivative), test-loss, loss:TERM, error, error:u, unknown:D; repeatable.",
+        ),
+    ] = [],  # noqa: B006
+    curvature: Annotated[
+        str, typer.Option(metavar="KIND", help="auto, gauss-newton, exact, explicit, published or gradient-dot.")
+    ] = "auto",
+    damping: Annotated[str, typer.Option(metavar="L", help="A positive number, gcv or evidence.")] = "gcv",
+    convention: Annotated[
+        str, typer.Option(help="fixed: the other points keep their weights; mean: they share the removed one's.")
+    ] = "fixed",
+    top: Annotated[int, typer.Option(min=0, metavar="N", help="Print the N strongest points.")] = 10,
+    out: Annotated[Path | None, typer.Option(metavar="MAP.h5", help="Write all effects to a file.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="MAP.png", help="Draw the effects over the domain.")] = None,
+    problem: Given = None,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Say which training points made a prediction, a loss or an error of a run what it is."""
+    if picture is not None and not picture.suffix:
+        raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+    import torch
+
+    from .influence.reading import reading
+    from .jobs import Question, influenced
+
+    torch.set_num_threads(threads)
+    model, found = influenced(run, problem, Question(tuple(of), curvature, damping, convention))
+    files = _write_map(model, found, out, picture)
+    said = reading(model, found, top)
+    if as_json:
+        _print_json(said.to_dict() | {"files": files})
+    else:
+        print("\n".join([str(said), *(f"{name:<14}{file}" for name, file in files.items())]))
+
+
+def _write_map(model: "Influence", found: "Attribution", out: Path | None, picture: Path | None) -> dict[str, str]:
+    for path in (out, picture):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    if out is not None:
+        from .influence.map_file import save_map
+
+        save_map(found, out)
+    if picture is not None:
+        from .influence.picture import plot_map
+
+        plot_map(model, found).savefig(picture, dpi=160)
+    return {name: str(path) for name, path in (("map", out), ("picture", picture)) if path is not None}
 
 
 def _print_report(solution: "Solution", as_json: bool, path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from . import catalogue, options, runfile
+from .influence.attribution import Attribution, Influence
 from .problem import Problem
 from .settings import decode
 from .solution import Solution
@@ -77,6 +78,29 @@ def opened(path: Path, file: Path | None) -> Solution:
         return runfile.load(path)
     arguments = decode(runfile.header(path)["problem"]["arguments"])
     return runfile.load(path, catalogue.from_file(file, **arguments))
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked of a run's training points, as text."""
+
+    of: tuple[str, ...] = ()
+    curvature: str = "auto"
+    damping: str = "gcv"
+    convention: str = "fixed"
+
+
+def influenced(path: Path, file: Path | None, question: Question) -> tuple[Influence, Attribution]:
+    """The influence of a run's training points on what was asked (the loss on fresh points unless told otherwise).
+
+    Raises:
+        ValueError: a question that is not understood, a run whose problem or network the file does not hold.
+    """
+    damping = options.damping(question.damping)
+    solution = opened(path, file)
+    functionals = [options.functional(text, solution) for text in question.of or ("test-loss",)]
+    influence = Influence(solution, question.curvature, damping)
+    return influence, influence.attribute(functionals, convention=question.convention)
 
 
 def _check(wish: Wish, solution: Solution, path: Path) -> None:

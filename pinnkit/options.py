@@ -1,4 +1,4 @@
-"""What is typed in a shell as settings of a run: networks, stages, points, resampling."""
+"""What is typed in a shell as settings of a run: networks, stages, points, resampling, questions."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -6,10 +6,12 @@ from typing import Any
 
 import torch
 
+from .influence.functional import Error, Functional, Loss, Unknown, at, test_loss
 from .network import Network
 from .optim import STAGES, Stage
 from .problem import Problem
 from .resample import RESAMPLERS, Resampler
+from .solution import Solution
 
 _SHORT = {"lm": "levenbergmarquardt"}
 
@@ -77,6 +79,72 @@ def resampler(name: str | None, every: int | None, like: Resampler | None) -> Re
     if found is None:
         raise ValueError(f"--every {every}: nothing is resampled; add --resample {'|'.join(RESAMPLERS)}")
     return replace(found, every=every)
+
+
+def functional(text: str, solution: Solution) -> Functional:
+    """``"u@x=0.2,t=0.5"``, ``"test-loss"``, ``"loss:TERM"``, ``"error:u"``, ``"unknown:D"`` as what is asked about.
+
+    Raises:
+        ValueError: another text, a name or coordinate that the solution does not have, a point outside the domain.
+    """
+    name, asked, place = text.partition("@")
+    if asked:
+        return _field_at(text, name.strip(), place, solution)
+    kind, _, which = map(str.strip, text.partition(":"))
+    if kind in ("loss", "test-loss"):
+        terms = solution.stack.terms
+        if which and which not in terms:
+            raise ValueError(f"--of {text}: there is no term {which!r} in the loss: its terms are {', '.join(terms)}")
+        return Loss(term=which or None) if kind == "loss" else test_loss(solution.problem, term=which or None)
+    if kind == "error":
+        return Error(which or None)
+    if kind == "unknown" and which:
+        return Unknown(which)
+    raise ValueError(f"--of {text}: ask about {_askable(solution)}")
+
+
+def _field_at(text: str, name: str, place: str, solution: Solution) -> Functional:
+    domain, found = solution.problem.domain, {}
+    try:
+        solution.derivative(name)
+        for key, value in pairs(place.split(","), "a point").items():
+            found[key] = _as(float, value, f"{key}={value}")
+        if set(found) != set(domain.names):
+            raise ValueError(f"a point has the coordinates {', '.join(domain.names)}, got {', '.join(found)}")
+    except ValueError as error:
+        raise ValueError(f"--of {text}: {error} (as {_example(solution)})") from None
+    if not domain.inside(torch.tensor([[found[n] for n in domain.names]], dtype=torch.float64)).all():
+        ends = ", ".join(f"{n} in [{a:g}, {b:g}]" for n, (a, b) in zip(domain.names, domain.bounds.T, strict=True))
+        raise ValueError(f"--of {text}: the point is outside the domain ({ends})")
+    return at(name, **found)
+
+
+def _example(solution: Solution) -> str:
+    """A field at a point of the domain's box."""
+    domain = solution.problem.domain
+    low, high = domain.bounds
+    middle = zip(domain.names, low + 0.6 * (high - low), strict=True)
+    return f"{solution.problem.field_names[0]}@{','.join(f'{n}={c:.2g}' for n, c in middle)}"
+
+
+def _askable(solution: Solution) -> str:
+    problem = solution.problem
+    errors = ["error", f"error:{problem.field_names[0]}"] if problem.reference is not None else []
+    unknowns = [f"unknown:{name}" for name in problem.unknowns]
+    return ", ".join([_example(solution), "test-loss", "loss", f"loss:{solution.stack.terms[0]}", *errors, *unknowns])
+
+
+def damping(text: str) -> float | str:
+    """A positive number, "gcv" or "evidence"; ValueError else."""
+    if text in ("gcv", "evidence"):
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"--damping {text}: give a positive number, gcv or evidence")
+    return value
 
 
 def number_type(name: str) -> torch.dtype:

@@ -1,0 +1,65 @@
+"""Influence maps: an attribution in an HDF5 file, for other tools to read, and back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import hdf5
+from ..hdf5 import Json
+from ..points import Points
+from ..pointset import PointSet
+from .attribution import Attribution
+
+FORMAT, VERSION = "pinnkit-influence", 1
+_TEXTS = ("names", "coordinates", "notes")
+
+
+def save_map(found: Attribution, path: str | Path) -> Path:
+    """Write an attribution to one file: /effects/TERM and /joint/SET (K, N), /points/SET/X (N, d), /values (K,).
+
+    Raises:
+        OSError: a missing folder or a full disk; the file that was there stays as it was.
+    """
+    tree: dict[str, Any] = {name: Json(list(getattr(found, name))) for name in _TEXTS}
+    tree |= {"convention": found.convention, "curvature": found.curvature, "keys": Json(dict(found.keys))}
+    tree |= {"terms": Json(list(found.effects)), "sets": Json(list(found.joint)), "values": found.values}
+    tree |= {"effects": dict(found.effects), "joint": dict(found.joint)}
+    tree |= {"points": {key: _points_tree(found.points[key]) for key in found.points}}
+    return hdf5.write(path, FORMAT, VERSION, tree | ({} if found.places is None else {"places": found.places}))
+
+
+def load_map(path: str | Path) -> Attribution:
+    """The attribution in a file, on the CPU.
+
+    Raises:
+        FileNotFoundError: no such file; ValueError: a damaged or foreign file, or one of a later version.
+    """
+    tree = hdf5.read(path, FORMAT, VERSION)
+    try:
+        return Attribution(
+            names=tuple(tree["names"]),
+            values=tree["values"],
+            effects={name: tree["effects"][name] for name in tree["terms"]},
+            joint={key: tree["joint"][key] for key in tree["sets"]},
+            points=Points({key: _points(own) for key, own in tree["points"].items()}),
+            keys=tree["keys"],
+            convention=tree["convention"],
+            curvature=tree["curvature"],
+            notes=tuple(tree["notes"]),
+            coordinates=tuple(tree["coordinates"]),
+            places=tree.get("places"),
+        )
+    except KeyError as error:
+        raise ValueError(f"{path} is incomplete: it holds no {error}, so save_map did not write it") from error
+
+
+def _points_tree(points: PointSet) -> dict[str, Any]:
+    tree = {"X": points.X, "columns": points.columns, "image": points.image, "weights": points.weights}
+    return {name: value for name, value in tree.items() if value is not None}
+
+
+def _points(tree: Mapping[str, Any]) -> PointSet:
+    columns: Mapping[str, torch.Tensor] = tree["columns"]
+    return PointSet(tree["X"], columns, tree.get("image"), tree.get("weights"))
