@@ -88,7 +88,8 @@ def test_scales_span_what_is_there() -> None:
     assert decades([1.0, 1e-3, 1e-3]) == pytest.approx(3)
     assert decades([1.0, 1e-20, 1e-20]) == pytest.approx(picture.DECADES)
     assert decades([2.0, 2.0, 2.0]) == pytest.approx(1)
-    assert math.isfinite(decades([0.0, 0.0]))
+    assert decades([1.0, math.inf, 1e-2, 1e-2]) == pytest.approx(2)  # a leverage of 1 to rounding
+    assert math.isfinite(decades([0.0, 0.0])) and math.isfinite(decades([math.inf]))
 
 
 def test_indicators_along_the_time(model: pk.Influence) -> None:

@@ -185,6 +185,7 @@ def _effects(found: Attribution, functional: int, term: str | None) -> dict[str,
 def _range(values: Sequence[Tensor]) -> tuple[float, float]:
     """The largest size of values, and the decade of their median, at most ``DECADES`` below and one at least."""
     size = torch.cat([v.detach().reshape(-1) for v in values]).abs().cpu().double()
+    size = size[torch.isfinite(size)] if torch.isfinite(size).any() else torch.ones(1)
     top = float(size.max()) or 1.0
     low = 10.0 ** np.floor(np.log10(max(float(size.median()), 1e-300)))
     return top, float(np.clip(low, top * 10.0**-DECADES, top / 10))
@@ -220,9 +221,9 @@ def _maps(
         order = v.abs().argsort().cpu()
         v = v.detach().cpu()[order].numpy()
         where = [w[order] for w in _where(solution, owner.points[key].X)]
-        low = norm.vmin if isinstance(norm, LogNorm) else None
-        v = v if low is None else np.maximum(v, low)
-        look = {"marker": "o", "s": 14, "zorder": 2} if key == "pde" else {"marker": marker, "s": 17, "zorder": 3}
+        v = v.clip(norm.vmin, norm.vmax) if isinstance(norm, LogNorm) else v
+        size = float(np.clip(20_000 / max(1, len(v)), 5.0, 24.0))
+        look = {"marker": "o" if key == "pde" else marker, "s": size, "zorder": 2 if key == "pde" else 3}
         if len(where) == 1:
             drawn = ax.scatter(*where, v, color=BLUE, label=key, **look)
         else:
@@ -258,8 +259,8 @@ def _bar(ax: Axes, drawn: Any) -> None:
 def _base(solution: Solution, ax: Axes | None) -> Axes:
     """Axes over the coordinates that are shown, with the contours of the first field where there are two in all."""
     ax, domain, names = _ax(ax), solution.problem.domain, shown(solution)
-    seen = plane(solution, lambda X: solution.jet(X, solution.problem.field_names[0]), count=120)
-    if len(domain.names) == 2 and len(names) == 2:
+    seen = plane(solution, lambda X: solution(X)[:, 0], count=120)
+    if len(domain.names) == len(names) == 2 and np.nanmax(seen.values) > np.nanmin(seen.values):
         ax.contour(*seen.axes, seen.values.T, 10, colors="0.75", linewidths=0.6, linestyles="solid", zorder=0)
     ax.set_xlabel(names[0])
     if len(names) == 2:
