@@ -1,4 +1,4 @@
-"""The command line: problems, solve, report, plot, influence."""
+"""The command line: problems, solve, report, plot, influence, validate."""
 
 import json
 import math
@@ -210,6 +210,37 @@ def influence(
         _print_json(said.to_dict() | {"files": files})
     else:
         print("\n".join([str(said), *(f"{name:<14}{file}" for name, file in files.items())]))
+
+
+@app.command()
+def validate(
+    run: Run,
+    points: Annotated[int, typer.Option(min=0, metavar="N", help="Single points to train without.")] = 30,
+    groups: Annotated[int, typer.Option(min=0, metavar="N", help="Groups of either kind to train without.")] = 16,
+    plantings: Annotated[int, typer.Option(min=0, metavar="N", help="Times that wrong data are planted.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of the points, groups and wrong data.")] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Write all changes to a file.")] = None,
+    problem: Given = None,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads.")] = 1,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Put the influences of a run to the test: train again without points, and find wrong data that were planted."""
+    import torch
+
+    from .influence.validation import validate as make
+    from .jobs import opened
+
+    torch.set_num_threads(threads)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    solution = opened(run, problem)
+    found = make(solution, None, points, groups, plantings=plantings, seed=seed, progress=False if quiet else None)
+    files = {} if out is None else {"file": str(found.save(out))}
+    if as_json:
+        _print_json(found.to_dict() | files)
+    else:
+        print("\n".join([str(found), *(f"in {file}" for file in files.values())]))
 
 
 def _write_map(model: "Influence", found: "Attribution", out: Path | None, picture: Path | None) -> dict[str, str]:
