@@ -3,6 +3,7 @@
 # ruff: noqa: F401
 # flake8: noqa: F401
 
+from . import scores
 from .catalogue import from_file, problem
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
 from .deepxde_model import from_deepxde
@@ -16,6 +17,12 @@ from .influence.functional import Error, Field, Function, Integral, Loss, Unknow
 from .influence.map_file import load_map, save_map
 from .influence.summary import Comparison, Indicators, compare, indicators
 from .interop import deepxde_precision, to_deepxde
+from .lie.flow import Flow, flow
+from .lie.generator import Generator
+from .lie.numerical import NumericalFlow
+from .lie.orbit import Orbit, orbits
+from .lie.seed import Seed, seeds
+from .lie.symmetry import Symmetries, symmetries
 from .module import Module
 from .network import MLP, Fourier, Harmonics, ModifiedMLP
 from .optim import LBFGS, SOAP, Adam, LevenbergMarquardt, SSBroyden

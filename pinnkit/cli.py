@@ -136,6 +136,31 @@ def solve(
 
 
 @app.command()
+def symmetries(
+    target: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.py", help="A problem of the catalogue, or a file with one.")
+    ],
+    set_: Annotated[
+        list[str], typer.Option("--set", metavar="K=V", help="An argument of the problem; repeatable.")
+    ] = [],  # noqa: B006
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="Print the commutators as well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find the Lie point symmetries of a problem's equations."""
+    from .jobs import Wish
+    from .lie.symmetry import symmetries as find
+
+    found = find(Wish(target, tuple(set_)).problem())
+    if as_json:
+        _print_json(found.to_dict())
+    elif latex:
+        print(found.latex() + ("\n" + found.table_latex() if table else ""))
+    else:
+        print(f"{found}\n{found.table_text()}" if table else found)
+
+
+@app.command()
 def report(run: Run, problem: Given = None, as_json: Json = False) -> None:
     """Print the errors, residuals and cost of a run."""
     from .jobs import opened

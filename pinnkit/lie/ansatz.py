@@ -49,7 +49,7 @@ def solutions(
     echelon = Echelon(_size, "exact")
     for row in sorted(_equations(system, field, terms, factor), key=len):
         echelon.add(row)
-    return echelon.kernel(terms)
+    return [{term: field.domain.convert(c) for term, c in v.items()} for v in echelon.kernel(terms)]
 
 
 class Graded:

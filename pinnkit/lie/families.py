@@ -5,7 +5,7 @@ from typing import Any
 
 import sympy as sp
 
-from .ansatz import Factor, Vector, solutions
+from .ansatz import Factor, solutions
 from .determining import Determining
 from .echelon import Echelon
 from .field import Field

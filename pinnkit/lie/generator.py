@@ -87,10 +87,23 @@ def _joined(v: Generator, show, partial, between: str) -> str:
     for e, s in zip(v.components, v.base, strict=True):
         if e == 0:
             continue
-        e = sp.factor_terms(sp.expand(e), sign=True)
+        e = _primed(sp.factor_terms(sp.expand(e), sign=True))
         minus = e.could_extract_minus_sign()
         e = -e if minus else e
         sign = ("-" if minus else "") if not text else (" - " if minus else " + ")
         body = f"({show(e)})" if isinstance(e, sp.Add) else show(e)
         text += sign + ("" if e == 1 else body + between) + partial(s)
     return text
+
+
+def _primed(e: sp.Expr) -> sp.Expr:
+    """Derivatives of arbitrary functions as f', f''."""
+
+    def primed(d: sp.Derivative) -> sp.Expr:
+        return sp.Function(d.expr.func.__name__ + "'" * d.derivative_count)(*d.expr.args)
+
+    def evaluated(a: sp.Subs) -> sp.Expr:
+        return a.expr.subs(dict(zip(a.variables, a.point, strict=True)))
+
+    e = e.replace(lambda a: isinstance(a, sp.Derivative), primed)
+    return e.replace(lambda a: isinstance(a, sp.Subs), evaluated)

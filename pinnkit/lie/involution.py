@@ -1,4 +1,4 @@
-"""How many symmetries there are: the Taylor coefficients at a generic point that the determining equations leave free."""
+"""How many symmetries there are: the free Taylor coefficients of the determining equations at a generic point."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass

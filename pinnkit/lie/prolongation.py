@@ -10,7 +10,7 @@ from .jets import JetSpace, plus, unit
 
 
 def defects(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> tuple[sp.Expr, ...]:
-    """pr v (Delta) modulo Delta = 0 for every equation, times a denominator: all 0 for a symmetry (Olver, theorem 2.31)."""
+    """pr v (Delta) modulo Delta = 0, times a denominator, by equation: 0 for a symmetry (Olver, theorem 2.31)."""
     jets = JetSpace(equations, fields, more=v.components)
     n = len(jets.x)
     xi, phi = ([jets.polynomial(e) for e in part] for part in (v.xi, v.phi))

@@ -1,6 +1,6 @@
 """The Lie point symmetries of a problem's equations, found from them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -9,6 +9,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from ..problem import Problem
+from ..value import as_expression
 from .algebra import structure
 from .ansatz import PLAIN, Factor, Graded, solutions
 from .determining import Determining, determining
@@ -68,13 +69,44 @@ class Symmetries:
         return structure(self.generators)
 
     def __str__(self) -> str:
-        lines = [f"{'  ' if k + 1 < 10 else ' '}v{k + 1} = {v}" for k, v in enumerate(self.generators)]
-        lines += [f"   f: {family}" for family in self.families]
-        return "\n".join([self._headline(), *lines, *self.notes])
+        lines = [f"{f'v{k + 1}':>5} = {v}" for k, v in enumerate(self.generators)]
+        lines += [f"{'v_f':>5} = {family}" for family in self.families]
+        return "\n".join([self.headline, *lines, *self.notes])
 
-    def _headline(self) -> str:
-        size = f"dimension {self.known}" if not self.infinite else f"infinite; {len(self)} of them are"
-        return f"Lie point symmetries, {size}"
+    @property
+    def headline(self) -> str:
+        """The size of the algebra in words."""
+        if not self.infinite:
+            return f"{self.known} Lie point symmetries"
+        rest = ", and for every function f" if self.families else ""
+        return f"infinitely many Lie point symmetries, among them these {len(self)}{rest}"
+
+    def table_text(self) -> str:
+        """The commutators that are not 0, one line each."""
+        return "\n".join(f"[v{i}, v{j}] = {text}" for (i, j), text in self._commutators("v{}", str))
+
+    def table_latex(self) -> str:
+        """The commutators that are not 0 as LaTeX, one line each."""
+        lines = [f"[v_{{{i}}}, v_{{{j}}}] &= {text}" for (i, j), text in self._commutators("v_{{{}}}", sp.latex)]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _commutators(self, name: str, show: Callable) -> Iterator[tuple[tuple[int, int], str]]:
+        for (i, j), combination in self.table.items():
+            pair = (i + 1, j + 1)
+            if combination is None:
+                bracket = self.generators[i].bracket(self.generators[j])
+                yield pair, str(bracket) if show is str else bracket.latex()
+            elif combination:
+                names = [sp.Symbol(name.format(k + 1), commutative=False) for k in combination]
+                yield pair, show(sp.Add(*(c * s for c, s in zip(combination.values(), names, strict=True))))
+
+    def to_dict(self) -> dict:
+        """What JSON can hold."""
+        return {
+            "dimension": self.known, "complete": self.complete, "linear": self.linear,
+            "generators": [str(v) for v in self.generators], "families": [str(v) for v in self.families],
+            "latex": [v.latex() for v in self.generators], "notes": list(self.notes),
+        }  # fmt: skip
 
     def latex(self) -> str:
         """The generators as LaTeX, one line each."""
@@ -86,17 +118,27 @@ class Symmetries:
         return f"$${self.latex()}$$"
 
 
-def symmetries(problem: Problem) -> Symmetries:
+def symmetries(
+    problem: Problem | sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef] = ()
+) -> Symmetries:
     """The Lie point symmetries v = xi^i(x, u) d/dx_i + phi^a(x, u) d/du_a of a problem's equations.
 
-    The determining equations pr v (Delta) = 0 on Delta = 0 are completed to involution, which counts their
-    solutions; closed forms are sought among polynomials times exponentials until that number is reached
-    (Olver 1993, chapter 2; Reid 1991). Parameters stay symbols, with generic values.
+    Equations "= 0" with their ``fields`` do as well. The determining equations pr v (Delta) = 0 on Delta = 0 are
+    completed to involution, which counts their solutions; closed forms are sought among polynomials times
+    exponentials until that number is reached (Olver 1993, chapter 2; Reid 1991). Parameters stay symbols, with
+    generic values.
 
     Raises:
+        TypeError: equations without fields.
         ValueError: an equation that is not elementary or not solvable for a derivative.
     """
-    return find(list(problem.equations.values()), problem.fields)
+    if isinstance(problem, Problem):
+        return find(list(problem.equations.values()), problem.fields)
+    fields = (fields,) if isinstance(fields, sp.Basic) else tuple(fields)
+    equations = [problem] if isinstance(problem, sp.Basic) else list(problem)
+    if not fields or not all(isinstance(u, AppliedUndef) for u in fields):
+        raise TypeError(f"symmetries(equations, fields) is given the fields {fields}: expected pinnkit.field(...)")
+    return find([as_expression(e, "an equation") for e in equations], fields)
 
 
 def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmetries:

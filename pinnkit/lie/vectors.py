@@ -1,7 +1,6 @@
 """From solutions of the determining equations to generators in the coordinates and fields."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sympy as sp
 
