@@ -5,7 +5,7 @@ import sys
 
 from .common import ROOT, environment
 
-NAMES = ("import_time", "memory", "loss_gradient", "burgers_race")
+NAMES = ("import_time", "memory", "loss_gradient", "burgers_race", "influence_speed")
 LONG = ("accuracy",)  # hours: only when it is named
 
 

@@ -52,6 +52,18 @@ class Squares(nn.Module):
         return self.residuals(X).square() + nothing
 
 
+class Row(nn.Module):
+    """Points (n, d) -> one residual (n, 1) of several, helped: continuity, for one, does not need the output's bias."""
+
+    def __init__(self, squares: Squares, k: int) -> None:
+        super().__init__()
+        self.squares, self.k = squares, k
+
+    def forward(self, X: Tensor) -> Tensor:
+        """The k-th residual (n, 1)."""
+        return self.squares.residuals(X)[:, [self.k]] + sum(0 * p.sum() for p in self.parameters())
+
+
 class Plain(nn.Module):
     """The loss that captum asks for, where the module's output is the loss already."""
 
@@ -62,7 +74,7 @@ class Plain(nn.Module):
         return squares
 
 
-def gradients(module: Squares, X: Tensor) -> Tensor:
+def gradients(module: nn.Module, X: Tensor) -> Tensor:
     """captum's own loop, one backward pass a point through the graph of the whole batch: (n, P)."""
     from captum._utils.gradient import _compute_jacobian_wrt_params
 
