@@ -259,7 +259,7 @@ def test_replacing_is_removing_and_adding(solution):
 def test_many_functionals_and_one_agree_on_candidates(solution):
     influence, fs = pk.Influence(solution, "gauss-newton", DAMPING), functionals(solution)
     X = solution.problem.sample("pde", 700, seed=5)
-    many = influence.add(fs, "pde", X, correct=False)
+    many = influence.add([*fs, *fs, *fs], "pde", X, correct=False)  # enough for rows and one product
     for f, row in zip(fs[1:], many[2:], strict=False):
         torch.testing.assert_close(influence.add(f, "pde", X, correct=False)[0], row, rtol=1e-9, atol=1e-14)
     best, where = influence.rank(fs[1], "pde", (X[k : k + 100] for k in range(0, 700, 100)), top=20)

@@ -17,7 +17,7 @@ from .published import GradientDot, published_curvature, unweighted
 
 BASELINES = ("published", "gradient-dot")  # methods to compare with: their own objective, nothing corrected
 CONVENTIONS = ("fixed", "mean")
-MANY = 3  # from this number of functionals on, rows and one matrix product cost less than a tangent pass for each
+MANY = 8  # from this number of functionals on, rows and one matrix product cost less than a tangent pass for each
 
 
 @dataclass(frozen=True, eq=False)
