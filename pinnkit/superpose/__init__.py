@@ -1,0 +1,1 @@
+"""Initial-boundary value problems solved by superposing exact solutions of their equation."""

@@ -1,0 +1,302 @@
+"""Greedy choice of solutions by the orthogonalised score, from a fixed dictionary and from families with parameters."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .family import Family
+from .projection import fit, jacobian
+from .rows import Rows
+
+DEAD = 1e-10  # a column of which less than this is left lies in the span of the others
+SPAN = 1e-13  # the square of the same, where squares are subtracted
+TOP = 6  # candidates of a family that are refined before the choice
+STALL = 0.5  # greedy choice ends when that many of the misfit remain after PATIENCE choices
+PATIENCE = 3
+TRIAL = 6  # coefficients after which the most promising families are chosen
+BATCH = 8  # columns of the dictionary that are chosen at once beside families
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Columns chosen from a dictionary, atoms (family number, scaled parameters), and the misfit that they leave."""
+
+    fixed: tuple[int, ...] = ()
+    atoms: tuple[tuple[int, tuple[float, ...]], ...] = ()
+    misfit: float = np.inf
+
+    @property
+    def coefficients(self) -> int:
+        """The number of amplitudes and parameters that were fitted."""
+        return len(self.fixed) + sum(1 + len(z) for _, z in self.atoms)
+
+
+@dataclass
+class Search:
+    """What a greedy search works on: rows, a dictionary's columns D (M, K), families, the target (M,)."""
+
+    rows: Rows
+    D: np.ndarray
+    families: Sequence[Family]
+    target: np.ndarray
+    goal: float  # the misfit to be reached
+    seed: int = 0
+    pool: int = 200  # candidates of each family
+    deadline: float = np.inf
+    tell: Callable[[Choice], None] = field(default=lambda choice: None)
+
+    def columns(self, choice: Choice) -> np.ndarray:
+        """F (M, K) of a choice: the dictionary's columns, then the atoms."""
+        return np.concatenate([self.D[:, list(choice.fixed)], self.atom_columns(choice.atoms)], 1)
+
+    def atom_columns(self, atoms: Sequence[tuple[int, tuple[float, ...]]]) -> np.ndarray:
+        """The columns of atoms, shape (M, K)."""
+        out = np.empty((len(self.target), len(atoms)))
+        for f, numbers, theta in self._grouped(atoms):
+            out[:, numbers] = self.rows.columns(self.families[f], theta)
+        return out
+
+    def atom_slopes(self, atoms: Sequence[tuple[int, tuple[float, ...]]]) -> np.ndarray:
+        """d columns / d scaled parameters, shape (p, M, K), p the most parameters of a family (0 beyond its own)."""
+        p = max(self.families[f].count for f, _ in atoms)
+        out = np.zeros((p, len(self.target), len(atoms)))
+        for f, numbers, theta in self._grouped(atoms):
+            family = self.families[f]
+            slopes = self.rows.slopes(family, theta) * family.slope_of_scale(theta).T[:, None, :]
+            out[: family.count, :, numbers] = slopes
+        return out
+
+    def _grouped(self, atoms):
+        for f in sorted({f for f, _ in atoms}):
+            numbers = [k for k, (g, _) in enumerate(atoms) if g == f]
+            yield f, numbers, self.families[f].from_scale(np.array([atoms[k][1] for k in numbers]))
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is used up."""
+        return time.perf_counter() > self.deadline
+
+
+def from_dictionary(search: Search, start: Choice, most: int) -> Choice:
+    """Add columns of the dictionary, each the one of largest |<r, P phi>| / |P phi|, up to ``most`` coefficients."""
+    D, Q = search.D, _orthonormal(search.columns(start))
+    r = search.target - Q @ (Q.T @ search.target)
+    r -= Q @ (Q.T @ r)
+    basis = np.empty((len(r), Q.shape[1] + max(0, min(most, D.shape[1]))))
+    basis[:, : Q.shape[1]], n = Q, Q.shape[1]
+    size = np.maximum((D * D).sum(0), 1e-300)
+    left, along = size - ((Q.T @ D) ** 2).sum(0), r @ D  # |P phi|^2 and <r, P phi>
+    fixed, misfit = list(start.fixed), float(np.linalg.norm(r))
+    alive = left > SPAN * size
+    alive[fixed] = False
+    while misfit > search.goal and n < basis.shape[1] and not search.late:
+        if start.coefficients + len(fixed) - len(start.fixed) >= most or not alive.any():
+            break
+        gain = np.where(alive, along**2 / np.where(alive, left, 1.0), 0.0)
+        j = int(gain.argmax())
+        if gain[j] <= 1e-28 * (search.target @ search.target):
+            break
+        q = D[:, j].copy()
+        for _ in range(2):
+            q -= basis[:, :n] @ (basis[:, :n].T @ q)
+        q /= np.linalg.norm(q)
+        basis[:, n], n = q, n + 1
+        shared, part = q @ D, q @ r
+        left, along, r = left - shared**2, along - part * shared, r - part * q
+        alive &= left > SPAN * size
+        alive[j] = False
+        fixed.append(j)
+        misfit = float(np.linalg.norm(r))
+    return replace(start, fixed=tuple(fixed), misfit=misfit)
+
+
+def from_families(search: Search, most: int, start: Choice) -> Choice:
+    """The best of several greedy choices with atoms: from every family alone, and from all with the dictionary.
+
+    Alone, a family is not led astray by what another explains at first sight. All get a few coefficients; the best is
+    then continued.
+    """
+    alone = [[f] for f in range(len(search.families))]
+    trials = [*alone, range(len(search.families))] if len(alone) > 1 else alone
+    few = min(most, start.coefficients + TRIAL)
+    found = []
+    for wanted in trials:
+        found.append((_grow(search, few, start, wanted, len(wanted) == len(alone)), wanted))
+        if found[-1][0].misfit <= search.goal or search.late:
+            break
+    choice, wanted = min(found, key=lambda pair: pair[0].misfit)
+    return _grow(search, most, choice, wanted, len(wanted) == len(alone))
+
+
+def _grow(search: Search, most: int, choice: Choice, wanted: Sequence[int], mixed: bool) -> Choice:
+    """Add atoms of the wanted families, and where ``mixed`` columns of the dictionary, by squared score a coefficient.
+
+    The atoms' parameters are refined after every choice.
+    """
+    choice = replace(choice, misfit=fit(search.columns(choice), search.target).misfit)
+    generator = np.random.default_rng(search.seed)
+    history, best = [choice.misfit], choice
+    while choice.misfit > search.goal and not search.late:
+        found = _candidate(search, choice, wanted, mixed, generator)
+        if found is None or found.coefficients > most:
+            break
+        choice = refine(search, found, 8)
+        history.append(choice.misfit)
+        search.tell(choice)
+        if choice.misfit < best.misfit:
+            best = choice
+        if len(history) > PATIENCE and history[-1] > STALL * history[-1 - PATIENCE]:
+            break
+    return refine(search, best, 30) if best.misfit > search.goal else best
+
+
+def _candidate(
+    search: Search, choice: Choice, wanted: Sequence[int], mixed: bool, generator: np.random.Generator
+) -> Choice | None:
+    Q = _orthonormal(search.columns(choice))
+    r = search.target - Q @ (Q.T @ search.target)
+    r -= Q @ (Q.T @ r)
+    best, gain = None, 0.0
+    if mixed and search.D.shape[1]:
+        scores = _scores(search.D, Q, r)
+        scores[list(choice.fixed)] = 0
+        gain = float(np.sort(scores)[-BATCH:] @ np.sort(scores)[-BATCH:]) / BATCH
+        best = from_dictionary(search, choice, choice.coefficients + BATCH) if gain > 0 else None
+    for f in wanted:
+        family = search.families[f]
+        lower, upper = family.bounds
+        z = lower + (upper - lower) * generator.random((search.pool, family.count))
+        scores = _scores(search.rows.columns(family, family.from_scale(z)), Q, r)
+        z = _climb(search, f, z[np.argsort(-scores)[:TOP]], Q, r)
+        scores = _scores(search.rows.columns(family, family.from_scale(z)), Q, r)
+        k = int(scores.argmax())
+        if scores[k] ** 2 / (1 + family.count) > gain:
+            gain = scores[k] ** 2 / (1 + family.count)
+            best = replace(choice, atoms=(*choice.atoms, (f, tuple(z[k].tolist()))))
+    return best if gain > 0 else None
+
+
+def _climb(search: Search, f: int, z: np.ndarray, Q: np.ndarray, r: np.ndarray, steps: int = 6) -> np.ndarray:
+    """Candidates z (K, p) moved by damped Gauss-Newton steps so that each alone explains more of r."""
+    family = search.families[f]
+    lower, upper = family.bounds
+    damping = np.full(len(z), 1e-2)
+
+    def project(V: np.ndarray) -> np.ndarray:
+        return V - Q @ (Q.T @ V)
+
+    V = project(search.rows.columns(family, family.from_scale(z)))
+    for _ in range(steps):
+        theta = family.from_scale(z)
+        dV = search.rows.slopes(family, theta) * family.slope_of_scale(theta).T[:, None, :]
+        dV = dV - np.einsum("mq,qpk->pmk", Q, np.einsum("mq,pmk->qpk", Q, dV, optimize=True), optimize=True)
+        size = np.maximum((V * V).sum(0), 1e-300)
+        a = (r @ V) / size
+        left = r[:, None] - a * V
+        J = dV - V * (np.einsum("mk,pmk->pk", V, dV) / size)[:, None, :]  # of a V, to leading order
+        J = J * a
+        A = np.einsum("pmk,qmk->kpq", J, J)
+        g = np.einsum("pmk,mk->kp", J, left)
+        diagonal = np.einsum("kpp->kp", A)
+        A = A + damping[:, None, None] * (np.eye(A.shape[1]) * (diagonal + 1e-300)[:, None, :])
+        trial = np.clip(z + np.linalg.solve(A + 1e-300 * np.eye(A.shape[1]), g[..., None])[..., 0], lower, upper)
+        W = project(search.rows.columns(family, family.from_scale(trial)))
+        better = _score_of(W, r) > _score_of(V, r)
+        z, V = np.where(better[:, None], trial, z), np.where(better, W, V)
+        damping = np.where(better, damping / 5, damping * 10)
+    return z
+
+
+def _scores(V: np.ndarray, Q: np.ndarray, r: np.ndarray) -> np.ndarray:
+    size = np.linalg.norm(V, axis=0)
+    W = V - Q @ (Q.T @ V)
+    return np.where(np.linalg.norm(W, axis=0) > DEAD * size, _score_of(W, r), 0.0)
+
+
+def _score_of(W: np.ndarray, r: np.ndarray) -> np.ndarray:
+    return np.abs(r @ W) / np.maximum(np.linalg.norm(W, axis=0), 1e-300)
+
+
+def _orthonormal(F: np.ndarray) -> np.ndarray:
+    scale = np.linalg.norm(F, axis=0)
+    return np.linalg.qr(F / np.where(scale == 0, 1.0, scale))[0]
+
+
+def refine(search: Search, choice: Choice, steps: int) -> Choice:
+    """Move the atoms' parameters by Levenberg-Marquardt on the projected problem, inside their ranges."""
+    if not choice.atoms:
+        return replace(choice, misfit=fit(search.columns(choice), search.target).misfit)
+    Q = _orthonormal(search.D[:, list(choice.fixed)])
+
+    def project(V: np.ndarray) -> np.ndarray:
+        return V - Q @ (Q.T @ V)
+
+    y = project(search.target)
+    lower, upper = (np.concatenate([search.families[f].bounds[k] for f, _ in choice.atoms]) for k in (0, 1))
+    p = max(search.families[f].count for f, _ in choice.atoms)
+    own = np.concatenate([np.arange(p) < search.families[f].count for f, _ in choice.atoms])
+    z, atoms, damping = np.concatenate([z for _, z in choice.atoms]), choice.atoms, 1e-3
+    F = project(search.atom_columns(atoms))
+    solved = fit(F, y)
+    for _ in range(steps):
+        if search.late or solved.misfit <= 0.3 * search.goal:
+            break
+        slopes = search.atom_slopes(atoms)
+        slopes = slopes - np.stack([Q @ (Q.T @ s) for s in slopes])
+        J = jacobian(F, slopes, y, solved)[:, own]
+        A, g = J.T @ J, J.T @ solved.residual
+        before = solved.misfit
+        for _ in range(6):
+            step = np.linalg.solve(A + damping * np.diag(np.diag(A) + 1e-300), -g)
+            trial = _split(choice.atoms, np.clip(z + step, lower, upper))
+            F1 = project(search.atom_columns(trial))
+            new = fit(F1, y)
+            if new.misfit < solved.misfit:
+                z, atoms, F, solved = np.concatenate([v for _, v in trial]), trial, F1, new
+                damping = max(damping / 10, 1e-12)
+                break
+            damping *= 10
+        else:
+            break
+        if solved.misfit > before * (1 - 1e-3):
+            break
+    return replace(choice, atoms=atoms, misfit=fit(search.columns(replace(choice, atoms=atoms)), search.target).misfit)
+
+
+def _split(atoms, z: np.ndarray):
+    found, start = [], 0
+    for f, old in atoms:
+        found.append((f, tuple(z[start : start + len(old)].tolist())))
+        start += len(old)
+    return tuple(found)
+
+
+def prune(search: Search, choice: Choice, allowed: float) -> Choice:
+    """Drop, one after the other, the members whose loss costs least, while the misfit stays within ``allowed``."""
+    F = search.columns(choice)
+    if F.shape[1] < 2:
+        return choice
+    Q, R = np.linalg.qr(F)
+    y = Q.T @ search.target
+    beyond = max(float(search.target @ search.target - y @ y), 0.0)
+    kept = np.arange(F.shape[1])
+    while len(kept) > 1:
+        solved = fit(R[:, kept], y)
+        spare = allowed**2 - beyond - solved.misfit**2
+        cost = (solved.a / np.maximum(np.linalg.norm(solved.inverse, axis=0), 1e-300)) ** 2
+        order = np.argsort(cost)
+        many = int((np.cumsum(cost[order]) <= spare / 4).sum())  # several at once, where they are nearly orthogonal
+        for number in sorted({max(many, 1), 1}, reverse=True):
+            fewer = np.delete(kept, order[:number]) if number < len(kept) else kept[:0]
+            new = np.sqrt(beyond + fit(R[:, fewer], y).misfit ** 2) if len(fewer) else np.inf
+            if new <= allowed:
+                break
+        else:
+            break
+        kept = fewer
+    n = len(choice.fixed)
+    fixed = tuple(choice.fixed[k] for k in kept if k < n)
+    fewer = replace(choice, fixed=fixed, atoms=tuple(choice.atoms[k - n] for k in kept if k >= n))
+    return replace(fewer, misfit=fit(search.columns(fewer), search.target).misfit)

@@ -1,0 +1,143 @@
+"""A superposition of exact solutions as a network that is linear in its parameters, the amplitudes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from pinnkit.domain import Domain
+from pinnkit.tape import Pool
+from pinnkit.taylor import Channels
+
+from . import tree
+from .family import Family, Range
+
+
+@dataclass(frozen=True)
+class Superposition:
+    """sum_k a_k phi_k(x): members (family number, parameters), their amplitudes being the vector theta (K,)."""
+
+    families: tuple[Family, ...]
+    members: tuple[tuple[int, tuple[float, ...]], ...]
+
+    def build(self, domain: Domain) -> "SuperpositionTape":
+        """The evaluator on that domain; ValueError where its coordinates are others."""
+        names = tuple(s.name for s in self.families[0].coordinates)
+        if names != domain.names:
+            raise ValueError(f"the superposition depends on ({', '.join(names)}), the domain on {domain.names}")
+        return SuperpositionTape(self)
+
+    def initial(self, domain: Domain, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Amplitudes 0, shape (K,)."""
+        del domain, seed
+        return torch.zeros(len(self.members), dtype=dtype)
+
+    def expression(self, amplitudes: Sequence[float]) -> sp.Expr:
+        """The closed form with these amplitudes, in SymPy."""
+        pairs = zip(amplitudes, self.members, strict=True)
+        return sp.Add(*(sp.Float(float(a), 17) * self.families[f].at(theta) for a, (f, theta) in pairs))
+
+    def groups(self) -> list[tuple[Family, np.ndarray, np.ndarray]]:
+        """Every family with its members' numbers (K_f,) and parameters (K_f, p)."""
+        found = []
+        for f, family in enumerate(self.families):
+            numbers = np.array([k for k, (g, _) in enumerate(self.members) if g == f], int)
+            if len(numbers):
+                theta = np.array([self.members[k][1] for k in numbers]).reshape(len(numbers), family.count)
+                found.append((family, numbers, theta))
+        return found
+
+    def __str__(self) -> str:
+        counts = {}
+        for f, _ in self.members:
+            name = self.families[f].name
+            counts[name] = counts.get(name, 0) + 1
+        return "superposition of " + ", ".join(f"{n} {name}" for name, n in counts.items())
+
+    def to_json(self) -> dict:
+        """All of it as lists, text and numbers."""
+        families = [
+            {
+                "name": f.name,
+                "expression": tree.encode(f.expression),
+                "coordinates": [tree.encode(s) for s in f.coordinates],
+                "ranges": [[r.name, r.lower, r.upper, r.log] for r in f.ranges],
+                "images": f.images,
+                "axis": f.axis,
+            }
+            for f in self.families
+        ]
+        return {"families": families, "members": self.members}
+
+
+def superposition(families, members) -> Superposition:
+    """The superposition that ``to_json`` was asked for; ValueError for lists that it did not make."""
+    found = [
+        Family(
+            f["name"],
+            tree.decode(f["expression"]),
+            tuple(tree.decode(s) for s in f["coordinates"]),
+            tuple(Range(*r) for r in f["ranges"]),
+            tuple(tuple(image) for image in f["images"]),
+            f["axis"],
+        )
+        for f in families
+    ]
+    return Superposition(tuple(found), tuple((f, tuple(theta)) for f, theta in members))
+
+
+class SuperpositionTape:
+    """The evaluator of a superposition: ``count`` amplitudes, and passes like those of a tape."""
+
+    operations = ()
+
+    def __init__(self, spec: Superposition) -> None:
+        self._groups, self.count = spec.groups(), len(spec.members)
+
+    @property
+    def width(self) -> int:
+        """The numbers that a point makes in one channel."""
+        return self.count
+
+    def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None) -> "LinearPass":
+        """Evaluate the channels at points X (B, d); the pool is for passes that manage their memory."""
+        del pool
+        return LinearPass(self.basis(X.to(theta), channels), theta)
+
+    def basis(self, X: Tensor, channels: Channels) -> Tensor:
+        """The channels of every member, shape (C, K, B)."""
+        out = X.new_empty(len(channels), self.count, len(X))
+        indices = sorted({J for channel in channels.items for _, J in channel})
+        for family, numbers, theta in self._groups:
+            jets = dict(zip(indices, family.values(theta, X, indices), strict=True))
+            for c, channel in enumerate(channels.items):
+                out[c, numbers] = sum(weight * jets[J] for weight, J in channel)
+        return out
+
+
+class LinearPass:
+    """One evaluation of a model that is linear in theta, its methods those of :class:`pinnkit.tape.Pass`."""
+
+    def __init__(self, basis: Tensor, theta: Tensor) -> None:
+        self._basis = basis
+        self.output = self.tangent(theta)
+
+    def tangent(self, v: Tensor) -> Tensor:
+        """The derivative of the output along v (K,), shape (C, B, 1)."""
+        return torch.einsum("ckb,k->cb", self._basis, v)[..., None]
+
+    def reverse(self, G: Tensor) -> Tensor:
+        """The gradient of sum(G * output) by theta, shape (K,)."""
+        return torch.einsum("ckb,cb->k", self._basis, G[..., 0])
+
+    def rows(self, G: Tensor, out: Tensor) -> None:
+        """Add every point's own gradient to the rows of out (B, K)."""
+        out += torch.einsum("ckb,cb->bk", self._basis, G[..., 0])
+
+    def second(self, v: Tensor, G: Tensor, dG: Tensor) -> Tensor:
+        """The derivative of ``reverse(G)`` while G moves by dG, shape (K,); theta does not bend the output."""
+        del v, G
+        return self.reverse(dG)

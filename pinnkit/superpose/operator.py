@@ -1,0 +1,125 @@
+"""A linear homogeneous equation as an operator: its coefficients, its symbol p(k, s), and what p says of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from pinnkit.condition import Residual
+from pinnkit.equation import differentiate
+from pinnkit.problem import Problem
+from pinnkit.statement import lowered
+from pinnkit.taylor import Index
+
+DIGITS = 40  # of the arithmetic in which a solution is put into the equation
+PLACES = 2
+
+
+def exact(problem: Problem) -> dict[sp.Symbol, sp.Expr]:
+    """The parameters as exact rationals: a float is a rational number."""
+    return {sp.Symbol(name, real=True): sp.Rational(value) for name, value in problem.parameters.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Operator:
+    """sum_J c_J D^J u = 0 in coordinates x, the time (if any) being number ``time``."""
+
+    coordinates: tuple[sp.Symbol, ...]
+    coefficients: Mapping[Index, sp.Expr]
+    time: int | None
+
+    def __call__(self, phi: sp.Expr) -> sp.Expr:
+        """The operator applied to an expression."""
+        return sum(c * differentiate(phi, J, self.coordinates) for J, c in self.coefficients.items())
+
+    @property
+    def constant(self) -> bool:
+        """Whether all coefficients are numbers."""
+        return all(not c.free_symbols for c in self.coefficients.values())
+
+    @cached_property
+    def _numbers(self) -> dict[Index, float]:
+        return {J: float(c) for J, c in self.coefficients.items()}
+
+    def symbol(self, wave: np.ndarray, rate: np.ndarray) -> np.ndarray:
+        """p(wave, rate): the operator on exp(wave . x + rate t) is p times it; wave has a column for each space."""
+        total = 0
+        for J, c in self._numbers.items():
+            space = [n for i, n in enumerate(J) if i != self.time]
+            total = total + c * np.prod(np.asarray(wave) ** np.array(space), axis=-1) * rate ** J[self.time]
+        return total
+
+    def rates(self, wave: np.ndarray) -> np.ndarray:
+        """The roots s of p(wave, s) = 0 for one complex wave vector."""
+        return np.roots(self._polynomial(self.time, wave))
+
+    def waves(self, rate: complex) -> np.ndarray:
+        """The roots k of p(k, rate) = 0 in one space dimension."""
+        return np.roots(self._polynomial(1 - self.time, np.array([rate])))
+
+    def _polynomial(self, unknown: int, given: np.ndarray) -> np.ndarray:
+        """The coefficients of p, highest power first, in coordinate ``unknown`` at values of the others."""
+        degree = max(J[unknown] for J in self._numbers)
+        out = np.zeros(degree + 1, complex)
+        for J, c in self._numbers.items():
+            others = [n for i, n in enumerate(J) if i != unknown]
+            out[degree - J[unknown]] += c * np.prod(np.asarray(given, complex) ** np.array(others))
+        return out
+
+    def order(self, i: int) -> int:
+        """The highest derivative by coordinate i."""
+        return max(J[i] for J in self.coefficients)
+
+    def misfit(self, phi: sp.Expr, values: Mapping[sp.Symbol, tuple[float, float]], seed: int = 0) -> float:
+        """max |A phi| / sum of its |terms| at random places and values of other symbols, in 40 digits."""
+        call = sp.lambdify((*self.coordinates, *values), phi, "mpmath")
+        weight = {J: sp.lambdify(self.coordinates, c, "mpmath") for J, c in self.coefficients.items()}
+        draw, worst = np.random.default_rng(seed), 0.0
+        with mpmath.workdps(DIGITS):
+            for _ in range(PLACES):
+                x = tuple(mpmath.mpf(float(draw.uniform(0.1, 0.9))) for _ in self.coordinates)
+                own = [mpmath.mpf(float(draw.uniform(*ends))) for ends in values.values()]
+                parts = [w(*x) * mpmath.diff(lambda *x, own=own: call(*x, *own), x, J) for J, w in weight.items()]
+                size = sum(abs(v) for v in parts)
+                worst = max(worst, float(abs(sum(parts)) / size) if size else 0.0)
+        return worst
+
+
+def operator(problem: Problem) -> Operator:
+    """The operator of a problem's equation.
+
+    Raises:
+        ValueError: several fields, unknown coefficients, an equation that is not linear, or one with a source.
+    """
+    if len(problem.fields) > 1 or len(problem.equations) > 1:
+        raise ValueError(
+            f"{problem.name} has {len(problem.fields)} fields and {len(problem.equations)} equations: superposition "
+            "is for one linear equation of one field"
+        )
+    if problem.unknowns:
+        raise ValueError(f"{problem.name} has unknown coefficients: superposition needs them given, as parameters")
+    ((name, e),) = problem.equations.items()
+    row = lowered(problem, Residual(name, e, "pde"))
+    same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
+    body = sp.expand(row.expressions[0].xreplace(same).subs(exact(problem)))
+    coefficients = {}
+    for s, slot in row.slots.items():
+        c = sp.diff(body, s)
+        if c.free_symbols & set(row.slots):
+            raise ValueError(
+                f"{problem.name}: the equation is not linear in {problem.fields[0]}: superposition needs a linear "
+                "equation, or a map to one"
+            )
+        coefficients[slot.channel[0][1]] = sp.nsimplify(c) if c.is_Float else c
+    source = sp.simplify(body.subs(dict.fromkeys(row.slots, 0)))
+    if source != 0:
+        raise ValueError(
+            f"{problem.name}: the equation has the source {source}: subtract a particular solution, so that the rest "
+            "is homogeneous"
+        )
+    names = problem.domain.names
+    time = None if problem.domain.time is None else names.index(problem.domain.time)
+    return Operator(problem.variables, coefficients, time)

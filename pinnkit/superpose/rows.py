@@ -1,0 +1,151 @@
+"""The weighted rows of a problem's conditions, on which the amplitudes of a superposition are found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from pinnkit.condition import PointSet
+from pinnkit.points import Points
+from pinnkit.problem import Problem
+from pinnkit.readout import Readout
+from pinnkit.taylor import Index
+
+from .family import Family
+from .quadrature import linear, origin, quadrature
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One condition at its points: sum over terms of coefficient * D^index phi(X or image) = target.
+
+    Shapes: X and image (n, d), coefficients and target (n,), root (n,) the square roots of the weights a_m.
+    """
+
+    name: str
+    X: Tensor
+    image: Tensor | None
+    terms: tuple[tuple[Index, int, Tensor], ...]
+    target: Tensor
+    root: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """All rows of a problem's conditions; M in number."""
+
+    blocks: tuple[Row, ...]
+    points: Points
+    weights: Mapping[str, float]
+
+    @property
+    def target(self) -> np.ndarray:
+        """The weighted data, shape (M,): the loss is |target - columns a|^2."""
+        return torch.cat([b.root * b.target for b in self.blocks]).numpy()
+
+    @property
+    def slices(self) -> dict[str, slice]:
+        """The rows of every condition."""
+        found, start = {}, 0
+        for b in self.blocks:
+            found[b.name] = slice(start, start + len(b.X))
+            start += len(b.X)
+        return found
+
+    def columns(self, family: Family, theta: np.ndarray) -> np.ndarray:
+        """The weighted rows of members theta (K, p) of a family, shape (M, K)."""
+        return self._apply(lambda part, X, J: family.values(part, X, J)[:, None], theta)[0]
+
+    def slopes(self, family: Family, theta: np.ndarray) -> np.ndarray:
+        """The derivatives of the columns by every member's own parameters, shape (p, M, K)."""
+        return self._apply(family.slopes, theta)
+
+    @cached_property
+    def _jobs(self) -> list[tuple[list[Index], Tensor, list[tuple[int, slice, list[Tensor]]]]]:
+        """Derivatives, all points where they are needed, and what block takes which of these with which factors."""
+        jobs: dict[tuple[Index, ...], list] = {}
+        for number, b in enumerate(self.blocks):
+            for k, X in enumerate((b.X, b.image)):
+                terms = sorted(((J, c) for J, where, c in b.terms if where == k), key=lambda term: term[0])
+                if terms:
+                    jobs.setdefault(tuple(J for J, _ in terms), []).append((number, X, [c * b.root for _, c in terms]))
+        found = []
+        for indices, parts in jobs.items():
+            ends = np.cumsum([0, *(len(X) for _, X, _ in parts)])
+            takes = [(n, slice(a, z), c) for (n, _, c), a, z in zip(parts, ends[:-1], ends[1:], strict=True)]
+            found.append((list(indices), torch.cat([X for _, X, _ in parts]), takes))
+        return found
+
+    def _apply(self, evaluate, theta: np.ndarray) -> np.ndarray:
+        out = None
+        starts = np.cumsum([0, *(len(b.X) for b in self.blocks)])
+        for indices, X, takes in self._jobs:
+            jets = evaluate(theta, X, indices)  # (J, p, K, n)
+            if out is None:
+                out = X.new_zeros(int(starts[-1]), jets.shape[1], jets.shape[2])
+            for number, part, factors in takes:
+                rows = sum(jet[..., part] * c for jet, c in zip(jets, factors, strict=True))
+                out[starts[number] : starts[number + 1]] += rows.permute(2, 0, 1)
+        return out.permute(1, 0, 2).numpy()
+
+
+def conditions(problem: Problem) -> dict[str, Readout]:
+    """The problem's conditions compiled by point set."""
+    groups: dict[str, list] = {}
+    for r in problem.residuals:
+        if r.name not in problem.equations:
+            groups.setdefault(r.key, []).append(r)
+    inside = [r.name for r in groups.get("pde", ())]
+    if inside:
+        raise ValueError(f"{problem.name}: {inside[0]!r} holds inside the domain: superposition needs conditions on it")
+    if not groups:
+        raise ValueError(f"{problem.name} has no conditions: nothing fixes a superposition")
+    symbols = set().union(*(r.expression.free_symbols for group in groups.values() for r in group))
+    values = {s: sp.Float(problem.parameters[s.name], 17) for s in symbols if s.name in problem.parameters}
+    return {key: Readout(group, problem.fields, {}, values) for key, group in groups.items()}
+
+
+def rows(problem: Problem, weights: Mapping[str, float], waves: Mapping[str, float]) -> Rows:
+    """The rows of a problem with quadrature points that resolve its data and so many half-waves by each coordinate.
+
+    Raises:
+        ValueError: a condition that is not linear in the field, or holds inside the domain.
+    """
+    readouts = conditions(problem)
+    return rows_at(problem, quadrature(problem, readouts, waves), weights, readouts)
+
+
+def rows_at(
+    problem: Problem, points: Points, weights: Mapping[str, float], readouts: Mapping[str, Readout] | None = None
+) -> Rows:
+    """The rows at given points, whose weights have mean 1."""
+    blocks = []
+    for key, readout in (conditions(problem) if readouts is None else readouts).items():
+        at = points[key]
+        if not linear(readout, at[:8]):
+            raise ValueError(f"{problem.name}: a condition among {', '.join(readout.names)} is not linear")
+        target = -origin(readout, at)
+        entries = _entries(readout, at)
+        own = torch.ones_like(at.X[:, 0]) if at.weights is None else at.weights
+        for r, name in enumerate(readout.names):
+            terms = tuple((J, k, c) for row, J, k, c in entries if row == r)
+            root = (weights[name] / len(at) * own).sqrt()
+            blocks.append(Row(name, at.X, at.image, terms, target[r], root))
+    return Rows(tuple(blocks), points, dict(weights))
+
+
+def _entries(readout: Readout, points: PointSet) -> Sequence[tuple[int, Index, int, Tensor]]:
+    """(row, derivative, image, coefficient (n,)) of every derivative that a condition contains."""
+    fields = 1 + max(slot.output for slot in readout.slots.values())
+    zeros = points.X.new_zeros(len(readout.channels), readout.images * len(points), fields)
+    _, slopes = readout.slopes(zeros, points, points.X.new_zeros(0))
+    found = []
+    for r, s, value in slopes.entries:
+        slot = readout.slots[s]
+        c = torch.as_tensor(value, dtype=points.X.dtype).expand(len(points))
+        found += [(r, J, slot.image, weight * c) for weight, J in slot.channel]
+    return found

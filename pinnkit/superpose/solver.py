@@ -1,0 +1,258 @@
+"""solve_lie(): an initial-boundary value problem solved by superposing exact solutions of its equation."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from pinnkit.domain import Box
+from pinnkit.history import History
+from pinnkit.problem import Problem
+from pinnkit.progress import reporter
+from pinnkit.residual import Model
+from pinnkit.solution import Solution
+from pinnkit.train import Plan, Progress
+from pinnkit.versions import versions
+
+from .atoms import Local, local, verify
+from .family import Family
+from .greedy import Choice, Search, from_dictionary, from_families, prune
+from .modes import extended, forced, periodic, polynomials, standing
+from .network import Superposition
+from .operator import Operator, operator
+from .projection import fit
+from .rows import Rows, rows
+from .walls import Wall, walls
+
+MODES = {1: 200, 2: 400, 3: 500}  # separated solutions by the number of space dimensions
+DEGREE = {1: 8, 2: 4, 3: 3}  # of polynomial solutions
+OSCILLATIONS = 24  # frequencies of forced solutions, where the walls' data are not 0
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Members without free parameters: families with rows of parameters (K, p)."""
+
+    parts: tuple[tuple[Family, np.ndarray], ...]
+
+    def columns(self, rows: Rows) -> np.ndarray:
+        """The weighted rows of all members, shape (M, K)."""
+        M = sum(len(b.X) for b in rows.blocks)
+        return np.concatenate([np.zeros((M, 0)), *(rows.columns(f, theta) for f, theta in self.parts)], 1)
+
+    def member(self, j: int) -> tuple[Family, tuple[float, ...]]:
+        """The family and parameters of column j."""
+        for family, theta in self.parts:
+            if j < len(theta):
+                return family, tuple(theta[j].tolist())
+            j -= len(theta)
+        raise IndexError("the dictionary has no such column")
+
+
+def separated(problem: Problem, op: Operator, sides: Sequence[Wall], modes: int) -> Dictionary:
+    """Polynomials of low degree and separated solutions, of which the walls' homogeneous conditions hold."""
+    if op.time is None or not op.constant:
+        return Dictionary(())
+    box = problem.domain
+    waves = standing(op, sides, box, modes)
+    if waves is None and all(w.periodic for w in sides):
+        waves = periodic(op, sides, box, modes // 2)
+    return Dictionary(tuple(part for part in (polynomials(op, box, 1), waves) if part is not None))
+
+
+def special(problem: Problem, op: Operator, sides: Sequence[Wall], near: Local | None, modes: int) -> Dictionary:
+    """More polynomials, layers at the walls, and where the walls' data ask for them, oscillations of all kinds."""
+    box = problem.domain
+    parts = [polynomials(op, box, DEGREE[len(sides)])]
+    if near is not None:
+        parts += [(f, np.zeros((1, 0))) for f in near.layers()]
+    if len(sides) == 1 and not sides[0].periodic and op.time is not None and op.constant:
+        known = sides[0].ends is not None
+        if not known or not all(e.steady for e in sides[0].ends) or near is None:
+            parts.append(forced(op, box, OSCILLATIONS))
+        if not known:
+            parts.append(extended(op, box, modes // 4))
+    return Dictionary(tuple(part for part in parts if part is not None))
+
+
+def norms(problem: Problem) -> dict[str, float]:
+    """Weights that make a condition's mean square the square of its L2 norm, in the units of the field."""
+    box = problem.domain
+    extent = dict(zip(box.names, np.ptp(box.bounds, axis=0).tolist(), strict=True))
+    length = min(extent[name] for name in box.space)
+    found = {}
+    for condition in problem.conditions:
+        for r in condition.residuals(box):
+            if r.key == "initial":
+                size = math.prod(extent[name] for name in box.space)
+                size *= extent[box.time] ** (2 * getattr(condition, "order", 0))
+            elif r.key.startswith("periodic_"):
+                size = math.prod(v for name, v in extent.items() if name != r.key.removeprefix("periodic_"))
+                size *= (length / math.pi) ** (2 * int(r.name.rsplit("(d", 1)[1][:-1]) if "(d" in r.name else 0)
+            elif r.key in {c.name for c in problem.conditions if hasattr(c, "values")}:
+                size = 1.0
+            else:
+                size = box.measure(tuple(r.key.split("+")))
+                size *= (length / math.pi) ** (2 if type(condition).__name__ == "Neumann" else 0)
+            found[r.name] = size * condition.weight
+    return found
+
+
+def solve_lie(
+    problem: Problem,
+    *,
+    tolerance: float = 1e-8,
+    families: Sequence[Family] = (),
+    most: int = 200,
+    modes: int | None = None,
+    pool: int = 200,
+    seed: int = 0,
+    time_limit: float | None = None,
+    progress: bool | None = None,
+) -> Solution:
+    """Solve a linear problem by superposing exact solutions, so that only its initial and boundary data are fitted.
+
+    The fixed dictionary (separated solutions, polynomials, layers) is tried first; where it misses the tolerance,
+    solutions with free parameters join it: those that the equation's symbol gives, and ``families`` (orbits of
+    symmetries), each verified first. ``tolerance`` is the misfit of the data in the weighted L2 norm relative to the
+    data's own; ``most`` bounds the number of fitted coefficients, amplitudes and parameters together.
+
+    Raises:
+        ValueError: an equation that is not linear and homogeneous, unsupported domains or conditions, or families that
+        do not solve the equation.
+    """
+    clock = time.perf_counter(), time.process_time()
+    if tolerance <= 0 or most < 1:
+        raise ValueError(f"tolerance {tolerance} and most {most}: give a positive tolerance and at least 1 coefficient")
+    op = operator(problem)
+    _verify(op, families)
+    sides = walls(problem)
+    count = modes or MODES.get(len(sides), 500)
+    data = rows(problem, _weights(problem), _waves(op, sides, problem.domain, count))
+    y = data.target
+    size = float(np.linalg.norm(y))
+    if size == 0:
+        raise ValueError(f"{problem.name}: all initial and boundary data are 0, and so is the solution")
+    deadline = np.inf if time_limit is None else clock[0] + time_limit
+    history: list[tuple[int, float, float, float]] = []
+    with reporter(progress, f"{problem.name} (superposition)", most) as screen:
+
+        def tell(choice: Choice) -> None:
+            wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
+            loss = choice.misfit**2
+            history.append((choice.coefficients, loss, wall, cpu))
+            screen.update(choice.coefficients, {"loss": loss, "validation": loss, "wall_s": wall})
+
+        listed = separated(problem, op, sides, count)
+        lifts = len(listed.parts[0][1]) if listed.parts else 0  # the polynomials of low degree
+        search = Search(data, _columns(listed, data), (), y, tolerance * size, seed, pool, deadline, tell)
+        choice = from_dictionary(search, Choice(), most)
+        tell(choice)
+        if choice.misfit > search.goal and not search.late:
+            near = local(op, sides, problem.domain)
+            known = search.D.shape[1]
+            more = special(problem, op, sides, near, count)
+            listed = Dictionary((*listed.parts, *more.parts))
+            search = replace(search, D=np.concatenate([search.D, _columns(more, data)], 1))
+            start = Choice(tuple(range(known, search.D.shape[1]))[:most])
+            choice = min(choice, from_dictionary(search, start, most), key=_misfit)
+            tell(choice)
+        if choice.misfit > search.goal and not search.late:
+            own = [] if near is None else near.families(_finest(data, problem))
+            search = replace(search, families=[*own, *families])
+            choice = mixed(search, choice, lifts, most) if search.families else choice
+        choice = prune(search, choice, max(search.goal, choice.misfit * (1 + 1e-6)))
+        tell(choice)
+    return _solution(problem, search, listed, choice, history, tolerance * size, size, clock)
+
+
+def mixed(search: Search, linear: Choice, lifts: int, most: int) -> Choice:
+    """The dictionary's choice, or a better one with free parameters, filled up from the dictionary."""
+    found = from_families(search, most, Choice(tuple(range(lifts))))
+    if found.misfit > search.goal:
+        found = min(found, from_dictionary(search, found, most), key=_misfit)
+    found = prune(search, found, max(search.goal, found.misfit * 1.05))
+    return found if found.misfit <= max(search.goal, linear.misfit) else linear
+
+
+def _misfit(choice: Choice) -> float:
+    return choice.misfit
+
+
+def _columns(listed: Dictionary, data: Rows) -> np.ndarray:
+    """The dictionary's columns, 0 where one is not finite: such a member can never be chosen."""
+    D = listed.columns(data)
+    return np.where(np.isfinite(D).all(0), D, 0.0)
+
+
+def _verify(op: Operator, families: Sequence[Family]) -> None:
+    for family in families:
+        if family.coordinates != op.coordinates:
+            raise ValueError(f"the family {family.name!r} depends on {family.coordinates}: expected {op.coordinates}")
+        verify(op, family.expression, family.name, family.ranges)
+
+
+def _weights(problem: Problem) -> dict[str, float]:
+    from pinnkit.certificate.bounds import weights
+
+    return norms(problem) | weights(problem)
+
+
+def _waves(op: Operator, sides: Sequence[Wall], box: Box, modes: int) -> dict[str, float]:
+    """Half-waves of the separated solutions by every coordinate."""
+    per = modes if len(sides) == 1 else (2 * modes) ** (1 / len(sides))
+    found = {w.name: per for w in sides}
+    if op.time is not None:
+        found[box.time] = float(OSCILLATIONS)
+        if op.constant:
+            fastest = op.rates(np.array([1j * math.pi * per / w.length for w in sides]))
+            found[box.time] += float(np.abs(fastest.imag).max() * np.ptp(box.bounds[:, op.time]) / math.pi)
+    return found
+
+
+def _finest(data: Rows, problem: Problem) -> float:
+    """The smallest width of a solution that the points still see."""
+    found = []
+    for i, name in enumerate(problem.domain.names):
+        if name == problem.domain.time:
+            continue
+        for points in data.points.values():
+            x = np.unique(points.X[:, i].numpy())
+            if len(x) > 1:
+                found.append(8 * float(np.diff(x).min()))
+    return min(found, default=1.0)
+
+
+def _solution(
+    problem: Problem, search: Search, listed: Dictionary, choice: Choice, history: list, goal: float, size: float, clock
+) -> Solution:
+    members = [listed.member(j) for j in choice.fixed]
+    members += [
+        (search.families[f], tuple(search.families[f].from_scale(np.array(z)).tolist())) for f, z in choice.atoms
+    ]
+    families = tuple(dict.fromkeys(f for f, _ in members))
+    network = Superposition(families, tuple((families.index(f), z) for f, z in members))
+    solved = fit(search.columns(choice), search.target)
+    reached = solved.misfit <= goal
+    stop = (
+        f"the data are met to {solved.misfit / size:.1e} of their norm with {choice.coefficients} coefficients "
+        f"({'within' if reached else 'the tolerance was'} {goal / size:.1e})"
+    )
+    columns = ("iteration", "loss", "wall_s", "cpu_s")
+    table = {name: tuple(float(row[k]) for row in history) for k, name in enumerate(columns)}
+    extra = {"stage": (0.0,) * len(history), "round": (0.0,) * len(history), "validation": table["loss"]}
+    wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
+    at = Progress(Plan(()), total=choice.coefficients, wall_s=wall, cpu_s=cpu)
+    return Solution(
+        Model(problem, network, False, frozenset(problem.equations)),
+        torch.as_tensor(solved.a),
+        search.rows.points,
+        search.rows.weights,
+        History(table | extra),
+        (stop,),
+        progress=at,
+        versions=versions(),
+    )
