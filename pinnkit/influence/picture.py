@@ -128,7 +128,7 @@ def plot_map(influence: Influence, found: Attribution) -> Figure:
     ]
     if isinstance(influence.curvature, Curvature):  # the methods to compare with have no leverage
         draws += [lambda ax: plot_leverage(influence, ax), lambda ax: plot_self_influence(influence, ax)]
-    columns = min(3, len(draws))
+    columns = 2 if len(draws) == 4 else min(3, len(draws))
     rows = -(-len(draws) // columns)
     figure = Figure(figsize=(5.8 * columns, 4.5 * rows), layout="constrained")
     for i, draw in enumerate(draws):
@@ -260,8 +260,10 @@ def _base(solution: Solution, ax: Axes | None) -> Axes:
     """Axes over the coordinates that are shown, with the contours of the first field where there are two in all."""
     ax, domain, names = _ax(ax), solution.problem.domain, shown(solution)
     seen = plane(solution, lambda X: solution(X)[:, 0], count=120)
-    if len(domain.names) == len(names) == 2 and np.nanmax(seen.values) > np.nanmin(seen.values):
-        ax.contour(*seen.axes, seen.values.T, 10, colors="0.75", linewidths=0.6, linestyles="solid", zorder=0)
+    low, high = float(np.nanmin(seen.values)), float(np.nanmax(seen.values))
+    if len(domain.names) == len(names) == 2 and high > low:
+        levels = low + (high - low) * (np.arange(10) + 0.5) / 10  # not the zero of symmetric fields, all noise at walls
+        ax.contour(*seen.axes, seen.values.T, levels, colors="0.75", linewidths=0.6, linestyles="solid", zorder=0)
     ax.set_xlabel(names[0])
     if len(names) == 2:
         low, high = domain.bounds - MARGIN * (domain.bounds[1] - domain.bounds[0]) * np.array([[1], [-1]])
