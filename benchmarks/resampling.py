@@ -68,6 +68,7 @@ class Part:
     adam: int = 1000
     quasi_newton: int = 500
     log: int = 50
+    folder: str = ""  # of the part whose runs it shares
 
 
 def warm_up(part: Part, name: str, seed: int) -> pk.Solution:
@@ -127,22 +128,22 @@ def train(part: Part, start: pk.Solution, method: Method, seed: int) -> dict[str
     }  # fmt: skip
 
 
-def path(runs: Path, part: str, name: str, method: Method, seed: int) -> Path:
+def path(runs: Path, folder: str, name: str, method: Method, seed: int) -> Path:
     """The file of one run."""
-    return runs / part / f"{name}-{str(method).replace(' ', '_')}-{seed}.h5"
+    return runs / folder / f"{name}-{str(method).replace(' ', '_')}-{seed}.h5"
 
 
 def run(runs: Path, label: str, part: Part, job: tuple[str, int]) -> None:
     """All methods for one problem and seed, those whose file is there left out; the warm-up is made once."""
     name, seed = job
     torch.set_num_threads(1)
-    missing = [m for m in part.methods if not path(runs, label, name, m, seed).exists()]
+    missing = [m for m in part.methods if not path(runs, part.folder or label, name, m, seed).exists()]
     if not missing:
         return
     start = warm_up(part, name, seed)
     for method in missing:
         found = train(part, start, method, seed)
-        file = path(runs, label, name, method, seed)
+        file = path(runs, part.folder or label, name, method, seed)
         file.parent.mkdir(parents=True, exist_ok=True)
         hdf5.write(file, FORMAT, VERSION, {"problem": name, "method": str(method), "seed": seed, **found})
         share = found["scoring_s"] / found["cpu_s"][-1]
@@ -176,7 +177,7 @@ def read(runs: Path, label: str, part: Part) -> dict[str, dict[str, dict[int, di
     for method in part.methods:
         for name in part.problems:
             for seed in part.seeds:
-                file = path(runs, label, name, method, seed)
+                file = path(runs, part.folder or label, name, method, seed)
                 if file.exists():
                     data = hdf5.read(file, FORMAT, VERSION)
                     entry = {"error": late_error(data), "share": data["scoring_s"] / float(data["cpu_s"][-1])}
@@ -195,7 +196,8 @@ class Gain:
     pairs: int
 
     def __str__(self) -> str:
-        return f"{self.factor:.2f} [{self.low:.2f}, {self.high:.2f}] {self.wins}/{self.pairs}"
+        interval = f" [{self.low:.2f}, {self.high:.2f}]" if self.high < math.inf else ""
+        return f"{self.factor:.2f}{interval} {self.wins}/{self.pairs}"
 
 
 def gain(groups: Sequence[Sequence[float]]) -> Gain:
@@ -220,6 +222,24 @@ def ratios(base: Mapping[int, Mapping], other: Mapping[int, Mapping]) -> list[fl
     return [math.log(base[s]["error"] / other[s]["error"]) for s in sorted(base) if s in other]
 
 
+def effects(part: Part, found: Mapping[str, Mapping[str, Mapping[int, Mapping]]]) -> dict[str, Gain]:
+    """What the draw and the weights do by themselves: gains over all pairs of methods that differ in nothing else."""
+    changes = {"systematic instead of random": {"how": "systematic"}, "weights instead of none": {"weights": True}}
+    gains = {}
+    for name, change in changes.items():
+        logs = []
+        for method in part.methods:
+            other = replace(method, **change)
+            if other != method and str(other) in found and str(method) in found:
+                both = found[str(method)], found[str(other)]
+                logs += [
+                    x for n in part.problems if n in both[0] and n in both[1] for x in ratios(both[0][n], both[1][n])
+                ]
+        if len(logs) > 2:
+            gains[name] = gain([logs])
+    return gains
+
+
 def describe(part: Part, found: Mapping[str, Mapping[str, Mapping[int, Mapping]]]) -> str:
     """The Markdown: geometric mean errors, and gains over the first method."""
     methods = [str(m) for m in part.methods if str(m) in found]
@@ -236,13 +256,19 @@ def describe(part: Part, found: Mapping[str, Mapping[str, Mapping[int, Mapping]]
             better = sum(gain([g]).low > 1 for g in groups)
             worse = sum(gain([g]).high < 1 for g in groups)
             gains.append([method, *(gain([g]) for g in groups), gain(groups), f"{better} / {worse}"])
-    seeds = max(len(found[m][n]) for m in methods for n in names)
+    seeds = min(len(found[m][n]) for m in methods for n in names)
+    alone = "".join(f"- {name}: {change}\n" for name, change in effects(part, found).items())
     return (
         f"Relative L2 error, geometric mean over {seeds} seeds, {part.seconds:g} CPU seconds after the warm-up:\n\n"
         f"{table(['', *names, 'scoring'], errors)}\n\n"
         f"By what factor the error is smaller than with {methods[0]}: mean of the paired ratios, 95 % interval, wins; "
         "then over all problems, and on how many problems the whole interval is above / below 1:\n\n"
         f"{table(['', *names, 'all', 'better / worse'], gains)}\n"
+        + (
+            f"\nThe draw and the weights by themselves, over all pairs that differ in nothing else:\n\n{alone}"
+            if alone
+            else ""
+        )
     )
 
 
@@ -260,8 +286,29 @@ SCREEN = (
     *(Method(name, weights=True) for name in ("leverage", "predicted-error", "loss-gradient", "test-loss")),
     *(Method(name, weights=True, more={"k": 0.5}) for name in ("self-influence", "error-weighted")),
 )
+HALF = {"k": 0.5, "candidates": 5000}
+FACTORIAL = (
+    Method("residual"), Method("residual", weights=True),
+    Method("residual", "random"), Method("residual", "random", weights=True),
+    Method("error-weighted", more=HALF), Method("error-weighted", weights=True, more=HALF),
+    Method("error-weighted", "random", more=HALF), Method("error-weighted", "random", weights=True, more=HALF),
+    Method("self-influence", more=HALF), Method("self-influence", weights=True, more=HALF),
+    Method("reducible"), Method("reducible", weights=True),
+    Method("loss-gradient", weights=True, more={"candidates": 5000}),
+)  # fmt: skip
+THREE = ("burgers", "allen_cahn", "standing_wave")
+FINAL = (
+    Method("residual"), Method("residual", weights=True), Method("reducible", weights=True),
+    Method("self-influence", weights=True, more=HALF),
+)  # fmt: skip
+PUBLISHED = (Method("residual"), Method("published-influence", more={"candidates": 5000}))
+SIX = (*FIVE, "kovasznay")
 PARTS: dict[str, Part] = {
-    "screen": Part(("burgers", "allen_cahn", "standing_wave"), SCREEN, (101, 102), 8.0),
+    "screen": Part(THREE, SCREEN, (101,), 8.0),
+    "factorial": Part(THREE, FACTORIAL, (201,), 6.0, quasi_newton=1500),
+    "final": Part(SIX, FINAL, range(10), 4.0, quasi_newton=1500),
+    "published": Part(SIX, PUBLISHED, range(4), 4.0, quasi_newton=1500, folder="final"),
+    "soft": Part(("burgers", "allen_cahn"), FINAL, range(3), 4.0, soft=True, quasi_newton=1500),
 }
 
 
@@ -272,6 +319,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes, each with one thread")
     parser.add_argument("--runs", type=Path, default=RUNS, help="the folder of the runs' files")
     parser.add_argument("--only-read", action="store_true", help="print the tables of what is there")
+    parser.add_argument("--problems", nargs="+", help="run only these of the part's problems")
     parser.add_argument("--seeds", type=int, help="so many seeds instead of all")
     parser.add_argument("--seconds", type=float, help="so many CPU seconds a run (not to be quoted)")
     given = parser.parse_args()
@@ -284,7 +332,8 @@ def main() -> None:
         part = PARTS[label]
         part = replace(part, seeds=part.seeds[: given.seeds], seconds=given.seconds or part.seconds)
         if not given.only_read:
-            run_all(given.runs, label, part, given.jobs)
+            some = [name for name in part.problems if name in (given.problems or part.problems)]
+            run_all(given.runs, label, replace(part, problems=some), given.jobs)
         found = read(given.runs, label, part)
         text = f"# Resampling study, part {label!r}\n\n{describe(part, found)}"
         print(text)

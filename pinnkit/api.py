@@ -9,13 +9,16 @@ from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Peri
 from .deepxde_model import from_deepxde
 from .domain import Box
 from .equation import coordinates, derivatives, field
+from .error_map import ErrorMap, error_map
 from .expression import function
 from .geometry import Geometry
 from .influence.attribution import Attribution, Influence, Stationarity
 from .influence.curvature import Curvature, curvature
 from .influence.functional import Error, Field, Function, Integral, Loss, Unknown, at, integral, test_loss
 from .influence.map_file import load_map, save_map
+from .influence.retrain import Retrained, retrain
 from .influence.summary import Comparison, Indicators, compare, indicators
+from .influence.validation import Validation, validate
 from .interop import deepxde_precision, to_deepxde
 from .lie.flow import Flow, flow
 from .lie.generator import Generator

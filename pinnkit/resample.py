@@ -13,7 +13,7 @@ from torch import Tensor
 from .condition import PointSet
 from .hilbert import hilbert_order
 from .points import Points
-from .scores import SCORES
+from .scores import SCORES, ReducibleResidual
 from .solution import Solution
 
 Score = Callable[[Solution, str, PointSet], Tensor]  # (solution, point set, n candidates) -> (n,), higher is chosen
@@ -249,6 +249,14 @@ def rar_g(**settings) -> Resample:
     return Resample(**{"how": "top", "add": 50, "warm_up": 0, **settings})
 
 
+def by_influence(**settings) -> Resample:
+    """All points drawn by the part of the residual that a Gauss-Newton step can remove, with importance weights.
+
+    Where the residual is largest the model may be at its limit (a shock), and points there are spent in vain.
+    """
+    return Resample(**{"score": ReducibleResidual(), "weights": True, **settings})
+
+
 RESAMPLERS: dict[str, Callable[..., Resampler]] = {
-    "uniform": uniform, "rad": rad, "rar-d": rar_d, "rar-g": rar_g, "r3": R3,
+    "uniform": uniform, "rad": rad, "rar-d": rar_d, "rar-g": rar_g, "r3": R3, "influence": by_influence,
 } | {name: partial(Resample, score=score) for name, score in SCORES.items()}  # fmt: skip

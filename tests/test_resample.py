@@ -162,6 +162,7 @@ WAYS = [
     (pk.rad(every=4, candidates=300, growth=1.5, most=100), 100, False),
     (pk.rad(every=4, candidates=300, add=7, how="random", warm_up=0), 74, True),
     (pk.rad(every=4, candidates=300, weights=True, warm_up=0), 60, False),
+    (RESAMPLERS["influence"](every=4, candidates=300, warm_up=0), 60, False),
 ]
 
 
@@ -179,7 +180,7 @@ def test_counts_and_seeds(resample, count, grows):
 
 
 def test_every_name_makes_a_resampler():
-    assert set(RESAMPLERS) == {"uniform", "rad", "rar-d", "rar-g", "r3", *SCORES}
+    assert set(RESAMPLERS) == {"uniform", "rad", "rar-d", "rar-g", "r3", "influence", *SCORES}
     for make in RESAMPLERS.values():
         assert make(every=7).every == 7
 

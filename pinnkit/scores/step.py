@@ -24,7 +24,7 @@ class TestLossInfluence:
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        r, e = _moved(self, solution, key, candidates)
+        r, e = solution.rows(key, candidates), _moved(self, solution, key, candidates)
         return (term_weights(solution, key)[:, None] * r * e).sum(0).abs()
 
 
@@ -37,7 +37,7 @@ class ReducibleResidual:
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        e = _moved(self, solution, key, candidates)[1]
+        e = _moved(self, solution, key, candidates)
         return (term_weights(solution, key)[:, None] * e * e).sum(0).sqrt()
 
 
@@ -54,9 +54,9 @@ class PredictedError:
         return fields_at(solution, candidates).jvp(solution.theta, delta).view(-1, len(candidates)).norm(dim=0)
 
 
-def _moved(score, solution: Solution, key: str, candidates: PointSet) -> tuple[Tensor, Tensor]:
-    """Residuals and their change by the step, each (R, n)."""
+def _moved(
+    score: "TestLossInfluence | ReducibleResidual", solution: Solution, key: str, candidates: PointSet
+) -> Tensor:
+    """The change J_k delta of the residuals by the step, shape (R, n)."""
     delta = newton_step(curvature(solution, score.points, score.seed))
-    rows = stack(solution, {key: candidates})
-    shape = (len(rows.terms), len(candidates))
-    return rows.values(solution.theta).view(shape), rows.jvp(solution.theta, delta).view(shape)
+    return stack(solution, {key: candidates}).jvp(solution.theta, delta).view(-1, len(candidates))
