@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import pinnkit as pk
 from pinnkit import hdf5
 from pinnkit.cli import main
+from pinnkit.influence import planted as P
 from pinnkit.influence import validation as V
 from pinnkit.influence.retrain import Proximal, minimise, retrain, steihaug, without
 from pinnkit.influence.validation import validate
@@ -235,9 +236,7 @@ def test_leave_one_out_of_a_network(found: V.Validation) -> None:
     assert single.relative_error("without leverage") > 2 * single.relative_error(default)
     assert single.correlation("gradient-dot") < 0.9 and np.isnan(single.relative_error("gradient-dot"))
     assert random.correlation("group Newton (default)") > 0.9
-    assert cluster.relative_error("group Newton (default)") < cluster.relative_error(
-        "sum of single effects, without leverage"
-    )
+    assert cluster.relative_error("group Newton (default)") < cluster.relative_error("sum of effects, without leverage")
 
 
 def test_planted_wrong_data_are_found(found: V.Validation) -> None:
@@ -274,9 +273,14 @@ def test_hard_constraints_have_wrong_sources_planted() -> None:
 
 def test_planted_shifts_change_only_their_rows(small: pk.Solution) -> None:
     shift = torch.arange(30.0).double()
-    bad = V.plant(small, {"x": shift})
+    bad = P.plant(small, {"x": shift})
     gap = small.stack.values(small.theta) - bad.stack.values(small.theta)
     assert torch.allclose(bad.stack.rows_of("x", gap)[0], shift) and float(gap.abs().sum()) == pytest.approx(435)
+
+
+def test_wrong_data_alone(small: pk.Solution) -> None:
+    done = validate(small, points=0, groups=0, plantings=1, progress=False)
+    assert done.trainings == (0, 0) and "not trained again" in str(done) and done.to_dict()["trials"] == {}
 
 
 def test_counts_are_checked(small: pk.Solution) -> None:
@@ -297,7 +301,8 @@ def test_changes_below_their_noise_are_not_ranked() -> None:
 
 
 def test_auc_and_rank_correlation() -> None:
-    assert V.auc(torch.tensor([3.0, 1.0, 2.0, 2.0]), torch.tensor([True, False, False, True])) == 0.875
+    assert P.auc(torch.tensor([torch.inf, torch.inf, 2.0]), torch.tensor([True, False, False])) == 0.75
+    assert P.auc(torch.tensor([3.0, 1.0, 2.0, 2.0]), torch.tensor([True, False, False, True])) == 0.875
     assert V.spearman(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([10.0, 30.0, 20.0])) == pytest.approx(0.5)
     assert V.spearman(torch.ones(3), torch.arange(3.0)) == 0.0
 

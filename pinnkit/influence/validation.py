@@ -4,29 +4,25 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sympy as sp
 import torch
 from torch import Tensor
 
 from .. import hdf5
-from ..condition import Residual
-from ..points import Points
-from ..readout import Readout
-from ..residual import Model
 from ..solution import Solution
 from .attribution import Influence
 from .functional import Field, Functional, several, test_loss
-from .retrain import Apply, Proximal, minimise, retrain
+from .planted import Planted, find_planted
+from .retrain import Apply, retrain
 
 Group = Mapping[str, Tensor]  # point numbers by point set
 FORMAT, VERSION = "pinnkit-validation", 1
-RANDOM, CLUSTERED, WRONG = 0.10, 0.04, 0.05  # shares of the points: in a group of each kind, with planted wrong data
+RANDOM, CLUSTERED = 0.10, 0.04  # shares of the points in a group of either kind
 CLEAR = 10.0  # an effect counts in a rank correlation if it is this much larger than its own numerical error
 
 
@@ -74,21 +70,6 @@ class Trial:
         return _mean(self.relative_errors(method))
 
 
-@dataclass(frozen=True)
-class Planted:
-    """How well planted wrong data are found: the area under the ROC curve by way of ranking, the mean over plantings.
-
-    ``points`` of the sets ``keys`` were given wrong data, out of ``among``, ``plantings`` times; ``what`` tells how.
-    """
-
-    what: str
-    keys: tuple[str, ...]
-    points: int
-    among: int
-    plantings: int
-    auc: Mapping[str, float]
-
-
 @dataclass(frozen=True, eq=False)
 class Validation:
     """What the influences of a solution are worth; ``str`` prints it as tables with a sentence on each number."""
@@ -97,6 +78,7 @@ class Validation:
     parameters: int
     rows: int
     curvature: str
+    damping: float
     functionals: tuple[str, ...]
     trials: tuple[Trial, ...]
     planted: Planted | None
@@ -107,14 +89,14 @@ class Validation:
     @property
     def trainings(self) -> tuple[int, int]:
         """How many trainings there were, and how many of them converged."""
-        done = torch.cat([trial.converged for trial in self.trials])
-        return len(done), int(done.sum())
+        return sum(len(t.converged) for t in self.trials), sum(int(t.converged.sum()) for t in self.trials)
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain numbers, text, lists and dicts."""
         return {
             "problem": self.problem, "parameters": self.parameters, "rows": self.rows, "curvature": self.curvature,
-            "functionals": list(self.functionals), "trainings": self.trainings[0], "converged": self.trainings[1],
+            "damping": self.damping, "functionals": list(self.functionals),
+            "trainings": self.trainings[0], "converged": self.trainings[1],
             "unclear": sum(int((~trial.clear).sum()) for trial in self.trials),
             "trials": {
                 trial.title: {
@@ -137,16 +119,17 @@ class Validation:
             f"curvature: {self.curvature}",
             self._trained,
         ]
+        wide = max((len(label) for trial in self.trials for label in (trial.title, *trial.predicted)), default=40) + 2
         for trial in self.trials:
-            lines += ["", f"{trial.title:<44}  rank correlation  relative error"]
+            lines += ["", f"{trial.title:<{wide}}  rank correlation  relative error"]
             for method in trial.predicted:
                 error = trial.relative_error(method)
                 text = "(no scale)" if math.isnan(error) else f"{error:.2g}"
-                lines.append(f"  {method:<42}  {trial.correlation(method):>16.3f}  {text:>14}")
+                lines.append(f"  {method:<{wide - 2}}  {trial.correlation(method):>16.3f}  {text:>14}")
             lines.append(self._worst(trial))
         if self.planted is not None:
-            lines += ["", f"{self.planted.what:<44}               AUC"]
-            lines += [f"  {way:<42}  {auc:>16.3f}" for way, auc in self.planted.auc.items()]
+            lines += ["", f"{self.planted.what:<{wide}}  {'AUC':>16}"]
+            lines += [f"  {way:<{wide - 2}}  {auc:>16.3f}" for way, auc in self.planted.auc.items()]
         lines += ["", *READING, *(f"note: {note}" for note in self.notes)]
         return "\n".join(lines)
 
@@ -160,6 +143,8 @@ class Validation:
     def _trained(self) -> str:
         count, done = self.trainings
         unclear, all_ = sum(int((~t.clear).sum()) for t in self.trials), sum(t.clear.numel() for t in self.trials)
+        if not count:
+            return "not trained again"
         return (
             f"trained again {count} times, {done} converged, {count - done} did not and are left out; "
             f"{unclear} of {all_} changes are below {CLEAR:g} times their numerical error or left out, and not ranked"
@@ -239,10 +224,11 @@ def validate(
         trials.append(judge.trial(title, clusters(solution, groups, rng), True, progress))
     planted, notes = None, list(judge.notes)
     if plantings:
-        planted, said = find_planted(solution, plantings, rng, curvature, influence.curvature.damping, progress)
-        notes += said
+        planted = find_planted(solution, plantings, rng, curvature, influence.curvature.damping)
+        notes += [planted.note] if planted.note else []
     return Validation(
-        solution.problem.name, len(solution.theta), solution.stack.rows, str(influence.curvature), one.names,
+        solution.problem.name, len(solution.theta), solution.stack.rows, str(influence.curvature),
+        influence.curvature.damping, one.names,
         tuple(trials), planted, (*influence.curvature.notes, str(influence.stationarity), *notes),
         time.perf_counter() - wall, time.process_time() - cpu,
     )  # fmt: skip
@@ -339,11 +325,12 @@ class _Judge:
             predicted["group Newton (default)"] = self.influence.remove(self.one, removed, convention=self.convention)
         for method, effects in self.singles.items():
             sums = [sum(effects[key][:, rows].sum(1) for key, rows in group.items()) for group in removed]
-            predicted[f"sum of single effects, {method.removesuffix(' (default)')}" if groups else method] = (
-                torch.stack(sums, 1)
+            predicted[f"sum of effects, {method.removesuffix(' (default)')}" if groups else method] = torch.stack(
+                sums, 1
             )
-        actual, noise = torch.zeros_like(next(iter(predicted.values()))), torch.zeros(len(self.values), len(removed))
-        noise, converged = noise.to(actual), torch.zeros(len(removed), dtype=torch.bool)
+        predicted = {method: p.cpu() for method, p in predicted.items()}
+        actual, noise = (torch.zeros_like(next(iter(predicted.values()))) for _ in range(2))
+        converged = torch.zeros(len(removed), dtype=torch.bool)
         for j, group in enumerate(_shown(removed, title, show)):
             # one point changes the curvature little; without a group, what is left has a better factor of its own
             precondition = None if groups else definite(self.influence)
@@ -391,97 +378,3 @@ def _shown(things: Sequence[Group], title: str, show: bool | None) -> Iterable[G
     from rich.progress import track
 
     return track(things, title, console=Console(stderr=True))
-
-
-# ------------------------------------------------------------------------------------------------ planted data
-
-
-class _Shifted(Model):
-    """A model some of whose residuals have another target: column ``shift`` of their points is subtracted."""
-
-    shifted: frozenset[str] = field(default=frozenset())
-
-    @cached_property
-    def readouts(self) -> dict[str, Readout]:
-        """The compiled residuals of every point set."""
-        groups: dict[str, list[Residual]] = {}
-        for residual in self.problem.residuals:
-            if residual.name not in self.exact_terms:
-                wrong = replace(residual, expression=residual.expression - SHIFT)
-                groups.setdefault(residual.key, []).append(wrong if residual.key in self.shifted else residual)
-        return {key: self.readout(group) for key, group in groups.items()}
-
-
-SHIFT = sp.Symbol("planted_shift", real=True)
-
-
-def plant(solution: Solution, shifts: Mapping[str, Tensor]) -> Solution:
-    """The same parameters, for data that are wrong: by shifts (N,) of the targets of all terms at some point sets."""
-    model = _Shifted(solution.model.problem, solution.model.network, solution.model.hard)
-    object.__setattr__(model, "shifted", frozenset(shifts))
-    sets = dict(solution.points)
-    for key, shift in shifts.items():
-        sets[key] = replace(sets[key], columns={**sets[key].columns, SHIFT.name: shift.to(solution.theta)})
-    return replace(solution, model=model, points=Points(sets), progress=None)
-
-
-def find_planted(
-    solution: Solution,
-    plantings: int,
-    rng: np.random.Generator,
-    curvature: str,
-    damping: float,
-    show: bool | None = None,
-    size: float = 0.1,
-) -> tuple[Planted | None, list[str]]:
-    """Make data wrong, train on, rank the points: by self-influence, and by the size of the residual to compare.
-
-    Wrong data are off by +-``size`` times the fields' root mean square. Where a model has no rows of data (they hold
-    by construction, or tie two faces together) the source of the equation is made wrong at interior points, by
-    ``size`` times the root mean square of the equation's largest term.
-    """
-    images = {r.key for r in solution.problem.residuals if r.image}
-    keys = tuple(key for key in solution.stack.readouts if key != "pde" and key not in images)
-    notes, where = [], "data"
-    if not keys:
-        keys, where = ("pde",), "sources"
-        notes.append("the conditions hold by construction or have no data: wrong sources of the equation were planted")
-    scale = size * _scale(solution, keys)
-    sizes = {key: len(solution.points[key]) for key in keys}
-    among = sum(sizes.values())
-    count = max(1, round(WRONG * among))
-    areas: dict[str, list[float]] = {"self-influence": [], "residual": []}
-    for _ in _shown(range(plantings), "planting wrong data", show):
-        wrong = torch.zeros(among, dtype=torch.bool)
-        wrong[torch.from_numpy(rng.permutation(among)[:count].copy())] = True
-        signs = torch.from_numpy(rng.choice([-1.0, 1.0], among))
-        shifts = dict(zip(keys, (scale * signs * wrong).split(list(sizes.values())), strict=True))
-        bad = plant(solution, shifts)
-        objective = Proximal(bad.stack, solution.theta, torch.zeros_like(solution.theta), damping)
-        bad = replace(bad, theta=minimise(objective, solution.theta, steps=30).theta)
-        r = bad.stack.values(bad.theta)
-        own = Influence(bad, curvature).self_influence()
-        scores = {"self-influence": own, "residual": bad.stack.by_term(bad.stack.row_weights * r * r)}
-        for way, score in scores.items():
-            total = [sum(score[name] for name in bad.stack.names(key)) for key in keys]
-            areas[way].append(auc(torch.cat(total), wrong))
-    what = f"finding {count} planted wrong {where} among {among} ({plantings} times)"
-    return Planted(what, keys, count, among, plantings, {k: float(np.mean(v)) for k, v in areas.items()}), notes
-
-
-def _scale(solution: Solution, keys: tuple[str, ...]) -> float:
-    """The root mean square of the fields, or of the equation's largest term, over the interior points."""
-    problem = solution.problem
-    expressions: list[sp.Expr] = list(problem.fields)
-    if keys == ("pde",):
-        expressions = [term for e in problem.equations.values() for term in sp.Add.make_args(sp.sympify(e))]
-    X = solution.points["pde"].X if "pde" in solution.points else problem.domain.sample(500, seed=0)
-    size = solution.evaluate(expressions, X).square().mean(0).max()
-    return float(size.sqrt()) or 1.0
-
-
-def auc(scores: Tensor, positive: Tensor) -> float:
-    """The chance that a positive one has the larger score, ties counting half (Mann, Whitney 1947)."""
-    above, below = scores[positive.to(scores.device)], scores[~positive.to(scores.device)]
-    gap = above[:, None] - below[None]
-    return float((gap > 0).double().mean() + (gap == 0).double().mean() / 2)
