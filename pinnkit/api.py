@@ -9,7 +9,6 @@ from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Peri
 from .deepxde_model import from_deepxde
 from .domain import Box
 from .equation import coordinates, derivatives, field
-from .error_map import ErrorMap, error_map
 from .expression import function
 from .geometry import Geometry
 from .influence.attribution import Attribution, Influence, Stationarity
