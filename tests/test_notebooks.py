@@ -7,7 +7,10 @@ import pytest
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
-SHORT = {"1_first_solve": "ADAM, SSBROYDEN, ROUNDS = 150, 60, 1"}
+SHORT = {
+    "1_first_solve": "ADAM, SSBROYDEN, ROUNDS = 150, 60, 1",
+    "2_influence_resampling": "ADAM, SSBROYDEN, CHECKS, ROUNDS, STEPS = 60, 100, 1, 1, 30",
+}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
