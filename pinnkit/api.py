@@ -5,10 +5,12 @@
 
 from . import scores
 from .catalogue import from_file, problem
+from .certificate.certify import Certificate, certify
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
 from .deepxde_model import from_deepxde
 from .domain import Box
 from .equation import coordinates, derivatives, field
+from .error_map import ErrorMap, error_map
 from .expression import function
 from .geometry import Geometry
 from .influence.attribution import Attribution, Influence, Stationarity
@@ -36,4 +38,6 @@ from .resample import R3, Resample, draw, rad, rar_d, rar_g, residual_score, uni
 from .residual import Model, Stack
 from .runfile import load, save
 from .solution import Solution
+from .superpose.family import Family
+from .superpose.solver import closed_form, solve_lie
 from .train import Recipe, resume, solve

@@ -109,6 +109,12 @@ def solve(
     seed: Annotated[int | None, typer.Option(min=0, help="Of the first parameters and points; 0 unless given.")] = None,
     time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="Stop after S seconds.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Torch threads; more than 1 is slower on usual sizes.")] = 1,
+    solver: Annotated[
+        str, typer.Option(metavar="pinn|lie", help="A network, or a superposition of exact solutions.")
+    ] = "pinn",
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, metavar="T", help="Of the data's misfit, for --solver lie; 1e-8 unless given.")
+    ] = None,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
@@ -118,12 +124,21 @@ def solve(
         raise ValueError(f"{path} exists: --resume goes on with it, --overwrite starts anew, --out names another file")
     import torch
 
-    from .jobs import Wish, resumed, started
+    from .jobs import Wish, resumed, started, superposed
 
     torch.set_num_threads(threads)
     wish = Wish(
         target, tuple(set_), network, tuple(points), resample, every, stages, device, dtype, seed, time_limit
     )  # fmt: skip
+    if solver not in ("pinn", "lie"):
+        raise ValueError(f"--solver {solver}: choose pinn or lie")
+    if solver == "lie":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = superposed(wish, tolerance, file=path, progress=not quiet, resume=resume)
+        _print_report(found, as_json, path, estimate=False)
+        return
+    if tolerance is not None:
+        raise ValueError("--tolerance belongs to --solver lie: a network is trained by its stages")
     if not (resume and path.exists()):
         path.parent.mkdir(parents=True, exist_ok=True)
     begin = resumed if resume and path.exists() else started
@@ -161,11 +176,54 @@ def symmetries(
 
 
 @app.command()
-def report(run: Run, problem: Given = None, as_json: Json = False) -> None:
+def report(
+    run: Run,
+    problem: Given = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate/--no-estimate", help="Estimate the error without the reference: some seconds.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
     """Print the errors, residuals and cost of a run."""
     from .jobs import opened
 
-    _print_report(opened(run, problem), as_json, run)
+    _print_report(opened(run, problem), as_json, run, estimate)
+
+
+@app.command()
+def error(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(metavar="MAP.h5", help="Write the map to a file.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="MAP.png", help="Draw it, beside the true error.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh points.")] = 0,
+    problem: Given = None,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Say how wrong a run is, and where, without a reference; correct it; say when not to trust that."""
+    if picture is not None and not picture.suffix:
+        raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+    import torch
+
+    from .error_map import error_map
+    from .jobs import opened
+
+    torch.set_num_threads(threads)
+    found = error_map(opened(run, problem), seed=seed)
+    files = {} if out is None else {"map": str(found.save(out))}
+    if picture is not None:
+        from .plot import error_figure
+
+        error_figure(found).savefig(picture, dpi=160)
+        files["picture"] = str(picture)
+    true = {} if found.solution.problem.reference is None else found.solution.errors()
+    if as_json:
+        _print_json(found.to_dict() | {"true": true, "files": files})
+        return
+    print(found)
+    for name, figures in true.items():
+        print(f"true relative L2 error of {name}: {figures['relative_l2']:.2e}")
+    print("\n".join(f"{name} in {file}" for name, file in files.items()), end="\n" if files else "")
 
 
 @app.command()
@@ -283,10 +341,30 @@ def _write_map(model: "Influence", found: "Attribution", out: Path | None, pictu
     return {name: str(path) for name, path in (("map", out), ("picture", picture)) if path is not None}
 
 
-def _print_report(solution: "Solution", as_json: bool, path: Path) -> None:
+@app.command()
+def certify(
+    run: Run,
+    enclosed: Annotated[
+        bool, typer.Option("--enclosed", help="Enclose the misfit by interval arithmetic: only this is rigorous.")
+    ] = False,
+    problem: Given = None,
+    as_json: Json = False,
+) -> None:
+    """Bound the error of a run from above, by a theorem: heat and wave equations in a box."""
+    from .certificate.certify import certify as make
+    from .jobs import opened
+
+    found = make(opened(run, problem), enclosed)
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        print(found)
+
+
+def _print_report(solution: "Solution", as_json: bool, path: Path, estimate: bool = True) -> None:
     from .report import report as make
 
-    found = make(solution)
+    found = make(solution, estimate)
     if as_json:
         _print_json(found.to_dict() | {"file": str(path)})
     elif sys.stdout.isatty():

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from .error_map import ErrorMap
 from .problem import Problem
 from .report import Report, report
 from .solution import Solution
@@ -52,6 +53,56 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     if len(seen.axes) == 1:
         ax.set_yscale("log")
     return ax
+
+
+def plot_error_map(
+    found: ErrorMap, field: str | None = None, ax: Axes | None = None, *, t: float | None = None
+) -> Axes:
+    """|e|, the error of a field as predicted without a reference, on a logarithmic scale, with estimate and verdict.
+
+    Raises:
+        ValueError: an unknown field.
+    """
+    names = found.solution.problem.field_names
+    name = field or names[0]
+    if name not in names:
+        raise ValueError(f"{name!r} is not a field: choose one of {', '.join(names)}")
+    seen = plane(found.solution, lambda X: found.error(X)[:, names.index(name)].abs(), t=t)
+    largest = max(float(np.nanmax(seen.values)), 1e-300)
+    norm = LogNorm(largest * 10.0**-DECADES, largest)
+    seen = replace(seen, values=np.maximum(seen.values, norm.vmin))
+    title = f"{titled(f'predicted |{name} − {name}*|', seen)}, relative L2 {found.relative_l2[name]:.1e}"
+    ax = _image(seen, f"{title}\n({found.verdict.partition(' because')[0]})", _ax(ax), norm, ERRORS)
+    if len(seen.axes) == 1:
+        ax.set_yscale("log")
+    return ax
+
+
+def plot_corrected(
+    found: ErrorMap, field: str | None = None, ax: Axes | None = None, *, t: float | None = None
+) -> Axes:
+    """A field of the corrected solution over two coordinates, or one; ValueError for an unknown field."""
+    names = found.solution.problem.field_names
+    name = field or names[0]
+    if name not in names:
+        raise ValueError(f"{name!r} is not a field: choose one of {', '.join(names)}")
+    seen = plane(found.solution, lambda X: found.corrected(X)[:, names.index(name)], t=t)
+    return _image(seen, titled(f"corrected {name}", seen), _ax(ax), _signed(seen.values), _colours(seen.values))
+
+
+def error_figure(found: ErrorMap) -> Figure:
+    """For every field in a row: the predicted error, the true one where there is a reference, the corrected field."""
+    solution = found.solution
+    draws: list[Callable[[str, Axes], Axes]] = [lambda n, ax: plot_error_map(found, n, ax)]
+    if solution.problem.reference is not None:
+        draws.append(lambda n, ax: plot_error(solution, n, ax))
+    draws.append(lambda n, ax: plot_corrected(found, n, ax))
+    names, width = solution.problem.field_names, _width(solution)
+    figure = Figure(figsize=(width * len(draws), 4.4 * len(names)), layout="constrained")
+    for name, row in zip(names, figure.subplots(len(names), len(draws), squeeze=False), strict=True):
+        for draw, ax in zip(draws, row, strict=True):
+            draw(name, ax)
+    return figure
 
 
 def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *, field: str | None = None) -> Axes:
@@ -197,9 +248,9 @@ def plot_summary(solution: Solution, figure: Figure | None = None) -> Figure:
     field, error, points, history = figure.subplots(2, 2).flat
     plot_field(solution, ax=field)
     (plot_slices if solution.problem.reference is None else plot_error)(solution, ax=error)
-    plot_points(solution, points)
+    plot_points(solution, points, next(iter(solution.points)))
     plot_history(solution, history)
-    figure.suptitle(_heading(solution, report(solution)), fontsize="x-large")
+    figure.suptitle(_heading(solution, report(solution, estimate=False)), fontsize="x-large")
     return figure
 
 

@@ -1,11 +1,12 @@
 """What a solution is worth: errors beside the reference's own, residuals on fresh points, cost, reasons to stop."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .error_map import error_map
 from .solution import Solution
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class Report:
     """Figures of one solution; ``str`` and rich print them, ``to_dict`` gives them to JSON.
 
     ``relative_l2`` and ``max_error`` are by field and empty without a reference, whose own relative L2 error is
-    ``reference_error``; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
+    ``reference_error``; ``estimate`` is the relative L2 error as predicted without a reference, in ``interval`` if the
+    ``verdict`` is to trust it; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
     """
 
     problem: str
@@ -40,6 +42,9 @@ class Report:
     stop_reasons: tuple[str, ...]
     notes: tuple[str, ...]
     versions: Mapping[str, str]
+    estimate: Mapping[str, float] = field(default_factory=dict)
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    verdict: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain numbers, text, lists and dicts."""
@@ -53,6 +58,10 @@ class Report:
             found.append((f"largest error of {name}", f"{self.max_error[name]:.2e}"))
         if not self.relative_l2:
             found.append(("error", "not known: no reference for these parameters"))
+        for name, error in self.estimate.items():
+            low, high = self.interval.get(name, (0.0, 0.0))
+            text = f"{error:.2e}" + (f" ({low:.1e} to {high:.1e})" if high else "")
+            found.append((f"estimated error of {name}", f"{text}   without a reference: {self.verdict}"))
         found += [(f"coefficient {name}", f"{value:.6g}") for name, value in self.unknowns.items()]
         for name, value in self.residuals.items():
             exact = name in self.exact and value < 1e-12
@@ -85,9 +94,13 @@ class Report:
         return table
 
 
-def report(solution: Solution) -> Report:
-    """The figures of a solution: errors where the problem has a reference, residuals on points never trained on."""
+def report(solution: Solution, estimate: bool = True) -> Report:
+    """The figures of a solution: errors where the problem has a reference, residuals on points never trained on.
+
+    The ``estimate`` of the error without a reference takes 1 to 10 s for usual networks; it can be left out.
+    """
     problem, progress = solution.problem, solution.progress
+    figures = estimated(solution) if estimate else {}
     errors = solution.errors() if problem.reference is not None else {}
     return Report(
         problem=problem.name,
@@ -108,7 +121,18 @@ def report(solution: Solution) -> Report:
         stop_reasons=solution.stops,
         notes=solution.notes,
         versions=dict(solution.versions),
+        **figures,
     )
+
+
+def estimated(solution: Solution) -> dict[str, Any]:
+    """The predicted relative error by field, its interval if it is trusted, and the verdict, or why there is none."""
+    try:
+        found = error_map(solution)
+    except ValueError as error:
+        return {"verdict": str(error)}
+    interval = dict(found.interval) if found.trusted else {}
+    return {"estimate": dict(found.relative_l2), "interval": interval, "verdict": found.verdict}
 
 
 def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
@@ -128,7 +152,7 @@ def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
 def _describe(network: Any) -> str:
     sizes = getattr(network, "sizes", None)
     if sizes is None:
-        return type(network).__name__
+        return str(network) if "__str__" in vars(type(network)) else type(network).__name__
     features = network.features
     with_features = "" if type(features).__name__ == "Scaled" else f" on {features}"
     return f"{type(network).__name__}({', '.join(map(str, sizes))}, {network.activation}){with_features}"

@@ -1,0 +1,351 @@
+"""How wrong is a solution, and where, without a reference: the linear problem for the error, solved on fresh points."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import hdf5
+from .condition import Observations, PointSet
+from .hdf5 import Json
+from .reference import Axes
+from .resample import draw
+from .residual import Stack
+from .solution import Solution
+from .tangent_space import TangentSpace
+
+FORMAT, VERSION = "pinnkit-error-map", 1
+MOST = 1500  # columns of the least-squares problem: of more parameters a random part spans the corrections
+FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
+CANDIDATES, CHOOSE, CHECK = 20_000, 3000, 12_000  # points: to draw from, to choose the damping on, to judge on
+ENOUGH = 0.02  # doubt at which no more rows are drawn; at once if a tenth of it
+TRUST, DOUBTFUL = 0.2, 0.5  # doubts up to which the estimate is trusted, and doubtful
+COVER = 4.0  # times the doubt: half the width of the interval; benchmarks/error_map.py counts how often it holds
+OFF = 100.0  # loss on fresh points over that on the training points, from which a wrong basin is feared
+BENT = 0.3  # share of the residual left that linearising missed, from which the problem is linearised anew
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorMap:
+    """The predicted error e = -J_u delta of a solution u, and the corrected solution u - e; theta stays as it is.
+
+    By field: ``relative_l2`` estimates |u - u*| / |u*|, and ``interval`` brackets it, unless it is not to be trusted.
+    ``explained`` is the share of the mean |residual| on fresh points that the corrected solution has lost, its
+    nonlinear part included. ``doubt`` is the largest of: the share left, the change of e as the damping moves by a
+    factor of 100 either way, the share of the residual that is rounding. ``damping`` belongs to the ``rows`` used.
+    """
+
+    solution: Solution
+    delta: Tensor  # (P,), double
+    relative_l2: Mapping[str, float]
+    interval: Mapping[str, tuple[float, float]]
+    explained: float
+    doubt: float
+    damping: float
+    rows: int
+    verdict: str
+    notes: tuple[str, ...] = ()
+    cpu_s: float = 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the verdict is "trust"."""
+        return self.verdict == "trust"
+
+    @property
+    def unknowns(self) -> dict[str, float]:
+        """The corrected coefficients of an inverse problem."""
+        moved = self._space.model.split(self.delta)[1].tolist()
+        return {name: v + d for (name, v), d in zip(self.solution.unknowns.items(), moved, strict=True)}
+
+    def error(self, X: Tensor) -> Tensor:
+        """The predicted u - u* at points X (n, d), shape (n, fields), dtype of X; ValueError for other shapes."""
+        return -self._space.fields(X, self.delta)[1].to(X)
+
+    def corrected(self, X: Tensor) -> Tensor:
+        """The corrected fields u + J_u delta at points X (n, d), shape (n, fields); dtype and errors as ``error``."""
+        u, moved = self._space.fields(X, self.delta)
+        return (u + moved).to(X)
+
+    def on_grid(self) -> tuple[Axes, Tensor, Tensor]:
+        """Axes of the solution's grid, predicted error and corrected fields, each (..., fields); NaN outside."""
+        axes, u, _ = self.solution.on_grid()
+        nodes = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
+        mask = torch.isfinite(u).all(-1).reshape(-1)
+        found = torch.full((2, len(nodes), u.shape[-1]), torch.nan, dtype=torch.float64)
+        v, moved = self._space.fields(nodes[mask], self.delta)
+        found[0, mask], found[1, mask] = -moved.cpu(), (v + moved).cpu()
+        return axes, found[0].view(u.shape), found[1].view(u.shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain numbers, text, lists and dicts."""
+        return {
+            "relative_l2": dict(self.relative_l2), "interval": {k: list(v) for k, v in self.interval.items()},
+            "explained": self.explained, "doubt": self.doubt, "verdict": self.verdict, "unknowns": self.unknowns,
+            "damping": self.damping, "rows": self.rows, "notes": list(self.notes), "cpu_s": self.cpu_s,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        lines = [f"estimated relative L2 error of {name}: {text}" for name, text in self.texts().items()]
+        lines += [f"coefficient {name}: {v:.10g} corrected" for name, v in self.unknowns.items()]
+        lines.append(f"verdict: {self.verdict}")
+        lines.append(f"explained: {self.explained:.3%} of the residual on fresh points, by {self.rows} rows")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def texts(self) -> dict[str, str]:
+        """The estimates in words, by field; intervals where they can be relied on."""
+        found = {}
+        for name, value in self.relative_l2.items():
+            low, high = self.interval[name]
+            found[name] = f"{value:.1e}" + (f" ({low:.1e} to {high:.1e})" if self.trusted else "")
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write figures, delta and the map on the solution's grid to an HDF5 file; OSError where that cannot be."""
+        axes, error, corrected = self.on_grid()
+        grid: dict[str, Any] = dict(axes)
+        for i, name in enumerate(self.solution.problem.field_names):
+            grid |= {f"{name}:predicted error": error[..., i], f"{name}:corrected": corrected[..., i]}
+        tree = {"figures": Json(self.to_dict()), "delta": self.delta, "theta": self.solution.theta}
+        return hdf5.write(path, FORMAT, VERSION, tree | {"problem": self.solution.problem.name, "grid": grid})
+
+    @classmethod
+    def load(cls, path: str | Path, solution: Solution) -> "ErrorMap":
+        """The map of that solution in a file.
+
+        Raises:
+            FileNotFoundError: no such file; ValueError: a damaged or foreign file, or the map of another solution.
+        """
+        tree = hdf5.read(path, FORMAT, VERSION)
+        theta = solution.theta.detach().cpu()
+        if tree["theta"].shape != theta.shape or not torch.equal(tree["theta"].to(theta), theta):
+            raise ValueError(
+                f"{path} maps the error of another solution of {tree['problem']!r}: give the one that it was made of"
+            )
+        found = {k: v for k, v in tree["figures"].items() if k != "unknowns"}
+        found["interval"] = {k: tuple(v) for k, v in found["interval"].items()}
+        found["notes"] = tuple(found["notes"])
+        return cls(solution, tree["delta"].to(solution.theta.device), **found)
+
+    @cached_property
+    def _space(self) -> TangentSpace:
+        return TangentSpace(self.solution)
+
+
+def error_map(solution: Solution, n: int | None = None, seed: int = 0, damping: float | str = "held-out") -> ErrorMap:
+    """The error e of u that the residual r on fresh points implies: L'[u] e = r, solved in the tangent space of u.
+
+    delta minimises |A^1/2 (r + J delta)|^2 + damping |delta|^2 by orthogonal transformations, since normal equations
+    would lose half of the digits, with weights that turn squares into absolute values. Rows are drawn where the
+    residual of the corrected solution is large, until ``n`` interior points are used (8 rows for every parameter) or no
+    doubt is left. The damping is the best one for the residual of the function u + J_u delta at other points; a third
+    set judges. Where curvature matters the problem is linearised again at u + J_u delta: Gauss-Newton in the space of
+    functions, where it does not diverge as it would in theta. All in double precision, whatever the solution has. Cost:
+    one SVD (P, P) and some Jacobians for every draw, 1 to 10 s of CPU for 1341 parameters.
+
+    Raises:
+        ValueError: no points, a damping that is neither positive nor "held-out", parameters that are not finite.
+    """
+    if n is not None and n < 1:
+        raise ValueError(f"n={n}: give the number of interior points to use, at least 1, or None")
+    if damping != "held-out" and (isinstance(damping, str) or not 0 < damping < math.inf):
+        raise ValueError(f"damping={damping!r}: give a positive number or 'held-out'")
+    if not bool(torch.isfinite(solution.theta).all()):
+        raise ValueError("the solution's parameters are not finite: it has diverged, train it again")
+    return _Search(TangentSpace(solution), seed, damping).run(n)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One solution of the least-squares problem, and what it is worth at the points that it is judged by."""
+
+    delta: Tensor
+    damping: float
+    left: float  # mean |residual| of the corrected solution over that of the solution
+    bent: float  # share of the square of what is left that linearising missed
+    spread: Tensor  # (fields,) relative change of e as the damping moves
+    size: Tensor  # (fields,) |e| / |u - e|
+
+    @property
+    def moves(self) -> float:
+        return float(self.spread.max())
+
+    @property
+    def doubt(self) -> float:
+        return max(self.left, self.moves)
+
+
+class _Search:
+    """Rows drawn in rounds, the damping chosen, the outcome judged."""
+
+    def __init__(self, space: TangentSpace, seed: int, damping: float | str) -> None:
+        self.space, self.damping, self.problem = space, damping, space.model.problem
+        self._seeds: Iterator[int] = iter(np.random.SeedSequence([seed, 1_984]).generate_state(4096).tolist())
+        self.zero = torch.zeros_like(space.theta)
+        self.keys = space.model.keys
+        self.choose, self.check = self._fresh(CHOOSE), self._fresh(CHECK)
+        self.start = self._mean(self.check, self.zero)
+        self.X = self.problem.domain.sample(2048, seed=next(self._seeds)).to(space.theta)
+        self.columns = self._columns()
+
+    def _columns(self) -> Tensor:
+        """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""
+        P, U = len(self.zero), len(self.problem.unknowns)
+        kept = torch.randperm(P - U, generator=torch.Generator().manual_seed(next(self._seeds)))[: max(1, MOST - U)]
+        return torch.cat([kept.sort().values, torch.arange(P - U, P)]).to(self.zero.device)
+
+    def _count(self, key: str, n: int) -> int:
+        """n for the interior (or whatever comes first), a fifth for other sets."""
+        return n if key == self.keys[0] else max(n // 5, 64)
+
+    def _sample(self, key: str, n: int) -> PointSet:
+        return self.problem.sample(key, n, method="random", seed=next(self._seeds)).to(self.zero)
+
+    def _fresh(self, n: int) -> dict[str, PointSet]:
+        """Uniform points of every set that is trained on; of observations, which cannot be drawn, those there are."""
+        return {key: self._sample(key, self._count(key, n)) for key in self.keys}
+
+    def _mean(self, points: Mapping[str, PointSet], d: Tensor) -> float:
+        """sum_k w_k^1/2 mean |r_k| of the function u + J_u d: no spike outweighs all else."""
+        stack, at = self.space.stack(points, d)
+        return self._total(stack, stack.values(at))
+
+    def _total(self, stack: Stack, r: Tensor) -> float:
+        fixed = {c.name for c in self.problem.conditions if isinstance(c, Observations)}
+        roots = {name: math.sqrt(w) for name, w in stack.weights.items()}
+        means = {name: roots[name] * float(row.abs().mean()) for name, row in stack.by_term(r).items()}
+        return sum(value for name, value in means.items() if name not in fixed) or sum(means.values())
+
+    def run(self, n: int | None) -> ErrorMap:
+        """Rounds of drawing and fitting until the doubt is small, stays, or the points are used up."""
+        began = time.process_time()
+        per, K = len(self.space.model.readouts[self.keys[0]].names), len(self.columns)
+        most = math.ceil(LAST * K / per) if n is None else n
+        R, base, fit = None, self.zero, None
+        used = rows = rounds = 0
+        while True:
+            m = min(math.ceil((FIRST if R is None else MORE) * K / per), max(most - used, 1))
+            W = self._rows(m, base, self.zero if fit is None else fit.delta)
+            R = torch.linalg.qr(W if R is None else torch.cat([R, W]), mode="r")[1]
+            used, rows, rounds, before = used + m, rows + len(W), rounds + 1, fit
+            fit = self._fit(R, base)
+            stuck = rounds > 3 and fit.doubt > 0.7 * before.doubt
+            if fit.doubt < (ENOUGH if rounds > 1 else 0.1 * ENOUGH) or used >= most or rounds > 8 or stuck:
+                return self._map(fit, rows, time.process_time() - began)
+            if fit.bent > BENT and fit.left < 0.5:
+                base, R, used, rows = fit.delta, None, 0, 0
+
+    def _rows(self, n: int, base: Tensor, now: Tensor) -> Tensor:
+        """Weighted rows [J, r - J base] (M, K + 1) linearised at u + J_u base, drawn where u + J_u now is bad."""
+        sets = {}
+        for key in self.keys:
+            m = self._count(key, n)
+            pool = self._sample(key, max(CANDIDATES, 2 * m))
+            if len(pool) > m:
+                stack, at = self.space.stack({key: pool}, now)
+                w = at.new_tensor(list(stack.weights.values()))
+                score = (w[:, None] * stack.values(at).view(-1, len(pool)).square()).sum(0).sqrt()
+                pool = draw(pool, score, m, c=0.2, seed=next(self._seeds), weights=True)
+            sets[key] = pool
+        stack, at = self.space.stack(sets, base)
+        root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
+        out = at.new_empty(stack.rows, len(self.columns) + 1)
+        for numbers, r, J in stack.jacobian_blocks(at):
+            out[numbers, :-1] = J[:, self.columns] * root[numbers, None]
+            out[numbers, -1] = (r - J @ base) * root[numbers]
+        return out
+
+    def _robust(self, stack: Stack, points: Mapping[str, PointSet], now: Tensor) -> Tensor:
+        """Weights ~ 1 / (|r| + mean / 10), with which least squares minimise the mean |r|."""
+        weights = self.space.residual(points, now).abs()
+        for row in stack.by_term(weights).values():
+            mean = row.mean().clamp_min(1e-300)
+            row.copy_(1.1 * mean / (row + 0.1 * mean))
+        return weights
+
+    def _fit(self, R: Tensor, base: Tensor) -> _Fit:
+        """The best damping for the triangular factor R (., K + 1) of the rows, and its outcome."""
+        K = len(self.columns)
+        U, s, V = torch.linalg.svd(R[:K, :K], full_matrices=False)
+        if not bool(s[0] > 0):
+            raise ValueError("the residuals do not depend on the parameters: there is nothing to estimate")
+        z, b, top = U.T @ R[: len(U), K], V @ base[self.columns], float(s[0]) ** 2
+
+        def solve(decades: float) -> Tensor:
+            lam, d = top * 10.0**-decades, self.zero.clone()
+            d[self.columns] = V.T @ ((lam * b - s * z) / (s * s + lam))
+            return d
+
+        if self.damping == "held-out":
+            scores = {k: self._mean(self.choose, solve(k)) for k in range(0, 33, 4)}
+            best = min(scores, key=scores.__getitem__)
+            scores |= {k: self._mean(self.choose, solve(k)) for k in (best - 2, best + 2) if 0 <= k <= 32}
+            decades: float = min(scores, key=scores.__getitem__)
+        else:
+            decades = -math.log10(float(self.damping) / top)
+        return self._judge(solve(decades), base, top * 10.0**-decades, [solve(decades - 2), solve(decades + 2)])
+
+    def _judge(self, delta: Tensor, base: Tensor, damping: float, others: list[Tensor]) -> _Fit:
+        """What a solution leaves of the residual at points of its own, and how much e moves with the damping."""
+        stack, at = self.space.stack(self.check, base)
+        r0, slope = stack.values_and_jvp(at, delta - base)
+        r, a = self.space.residual(self.check, delta), stack.row_weights
+        bent = float((a * (r - r0 - slope).square()).sum() / (a * r * r).sum().clamp_min(1e-300))
+        u, moved = self.space.fields(self.X, delta)
+        norm = moved.norm(dim=0).clamp_min(1e-300)
+        spread = torch.stack([(self.space.fields(self.X, d)[1] - moved).norm(dim=0) / norm for d in others]).amax(0)
+        size = norm / (u + moved).norm(dim=0).clamp_min(1e-300)
+        return _Fit(delta, damping, self._total(stack, r) / max(self.start, 1e-300), bent, spread, size)
+
+    def _map(self, fit: _Fit, rows: int, seconds: float) -> ErrorMap:
+        noise = self._noise()
+        doubts = fit.spread.clamp_min(max(fit.left, noise)).tolist()
+        relative, interval = {}, {}
+        for name, e, doubt in zip(self.problem.field_names, fit.size.tolist(), doubts, strict=True):
+            relative[name] = e * math.hypot(1, doubt)  # what is not explained is added, as if it weighed on u alike
+            interval[name] = (e * max(0.0, 1 - COVER * doubt), e * (1 + COVER * doubt))
+        notes, K, P = (), len(self.columns), len(self.zero)
+        if K < P:
+            notes = (f"{K} of {P} parameters, drawn at random, span the corrections",)
+        verdict, explained = self._verdict(fit, max(doubts), noise, rows / K), max(0.0, 1 - fit.left)
+        return ErrorMap(
+            self.space.solution, fit.delta, relative, interval, explained, max(doubts), fit.damping, rows, verdict,
+            notes, seconds,
+        )  # fmt: skip
+
+    def _noise(self) -> float:
+        """The share of the residual that comes with rounding the parameters."""
+        wobble = torch.randn(len(self.zero), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        theta = self.space.theta * (1 + 2.2e-16 * wobble.to(self.zero))
+        other = TangentSpace(replace(self.space.solution, theta=theta))
+        stack, _ = self.space.stack(self.choose, self.zero)
+        r = self.space.residual(self.choose, self.zero)
+        change = r - other.residual(self.choose, self.zero)
+        return min(1.0, self._total(stack, change) / max(self._total(stack, r), 1e-300))
+
+    def _verdict(self, fit: _Fit, doubt: float, noise: float, ratio: float) -> str:
+        """In words, with the reason that weighs most."""
+        if ratio < 1.5:
+            return f"not to be trusted because {ratio:.1f} rows for every parameter are too few: give more points n"
+        if doubt <= TRUST:
+            return "trust"
+        space, trained = self.space, self.space.solution.points.to(torch.float64, self.zero.device)
+        off = space.loss(self.check) / max(space.loss(trained), 1e-300)
+        opening = "doubtful because" if doubt <= DOUBTFUL and off < OFF else "not to be trusted because"
+        if noise >= fit.doubt:
+            return f"{opening} {noise:.0%} of the residual is rounding: double precision gives no more"
+        if fit.left < fit.moves:
+            text = f"{opening} the prediction moves by {fit.moves:.0%} with the damping"
+        else:
+            share = f"{max(0.0, 1 - fit.left):.0%}"
+            text = f"{opening} no small change of the model removes more than {share} of its residual"
+        if off >= OFF:
+            return f"{text}; the loss off the training points is {off:.0e} times that on them, as in a wrong basin"
+        return text + ("; the error is too large to be linear" if fit.bent > BENT else "")
