@@ -259,4 +259,5 @@ def by_influence(**settings) -> Resample:
 
 RESAMPLERS: dict[str, Callable[..., Resampler]] = {
     "uniform": uniform, "rad": rad, "rar-d": rar_d, "rar-g": rar_g, "r3": R3, "influence": by_influence,
+    "weighted-rad": partial(rad, weights=True),
 } | {name: partial(Resample, score=score) for name, score in SCORES.items()}  # fmt: skip

@@ -180,7 +180,7 @@ def test_counts_and_seeds(resample, count, grows):
 
 
 def test_every_name_makes_a_resampler():
-    assert set(RESAMPLERS) == {"uniform", "rad", "rar-d", "rar-g", "r3", "influence", *SCORES}
+    assert set(RESAMPLERS) == {"uniform", "rad", "rar-d", "rar-g", "r3", "influence", "weighted-rad", *SCORES}
     for make in RESAMPLERS.values():
         assert make(every=7).every == 7
 
