@@ -53,7 +53,7 @@ class Superposition:
     def __str__(self) -> str:
         counts = {}
         for f, _ in self.members:
-            name = self.families[f].name
+            name = self.families[f].name.partition(" of order")[0]
             counts[name] = counts.get(name, 0) + 1
         return "superposition of " + ", ".join(f"{n} {name}" for name, n in counts.items())
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import sympy as sp
 import torch
 
 from pinnkit.domain import Box
@@ -167,6 +168,13 @@ def solve_lie(
         choice = prune(search, choice, max(search.goal, choice.misfit * (1 + 1e-6)))
         tell(choice)
     return _solution(problem, search, listed, choice, history, tolerance * size, size, clock)
+
+
+def closed_form(solution: Solution) -> sp.Expr:
+    """A superposition as a SymPy expression of the coordinates; ValueError for any other solution."""
+    if not isinstance(solution.network, Superposition):
+        raise ValueError(f"a {type(solution.network).__name__} has no closed form: only superpositions have one")
+    return solution.network.expression(solution.theta.tolist())
 
 
 def mixed(search: Search, linear: Choice, lifts: int, most: int) -> Choice:

@@ -1,0 +1,1 @@
+"""Upper bounds of a solution's error, with the theorems behind them."""

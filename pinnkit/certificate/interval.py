@@ -1,0 +1,146 @@
+"""Arrays of intervals with outward rounding: every true value lies between ``low`` and ``high``.
+
+Sums, products and quotients are rounded outwards. Elementary functions of NumPy and SciPy are taken to be right to
+2^-48 relative to their value, more than ten times what their authors state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import erf, erfc
+
+SLACK = 2.0**-48
+UNIT = 2.0**-52
+Array = np.ndarray
+
+
+def _down(v: Array) -> Array:
+    return np.nextafter(v, -np.inf)
+
+
+def _up(v: Array) -> Array:
+    return np.nextafter(v, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """[low, high], elementwise, of any shape."""
+
+    low: Array
+    high: Array
+
+    @staticmethod
+    def point(value: float, n: int, relative: float = 0.0) -> Interval:
+        """n times the number, widened by ``relative`` of its size."""
+        pad = abs(value) * relative
+        return Interval(np.full(n, value - pad), np.full(n, value + pad))
+
+    def __getitem__(self, k) -> Interval:
+        return Interval(self.low[k], self.high[k])
+
+    @property
+    def size(self) -> Array:
+        """The largest absolute value."""
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    @property
+    def least(self) -> Array:
+        """The smallest absolute value."""
+        return np.where((self.low <= 0) & (self.high >= 0), 0.0, np.minimum(np.abs(self.low), np.abs(self.high)))
+
+    def __neg__(self) -> Interval:
+        return Interval(-self.high, -self.low)
+
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(_down(self.low + other.low), _up(self.high + other.high))
+
+    def __sub__(self, other: Interval) -> Interval:
+        return Interval(_down(self.low - other.high), _up(self.high - other.low))
+
+    def __mul__(self, other: Interval) -> Interval:
+        a, b, c, d = self.low, self.high, other.low, other.high
+        products = [_product(p, q) for p, q in ((a, c), (a, d), (b, c), (b, d))]
+        low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
+        high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
+        return Interval(_down(low), _up(high))
+
+    def sum(self) -> Interval:
+        """The sum along the first axis, however NumPy orders it."""
+        pad = UNIT * (len(self.low) + 2) * self.size.sum(0)
+        return Interval(_down(self.low.sum(0) - pad), _up(self.high.sum(0) + pad))
+
+    def divided(self, number: float) -> Interval:
+        """The interval over a positive number."""
+        return Interval(_down(self.low / number), _up(self.high / number))
+
+    def reciprocal(self) -> Interval:
+        """1 / x; everything where x may be 0."""
+        through = (self.low <= 0) & (self.high >= 0)
+        low, high = _down(1 / self.high), _up(1 / self.low)
+        return Interval(np.where(through, -np.inf, low), np.where(through, np.inf, high))
+
+    def where(self, mask: Array, other: Interval) -> Interval:
+        """This interval where the mask holds, the other elsewhere."""
+        return Interval(np.where(mask, self.low, other.low), np.where(mask, self.high, other.high))
+
+    def rising(self, f: Callable[[Array], Array]) -> Interval:
+        """f(x) for an increasing function f."""
+        low, high = f(self.low), f(self.high)
+        return Interval(_down(low - np.abs(low) * SLACK), _up(high + np.abs(high) * SLACK))
+
+    def exp(self) -> Interval:
+        """e^x."""
+        found = self.rising(np.exp)
+        return Interval(np.maximum(found.low, 0.0), found.high)
+
+    def log(self) -> Interval:
+        """ln x; NaN where x may not be positive."""
+        return self._positive(np.log)
+
+    def _positive(self, f: Callable[[Array], Array]) -> Interval:
+        good = self.low > 0
+        safe = Interval(np.where(good, self.low, 1.0), np.where(good, self.high, 1.0)).rising(f)
+        return Interval(np.where(good, safe.low, np.nan), np.where(good, safe.high, np.nan))
+
+    def power(self, a: float) -> Interval:
+        """x^a for positive x, NaN elsewhere."""
+        return self._positive(lambda v: v**a) if a >= 0 else self.reciprocal()._positive(lambda v: v**-a)
+
+    def tanh(self) -> Interval:
+        """tanh x."""
+        return self.rising(np.tanh)
+
+    def erf(self) -> Interval:
+        """erf x."""
+        return self.rising(erf)
+
+    def erfc(self) -> Interval:
+        """erfc x."""
+        found = -(self.rising(lambda v: -erfc(v)))
+        return Interval(np.maximum(found.low, 0.0), found.high)
+
+    def sin(self) -> Interval:
+        """sin x, by the slope 1 around the middle."""
+        return self._wave(np.sin)
+
+    def cos(self) -> Interval:
+        """cos x, by the slope 1 around the middle."""
+        return self._wave(np.cos)
+
+    def _wave(self, f: Callable[[Array], Array]) -> Interval:
+        middle = (self.low + self.high) / 2
+        reach = _up(np.maximum(_up(self.high - middle), _up(middle - self.low))) + SLACK
+        finite = np.isfinite(reach)
+        v = f(np.where(finite, middle, 0.0))
+        reach = np.where(finite, reach, 2.0)
+        return Interval(np.maximum(_down(v - reach), -1.0), np.minimum(_up(v + reach), 1.0))
+
+
+def _product(p: Array, q: Array) -> Array:
+    out = p * q
+    if np.isnan(out).any():  # 0 times infinity
+        out = np.where((p == 0) | (q == 0), 0.0, out)
+    return out

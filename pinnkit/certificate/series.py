@@ -1,0 +1,213 @@
+"""Taylor series with interval coefficients: an expression's derivatives, enclosed, on many cells at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import sympy as sp
+
+from .interval import UNIT, Interval
+
+WIDTH = 2.0**-50  # every float of an expression stands for an interval of this relative half-width
+Series = Interval  # of shape (p + 1, n): coefficients of h^0 ... h^p, or (1, n) for a constant
+
+
+def enclose(e: sp.Expr, values: Mapping[sp.Symbol, Series], known: dict[sp.Expr, Series] | None = None) -> Series:
+    """The Taylor coefficients of an expression, given those of its symbols; ``known`` keeps those of its parts.
+
+    Where a coefficient is not known, as of |x| around 0, it is NaN; the first one, the value, always is.
+
+    Raises:
+        ValueError: a function that has no enclosure.
+    """
+    known = {} if known is None else known
+    if e in values:
+        return values[e]
+    if e not in known:
+        known[e] = _make(e, next(iter(values.values())).low.shape[1], lambda a: enclose(a, values, known))
+    return known[e]
+
+
+def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
+    if e.is_Float or e.is_Rational or e is sp.pi:
+        exactly = e.is_Integer and abs(int(e)) < 2**53
+        return Interval.point(float(e), n, 0.0 if exactly else WIDTH)[None]
+    if isinstance(e, sp.Add):
+        return total([visit(a) for a in e.args])
+    if isinstance(e, sp.Mul):
+        out = visit(e.args[0])
+        for a in e.args[1:]:
+            out = _multiply(out, visit(a))
+        return out
+    if isinstance(e, sp.Pow):
+        return _power(visit(e.base), e.exp)
+    if e.func in _FUNCTIONS:
+        return _FUNCTIONS[e.func](visit(e.args[0]))
+    if isinstance(e, (sp.Max, sp.Min)) and len(e.args) == 2:
+        return _extreme(*(visit(arg) for arg in e.args), isinstance(e, sp.Max))
+    raise ValueError(f"{e.func.__name__} has no enclosure by intervals: use elementary functions")
+
+
+def total(parts: list[Series]) -> Series:
+    """The sum of series."""
+    out = parts[0]
+    for part in parts[1:]:
+        if len(out.low) < len(part.low):
+            out, part = part, out
+        k = len(part.low)
+        head = out[:k] + part
+        out = head if k == len(out.low) else _joined(head, out[k:])
+    return out
+
+
+def _joined(*parts: Interval) -> Interval:
+    return Interval(np.concatenate([p.low for p in parts]), np.concatenate([p.high for p in parts]))
+
+
+def _multiply(a: Series, b: Series) -> Series:
+    p, q = len(a.low), len(b.low)
+    if p == 1 or q == 1:
+        return a * b
+    pairs = Interval(a.low[:, None], a.high[:, None]) * Interval(b.low[None], b.high[None])  # (p, p, n)
+    size = pairs.size
+    low, high = np.zeros_like(a.low), np.zeros_like(a.low)
+    bound = np.zeros_like(a.low)
+    for j in range(p):
+        low[j:] += pairs.low[j, : p - j]
+        high[j:] += pairs.high[j, : p - j]
+        bound[j:] += size[j, : p - j]
+    pad = UNIT * (p + 2) * bound
+    return Interval(np.nextafter(low - pad, -np.inf), np.nextafter(high + pad, np.inf))
+
+
+def _dot(weighted: Series, w: list[Interval], k: int) -> Interval:
+    """sum_{j=1}^k weighted_j w_{k-j}."""
+    return (weighted[1 : k + 1] * _stacked(w[:k][::-1])).sum()
+
+
+def _weighted(u: Series, factors: np.ndarray) -> Series:
+    """u_j times numbers."""
+    return u * Interval(factors[:, None], factors[:, None])
+
+
+def _stacked(w: list[Interval]) -> Series:
+    return Interval(np.stack([v.low for v in w]), np.stack([v.high for v in w]))
+
+
+def _derived(u: Series, first: Interval, slope: Callable[[list[Interval]], list[Interval]]) -> Series:
+    """w with w' = s u', where the coefficients of s below k follow from those of w below k."""
+    w, order = [first], len(u.low)
+    du = _weighted(u, np.arange(order, dtype=float))
+    for k in range(1, order):
+        w.append(_dot(du, slope(w), k).divided(k))
+    return _stacked(w)
+
+
+def _exp(u: Series) -> Series:
+    return _derived(u, u[0].exp(), lambda w: w)
+
+
+def _sin_cos(u: Series) -> tuple[Series, Series]:
+    s, c = [u[0].sin()], [u[0].cos()]
+    du = _weighted(u, np.arange(len(u.low), dtype=float))
+    for k in range(1, len(u.low)):
+        up, down = (_dot(du, w, k).divided(k) for w in (c, s))
+        s.append(up)
+        c.append(-down)
+    return _stacked(s), _stacked(c)
+
+
+def _tanh(u: Series) -> Series:
+    one = Interval.point(1.0, u.low.shape[1])
+
+    def slope(w: list[Interval]) -> list[Interval]:
+        square = _multiply(_stacked(w), _stacked(w))
+        return [one - square[0], *(-square[k] for k in range(1, len(w)))]
+
+    return _derived(u, u[0].tanh(), slope)
+
+
+def _gauss(u: Series, first: Interval, sign: float) -> Series:
+    bell = _multiply(_exp(-_multiply(u, u)), Interval.point(sign * 2 / np.sqrt(np.pi), u.low.shape[1], WIDTH)[None])
+    slope = [bell[k] for k in range(len(bell.low))]
+    return _derived(u, first, lambda w: slope)
+
+
+def _log(u: Series) -> Series:
+    inverse = _inverse(u)
+    slope = [inverse[k] for k in range(len(u.low))]
+    return _derived(u, u[0].log(), lambda w: slope)
+
+
+def _inverse(u: Series) -> Series:
+    w = [u[0].reciprocal()]
+    for k in range(1, len(u.low)):
+        w.append(-(_dot(u, w, k) * w[0]))
+    return _stacked(w)
+
+
+def _power(u: Series, exponent: sp.Expr) -> Series:
+    if exponent.is_Integer:
+        n = int(exponent)
+        if n < 0:
+            return _power(_inverse(u), sp.Integer(-n))
+        out, times, base = None, n, u
+        while times:
+            if times & 1:
+                out = base if out is None else _multiply(out, base)
+            times >>= 1
+            base = _multiply(base, base) if times else base
+        if n % 2 == 0:  # an even power is not negative
+            value = Interval(np.maximum(out.low[:1], 0.0), out.high[:1])
+            out = _joined(value, out[1:])
+        return out
+    a = float(exponent) if exponent.is_number else np.nan
+    if not exponent.is_number or sp.Rational(a) != exponent:
+        raise ValueError(f"the power {exponent} has no enclosure by intervals: expected a binary fraction")
+    w, inverse = [u[0].power(a)], u[0].reciprocal()
+    for k in range(1, len(u.low)):
+        j = np.arange(len(u.low))
+        w.append((_dot(_weighted(u, a * j - (k - j)), w, k) * inverse).divided(k))
+    return _stacked(w)
+
+
+def _full(u: Series, order: int) -> Series:
+    zeros = np.zeros((order - len(u.low), u.low.shape[1]))
+    return _joined(u, Interval(zeros, zeros)) if len(zeros) else u
+
+
+def _extreme(a: Series, b: Series, largest: bool) -> Series:
+    order = max(len(a.low), len(b.low))
+    a, b = _full(a, order), _full(b, order)
+    gap = a[0] - b[0] if largest else b[0] - a[0]
+    first, second = gap.low >= 0, gap.high <= 0
+    f = np.maximum if largest else np.minimum
+    value = Interval(f(a[0].low, b[0].low), f(a[0].high, b[0].high))
+    rest, unknown = a[1:].where(first, b[1:]), np.where(first | second, 0.0, np.nan)
+    return _joined(value[None], Interval(rest.low + unknown, rest.high + unknown))
+
+
+def _heaviside(u: Series) -> Series:
+    first, second = u[0].low > 0, u[0].high < 0
+    value = Interval(np.where(first, 1.0, 0.0), np.where(second, 0.0, 1.0))
+    unknown = np.broadcast_to(np.where(first | second, 0.0, np.nan), (len(u.low) - 1, len(first)))
+    return _joined(value[None], Interval(unknown, unknown))
+
+
+def _half(a: Series, b: Series) -> Series:
+    return total([a, b]).divided(2.0)
+
+
+_FUNCTIONS: dict[type, Callable[[Series], Series]] = {
+    sp.exp: _exp,
+    sp.sin: lambda u: _sin_cos(u)[0],
+    sp.cos: lambda u: _sin_cos(u)[1],
+    sp.tanh: _tanh,
+    sp.erf: lambda u: _gauss(u, u[0].erf(), 1.0),
+    sp.erfc: lambda u: _gauss(u, u[0].erfc(), -1.0),
+    sp.log: _log,
+    sp.Heaviside: _heaviside,
+    sp.sinh: lambda u: _half(_exp(u), -_exp(-u)),
+    sp.cosh: lambda u: _half(_exp(u), _exp(-u)),
+}
