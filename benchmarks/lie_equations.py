@@ -80,12 +80,16 @@ EQUATIONS: dict[str, tuple[Callable[[], System], int | None, int]] = {
     "telegraph": (
         lambda: _line(lambda u, x, t: u.diff(t, 2) + 2 * S("a") * u.diff(t) - S("c") ** 2 * u.diff(x, 2)), 4, 4,
     ),
-    "advection-diffusion": (lambda: _line(lambda u, x, t: u.diff(t) + S("a") * u.diff(x) - S("D") * u.diff(x, 2)), 6, 6),
+    "advection-diffusion": (
+        lambda: _line(lambda u, x, t: u.diff(t) + S("a") * u.diff(x) - S("D") * u.diff(x, 2)), 6, 6,
+    ),
     "Black-Scholes": (_black_scholes, 6, 6),
     "Ornstein-Uhlenbeck": (
         lambda: _line(lambda u, x, t: u.diff(t) - S("D") * u.diff(x, 2) - S("theta") * (x * u).diff(x)), 6, 6,
     ),
-    "free Schroedinger": (lambda: _pair(lambda u, v, x, t: (u.diff(t) + v.diff(x, 2) / 2, v.diff(t) - u.diff(x, 2) / 2)), 7, 7),
+    "free Schroedinger": (
+        lambda: _pair(lambda u, v, x, t: (u.diff(t) + v.diff(x, 2) / 2, v.diff(t) - u.diff(x, 2) / 2)), 7, 7,
+    ),
     "harmonic oscillator": (
         lambda: _pair(
             lambda u, v, x, t: (

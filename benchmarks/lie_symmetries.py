@@ -1,4 +1,4 @@
-"""Lie point symmetries found from the equations: the dimension against the known one, closed forms of the flows, time."""
+"""Lie point symmetries found from the equations: dimensions against known ones, closed flows, time."""
 
 import time
 

@@ -2,12 +2,12 @@
 
 import pytest
 import sympy as sp
+from lie_found import found
 
 import pinnkit as pk
 from benchmarks.lie_equations import EQUATIONS, system
 from pinnkit.cli import main
 from pinnkit.lie.prolongation import defects
-from pinnkit.lie.symmetry import Symmetries
 
 x, t = pk.coordinates("x t")
 u = pk.field("u", x, t)
@@ -15,21 +15,16 @@ U = sp.Symbol("u", real=True)
 a, k = sp.symbols("a k")
 
 
-@pytest.fixture(scope="module")
-def found() -> dict[str, Symmetries]:
-    return {name: pk.symmetries(*system(name)) for name in EQUATIONS}
-
-
 @pytest.mark.parametrize("name", EQUATIONS)
-def test_dimensions_are_those_of_the_literature(found: dict[str, Symmetries], name: str) -> None:
+def test_dimensions_are_those_of_the_literature(name: str) -> None:
     _, dimension, listed = EQUATIONS[name]
-    assert (found[name].known, len(found[name])) == (dimension, listed)
-    assert found[name].complete == (dimension is not None)
+    assert (found(name).known, len(found(name))) == (dimension, listed)
+    assert found(name).complete == (dimension is not None)
 
 
 @pytest.mark.parametrize("name", [name for name, (_, d, _) in EQUATIONS.items() if d is not None])
-def test_finite_algebras_are_closed(found: dict[str, Symmetries], name: str) -> None:
-    assert all(c is not None for c in found[name].table.values())
+def test_finite_algebras_are_closed(name: str) -> None:
+    assert all(c is not None for c in found(name).table.values())
 
 
 def _linear_defect(v: pk.Generator, equation: sp.Expr, field: sp.Expr) -> sp.Expr:
@@ -52,39 +47,39 @@ def _linear_defect(v: pk.Generator, equation: sp.Expr, field: sp.Expr) -> sp.Exp
 
 
 @pytest.mark.parametrize("name", ["heat 1D", "Klein-Gordon", "Ornstein-Uhlenbeck", "telegraph", "Airy (linear KdV)"])
-def test_characteristics_solve_linear_equations(found: dict[str, Symmetries], name: str) -> None:
+def test_characteristics_solve_linear_equations(name: str) -> None:
     (equation,), (field,) = system(name)
-    for v in found[name]:
+    for v in found(name):
         assert _linear_defect(v, sp.expand(equation.doit()), field) == 0
 
 
-def test_heat_by_its_names(found: dict[str, Symmetries]) -> None:
+def test_heat_by_its_names() -> None:
     alpha = sp.Symbol("alpha")
     by_hand = [
         ((1, 0), 0), ((0, 1), 0), ((x, 2 * t), 0), ((2 * alpha * t, 0), -x * U),
         ((4 * alpha * t * x, 4 * alpha * t**2), -(x**2 + 2 * alpha * t) * U), ((0, 0), U),
     ]  # fmt: skip
-    for v, (xi, phi) in zip(found["heat 1D"], by_hand, strict=True):
+    for v, (xi, phi) in zip(found("heat 1D"), by_hand, strict=True):
         assert all(sp.expand(p - q) == 0 for p, q in zip(v.components, (*xi, phi), strict=True))
 
 
-def test_commutators(found: dict[str, Symmetries]) -> None:
-    v = found["Burgers"]
+def test_commutators() -> None:
+    v = found("Burgers")
     assert v.table[0, 3] == {0: 1}  # [d_x, x d_x + 2 t d_t - u d_u] = d_x
     assert v.table[1, 2] == {0: 1}  # [d_t, t d_x + d_u] = d_x
-    coupled = found["coupled diffusion"]
+    coupled = found("coupled diffusion")
     rates = {sp.simplify(c) for (i, _), row in coupled.table.items() if i == 1 for c in row.values()}
     assert 2 * sp.sqrt(a * k) in rates  # [d_t, exp(2 sqrt(a k) t) ...]
 
 
-def test_families_of_fluids(found: dict[str, Symmetries]) -> None:
-    assert [str(v) for v in found["Navier-Stokes 2D"].families] == [
+def test_families_of_fluids() -> None:
+    assert [str(v) for v in found("Navier-Stokes 2D").families] == [
         "f(t) ∂_p",
         "f(t) ∂_x + f'(t) ∂_u - x*f''(t) ∂_p",
         "f(t) ∂_y + f'(t) ∂_v - y*f''(t) ∂_p",
     ]
-    assert "infinitely many" in str(found["Euler 2D"])
-    wave = found["wave 1D"]
+    assert "infinitely many" in str(found("Euler 2D"))
+    wave = found("wave 1D")
     assert len(wave.families) == 2 and all("f(" in str(v) for v in wave.families)
 
 
@@ -103,8 +98,8 @@ def test_a_wrong_generator_has_a_defect() -> None:
 
 
 def test_sources_are_left_out() -> None:
-    found = pk.symmetries(u.diff(t) - u.diff(x, 2) - sp.sin(x), u)
-    assert len(found) == 6 and any("sources" in note for note in found.notes)
+    free = pk.symmetries(u.diff(t) - u.diff(x, 2) - sp.sin(x), u)
+    assert len(free) == 6 and any("sources" in note for note in free.notes)
 
 
 def test_variable_coefficients_and_functions() -> None:

@@ -56,7 +56,8 @@ def reach(
         return most
     cells = []
     for low, high in bounds.values():
-        cuts = [low + (high - low) * k / PIECES for k in range(PIECES + 1)]
+        low, high = float(low), float(high)
+        cuts = [*(low + (high - low) * k / PIECES for k in range(PIECES)), high]
         cells.append([iv.mpf([a, b]) for a, b in zip(cuts, cuts[1:], strict=False)])
     boxes = [dict(zip(bounds, cell, strict=True)) for cell in product(*cells)]
 

@@ -115,7 +115,7 @@ def _inverse(back: Sequence[sp.Expr], u: Sequence[sp.Symbol]) -> list[sp.Expr] |
 def _inverted(factor: sp.Matrix) -> sp.Matrix:
     if factor.is_diagonal():
         return sp.diag(*(1 / e for e in factor.diagonal()))
-    return factor.inv().applyfunc(sp.simplify)
+    return factor.adjugate() / sp.simplify(factor.det())
 
 
 def _logarithms(v: Generator) -> tuple[Generator, dict[sp.Symbol, sp.Expr]]:
@@ -165,8 +165,8 @@ def _holds(f: Flow, digits: int = 40) -> bool:
     """The group law and dX/da = xi(X) at random points, to many digits."""
     v, rng = f.generator, random.Random(0)
     free = set().union(*(e.free_symbols for e in (*f.source, *f.value, *v.components))) - {f.parameter}
-    at = {s: sp.Rational(rng.randrange(300, 700), 1000) for s in sorted(free | set(v.base), key=str)}
-    a, b = sp.Rational(1, 17), sp.Rational(1, 23)
+    at = {s: sp.Float(str(rng.uniform(0.3, 0.7)), digits) for s in sorted(free | set(v.base), key=str)}
+    a, b = sp.Float("0.06", digits), sp.Float("0.04", digits)
     x, u = v.coordinates, v.fields
 
     def act(c: sp.Expr, point: dict) -> dict:  # the group on points: X(c, x), U(c, x, u)
@@ -176,8 +176,8 @@ def _holds(f: Flow, digits: int = 40) -> bool:
         return moved | {w: e.subs(there).evalf(digits) for w, e in zip(u, f.value, strict=True)}
 
     start = {z: at[z] for z in v.base}
-    once, twice, still = act(a + b, start), act(a, act(b, start)), act(sp.S.Zero, start)
-    h = sp.Rational(1, 10**10)
+    once, twice, still = act(a + b, start), act(a, act(b, start)), act(sp.Float(0, digits), start)
+    h = sp.Float(10, digits) ** -10
     ahead, behind = act(h, start), act(-h, start)
     speed = {z: e.subs(at).evalf(digits) for z, e in zip(v.base, v.components, strict=True)}
     small = sp.Float(10) ** -16

@@ -156,12 +156,16 @@ def similarity(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> 
     return [Seed("error function", (sp.erf(eta.xreplace(jets.constants)),), (), (kappa.xreplace(jets.constants) * t,))]
 
 
-def seeds(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef], degree: int = 4) -> list[Seed]:
+def seeds(
+    equations: sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef], degree: int = 4
+) -> list[Seed]:
     """Everything that this module finds for linear homogeneous equations, also in logarithms of coordinates.
 
     Raises:
         ValueError: equations that are not linear and homogeneous.
     """
+    equations = [equations] if isinstance(equations, sp.Basic) else list(equations)
+    fields = [fields] if isinstance(fields, sp.Basic) else list(fields)
     found = polynomials(equations, fields, degree)
     for kind in (separated, waves, profiles, similarity):
         found += kind(equations, fields)

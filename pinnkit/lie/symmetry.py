@@ -7,6 +7,7 @@ from itertools import product
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
+from sympy.polys.polyerrors import CoercionFailed
 
 from ..problem import Problem
 from ..value import as_expression
@@ -17,7 +18,7 @@ from .exponents import autonomous, rates
 from .families import concrete, families
 from .field import Field
 from .generator import Generator
-from .involution import count
+from .involution import Solutions, count
 from .jets import JetSpace
 from .logarithm import back, logarithmic
 from .prolongation import defects
@@ -147,21 +148,22 @@ def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmet
     if sources:
         equations = [sp.expand(e - e.subs(dict.fromkeys(fields, 0)).doit()) for e in equations]
     moved, moved_fields, logs = logarithmic(equations, fields)
-    found, families, system, known = _search(moved, moved_fields)
+    found, families, system, counted = _search(moved, moved_fields)
+    known = counted.dimension
     found = [back(v, logs) for v in found] if logs else found
     families = [back(v, logs) for v in families] if logs else families
     for v in found if logs else ():
         _verify(v, equations, fields)
     return Symmetries(
         tuple(equations), tuple(fields), tuple(found), tuple(families), system.linear, known,
-        tuple(_notes(system, sources, logs, known, len(found))),
+        tuple(_notes(system, counted, sources, logs, len(found))),
     )  # fmt: skip
 
 
 def _search(
     equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]
-) -> tuple[list[Generator], list[Generator], Determining, int | None]:
-    """Generators, families, the determining system, and the number of symmetries that it has."""
+) -> tuple[list[Generator], list[Generator], Determining, Solutions]:
+    """Generators, families, the determining system, and the count of its solutions."""
     jets = JetSpace(equations, fields)
     system = determining(jets, linear=jets.degree == 1)
     counted = count(system)
@@ -169,16 +171,16 @@ def _search(
         found, families = _infinite(system)
         for v in found + [concrete(v, f) for v in families for f in (lambda s: s**5, sp.exp)]:
             _verify(v, equations, fields)
-        return found, families, system, None
+        return found, families, system, counted
     own = {i: rates(system, counted, i) for i in range(len(system.base)) if autonomous(system, i)}
     change = swap((e for r in own.values() for e in r), jets.parameters)
     if change is not None:
-        found, families, _, known = _search([e.subs(change.parameter, change.value) for e in equations], fields)
-        return [v.subs({change.root: change.radical}) for v in found], families, system, known
+        found, families, _, counted = _search([e.subs(change.parameter, change.value) for e in equations], fields)
+        return [v.subs({change.root: change.radical}) for v in found], families, system, counted
     found = _finite(system, counted.dimension, own)
     for v in found:
         _verify(v, equations, fields)
-    return found, [], system, counted.dimension
+    return found, [], system, counted
 
 
 def _finite(system: Determining, dimension: int, own: dict[int, list[sp.Expr]]) -> list[Generator]:
@@ -186,7 +188,7 @@ def _finite(system: Determining, dimension: int, own: dict[int, list[sp.Expr]]) 
     irrational = {a for r in own.values() for e in r for a in e.atoms(sp.Pow) if a.is_number and a.is_irrational}
     imaginary = {sp.I} if any(e.has(sp.I) for r in own.values() for e in r) else set()
     field = Field(system.jets.parameters, sorted(irrational | imaginary, key=str))
-    factors = [Factor({i: field.element(r) for i, r in pair.items() if r != 0}, {}) for pair in _pairs(own)]
+    factors = [factor for pair in _pairs(own) if (factor := _factor(field, pair)) is not None]
     found, still = [Graded() for _ in factors], 0
     for degree in range(HIGHEST + 1):
         grown = [
@@ -200,6 +202,14 @@ def _finite(system: Determining, dimension: int, own: dict[int, list[sp.Expr]]) 
             break
     pairs = [(v, factor) for known, factor in zip(found, factors, strict=True) for v in known.basis]
     return _sorted([g for v, factor in pairs for g in generator(system, field, v, factor)])
+
+
+def _factor(field: Field, pair: dict[int, sp.Expr]) -> Factor | None:
+    """The exponential of these rates, or None where one of them is not in the field."""
+    try:
+        return Factor({i: field.element(r) for i, r in pair.items() if r != 0}, {})
+    except (ValueError, CoercionFailed):
+        return None
 
 
 def _pairs(own: dict[int, list[sp.Expr]]) -> list[dict[int, sp.Expr]]:
@@ -240,10 +250,13 @@ def _verify(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[Applied
         raise ArithmeticError(f"{v} was found, but its prolongation does not leave the equations invariant")
 
 
-def _notes(system: Determining, sources: bool, logs: dict, known: int | None, found: int) -> list[str]:
-    notes = []
+def _notes(system: Determining, counted: Solutions, sources: bool, logs: dict, found: int) -> list[str]:
+    notes, known = [], counted.dimension
     if system.linear:
         notes.append("and the superposition of solutions, which every linear equation has")
+    if counted.functions is not None:
+        k, j = counted.functions
+        notes.append(f"the whole algebra depends on {_plural(k, 'arbitrary function')} of {_plural(j, 'variable')}")
     if sources:
         notes.append("of the homogeneous equation: the sources are left out")
     if system.jets.parameters:
@@ -253,3 +266,7 @@ def _notes(system: Determining, sources: bool, logs: dict, known: int | None, fo
     if known is not None and found < known:
         notes.append(f"{known - found} more exist, but not as polynomials times exponentials")
     return notes
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,160 @@
+"""Flows: the group law, solutions moved to solutions, domains, numerical flows."""
+
+import random
+
+import pytest
+import sympy as sp
+import torch
+from lie_found import found
+
+import pinnkit as pk
+from benchmarks.lie_equations import system
+from pinnkit.lie.enclosure import enclose
+
+LINEAR = [
+    "heat 1D", "heat 2D", "wave 1D", "Laplace 2D", "Helmholtz 2D", "Klein-Gordon", "Airy (linear KdV)",
+    "Euler-Bernoulli beam", "telegraph", "advection-diffusion", "Black-Scholes", "Ornstein-Uhlenbeck",
+    "free Schroedinger",
+]  # fmt: skip
+LINEAR += [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("heat 3D", "wave 2D", "Laplace 3D", "coupled diffusion")
+]
+x, t = pk.coordinates("x t")
+u = pk.field("u", x, t)
+alpha = sp.Symbol("alpha")
+
+
+def residual(equations: list, solution: dict, seed: int) -> float:
+    """max |sum of terms| / sum |terms| at two random points, with 40 digits."""
+    dice, worst = random.Random(seed), 0.0
+    for e in equations:
+        terms = [term.subs(solution).doit() for term in sp.Add.make_args(sp.expand(e.doit()))]
+        free = sorted(set().union(*(term.free_symbols for term in terms)), key=str)
+        for _ in range(2):
+            at = {s: sp.Float(str(dice.uniform(0.2, 0.9)), 40) for s in free}  # Rational powers would be exact
+            values = [term.subs(at).evalf(40) for term in terms]
+            size = sum(abs(v) for v in values)
+            worst = max(worst, float(abs(sum(values)) / size) if size else 0.0)
+    return worst
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_flows_move_solutions_to_solutions(name: str) -> None:
+    equations, fields = system(name)
+    start = [s for s in pk.seeds(equations, fields, degree=2) if not s.name.startswith("poly")] or pk.seeds(
+        equations, fields, degree=2
+    )
+    moved = 0
+    for v in found(name):
+        f = pk.flow(v)
+        if f is None:
+            continue
+        seed = start[moved % len(start)]
+        moved += 1
+        solution = dict(zip(fields, f(seed.solution, sp.Float("0.14", 40)), strict=True))
+        assert residual(equations, solution, moved) < 1e-30, (v, seed)
+    assert moved >= 3
+
+
+@pytest.mark.parametrize("name", ["wave 2D", "Fisher-KPP", "KdV", "porous medium u^m", "Liouville", "Euler 2D"])
+def test_flows_have_closed_forms(name: str) -> None:
+    generators = [v for v in found(name) if v.fibred]
+    assert generators and all(pk.flow(v) is not None for v in generators[-4:])
+
+
+def test_burgers_solutions_move() -> None:
+    equations, fields = system("Burgers")
+    (field,), nu = fields, sp.Symbol("nu")
+    X, T = field.args
+    front = 1 - sp.tanh((X - T) / (2 * nu))  # travels with speed 1
+    assert residual(equations, {field: front}, 0) < 1e-30
+    for k, v in enumerate(found("Burgers")):
+        (moved,) = pk.flow(v)([front], sp.Float("0.2", 40))
+        assert residual(equations, {field: moved}, k) < 1e-30
+
+
+def test_group_law_in_double_precision() -> None:
+    for v in pk.symmetries(u.diff(t) - u.diff(x, 2), u):
+        f = pk.flow(v)
+        start = [sp.exp(-x / 3 + t / 9)]
+        once, twice = f(start, 0.5)[0], f(f(start, 0.2), 0.3)[0]
+        for at in ({x: 0.3, t: 0.1}, {x: -0.7, t: 0.4}):
+            a, b = float(once.subs(at)), float(twice.subs(at))
+            assert abs(a - b) <= 1e-12 * abs(a)
+
+
+def test_projective_flow_makes_the_heat_kernel() -> None:
+    v = found("heat 1D")[4]
+    f = pk.flow(v)
+    a = f.parameter
+    h = 1 + 4 * alpha * a * t
+    (moved,) = f([sp.S.One])
+    expected = sp.exp(-a * x**2 / h) / sp.sqrt(h)
+    at = {x: 0.3, t: 0.2, a: 0.7, alpha: 1.1}
+    assert abs(float((moved - expected).subs(at))) < 1e-15
+    low, high = f.subs({alpha: 1}).interval({x: (0, 1), t: (0, sp.Rational(1, 10))})
+    assert high == 1e6 and -2.5 < low < -2.49
+    with pytest.raises(ValueError, match="give its value"):
+        f.interval({x: (0, 1), t: (0, 1)})
+
+
+def test_enclosures_enclose() -> None:
+    from mpmath import iv
+
+    e = sp.exp(-x * t) * sp.sin(x) + sp.sqrt(1 + x**2) / (2 + t) - sp.cosh(t) + sp.pi
+    box = {x: iv.mpf([0.2, 0.4]), t: iv.mpf([-0.1, 0.3])}
+    whole = enclose(e, box)
+    dice = random.Random(1)
+    for _ in range(50):
+        value = float(e.subs({x: dice.uniform(0.2, 0.4), t: dice.uniform(-0.1, 0.3)}))
+        assert whole.a <= value <= whole.b
+    with pytest.raises(ValueError, match="interval arithmetic"):
+        enclose(sp.erf(x), box)
+
+
+def test_numerical_flows_agree_with_closed_ones() -> None:
+    X = torch.rand(9, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+    def start(X: torch.Tensor) -> torch.Tensor:
+        return torch.exp(-X[:, :1] + X[:, 1:])
+
+    for v in found("heat 1D"):
+        closed = pk.flow(v).subs({alpha: 1})
+        exact = pk.Exact({u: closed([sp.exp(-x + t)], sp.Rational(3, 10))[0]})
+        numerical = pk.NumericalFlow(v, {alpha: 1.0}, steps=2)
+        assert torch.allclose(numerical(start, 0.3)(X), exact(X), rtol=1e-12, atol=1e-13)
+        there = numerical(numerical(start, 0.1), 0.2)(X)
+        assert torch.allclose(there, numerical(start, 0.3)(X), rtol=1e-12, atol=1e-13)
+
+
+def test_numerical_flows_keep_solutions_and_have_derivatives() -> None:
+    open_ = [v for v in found("harmonic oscillator") if pk.flow(v) is None]
+    assert len(open_) == 2  # their trajectories need tan and its powers
+    flow = pk.NumericalFlow(open_[0], steps=1)
+
+    def ground(X: torch.Tensor) -> torch.Tensor:  # exp(-x^2/2 - i t/2)
+        size = torch.exp(-(X[..., 0] ** 2) / 2)
+        return torch.stack([size * torch.cos(X[..., 1] / 2), -size * torch.sin(X[..., 1] / 2)], -1)
+
+    def field(point: torch.Tensor) -> torch.Tensor:
+        return flow(lambda X: ground(X), 0.2)(point[None])[0]
+
+    for point in torch.rand(1, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)):
+        first = torch.func.jacfwd(field)(point)
+        second = torch.func.jacfwd(torch.func.jacfwd(field))(point)[:, 0, 0]
+        value = field(point)
+        (p, q), (p_t, q_t), (p_xx, q_xx) = value, first[:, 1], second
+        assert abs(p_t + q_xx / 2 - point[0] ** 2 * q / 2) < 1e-12
+        assert abs(q_t - p_xx / 2 + point[0] ** 2 * p / 2) < 1e-12
+
+
+def test_what_has_no_group_of_functions_is_refused() -> None:
+    hodograph = [v for v in found("Hamilton-Jacobi") if not v.fibred]
+    assert hodograph
+    with pytest.raises(ValueError, match="values of the fields"):
+        pk.flow(hodograph[0])
+    with pytest.raises(ValueError, match="values of the fields"):
+        pk.NumericalFlow(hodograph[0])
+    v = found("heat 1D")[3]
+    with pytest.raises(ValueError, match="needs a value for alpha"):
+        pk.NumericalFlow(v)
