@@ -323,8 +323,9 @@ def describe(found: dict, n: int, repeats: int) -> str:
     about = (
         f"Medians of {repeats} interleaved repeats in float64 (the explicit Hessian: one); Burgers 2-32-32-32-1, "
         "trained, and Kovasznay's Navier-Stokes flow 2-64-64-64-64-3, three residuals. Before they are timed all ways "
-        f"gave the same numbers to {gap:.0e}. Opponents score a slice of {SLICES['captum']} (captum), {SLICES['vmap']} (vmap) and "
-        f"{SLICES['jvp']} (jvp) candidates, extrapolated linearly. Of Kovasznay's Jacobian captum runs one residual, "
+        f"gave the same numbers to {gap:.0e}. Opponents score a slice of {SLICES['captum']} (captum), "
+        f"{SLICES['vmap']} (vmap) and {SLICES['jvp']} (jvp) candidates, extrapolated linearly. "
+        "Of Kovasznay's Jacobian captum runs one residual, "
         "times three; it refuses parameters that a residual does not need (the output bias in continuity), so its rows "
         "were helped by adding 0 times every parameter. No case of the candidates or of the curvature needed help."
     )
