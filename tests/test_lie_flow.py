@@ -6,6 +6,7 @@ import pytest
 import sympy as sp
 import torch
 from lie_found import found
+from lie_residual import residual
 
 import pinnkit as pk
 from benchmarks.lie_equations import system
@@ -22,20 +23,6 @@ LINEAR += [
 x, t = pk.coordinates("x t")
 u = pk.field("u", x, t)
 alpha = sp.Symbol("alpha")
-
-
-def residual(equations: list, solution: dict, seed: int) -> float:
-    """max |sum of terms| / sum |terms| at two random points, with 40 digits."""
-    dice, worst = random.Random(seed), 0.0
-    for e in equations:
-        terms = [term.subs(solution).doit() for term in sp.Add.make_args(sp.expand(e.doit()))]
-        free = sorted(set().union(*(term.free_symbols for term in terms)), key=str)
-        for _ in range(2):
-            at = {s: sp.Float(str(dice.uniform(0.2, 0.9)), 40) for s in free}  # Rational powers would be exact
-            values = [term.subs(at).evalf(40) for term in terms]
-            size = sum(abs(v) for v in values)
-            worst = max(worst, float(abs(sum(values)) / size) if size else 0.0)
-    return worst
 
 
 @pytest.mark.parametrize("name", LINEAR)

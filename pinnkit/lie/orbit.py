@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -37,7 +38,7 @@ class Orbit:
     solution: tuple[sp.Expr, ...]
     parameters: tuple[sp.Symbol, ...] = ()
     domain: tuple[sp.Expr, ...] = ()
-    flows: tuple[Generator, ...] = ()
+    flows: tuple[Flow, ...] = ()  # in the order in which they act; theirs are the last parameters
 
     @property
     def coordinates(self) -> tuple[sp.Symbol, ...]:
@@ -51,9 +52,23 @@ class Orbit:
         source = dict(zip(by.generator.coordinates, own.source, strict=True))
         domain = tuple(d.subs(source, simultaneous=True) for d in self.domain)
         return replace(
-            self, solution=own(self.solution), parameters=(*self.parameters, symbol), flows=(*self.flows, by.generator),
+            self, solution=own(self.solution), parameters=(*self.parameters, symbol), flows=(*self.flows, by),
             domain=tuple(dict.fromkeys((*own.domain, *domain))), name=f"{self.name}, moved by {by.generator}",
         )  # fmt: skip
+
+    def ranges(self, bounds: Mapping[sp.Symbol, tuple[float, float]]) -> list[tuple[float, float]]:
+        """Where to look for the parameters on a box: a heuristic for sampling, to be used with `defined`.
+
+        Wave numbers up to 20 half-waves, widths from a fiftieth of the box, all angles, translations by its size,
+        other flows as far as they are defined on it and at most 1e4.
+        """
+        size = max(high - low for low, high in bounds.values())
+        named = {"width": (size / 50, size), "angle": (-math.pi, math.pi)}
+        own = [named.get(s.name, (0.0, 20 * math.pi / size)) for s in self.parameters]
+        first = len(own) - len(self.flows)
+        for k, f in enumerate(self.flows):
+            own[first + k] = _range(f, bounds)
+        return own
 
     def put(self, e: sp.Expr) -> sp.Expr:
         """An expression in the fields and their derivatives, on the solutions."""
@@ -216,6 +231,15 @@ def _orbit(s: Seed, problem: Problem) -> Orbit:
 def _exists(orbit: Orbit) -> bool:
     """Whether no condition is false whatever the parameters."""
     return not any(d.is_number and d <= 0 for d in orbit.domain)
+
+
+def _range(f: Flow, bounds: Mapping[sp.Symbol, tuple[float, float]]) -> tuple[float, float]:
+    if _translation(f.generator):
+        sizes = [abs(float(e)) for e in f.generator.xi]
+        spans = [high - low for low, high in (bounds[x] for x in f.generator.coordinates)]
+        reach = max(span / size for span, size in zip(spans, sizes, strict=True) if size)
+        return -reach, reach
+    return f.interval(bounds, most=1e4) if f.domain else (-10.0, 10.0)
 
 
 def _translation(v: Generator) -> bool:
