@@ -25,10 +25,11 @@ FORMAT, VERSION = "pinnkit-error-map", 1
 MOST = 1500  # columns of the least-squares problem: of more parameters a random part spans the corrections
 FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
 CANDIDATES, CHOOSE, CHECK = 20_000, 3000, 12_000  # points: to draw from, to choose the damping on, to judge on
+NODES = 10_000  # of the solution's grid, over which the error is averaged, at most
 ENOUGH = 0.02  # doubt at which no more rows are drawn; at once if a tenth of it
 TRUST, DOUBTFUL = 0.2, 0.5  # doubts up to which the estimate is trusted, and doubtful
 COVER = 4.0  # times the doubt: half the width of the interval; benchmarks/error_map.py counts how often it holds
-OFF = 100.0  # loss on fresh points over that on the training points, from which a wrong basin is feared
+OFF = 10.0  # mean |residual| on fresh points over that on the training points, from which a wrong basin is feared
 BENT = 0.3  # share of the residual left that linearising missed, from which the problem is linearised anew
 
 
@@ -36,10 +37,11 @@ BENT = 0.3  # share of the residual left that linearising missed, from which the
 class ErrorMap:
     """The predicted error e = -J_u delta of a solution u, and the corrected solution u - e; theta stays as it is.
 
-    By field: ``relative_l2`` estimates |u - u*| / |u*|, and ``interval`` brackets it, unless it is not to be trusted.
-    ``explained`` is the share of the mean |residual| on fresh points that the corrected solution has lost, its
-    nonlinear part included. ``doubt`` is the largest of: the share left, the change of e as the damping moves by a
-    factor of 100 either way, the share of the residual that is rounding. ``damping`` belongs to the ``rows`` used.
+    By field: ``relative_l2`` estimates |u - u*| / |u*| over the solution's grid, and ``interval`` brackets it, unless
+    it is not to be trusted. ``explained`` is the share of the mean |residual| on fresh points that the corrected
+    solution has lost, its nonlinear part included. ``doubt`` is the largest of: the share left, the change of e as the
+    damping moves by a factor of 100 either way, the share of the residual that is rounding. ``damping`` belongs to the
+    ``rows`` used.
     """
 
     solution: Solution
@@ -192,8 +194,16 @@ class _Search:
         self.keys = space.model.keys
         self.choose, self.check = self._fresh(CHOOSE), self._fresh(CHECK)
         self.start = self._mean(self.check, self.zero)
-        self.X = self.problem.domain.sample(2048, seed=next(self._seeds)).to(space.theta)
+        self.X = self._nodes()
         self.columns = self._columns()
+
+    def _nodes(self) -> Tensor:
+        """Nodes of the solution's grid, on which its true error is measured where there is a reference."""
+        axes, u, _ = self.space.solution.on_grid()
+        X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
+        X = X[torch.isfinite(u).all(-1).reshape(-1)]
+        order = torch.randperm(len(X), generator=torch.Generator().manual_seed(next(self._seeds)))
+        return X[order[:NODES]].to(self.zero)
 
     def _columns(self) -> Tensor:
         """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""
@@ -336,8 +346,8 @@ class _Search:
             return f"not to be trusted because {ratio:.1f} rows for every parameter are too few: give more points n"
         if doubt <= TRUST:
             return "trust"
-        space, trained = self.space, self.space.solution.points.to(torch.float64, self.zero.device)
-        off = space.loss(self.check) / max(space.loss(trained), 1e-300)
+        trained = self.space.solution.points.to(torch.float64, self.zero.device)
+        off = self.start / max(self._mean(trained, self.zero), 1e-300)
         opening = "doubtful because" if doubt <= DOUBTFUL and off < OFF else "not to be trusted because"
         if noise >= fit.doubt:
             return f"{opening} {noise:.0%} of the residual is rounding: double precision gives no more"
@@ -347,5 +357,5 @@ class _Search:
             share = f"{max(0.0, 1 - fit.left):.0%}"
             text = f"{opening} no small change of the model removes more than {share} of its residual"
         if off >= OFF:
-            return f"{text}; the loss off the training points is {off:.0e} times that on them, as in a wrong basin"
+            return f"{text}; the residual off the training points is {off:.0e} times that on them, as in a wrong basin"
         return text + ("; the error is too large to be linear" if fit.bent > BENT else "")

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from .condition import PointSet, Residual
-from .points import Points
 from .readout import Readout
 from .residual import Model, Stack
 from .solution import Solution
@@ -56,10 +55,6 @@ class TangentSpace:
         """The residuals of the function u + J_u d, shape (M,)."""
         stack, at = self.stack(points, d)
         return stack.values(at)
-
-    def loss(self, points: Mapping[str, PointSet]) -> float:
-        """The loss of u at points."""
-        return float(self.model.stack(Points(points), self.solution.weights).losses(self.theta).sum())
 
 
 class _Moved(Stack):
