@@ -8,6 +8,7 @@ s - (c l + d) is solved by e^{d t} F(x + c t) for every F.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import sympy as sp
@@ -174,7 +175,8 @@ class Local:
         found = []
         for n, (p, q) in enumerate(integrals(LAYERS)):
             scale = sp.Float(2**n * math.gamma(n / 2 + 1), 17)  # 1 / i^n erfc(0)
-            psi = scale * time ** sp.Rational(n, 2) * (_horner(p, z) * sp.erfc(z) + _horner(q, z) * sp.exp(-(z**2)))
+            bell = 2 / sp.sqrt(sp.pi) * sp.exp(-(z**2))
+            psi = scale * time ** sp.Rational(n, 2) * (_horner(p, z) * sp.erfc(z) + _horner(q, z) * bell)
             found += self._at_ends(n, psi, [e for e in (0, 1) if n % 2 == (self.wall.ends[e].sign == 1)])
         return found
 
@@ -261,16 +263,16 @@ def _characteristics(op: Operator) -> list[tuple[sp.Expr, sp.Expr]] | None:
     return found
 
 
-def integrals(count: int) -> list[tuple[list[float], list[float]]]:
-    """Coefficients (p, q), lowest first, of i^n erfc(z) = p(z) erfc(z) + q(z) e^{-z^2} for n = 0, 1, ...
+def integrals(count: int) -> list[tuple[list[Fraction], list[Fraction]]]:
+    """Coefficients (p, q), lowest first, of i^n erfc(z) = p(z) erfc(z) + q(z) 2 e^{-z^2} / sqrt(pi) for n = 0, 1, ...
 
     2n i^n erfc = i^{n-2} erfc - 2z i^{n-1} erfc (Abramowitz, Stegun, 7.2.5).
     """
-    found = [([0.0], [2 / math.sqrt(math.pi)]), ([1.0], [0.0])]
+    found = [([Fraction(0)], [Fraction(1)]), ([Fraction(1)], [Fraction(0)])]
     for n in range(1, count):
         pair = []
         for before, last in zip(found[-2], found[-1], strict=True):
-            new = [0.0] * max(len(before), len(last) + 1)
+            new = [Fraction(0)] * max(len(before), len(last) + 1)
             for k, v in enumerate(before):
                 new[k] += v / (2 * n)
             for k, v in enumerate(last):
@@ -280,8 +282,8 @@ def integrals(count: int) -> list[tuple[list[float], list[float]]]:
     return found[1:]
 
 
-def _horner(coefficients: Sequence[float], z: sp.Expr) -> sp.Expr:
+def _horner(coefficients: Sequence[Fraction], z: sp.Expr) -> sp.Expr:
     out = sp.S.Zero
     for c in reversed(coefficients):
-        out = out * z + sp.Float(c, 17)
+        out = out * z + sp.Rational(c.numerator, c.denominator)
     return out

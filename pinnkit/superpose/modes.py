@@ -16,6 +16,7 @@ from .operator import Operator
 from .walls import Wall
 
 GROWTH = 30.0  # the largest exponent of a growing mode: beyond it the problem is ill-posed
+FAST = 500.0  # half-waves in time of a mode that does not satisfy the walls' conditions, at most
 EXTENSION = 1.6  # of the interval on which a function without eigenfunctions is periodic (Fourier extension)
 
 
@@ -158,7 +159,8 @@ def extended(op: Operator, box: Box, count: int) -> tuple[Family, np.ndarray]:
     pairs = []
     for j in range(1, count + 1):
         wave = np.array([1j * math.pi * j / (EXTENSION * L)])
-        pairs += [(tuple(wave), complex(s)) for s in op.rates(wave) if s.real * T < GROWTH]
+        rates = [complex(s) for s in op.rates(wave) if s.real * T < GROWTH and abs(s.imag) * T < math.pi * FAST]
+        pairs += [(tuple(wave), s) for s in rates]
     return travelling(op, box, pairs)
 
 

@@ -17,7 +17,7 @@ ORDER = 16  # Gauss points in a panel
 DEPTH = 14  # bisections of a panel at most
 SMOOTH = 1e-13  # of the last Legendre coefficients of resolved data, relative to the largest value
 GRADING = 12  # bisections towards the initial time, where solutions vary like sqrt(t)
-MANY = 20_000  # points of one set at most, where data have several dimensions
+MANY = 5_000  # points of one set at most, where data have several dimensions
 
 Data = Callable[[np.ndarray], np.ndarray]  # positions (m,) -> values (rows, m)
 

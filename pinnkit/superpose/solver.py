@@ -29,6 +29,7 @@ from .rows import Rows, rows
 from .walls import Wall, walls
 
 MODES = {1: 200, 2: 400, 3: 500}  # separated solutions by the number of space dimensions
+WAVES = 1000.0  # half-waves in time that the points on the walls resolve, at most
 DEGREE = {1: 8, 2: 4, 3: 3}  # of polynomial solutions
 OSCILLATIONS = 24  # frequencies of forced solutions, where the walls' data are not 0
 
@@ -217,7 +218,8 @@ def _waves(op: Operator, sides: Sequence[Wall], box: Box, modes: int) -> dict[st
         found[box.time] = float(OSCILLATIONS)
         if op.constant:
             fastest = op.rates(np.array([1j * math.pi * per / w.length for w in sides]))
-            found[box.time] += float(np.abs(fastest.imag).max() * np.ptp(box.bounds[:, op.time]) / math.pi)
+            waves = float(np.abs(fastest.imag).max() * np.ptp(box.bounds[:, op.time]) / math.pi)
+            found[box.time] += min(waves, WAVES)  # faster modes satisfy the walls' conditions by themselves
     return found
 
 
