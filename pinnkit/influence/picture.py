@@ -98,7 +98,8 @@ def plot_term_fractions(found: Indicators, ax: Axes | None = None, bins: int = 2
     ax.stackplot(edges, heights / heights.sum(0), labels=list(parts), colors=COLOURS[: len(parts)], alpha=0.85, lw=0)
     ax.set(xlabel=found.along, ylabel="share of influence", xlim=edges[[0, -1]], ylim=(0, 1))
     ax.set_title(f"influence on {found.field} by loss term")
-    ax.legend(fontsize="small", loc="lower left", framealpha=0.9)
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(handles[::-1], labels[::-1], fontsize="small", loc="lower left", framealpha=0.9)
     return ax
 
 
@@ -115,9 +116,9 @@ def plot_indicator(solution: Solution, found: Indicators, what: str = "direction
         ax.plot(*where, values.cpu(), ".", color=BLUE)
         ax.set_ylabel(what)
     else:
-        drawn = ax.scatter(*where, c=values.cpu(), s=16, vmin=0, vmax=1, cmap=SEQUENTIAL, linewidths=0, rasterized=True)
+        drawn = ax.scatter(*where, c=values.cpu(), s=16, cmap=SEQUENTIAL, linewidths=0, rasterized=True)
         _bar(ax, drawn)
-    ax.set_title(f"{what} of the influence on {found.field}: mean {float(values.nanmean()):.2g}")
+    ax.set_title(f"influence on {found.field}:\n{what}, mean {float(values.nanmean()):.2g}")
     return ax
 
 
