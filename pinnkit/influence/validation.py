@@ -125,7 +125,9 @@ class Validation:
             for method in trial.predicted:
                 error = trial.relative_error(method)
                 text = "(no scale)" if math.isnan(error) else f"{error:.2g}"
-                lines.append(f"  {method:<{wide - 2}}  {trial.correlation(method):>16.3f}  {text:>14}")
+                rho = trial.correlation(method)
+                order = "(too few)" if math.isnan(rho) else f"{rho:.3f}"
+                lines.append(f"  {method:<{wide - 2}}  {order:>16}  {text:>14}")
             lines.append(self._worst(trial))
         if self.planted is not None:
             lines += ["", f"{self.planted.what:<{wide}}  {'AUC':>16}"]
@@ -164,6 +166,8 @@ class Validation:
 
 
 READING = (
+    "training again minimises the loss without the points, tilted so that with them the solution is the minimum, plus",
+    "  damping |theta - solution|^2 with the curvature's damping: what is compared are trainings that stay near it.",
     "rank correlation: 1 where a method puts removals in the order of what they really change (Spearman, the mean over",
     "  functionals; of groups it is the linear datamodelling score); 0 is what chance gives.",
     "relative error: |predicted - actual| / |actual| over the removals; 0.05 is five per cent, 1 is as good as no",
