@@ -43,10 +43,17 @@ def _pair(equations: Callable) -> System:
     return list(equations(u, v, x, t)), [u, v]
 
 
-def _helmholtz() -> System:
+def _plane(equation: Callable) -> System:
+    """An equation for u(x, y)."""
     x, y = pk.coordinates("x y")
     u = pk.field("u", x, y)
-    return [u.diff(x, 2) + u.diff(y, 2) + S("k") ** 2 * u], [u]
+    return [equation(u, x, y)], [u]
+
+
+def _kadomtsev() -> System:
+    x, y, t = pk.coordinates("x y t")
+    u = pk.field("u", x, y, t)
+    return [(u.diff(t) + 6 * u * u.diff(x) + u.diff(x, 3)).diff(x) + 3 * u.diff(y, 2)], [u]
 
 
 def _black_scholes() -> System:
@@ -73,7 +80,7 @@ EQUATIONS: dict[str, tuple[Callable[[], System], int | None, int]] = {
     "wave 2D": (lambda: _wave(2), 11, 11),
     "wave 3D": (lambda: _wave(3), 16, 16),
     "Laplace 3D": (lambda: _laplace(3), 11, 11),
-    "Helmholtz 2D": (_helmholtz, 4, 4),
+    "Helmholtz 2D": (lambda: _plane(lambda u, x, y: u.diff(x, 2) + u.diff(y, 2) + S("k") ** 2 * u), 4, 4),
     "Klein-Gordon": (lambda: _line(lambda u, x, t: u.diff(t, 2) - u.diff(x, 2) + S("m") ** 2 * u), 4, 4),
     "Airy (linear KdV)": (lambda: _line(lambda u, x, t: u.diff(t) + u.diff(x, 3)), 4, 4),
     "Euler-Bernoulli beam": (lambda: _line(lambda u, x, t: u.diff(t, 2) + S("alpha") * u.diff(x, 4)), 4, 4),
@@ -111,6 +118,21 @@ EQUATIONS: dict[str, tuple[Callable[[], System], int | None, int]] = {
     "porous medium u^m": (lambda: _line(lambda u, x, t: u.diff(t) - (u ** S("m") * u.diff(x)).diff(x)), 4, 4),
     "sine-Gordon": (lambda: _line(lambda u, x, t: u.diff(x, t) - sp.sin(u)), 3, 3),
     "Hamilton-Jacobi": (lambda: _line(lambda u, x, t: u.diff(t) + u.diff(x) ** 2 / 2), 10, 10),
+    "Monge-Ampere": (lambda: _plane(lambda u, x, y: u.diff(x, 2) * u.diff(y, 2) - u.diff(x, y) ** 2), 15, 15),
+    "minimal surface": (
+        lambda: _plane(
+            lambda u, x, y: (1 + u.diff(y) ** 2) * u.diff(x, 2) - 2 * u.diff(x) * u.diff(y) * u.diff(x, y)
+            + (1 + u.diff(x) ** 2) * u.diff(y, 2)
+        ), 7, 7,
+    ),
+    "eikonal 2D": (lambda: _plane(lambda u, x, y: u.diff(x) ** 2 + u.diff(y) ** 2 - 1), 10, 10),
+    "nonlinear Schroedinger": (
+        lambda: _pair(
+            lambda u, v, x, t: (
+                u.diff(t) + v.diff(x, 2) + 2 * (u**2 + v**2) * v, v.diff(t) - u.diff(x, 2) - 2 * (u**2 + v**2) * u,
+            )
+        ), 5, 5,
+    ),
     "potential Burgers": (lambda: _line(lambda u, x, t: u.diff(t) - u.diff(x, 2) - u.diff(x) ** 2), None, 6),
     "Liouville": (lambda: _line(lambda u, x, t: u.diff(x, t) - sp.exp(u)), None, 6),
     "wave 1D": (lambda: _wave(1), None, 7),
@@ -120,6 +142,7 @@ EQUATIONS: dict[str, tuple[Callable[[], System], int | None, int]] = {
         lambda: _pair(lambda h, u, x, t: (h.diff(t) + (h * u).diff(x), u.diff(t) + u * u.diff(x) + S("g") * h.diff(x))),
         None, 6,
     ),
+    "Kadomtsev-Petviashvili": (_kadomtsev, None, 9),
     "Euler 2D": (lambda: _flow(0), None, 13),
     "Navier-Stokes 2D": (lambda: _flow(S("nu")), None, 12),
 }  # fmt: skip

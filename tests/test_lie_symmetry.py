@@ -79,6 +79,7 @@ def test_families_of_fluids() -> None:
         "f(t) ∂_y + f'(t) ∂_v - y*f''(t) ∂_p",
     ]
     assert "infinitely many" in str(found("Euler 2D"))
+    assert len(found("Kadomtsev-Petviashvili").families) == 3
     wave = found("wave 1D")
     assert len(wave.families) == 2 and all("f(" in str(v) for v in wave.families)
 

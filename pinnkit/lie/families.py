@@ -13,21 +13,29 @@ from .generator import Generator
 from .vectors import ARBITRARY, generator
 
 DERIVATIVES = 3  # of the arbitrary function that may occur
-DEGREE = 1  # of the polynomials beside it
 
 
-def families(system: Determining, field: Field) -> list[Generator]:
-    """Generators sum z^a f^(k)(s) that are symmetries for every function f, for s a coordinate or a direction."""
-    found = []
-    for slope in _directions(system, field):
-        factor = Factor({}, slope)
-        echelon = Echelon(lambda term: (term[2], sum(term[1]), term), "exact")
-        for k in range(DERIVATIVES + 1):
-            for v in solutions(system, field, DEGREE, factor, k):
-                if echelon.add(v):
-                    found += generator(system, field, v, factor)
-                    for more in range(1, DERIVATIVES + 1):  # f' for f is nothing new
-                        echelon.add({(f, powers, j + more): c for (f, powers, j), c in v.items()})
+def families(system: Determining, field: Field, wanted: int | None = None) -> list[Generator]:
+    """Generators sum z^a f^(k)(s) that are symmetries for every function f, for s a coordinate or a direction.
+
+    Polynomials of degree 1 beside f, and of degree 2 where fewer than the ``wanted`` number were found.
+    """
+    found = [v for slope in _directions(system, field) for v in _along(system, field, slope, 1)]
+    if wanted is not None and len(found) < wanted:
+        found = [v for slope in _directions(system, field) for v in _along(system, field, slope, 2)]
+    return found
+
+
+def _along(system: Determining, field: Field, slope: Mapping[int, Any], degree: int) -> list[Generator]:
+    """Those with a function of one variable s."""
+    found, factor = [], Factor({}, slope)
+    echelon = Echelon(lambda term: (term[2], sum(term[1]), term), "exact")
+    for k in range(DERIVATIVES + 1):
+        for v in solutions(system, field, degree, factor, k):
+            if echelon.add(v):
+                found += generator(system, field, v, factor)
+                for more in range(1, DERIVATIVES + 1):  # f' for f is nothing new
+                    echelon.add({(f, powers, j + more): c for (f, powers, j), c in v.items()})
     return found
 
 

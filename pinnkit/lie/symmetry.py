@@ -168,7 +168,7 @@ def _search(
     system = determining(jets, linear=jets.degree == 1)
     counted = count(system)
     if counted.dimension is None:
-        found, families = _infinite(system)
+        found, families = _infinite(system, counted)
         for v in found + [concrete(v, f) for v in families for f in (lambda s: s**5, sp.exp)]:
             _verify(v, equations, fields)
         return found, families, system, counted
@@ -222,14 +222,15 @@ def _pairs(own: dict[int, list[sp.Expr]]) -> list[dict[int, sp.Expr]]:
     return kept
 
 
-def _infinite(system: Determining) -> tuple[list[Generator], list[Generator]]:
+def _infinite(system: Determining, counted: Solutions) -> tuple[list[Generator], list[Generator]]:
     """Polynomials up to the degree at which they stay the same, else up to degree 2; families."""
     field = Field(system.jets.parameters)
     found = Graded()
     for degree in (0, 1, 2):
         found.add(solutions(system, field, degree))
     plain = _sorted([g for v in found.basis for g in generator(system, field, v, PLAIN)])
-    return plain, families(system, field)
+    functions, variables = counted.functions or (None, None)
+    return plain, families(system, field, functions if variables == 1 else None)
 
 
 def _sorted(found: list[Generator]) -> list[Generator]:
@@ -254,6 +255,8 @@ def _notes(system: Determining, counted: Solutions, sources: bool, logs: dict, f
     notes, known = [], counted.dimension
     if system.linear:
         notes.append("and the superposition of solutions, which every linear equation has")
+        if len(system.jets.fields) > 1 or system.jets.order < 2:  # else the equation allows no others (Bluman 1990)
+            notes.append("among those with coordinates that move alone, and fields that move linearly")
     if counted.functions is not None:
         k, j = counted.functions
         notes.append(f"the whole algebra depends on {_plural(k, 'arbitrary function')} of {_plural(j, 'variable')}")
