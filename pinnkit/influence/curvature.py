@@ -249,6 +249,7 @@ def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Cur
         factor = again(lam)
     if lam > base.damping:
         notes += (_raised(base.damping, lam),)
+        base = replace(base, rule=f"{base.rule}, raised")
     freedom = base._path.freedom(lam)
     return replace(
         base, kind=f"exact Hessian (conjugate gradients on {base.kind})", factor=newton, damping=lam, freedom=freedom,
@@ -265,6 +266,7 @@ def _explicit(stack: Stack, theta: Tensor, base: Curvature) -> Curvature:
     if lowest + lam <= 0.1 * lam:  # the smallest damping with a minimum, with room to spare
         lam = max(10 * base.damping, -2 * lowest)
         notes += (f"the Hessian's smallest eigenvalue is {lowest:.1e}", _raised(base.damping, lam))
+        base = replace(base, rule=f"{base.rule}, raised")
     freedom = float((s / (s + lam)).sum())
     return replace(
         base, kind="exact Hessian (explicit)", factor=Spectral(s, V, lam), damping=lam, freedom=freedom,
