@@ -270,10 +270,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=RUNS, help="the folder of the runs' files")
     parser.add_argument("--only-read", action="store_true", help="print the tables of what is there")
     given = parser.parse_args()
-    protocol = Protocol() if given.published else Protocol(6, 100, 150, hidden="20,20,20")
+    protocol = Protocol() if given.published else Protocol(10, 200, 200, hidden="20,20,20")
     settings = {k: getattr(given, k) for k in ("cycles", "adam", "lbfgs", "candidates", "hidden")}
     protocol = replace(protocol, **{k: v for k, v in settings.items() if v is not None})
-    seeds = range(1, 1 + (given.seeds or (10 if given.published else 3)))
+    seeds = range(1, 1 + (given.seeds or (10 if given.published else 5)))
     jobs = jobs_of(given.problems, given.modes, seeds)
     torch.set_num_threads(1)
     if not given.only_read:
