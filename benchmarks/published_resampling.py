@@ -1,4 +1,4 @@
-"""The published comparison of scores for resampling (arXiv 2506.16443): 5 problems, add and replace, beside ours.
+"""The published comparison of scores for resampling (arXiv 2506.16443): 5 problems, 7 scores, add and replace.
 
 ``python -m benchmarks.published_resampling [--jobs 2]`` runs a reduced protocol, ``--published`` the whole of it
 (days); what is there is not run again, one HDF5 file a run, and the tables are printed beside the published ones.
@@ -241,7 +241,8 @@ def describe(found: Mapping[Job, Mapping[str, float]], problems: Sequence[str], 
                 for name in problems:
                     ours = [e[what] for (n, m, w, _), e in found.items() if (n, m, w) == (name, at, way)]
                     theirs = published(mode, what, way, name)
-                    cells.append(f"{spread(ours) if ours else '-'} / {f'{theirs[0]:.1e}' if theirs else '-'}")
+                    beside = "{:.1e} ± {:.1e}".format(*theirs) if theirs else "-"
+                    cells.append(f"{spread(ours) if ours else '-'} / {beside}")
                 lines.append([way, *cells])
             parts.append(f"**{mode}, {long}** (here / published):\n\n{table(['', *problems], lines)}")
     costs = []
