@@ -25,7 +25,7 @@ FORMAT, VERSION = "pinnkit-error-map", 1
 MOST = 1500  # columns of the least-squares problem: of more parameters a random part spans the corrections
 FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
 CANDIDATES, CHOOSE, CHECK = 20_000, 3000, 12_000  # points: to draw from, to choose the damping on, to judge on
-NODES = 10_000  # of the solution's grid, over which the error is averaged, at most
+NODES = 4000  # of the solution's grid, on which the effect of the damping is seen, at most
 ENOUGH = 0.02  # doubt at which no more rows are drawn; at once if a tenth of it
 TRUST, DOUBTFUL = 0.2, 0.5  # doubts up to which the estimate is trusted, and doubtful
 COVER = 4.0  # times the doubt: half the width of the interval; benchmarks/error_map.py counts how often it holds
@@ -173,7 +173,6 @@ class _Fit:
     left: float  # mean |residual| of the corrected solution over that of the solution
     bent: float  # share of the square of what is left that linearising missed
     spread: Tensor  # (fields,) relative change of e as the damping moves
-    size: Tensor  # (fields,) |e| / |u - e|
 
     @property
     def moves(self) -> float:
@@ -194,16 +193,16 @@ class _Search:
         self.keys = space.model.keys
         self.choose, self.check = self._fresh(CHOOSE), self._fresh(CHECK)
         self.start = self._mean(self.check, self.zero)
-        self.X = self._nodes()
+        self.nodes, self.X = self._nodes()
         self.columns = self._columns()
 
-    def _nodes(self) -> Tensor:
-        """Nodes of the solution's grid, on which its true error is measured where there is a reference."""
+    def _nodes(self) -> tuple[Tensor, Tensor]:
+        """Nodes of the solution's grid, on which its true error is measured where there is a reference; and some."""
         axes, u, _ = self.space.solution.on_grid()
         X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
         X = X[torch.isfinite(u).all(-1).reshape(-1)]
         order = torch.randperm(len(X), generator=torch.Generator().manual_seed(next(self._seeds)))
-        return X[order[:NODES]].to(self.zero)
+        return X.to(self.zero), X[order[:NODES]].to(self.zero)
 
     def _columns(self) -> Tensor:
         """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""
@@ -308,17 +307,18 @@ class _Search:
         r0, slope = stack.values_and_jvp(at, delta - base)
         r, a = self.space.residual(self.check, delta), stack.row_weights
         bent = float((a * (r - r0 - slope).square()).sum() / (a * r * r).sum().clamp_min(1e-300))
-        u, moved = self.space.fields(self.X, delta)
+        moved = self.space.fields(self.X, delta)[1]
         norm = moved.norm(dim=0).clamp_min(1e-300)
         spread = torch.stack([(self.space.fields(self.X, d)[1] - moved).norm(dim=0) / norm for d in others]).amax(0)
-        size = norm / (u + moved).norm(dim=0).clamp_min(1e-300)
-        return _Fit(delta, damping, self._total(stack, r) / max(self.start, 1e-300), bent, spread, size)
+        return _Fit(delta, damping, self._total(stack, r) / max(self.start, 1e-300), bent, spread)
 
     def _map(self, fit: _Fit, rows: int, seconds: float) -> ErrorMap:
         noise = self._noise()
         doubts = fit.spread.clamp_min(max(fit.left, noise)).tolist()
         relative, interval = {}, {}
-        for name, e, doubt in zip(self.problem.field_names, fit.size.tolist(), doubts, strict=True):
+        u, moved = self.space.fields(self.nodes, fit.delta)
+        size = moved.norm(dim=0) / (u + moved).norm(dim=0).clamp_min(1e-300)
+        for name, e, doubt in zip(self.problem.field_names, size.tolist(), doubts, strict=True):
             relative[name] = e * math.hypot(1, doubt)  # what is not explained is added, as if it weighed on u alike
             interval[name] = (e * max(0.0, 1 - COVER * doubt), e * (1 + COVER * doubt))
         notes, K, P = (), len(self.columns), len(self.zero)
