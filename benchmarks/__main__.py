@@ -5,7 +5,7 @@ import sys
 
 from .common import ROOT, environment
 
-NAMES = ("import_time", "memory", "loss_gradient", "burgers_race", "influence_speed")
+NAMES = ("import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries")
 LONG = ("accuracy", "influence_validation")  # long: only when they are named
 
 

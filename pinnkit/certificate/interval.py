@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf, erfc
 
 SLACK = 2.0**-48
 UNIT = 2.0**-52
@@ -115,10 +114,14 @@ class Interval:
 
     def erf(self) -> Interval:
         """erf x."""
+        from scipy.special import erf  # slow to import
+
         return self.rising(erf)
 
     def erfc(self) -> Interval:
         """erfc x."""
+        from scipy.special import erfc
+
         found = -(self.rising(lambda v: -erfc(v)))
         return Interval(np.maximum(found.low, 0.0), found.high)
 

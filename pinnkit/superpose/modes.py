@@ -7,7 +7,6 @@ from fractions import Fraction
 
 import numpy as np
 import sympy as sp
-from scipy.optimize import brentq
 
 from pinnkit.domain import Box
 
@@ -69,6 +68,8 @@ def _centre(op: Operator, wall: Wall) -> float | None:
 
 def _waves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]]:
     """The first (k, p) for which e^{m x} cos(k x - p), x from the lower face, satisfies the homogeneous conditions."""
+    from scipy.optimize import brentq  # slow to import
+
     L = wall.length
     if wall.periodic:
         pairs = [(2 * math.pi * n / L, p) for n in range((count + 1) // 2 + 1) for p in (0.0, math.pi / 2)]
