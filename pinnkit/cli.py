@@ -113,7 +113,7 @@ def solve(
         str, typer.Option(metavar="pinn|lie", help="A network, or a superposition of exact solutions.")
     ] = "pinn",
     tolerance: Annotated[
-        float | None, typer.Option(min=0, metavar="T", help="Of the data's misfit, for --solver lie; 1e-8 unless given.")
+        float | None, typer.Option(min=0, metavar="T", help="The data's misfit, for --solver lie; 1e-8 unless given.")
     ] = None,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,

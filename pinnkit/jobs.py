@@ -58,6 +58,22 @@ def started(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
     )  # fmt: skip
 
 
+def superposed(wish: Wish, tolerance: float | None, *, file: Path, progress: bool, resume: bool) -> Solution:
+    """A superposition of exact solutions, written to a file; ValueError for settings that it does not have."""
+    from .superpose.solver import solve_lie
+
+    networks = ("network", "points", "resample", "every", "stages", "device", "dtype")
+    given = [name for name in networks if getattr(wish, name) not in (None, ())] + ["resume"] * resume
+    if given:
+        raise ValueError(f"--{given[0]} is for networks: a superposition (--solver lie) does without, leave it out")
+    settings = {} if tolerance is None else {"tolerance": tolerance}
+    solution = solve_lie(
+        wish.problem(), seed=wish.seed or 0, time_limit=wish.time_limit, progress=progress, **settings
+    )  # fmt: skip
+    runfile.save(solution, file)
+    return solution
+
+
 def resumed(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
     """The run in a file, gone on with; ValueError where the file holds another one than was asked for."""
     head = runfile.header(checkpoint)

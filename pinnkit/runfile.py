@@ -77,6 +77,7 @@ def _run_tree(solution: Solution) -> dict[str, Any]:
         "problem": _problem_tree(solution.problem),
         "network": Json(encode(solution.network)),
         "hard": Json(solution.model.hard),
+        "satisfied": Json(sorted(solution.model.satisfied)),
         "theta": solution.theta,
         "device": str(solution.theta.device),
         "points": _sets_tree(solution.points),
@@ -178,7 +179,7 @@ def _solution(
         network = decode(tree["network"])
         if missing(network):
             raise ValueError(f"{path} does not hold {missing(network)[0]}: give network=... to pinnkit.load")
-    model = Model(problem, network, tree["hard"])
+    model = Model(problem, network, tree["hard"], frozenset(tree.get("satisfied", ())))
     if tuple(tree["theta"].shape) != (model.count,):
         raise ValueError(
             f"{path} holds {tree['theta'].numel()} parameters, this network and problem have {model.count}"

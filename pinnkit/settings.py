@@ -10,6 +10,7 @@ from .network import MLP, Fourier, Harmonics, ModifiedMLP, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
 from .scores import SCORES
+from .superpose.network import Superposition, superposition
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ KNOWN: dict[str, Callable[..., Any]] = STAGES | {
         Unsaved,
         *map(type, SCORES.values()),
     )  # fmt: skip
-}  # what a file may name; a new network, resampler or score joins here
+} | {"Superposition": superposition}  # what a file may name; a new network, resampler or score joins here
 
 
 def encode(value: Any) -> Any:
@@ -51,6 +52,8 @@ def encode(value: Any) -> Any:
         return [encode(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
+    if isinstance(value, Superposition):
+        return {"class": "Superposition"} | encode(value.to_json())
     if is_dataclass(value) and KNOWN.get(type(value).__name__) is type(value):
         settings = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
         return {"class": type(value).__name__} | settings

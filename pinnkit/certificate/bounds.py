@@ -14,9 +14,12 @@ Heat equation u_t = alpha Laplace u with Dirichlet data:
       |r|_{L2(Q)}: decay of the part with zero walls, the maximum principle for the rest, Duhamel.
 
 Wave equation u_tt = c^2 Laplace u with Dirichlet data, w = c sqrt(lambda), m(s) = min(s, 1 / w):
-  W2  |e(t)|_{L2} <= |e0| + m(T) |e1| + sum_i sqrt(2 c (1 + c T / L_i)) |g_i| + sqrt(int_0^T m^2) |r|_{L2(Q)} for all
-      t <= T: modes and Duhamel; the walls by transposition with the multiplier 2 x_i / L_i - 1. In one dimension
-      the walls' part is also <= sqrt(c N) (|g_low| + |g_high|), N = ceil(c T / L), by images.
+  W2  |e(t)|_{L2} <= |e0| + m(t) |e1| + G(t) + sqrt(int_0^t m^2) |r|_{L2(Q)}: modes and Duhamel, and for the walls
+      G(t) = min(sum_i sqrt(c (1 + 2 c t / L_i)) |g_i|, c sqrt(K sum_i |g_i|^2 / L_i)), K = |L| / c + (d + 1) / w + 2 t,
+      by transposition: a backward solution p with p(t) = 0 and energy E has, by the multipliers (2 x_i / L_i - 1) p_i,
+      c^2 |p_i|^2 on the faces of i = 2 / L_i int (p_t^2 - c^2 |grad p|^2 + 2 c^2 p_i^2) + 2 int p_t m_i p_i at 0,
+      where int p_t^2 <= E (t + 1 / 2 w) (equipartition). In one dimension also G <= sqrt(c N) (|g_low| + |g_high|),
+      N = ceil(c t / L), by images. The L2(Q) norm follows by Minkowski's inequality term by term in time.
   W3  |e| <= |e0| + m |e1| + N (|g_low| + |g_high|) + (int_0^T m) |r| in the maximum norm and one dimension, with
       m(s) = min(s, L / 2 c): d'Alembert's formula for the odd extension.
 """
@@ -155,23 +158,44 @@ def _heat(s: Setting, e: Misfits) -> tuple[Bound, ...]:
 
 def _wave(s: Setting, e: Misfits) -> tuple[Bound, ...]:
     c, T, slowest = s.coefficient, s.duration, 1 / (s.coefficient * math.sqrt(s.eigenvalue))
-    pairs = list(zip(s.sides, e.walls, strict=True))
-    walls = sum(math.sqrt(2 * c * (1 + c * T / L)) * math.hypot(n.l2, m.l2) for L, (n, m) in pairs)
-    L, (low, high) = pairs[0]
-    N = math.ceil(c * T / L * (1 - 1e-12))
-    if len(pairs) == 1:
-        walls = min(walls, math.sqrt(c * N) * (low.l2 + high.l2))
-    value = e.initial.l2 + min(T, slowest) * e.rate.l2 + walls
-    value += math.sqrt(_integral_of_square(T, slowest)) * e.residual.l2
+    walls = [math.hypot(n.l2, m.l2) for n, m in e.walls]
+    one = [(L, n, m) for L, (n, m) in zip(s.sides, e.walls, strict=True)] if len(s.sides) == 1 else []
+    by_time = [sum(math.sqrt(c * (1 + 2 * c * T / L)) * g for L, g in zip(s.sides, walls, strict=True))]
+    over_all = [sum(math.sqrt(c * (T + c * T * T / L)) * g for L, g in zip(s.sides, walls, strict=True))]
+    K, total = (
+        math.hypot(*s.sides) / c + (len(walls) + 1) * slowest,
+        math.hypot(*(g / math.sqrt(L) for L, g in zip(s.sides, walls, strict=True))),
+    )
+    by_time.append(c * math.sqrt(K + 2 * T) * total)
+    over_all.append(c * math.sqrt(K * T + T * T) * total)
+    for L, low, high in one:
+        N = _crossings(c * T / L)
+        by_time.append(math.sqrt(c * N) * (low.l2 + high.l2))
+        over_all.append(math.sqrt(L * _integral_of_crossings(c * T / L)) * (low.l2 + high.l2))
+    moving = _integral_of_square(T, slowest)
+    value = e.initial.l2 + min(T, slowest) * e.rate.l2 + min(by_time) + math.sqrt(moving) * e.residual.l2
+    mean = math.sqrt(T) * e.initial.l2 + math.sqrt(moving) * e.rate.l2 + min(over_all)
+    how = "modes, transposition and Duhamel"
     found = [
-        Bound("L2(t)", value, "modes, transposition and Duhamel"),
-        Bound("L2(Q)", math.sqrt(T) * value, "modes, transposition and Duhamel"),
+        Bound("L2(t)", value, how),
+        Bound("L2(Q)", mean + _integral(T, slowest) * e.residual.l2, how),
     ]
-    if len(pairs) == 1:
-        m = L / (2 * c)
+    for L, low, high in one:
+        m, N = L / (2 * c), _crossings(c * T / L)
         sup = e.initial.sup + min(T, m) * e.rate.sup + N * (low.sup + high.sup)
         found.append(Bound("sup", sup + _integral(T, m) * e.residual.sup, "d'Alembert's formula with images"))
     return tuple(found)
+
+
+def _crossings(q: float) -> int:
+    """ceil(q), for q = c T / L."""
+    return max(1, math.ceil(q * (1 - 1e-12)))
+
+
+def _integral_of_crossings(q: float) -> float:
+    """int_0^q ceil(s) ds."""
+    n = math.floor(q)
+    return n * (n + 1) / 2 + (q - n) * (n + 1)
 
 
 def _rellich(L: float) -> float:
@@ -189,8 +213,10 @@ def _integral_of_square(T: float, m: float) -> float:
 
 
 def weights(problem: Problem) -> dict[str, float]:
-    """Weights of the conditions' mean squares, so that twice (wave: as often as there are conditions) their loss is at
-    least the square of the bound of the L2(Q) norm of the error; empty where no theorem applies."""
+    """Weights of the conditions' mean squares, so that each is the square of its term in the bound of the L2(Q) norm.
+
+    The bound is then at most sqrt(number of terms * loss). Empty where no theorem applies.
+    """
     try:
         s = setting(problem)
     except ValueError:
@@ -202,13 +228,16 @@ def weights(problem: Problem) -> dict[str, float]:
     for c in problem.conditions:
         if isinstance(c, Initial):
             slowest = 1 / (s.coefficient * math.sqrt(s.eigenvalue))
-            factor = T if s.kind == "wave" else -math.expm1(-2 * rate * T) / (2 * rate)
-            found[c.name] = s.volume * factor * (min(T, slowest) ** 2 if c.order else 1.0)
+            if s.kind == "heat":
+                factor = -math.expm1(-2 * rate * T) / (2 * rate)
+            else:
+                factor = _integral_of_square(T, slowest) if c.order else T
+            found[c.name] = s.volume * factor
             continue
         on = [lengths[f.rsplit("_", 1)[0]] for f in faces(problem, c)]
         if s.kind == "heat":
             factor = max(_rellich(L) for L in on)
         else:
-            factor = max(2 * s.coefficient * (1 + s.coefficient * T / L) for L in on) * T
+            factor = max(s.coefficient * T * (1 + s.coefficient * T / L) for L in on)
         found[c.name] = factor * box.measure(c.on)
     return found

@@ -26,7 +26,7 @@ from .enclosure import norms
 if TYPE_CHECKING:
     from rich.table import Table
 
-POINTS = 200_000  # at which a misfit is looked at, at most
+POINTS = 100_000  # at which a misfit is looked at, at most
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
 ROUNDING = 64  # units in the last place by which evaluated values may be wrong
 MEANING = {
@@ -138,11 +138,13 @@ def _sampled(solution: Solution, s: Setting) -> tuple[Misfits, str]:
     counts, rounding = [], ROUNDING * torch.finfo(solution.theta.dtype).eps * _size(solution)
 
     def norm(residual: Residual, fixed: dict[str, float]) -> Norm:
-        X, weights = _points(solution, fixed)
+        X, weights, shape = _points(solution, fixed)
         counts.append(len(X))
         readout = solution.model.readout([residual])
         r = solution._rows(readout, PointSet(X.to(solution.theta)))[0].double().cpu().abs() + rounding
-        return Norm(float(r.max()), float((weights * r * r).sum().sqrt()))
+        grid = r.numpy().reshape(shape)
+        between = sum(float(np.abs(np.diff(grid, 2, axis)).max()) / 4 for axis in range(grid.ndim))
+        return Norm(float(r.max()) + between, float((weights * r * r).sum().sqrt()))
 
     start = box.bounds[0, box.names.index(box.time)]
     by_order = {order: norm(r, {box.time: start}) for order, r in initial.items()}
@@ -166,8 +168,8 @@ def _size(solution: Solution) -> float:
     return float((basis[0].abs().T @ solution.theta.abs()).max())
 
 
-def _points(solution: Solution, fixed: dict[str, float]) -> tuple[Tensor, Tensor]:
-    """Gauss points and weights on the part of the box where some coordinates are fixed."""
+def _points(solution: Solution, fixed: dict[str, float]) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Gauss points, the ends and weights on the part of the box where some coordinates are fixed; the grid's shape."""
     box = solution.problem.domain
     free = [i for i, n in enumerate(box.names) if n not in fixed]
     per = max(2, min(250, int(POINTS ** (1 / len(free)) / 16)))
@@ -179,14 +181,15 @@ def _points(solution: Solution, fixed: dict[str, float]) -> tuple[Tensor, Tensor
         X[:, box.names.index(name)] = value
     for i, mesh in zip(free, meshes, strict=True):
         X[:, i] = mesh.ravel()
-    return torch.as_tensor(X), torch.as_tensor(weights)
+    return torch.as_tensor(X), torch.as_tensor(weights), tuple(len(x) for x, _ in axes)
 
 
 def _graded(low: float, high: float, count: int, time: bool) -> tuple[np.ndarray, np.ndarray]:
     """Panels that grow away from the ends, where misfits have their layers."""
     s = np.linspace(0, 1, count + 1)
     s = s**2 if time else (1 - np.cos(math.pi * s)) / 2
-    return panels(low + (high - low) * s)
+    x, w = panels(low + (high - low) * s)
+    return np.concatenate([[low], x, [high]]), np.concatenate([[0.0], w, [0.0]])
 
 
 def _enclosed(solution: Solution, s: Setting) -> tuple[Misfits, str]:

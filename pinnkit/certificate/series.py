@@ -195,6 +195,11 @@ def _heaviside(u: Series) -> Series:
     return _joined(value[None], Interval(unknown, unknown))
 
 
+def _nothing(u: Series) -> Series:
+    """A derivative of a jump: 0 almost everywhere, and our jumps start in corners, outside the open interval."""
+    return Interval.point(0.0, u.low.shape[1])[None]
+
+
 def _half(a: Series, b: Series) -> Series:
     return total([a, b]).divided(2.0)
 
@@ -208,6 +213,7 @@ _FUNCTIONS: dict[type, Callable[[Series], Series]] = {
     sp.erfc: lambda u: _gauss(u, u[0].erfc(), -1.0),
     sp.log: _log,
     sp.Heaviside: _heaviside,
+    sp.DiracDelta: _nothing,
     sp.sinh: lambda u: _half(_exp(u), -_exp(-u)),
     sp.cosh: lambda u: _half(_exp(u), _exp(-u)),
 }

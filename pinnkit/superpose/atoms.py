@@ -189,8 +189,9 @@ class Local:
             speed = abs(float(c))
             ahead = sp.Float(speed, 17) * self.s - self.x
             for n in range(LAYERS):
-                power = (ahead / sp.Float(speed * self.duration, 17)) ** n
-                cut = power.xreplace({ahead: sp.Max(ahead, 0)}) if n else sp.Heaviside(ahead)
+                scale = sp.Float((speed * self.duration) ** n, 17)
+                power = ahead**n / scale
+                cut = sp.Max(ahead, 0) ** n / scale if n else sp.Heaviside(ahead)
                 before = sp.S.One if self.symmetric else sp.exp(sp.Float(float(d), 17) * self.s)
                 found += self._at_ends(n, before * cut, [0 if c < 0 else 1], before * power)
         return found

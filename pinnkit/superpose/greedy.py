@@ -15,6 +15,7 @@ SPAN = 1e-13  # the square of the same, where squares are subtracted
 TOP = 6  # candidates of a family that are refined before the choice
 STALL = 0.5  # greedy choice ends when that many of the misfit remain after PATIENCE choices
 PATIENCE = 3
+CLEAR = 0.01  # misfit, relative to the data, with which one family has shown that it suits them
 TRIAL = 6  # coefficients after which the most promising families are chosen
 BATCH = 8  # columns of the dictionary that are chosen at once beside families
 
@@ -124,10 +125,15 @@ def from_families(search: Search, most: int, start: Choice) -> Choice:
     found = []
     for wanted in trials:
         found.append((_grow(search, few, start, wanted, len(wanted) == len(alone)), wanted))
-        if found[-1][0].misfit <= search.goal or search.late:
+        least = min(choice.misfit for choice, _ in found)
+        if least <= search.goal or search.late or (len(found) >= len(alone) and least < CLEAR * _norm(search)):
             break
     choice, wanted = min(found, key=lambda pair: pair[0].misfit)
     return _grow(search, most, choice, wanted, len(wanted) == len(alone))
+
+
+def _norm(search: Search) -> float:
+    return float(np.linalg.norm(search.target))
 
 
 def _grow(search: Search, most: int, choice: Choice, wanted: Sequence[int], mixed: bool) -> Choice:
@@ -280,7 +286,7 @@ def prune(search: Search, choice: Choice, allowed: float) -> Choice:
         return choice
     Q, R = np.linalg.qr(F)
     y = Q.T @ search.target
-    beyond = max(float(search.target @ search.target - y @ y), 0.0)
+    beyond = float(np.square(search.target - Q @ y).sum())
     kept = np.arange(F.shape[1])
     while len(kept) > 1:
         solved = fit(R[:, kept], y)

@@ -1,6 +1,6 @@
 """A linear homogeneous equation as an operator: its coefficients, its symbol p(k, s), and what p says of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,7 +76,7 @@ class Operator:
     def misfit(self, phi: sp.Expr, values: Mapping[sp.Symbol, tuple[float, float]], seed: int = 0) -> float:
         """max |A phi| / sum of its |terms| at random places and values of other symbols, in 40 digits."""
         call = sp.lambdify((*self.coordinates, *values), phi, "mpmath")
-        weight = {J: sp.lambdify(self.coordinates, c, "mpmath") for J, c in self.coefficients.items()}
+        weight = {J: self._weight(c) for J, c in self.coefficients.items()}
         draw, worst = np.random.default_rng(seed), 0.0
         with mpmath.workdps(DIGITS):
             for _ in range(PLACES):
@@ -86,6 +86,11 @@ class Operator:
                 size = sum(abs(v) for v in parts)
                 worst = max(worst, float(abs(sum(parts)) / size) if size else 0.0)
         return worst
+
+    def _weight(self, c: sp.Expr) -> Callable[..., mpmath.mpf]:
+        if c.free_symbols:
+            return sp.lambdify(self.coordinates, c, "mpmath")
+        return lambda *_: mpmath.mpf(c.p) / c.q if c.is_Rational else mpmath.mpmathify(c.evalf(DIGITS))
 
 
 def operator(problem: Problem) -> Operator:

@@ -88,6 +88,8 @@ def norms(problem: Problem) -> dict[str, float]:
     found = {}
     for condition in problem.conditions:
         for r in condition.residuals(box):
+            if r.key == "pde":
+                continue
             if r.key == "initial":
                 size = math.prod(extent[name] for name in box.space)
                 size *= extent[box.time] ** (2 * getattr(condition, "order", 0))
