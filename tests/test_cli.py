@@ -185,7 +185,7 @@ def test_resume_with_other_settings_is_refused(call: Call, words: list[str], sen
         (["solve", "burgers", "--stages", "ssbroyden:3:scaled=7"], "expected true or false, got '7'"),
         (
             ["solve", "burgers", "--resample", "foo"],
-            "--resample foo: choose among uniform, rad, rar-d, rar-g, r3, none",
+            "--resample foo: choose among uniform, rad, rar-d, rar-g, r3, influence",
         ),
         (["solve", "burgers", "--resample", "none", "--every", "5"], "nothing is resampled"),
         (["solve", "burgers", "--points", "foo=3"], "burgers has no point set 'foo': its sets are pde"),
