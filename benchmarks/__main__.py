@@ -6,7 +6,7 @@ import sys
 from .common import ROOT, environment
 
 NAMES = ("import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries")
-LONG = ("accuracy", "influence_validation")  # long: only when they are named
+LONG = ("accuracy", "error_map", "influence_validation", "published_resampling", "resampling")  # long: only when they are named
 
 
 def main(arguments: list[str]) -> int:
