@@ -10,6 +10,7 @@ from .network import MLP, Fourier, Harmonics, ModifiedMLP, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
 from .scores import SCORES
+from .superpose.cole_hopf import ColeHopf, cole_hopf
 from .superpose.network import Superposition, superposition
 
 
@@ -24,22 +25,27 @@ class Unsaved:
         raise ValueError(f"{self.name} is not one of pinnkit's own, so the file does not hold it")
 
 
-KNOWN: dict[str, Callable[..., Any]] = STAGES | {
-    thing.__name__: thing
-    for thing in (
-        MLP,
-        ModifiedMLP,
-        Scaled,
-        Fourier,
-        Harmonics,
-        Resample,
-        R3,
-        residual_score,
-        uniform_score,
-        Unsaved,
-        *map(type, SCORES.values()),
-    )  # fmt: skip
-} | {"Superposition": superposition}  # what a file may name; a new network, resampler or score joins here
+KNOWN: dict[str, Callable[..., Any]] = (
+    STAGES
+    | {
+        thing.__name__: thing
+        for thing in (
+            MLP,
+            ModifiedMLP,
+            Scaled,
+            Fourier,
+            Harmonics,
+            Resample,
+            R3,
+            residual_score,
+            uniform_score,
+            Unsaved,
+            *map(type, SCORES.values()),
+        )  # fmt: skip
+    }
+    | {"Superposition": superposition, "ColeHopf": cole_hopf}
+)
+# What a file may name; a new network, resampler or score joins here
 
 
 def encode(value: Any) -> Any:
@@ -52,8 +58,8 @@ def encode(value: Any) -> Any:
         return [encode(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
-    if isinstance(value, Superposition):
-        return {"class": "Superposition"} | encode(value.to_json())
+    if isinstance(value, (Superposition, ColeHopf)):
+        return {"class": type(value).__name__} | encode(value.to_json())
     if is_dataclass(value) and KNOWN.get(type(value).__name__) is type(value):
         settings = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
         return {"class": type(value).__name__} | settings

@@ -133,6 +133,53 @@ def test_families_of_ones_own_join_and_are_verified():
         pk.solve_lie(problem, families=[wrong])
 
 
+def test_a_fokker_planck_equation_takes_orbits_of_its_own_symmetries():
+    e = sp.exp(-(x**2) / 2) * (1 + x * sp.exp(-t))
+    walls = [pk.Dirichlet(u, e.subs(x, k), on=f"x_{n}") for k, n in ((-2, "min"), (2, "max"))]
+    box = pk.Box(x=(-2, 2), t=(0, 1))
+    equation = u_t - u_xx - sp.diff(x * u, x)
+    problem = pk.Problem("p", u, equation, box, [pk.Initial(u, e.subs(t, 0)), *walls], reference=pk.Exact({u: e}))
+    solution = pk.solve_lie(problem, tolerance=1e-3, most=30, pool=60)
+    assert solution.errors()["u"]["relative_l2"] < 1e-3
+    assert "moved by" in str(solution.network) or "separated" in str(solution.network)
+
+
+def test_burgers_through_the_map_of_cole_and_hopf(tmp_path):
+    solution = pk.solve_lie(pk.problem("burgers"))
+    assert solution.errors()["u"]["relative_l2"] < 1e-9
+    X = solution.problem.domain.sample(4, seed=1)
+    u_, ux, ut, uxx = solution.jet(X, "u u_x u_t u_xx")
+    nu = solution.problem.parameters["nu"]
+    assert float((ut + u_ * ux - nu * uxx).abs().max()) < 1e-8
+    pk.save(solution, tmp_path / "run.h5")
+    assert torch.equal(pk.load(tmp_path / "run.h5")(X), solution(X))
+    wall = pk.Dirichlet(u, 1, on="x_max")
+    problem = heat(pk.Initial(u, sp.sin(x)), pk.Dirichlet(u, 0, on="x_min"), wall, equation=u_t + u * u_x - u_xx)
+    with pytest.raises(ValueError, match="u = 0 at both ends"):
+        pk.solve_lie(problem)
+    with pytest.raises(ValueError, match="need 115 kernels"):
+        pk.solve_lie(pk.problem("burgers"), most=20)
+
+
+def test_from_the_shell(tmp_path, capsys):
+    from pinnkit.cli import main
+
+    run = str(tmp_path / "run.h5")
+    for arguments in (
+        ["solve", "heat", "--set", "initial=sine", "--solver", "lie", "--out", run, "--quiet"],
+        ["certify", run, "--enclosed"],
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 0
+    said = capsys.readouterr().out
+    assert "superposition of 1 separated" in said and "maximum principle" in said and "rigorous" in said
+    for wrong in (["--solver", "magic"], ["--tolerance", "1e-3"], ["--solver", "lie", "--network", "8,8"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["solve", "heat", "--out", str(tmp_path / "other.h5"), *wrong])
+        assert stop.value.code == 2
+
+
 def heat(*conditions, equation=None, **more):
     return pk.Problem(
         "p", u, u_t - u_xx if equation is None else equation, pk.Box(x=(0, 1), t=(0, 1)), conditions, **more
@@ -145,7 +192,7 @@ start, walls = pk.Initial(u, sp.sin(x)), pk.Dirichlet(u, 0, on="x")
 @pytest.mark.parametrize(
     "problem, why",
     [
-        (heat(start, walls, equation=u_t + u * u_x - u_xx), "not linear"),
+        (heat(start, walls, equation=u_t + u**2 * u_x - u_xx), "not linear"),
         (heat(start, walls, equation=u_t - u_xx - sp.sin(x)), "has the source"),
         (heat(pk.Initial(u, 0), walls), "all initial and boundary data are 0"),
         (heat(start, pk.Operator("squared", u**2 - 1, on="x_min"), walls), "not linear"),

@@ -12,6 +12,7 @@ from .rows import Rows
 
 DEAD = 1e-10  # a column of which less than this is left lies in the span of the others
 SPAN = 1e-13  # the square of the same, where squares are subtracted
+HUGE = 1e100  # a solution with such values does not exist for our purposes
 TOP = 6  # candidates of a family that are refined before the choice
 STALL = 0.5  # greedy choice ends when that many of the misfit remain after PATIENCE choices
 PATIENCE = 3
@@ -56,8 +57,13 @@ class Search:
         """The columns of atoms, shape (M, K)."""
         out = np.empty((len(self.target), len(atoms)))
         for f, numbers, theta in self._grouped(atoms):
-            out[:, numbers] = self.rows.columns(self.families[f], theta)
+            out[:, numbers] = self.members(f, theta)
         return out
+
+    def members(self, f: int, theta: np.ndarray) -> np.ndarray:
+        """The columns of members of a family, 0 for those that do not exist everywhere on the boundary."""
+        V = self.rows.columns(self.families[f], theta)
+        return np.where((np.abs(V) < HUGE).all(0), V, 0.0)
 
     def atom_slopes(self, atoms: Sequence[tuple[int, tuple[float, ...]]]) -> np.ndarray:
         """d columns / d scaled parameters, shape (p, M, K), p the most parameters of a family (0 beyond its own)."""
@@ -65,9 +71,15 @@ class Search:
         out = np.zeros((p, len(self.target), len(atoms)))
         for f, numbers, theta in self._grouped(atoms):
             family = self.families[f]
-            slopes = self.rows.slopes(family, theta) * family.slope_of_scale(theta).T[:, None, :]
+            slopes = self.slopes(f, theta)
             out[: family.count, :, numbers] = slopes
         return out
+
+    def slopes(self, f: int, theta: np.ndarray) -> np.ndarray:
+        """d columns / d scaled parameters of members of a family, shape (p, M, K)."""
+        family = self.families[f]
+        slopes = self.rows.slopes(family, theta) * family.slope_of_scale(theta).T[:, None, :]
+        return np.where((np.abs(slopes) < HUGE).all((0, 1)), slopes, 0.0)
 
     def _grouped(self, atoms):
         for f in sorted({f for f, _ in atoms}):
@@ -174,9 +186,9 @@ def _candidate(
         family = search.families[f]
         lower, upper = family.bounds
         z = lower + (upper - lower) * generator.random((search.pool, family.count))
-        scores = _scores(search.rows.columns(family, family.from_scale(z)), Q, r)
+        scores = _scores(search.members(f, family.from_scale(z)), Q, r)
         z = _climb(search, f, z[np.argsort(-scores)[:TOP]], Q, r)
-        scores = _scores(search.rows.columns(family, family.from_scale(z)), Q, r)
+        scores = _scores(search.members(f, family.from_scale(z)), Q, r)
         k = int(scores.argmax())
         if scores[k] ** 2 / (1 + family.count) > gain:
             gain = scores[k] ** 2 / (1 + family.count)
@@ -193,10 +205,10 @@ def _climb(search: Search, f: int, z: np.ndarray, Q: np.ndarray, r: np.ndarray, 
     def project(V: np.ndarray) -> np.ndarray:
         return V - Q @ (Q.T @ V)
 
-    V = project(search.rows.columns(family, family.from_scale(z)))
+    V = project(search.members(f, family.from_scale(z)))
     for _ in range(steps):
         theta = family.from_scale(z)
-        dV = search.rows.slopes(family, theta) * family.slope_of_scale(theta).T[:, None, :]
+        dV = search.slopes(f, theta)
         dV = dV - np.einsum("mq,qpk->pmk", Q, np.einsum("mq,pmk->qpk", Q, dV, optimize=True), optimize=True)
         size = np.maximum((V * V).sum(0), 1e-300)
         a = (r @ V) / size
@@ -208,7 +220,7 @@ def _climb(search: Search, f: int, z: np.ndarray, Q: np.ndarray, r: np.ndarray, 
         diagonal = np.einsum("kpp->kp", A)
         A = A + damping[:, None, None] * (np.eye(A.shape[1]) * (diagonal + 1e-300)[:, None, :])
         trial = np.clip(z + np.linalg.solve(A + 1e-300 * np.eye(A.shape[1]), g[..., None])[..., 0], lower, upper)
-        W = project(search.rows.columns(family, family.from_scale(trial)))
+        W = project(search.members(f, family.from_scale(trial)))
         better = _score_of(W, r) > _score_of(V, r)
         z, V = np.where(better[:, None], trial, z), np.where(better, W, V)
         damping = np.where(better, damping / 5, damping * 10)

@@ -18,12 +18,15 @@ from pinnkit.solution import Solution
 from pinnkit.train import Plan, Progress
 from pinnkit.versions import versions
 
+from . import burgers
 from .atoms import Local, local, verify
+from .cole_hopf import ColeHopf
 from .family import Family
 from .greedy import Choice, Search, from_dictionary, from_families, prune
 from .modes import extended, forced, periodic, polynomials, standing
 from .network import Superposition
 from .operator import Operator, operator
+from .orbits import families as orbits
 from .projection import fit
 from .rows import Rows, rows
 from .walls import Wall, walls
@@ -117,12 +120,15 @@ def solve_lie(
     time_limit: float | None = None,
     progress: bool | None = None,
 ) -> Solution:
-    """Solve a linear problem by superposing exact solutions, so that only its initial and boundary data are fitted.
+    """Solve a problem by superposing exact solutions, so that only its initial and boundary data are fitted.
+
+    The equation is linear, or Burgers' (through the Cole-Hopf map).
 
     The fixed dictionary (separated solutions, polynomials, layers) is tried first; where it misses the tolerance,
-    solutions with free parameters join it: those that the equation's symbol gives, and ``families`` (orbits of
-    symmetries), each verified first. ``tolerance`` is the misfit of the data in the weighted L2 norm relative to the
-    data's own; ``most`` bounds the number of fitted coefficients, amplitudes and parameters together.
+    solutions with free parameters join it: local ones that the equation's symbol gives, otherwise the orbits of its
+    symmetries, and the caller's ``families``, each verified first. ``tolerance`` is the misfit of the data in the
+    weighted L2 norm relative to the data's own; ``most`` bounds the number of fitted coefficients, amplitudes and
+    parameters together.
 
     Raises:
         ValueError: an equation that is not linear and homogeneous, unsupported domains or conditions, or families that
@@ -131,6 +137,9 @@ def solve_lie(
     clock = time.perf_counter(), time.process_time()
     if tolerance <= 0 or most < 1:
         raise ValueError(f"tolerance {tolerance} and most {most}: give a positive tolerance and at least 1 coefficient")
+    nu = burgers.viscosity(problem)
+    if nu is not None:
+        return burgers.solve(problem, nu, tolerance, most)
     op = operator(problem)
     _verify(op, families)
     sides = walls(problem)
@@ -165,9 +174,12 @@ def solve_lie(
             choice = min(choice, from_dictionary(search, start, most), key=_misfit)
             tell(choice)
         if choice.misfit > search.goal and not search.late:
-            own = [] if near is None else near.families(_finest(data, problem))
-            search = replace(search, families=[*own, *families])
-            choice = mixed(search, choice, lifts, most) if search.families else choice
+            own = orbits(problem) if near is None else near.families(_finest(data, problem))
+            more = Dictionary(tuple((f, np.zeros((1, 0))) for f in (*own, *families) if not f.count))
+            listed = Dictionary((*listed.parts, *more.parts))
+            D = np.concatenate([search.D, _columns(more, data)], 1)
+            search = replace(search, D=D, families=[f for f in (*own, *families) if f.count])
+            choice = mixed(search, choice, lifts, most)
         choice = prune(search, choice, max(search.goal, choice.misfit * (1 + 1e-6)))
         tell(choice)
     return _solution(problem, search, listed, choice, history, tolerance * size, size, clock)
@@ -175,14 +187,15 @@ def solve_lie(
 
 def closed_form(solution: Solution) -> sp.Expr:
     """A superposition as a SymPy expression of the coordinates; ValueError for any other solution."""
-    if not isinstance(solution.network, Superposition):
+    if not isinstance(solution.network, (Superposition, ColeHopf)):
         raise ValueError(f"a {type(solution.network).__name__} has no closed form: only superpositions have one")
     return solution.network.expression(solution.theta.tolist())
 
 
 def mixed(search: Search, linear: Choice, lifts: int, most: int) -> Choice:
     """The dictionary's choice, or a better one with free parameters, filled up from the dictionary."""
-    found = from_families(search, most, Choice(tuple(range(lifts))))
+    lines = Choice(tuple(range(lifts)))
+    found = from_families(search, most, lines) if search.families else lines
     if found.misfit > search.goal:
         found = min(found, from_dictionary(search, found, most), key=_misfit)
     found = prune(search, found, max(search.goal, found.misfit * 1.05))
