@@ -88,8 +88,8 @@ def main() -> None:
         for norm, pairs in norms.items():
             ratios = np.array([bound / true if true else math.inf for bound, true in pairs])
             lines.append(
-                f"| {name} | {norm} | {len(ratios)} | {int((ratios < 1).sum())} | {np.median(ratios):.2f} | "
-                f"{np.quantile(ratios, 0.9):.1f} | {ratios.max():.0f} |"
+                f"| {name} | {norm} | {len(ratios)} | {int((ratios < 1).sum())} | {np.median(ratios):.2g} | "
+                f"{np.quantile(ratios, 0.9):.2g} | {ratios.max():.2g} |"
             )
     text = "\n".join(lines) + "\n"
     if not arguments.quick:

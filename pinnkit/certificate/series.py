@@ -9,7 +9,9 @@ import sympy as sp
 
 from .interval import UNIT, Interval
 
-WIDTH = 2.0**-50  # every float of an expression stands for an interval of this relative half-width
+# Every number of an expression stands for an interval of this relative half-width, in which the exact one lies: the
+# root of the dispersion relation that a rate is, the rational coefficient of a polynomial solution.
+WIDTH = 2.0**-48
 Series = Interval  # of shape (p + 1, n): coefficients of h^0 ... h^p, or (1, n) for a constant
 
 
