@@ -68,8 +68,6 @@ def _centre(op: Operator, wall: Wall) -> float | None:
 
 def _waves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]]:
     """The first (k, p) for which e^{m x} cos(k x - p), x from the lower face, satisfies the homogeneous conditions."""
-    from scipy.optimize import brentq  # slow to import
-
     L = wall.length
     if wall.periodic:
         pairs = [(2 * math.pi * n / L, p) for n in range((count + 1) // 2 + 1) for p in (0.0, math.pi / 2)]
@@ -88,6 +86,8 @@ def _waves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]]:
     if fixed:
         p, q = (math.pi / 2 if e[0] else 0.0 for e in (lower, upper))
         return [((p + q + n * math.pi) / L, p) for n in range(count)]
+    from scipy.optimize import brentq  # slow to import
+
     found: list[tuple[float, float]] = []
     grid = np.linspace(1e-9, (count + 3) * math.pi / L, 16 * (count + 3))
     values = [math.sin(turn(k)) for k in grid]
