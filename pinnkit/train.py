@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Recipe:
     network: Network
     points: Mapping[str, int] = field(default_factory=lambda: {"pde": 2000})
     stages: Sequence[Stage] = (Adam(1000), SSBroyden(3000))
-    resample: Resampler | None = field(default_factory=rad)
+    resample: Resampler | None = field(default_factory=partial(rad, weights=True))
     hard: bool | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     method: str = "sobol"

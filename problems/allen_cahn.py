@@ -24,7 +24,7 @@ def allen_cahn(diffusivity: float = D) -> pk.Problem:
             network=pk.MLP(2, 20, 20, 20, 20, 1),
             points={"pde": 2000},
             stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(6000)],
-            resample=pk.rad(every=100),
+            resample=pk.rad(weights=True, every=100),
         ),
         arguments={"diffusivity": diffusivity},
     )

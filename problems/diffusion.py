@@ -22,7 +22,7 @@ def diffusion() -> pk.Problem:
             network=pk.MLP(2, 20, 20, 20, 1),
             points={"pde": 1000},
             stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
-            resample=pk.rad(every=200),
+            resample=pk.rad(weights=True, every=200),
         ),
     )
 

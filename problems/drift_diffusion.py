@@ -25,7 +25,7 @@ def drift_diffusion(alpha: float = 1.0, beta: float = 20.0) -> pk.Problem:
             network=pk.MLP(2, 20, 20, 20, 1, activation="sin", features=pk.Harmonics(("x",), 2)),
             points={"pde": 2000},
             stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(6000)],
-            resample=pk.rad(every=100),
+            resample=pk.rad(weights=True, every=100),
         ),
         arguments={"alpha": alpha, "beta": beta},
     )

@@ -28,7 +28,7 @@ def heat(initial: str = "poly", alpha: float = 1.0) -> pk.Problem:
             network=pk.MLP(2, 20, 20, 20, 20, 1),
             points={"pde": 2000} | ({"initial": 500} if fading else {}),
             stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(6000)],
-            resample=pk.rad(every=100),
+            resample=pk.rad(weights=True, every=100),
             hard=False if fading else None,
             weights=dict.fromkeys(("u initial", "u on x_min", "u on x_max"), 100.0) if fading else {},
         ),

@@ -28,7 +28,7 @@ def standing_wave(c: float = 2.0) -> pk.Problem:
             network=pk.MLP(2, 20, 20, 20, 20, 1),
             points={"pde": 2000},
             stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(12_000)],
-            resample=pk.rad(every=100),
+            resample=pk.rad(weights=True, every=100),
         ),
         arguments={"c": c},
     )

@@ -23,7 +23,7 @@ def wave1d(initial: str = "gauss", c: float = 1.0) -> pk.Problem:
             network=pk.MLP(2, 20, 20, 20, 20, 1),
             points={"pde": 2000} | ({"initial": 500} if steep else {}),
             stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(6000)],
-            resample=pk.rad(every=100),
+            resample=pk.rad(weights=True, every=100),
             hard=False if steep else None,
             weights=dict.fromkeys(("u initial", "u initial (d1t)", "u on x"), 100.0) if steep else {},
         ),
