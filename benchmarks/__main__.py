@@ -5,7 +5,7 @@ import sys
 
 from .common import ROOT, environment
 
-NAMES = ("import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries")
+NAMES = ("import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_cases", "certificates")
 LONG = ("accuracy", "error_map", "influence_validation", "published_resampling", "resampling")  # long: only when they are named
 
 
