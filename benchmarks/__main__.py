@@ -5,8 +5,11 @@ import sys
 
 from .common import ROOT, environment
 
-NAMES = ("import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_cases", "certificates")
-LONG = ("accuracy", "error_map", "influence_validation", "published_resampling", "resampling")  # long: only when they are named
+NAMES = (
+    "import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_cases",
+    "certificates",
+)  # fmt: skip
+LONG = ("accuracy", "error_map", "influence_validation", "published_resampling", "resampling")  # only when named
 
 
 def main(arguments: list[str]) -> int:
