@@ -185,7 +185,7 @@ def draw(rows: list[dict[str, Any]]) -> Any:
 
 def main() -> None:
     """Train and measure what is missing, then print the table."""
-    runs = {"type": Path, "default": Path("/tmp/pinnkit_error_map"), "help": "where the runs are stored"}
+    runs = {"type": Path, "default": Path(__file__).parent / "runs" / "error_map", "help": "where the runs are stored"}
     arguments = options(
         __doc__, ("--folder", runs), ("--seeds", {"type": int, "default": 2, "help": "at most so many"})
     )

@@ -71,7 +71,7 @@ def _end(problem: Problem, face: str) -> End | None:
         return End(1.0, 0.0, *data)
     if isinstance(c, Neumann):
         return End(0.0, 1.0, *data)
-    pair = [sp.sympify(v).subs({s.name: v2 for s, v2 in known.items()}).subs(known) for v in (c.a, c.b)]
+    pair = [sp.sympify(v, strict=True).subs({s.name: v2 for s, v2 in known.items()}).subs(known) for v in (c.a, c.b)]
     if any(e.free_symbols for e in pair):
         return None
     return End(float(pair[0]), float(pair[1]), *data)
