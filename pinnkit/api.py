@@ -13,10 +13,11 @@ from .equation import coordinates, derivatives, field
 from .error_map import ErrorMap, error_map
 from .expression import function
 from .geometry import Geometry
-from .influence.attribution import Attribution, Influence, Stationarity
+from .influence.attribution import Influence
 from .influence.curvature import Curvature, curvature
 from .influence.functional import Error, Field, Function, Integral, Loss, Unknown, at, integral, test_loss
 from .influence.map_file import load_map, save_map
+from .influence.result import Attribution, Stationarity
 from .influence.retrain import Retrained, retrain
 from .influence.summary import Comparison, Indicators, compare, indicators
 from .influence.validation import Validation, validate

@@ -17,7 +17,8 @@ except ImportError:  # before typer had exceptions of its own
     from click import ClickException as UsageError
 
 if TYPE_CHECKING:  # torch and sympy take seconds to load: help and lists do without them
-    from .influence.attribution import Attribution, Influence
+    from .influence.attribution import Influence
+    from .influence.result import Attribution
     from .solution import Solution
 
 app = typer.Typer(
@@ -190,6 +191,12 @@ def report(
     _print_report(opened(run, problem), as_json, run, estimate)
 
 
+def _check_picture(picture: Path | None) -> None:
+    """Before any work: a picture without a suffix has no format."""
+    if picture is not None and not picture.suffix:
+        raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+
+
 @app.command()
 def error(
     run: Run,
@@ -201,8 +208,7 @@ def error(
     as_json: Json = False,
 ) -> None:
     """Say how wrong a run is, and where, without a reference; correct it; say when not to trust that."""
-    if picture is not None and not picture.suffix:
-        raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+    _check_picture(picture)
     import torch
 
     from .error_map import error_map
@@ -278,8 +284,7 @@ def influence(
     as_json: Json = False,
 ) -> None:
     """Say which training points made a prediction, a loss or an error of a run what it is."""
-    if picture is not None and not picture.suffix:
-        raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+    _check_picture(picture)
     import torch
 
     from .influence.reading import reading

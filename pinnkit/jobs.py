@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from . import catalogue, options, runfile
-from .influence.attribution import Attribution, Influence
+from .influence.attribution import Influence
+from .influence.result import Attribution
 from .problem import Problem
 from .settings import decode
 from .solution import Solution

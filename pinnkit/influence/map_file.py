@@ -10,7 +10,7 @@ from .. import hdf5
 from ..hdf5 import Json
 from ..points import Points
 from ..pointset import PointSet
-from .attribution import Attribution
+from .result import Attribution
 
 FORMAT, VERSION = "pinnkit-influence", 1
 _TEXTS = ("names", "coordinates", "notes")

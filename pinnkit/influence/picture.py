@@ -15,9 +15,10 @@ from ..plot import BLUE, DIVERGING, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from ..solution import Solution
 from ..view import plane, shown
 from . import indicator
-from .attribution import Attribution, Influence
+from .attribution import Influence
 from .curvature import Curvature
 from .functional import at
+from .result import Attribution
 from .summary import Indicators, indicators
 
 DECADES = 6  # below the largest number that a map shows, at most; less where the median is larger

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .attribution import Attribution, Influence
+from .attribution import Influence
 from .indicator import term_fractions
+from .result import Attribution
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..solution import Solution
 from . import indicator
-from .attribution import Attribution, Influence, Stationarity
+from .attribution import Influence
 from .functional import Field
 from .indicator import Along, Estimate
+from .result import Attribution, Stationarity
 
 if TYPE_CHECKING:
     from rich.table import Table
