@@ -21,7 +21,7 @@ demo: .venv/installed
 	$(BIN)/pinnkit report demo/burgers.h5
 
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
