@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .error_map import error_map
+from .labelled import Labelled
 from .solution import Solution
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Labelled):
     """Figures of one solution; ``str`` and rich print them, ``to_dict`` gives them to JSON.
 
     ``relative_l2`` and ``max_error`` are by field and empty without a reference, whose own relative L2 error is
@@ -78,20 +76,9 @@ class Report:
         """The reference's own error in words; an error means nothing without it."""
         return f"(the reference's own: {self.reference_error:.1e})" if self.reference_error else "(exact reference)"
 
-    def __str__(self) -> str:
-        rows = self.rows()
-        width = max(len(label) for label, _ in rows)
-        return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
-
-    def __rich__(self) -> "Table":
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-        for label, text in self.rows():
-            style = "bold" if label.startswith("relative") else "yellow" if label == "note" else ""
-            table.add_row(Text(label, "dim"), Text(text, style))
-        return table
+    def emphasis(self, label: str, text: str) -> str:
+        """Errors stand out, notes warn."""
+        return "bold" if label.startswith("relative") else "yellow" if label == "note" else ""
 
 
 def report(solution: Solution, estimate: bool = True) -> Report:

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 import pinnkit as pk
-from pinnkit.cli import main
 
 ROOT = Path(__file__).parents[1]
 QUICK = [
@@ -29,19 +28,6 @@ QUICK = [
     "5",
 ]
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """Run a command in an empty folder: the exit code, what it printed, what it complained of."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(list(words))
-        return left.value.code, *capsys.readouterr()
-
-    return run
 
 
 def shell(*words: str, folder: Path) -> subprocess.CompletedProcess:

@@ -12,7 +12,6 @@ import torch
 
 import pinnkit as pk
 from pinnkit import options
-from pinnkit.cli import main
 from pinnkit.influence.indicator import term_fractions
 
 SETTINGS = {"stages": [pk.Adam(20), pk.SSBroyden(20)], "resample": None, "progress": False, "validation": 50}
@@ -28,19 +27,6 @@ def solution() -> pk.Solution:
 @pytest.fixture(scope="module")
 def run(solution: pk.Solution, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(pk.save(solution, tmp_path_factory.mktemp("runs") / "run.h5"))
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
-    """Run a command in an empty folder: the exit code, what it printed, what it complained of."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(list(words))
-        return left.value.code, *capsys.readouterr()
-
-    return run
 
 
 def test_the_strongest_points_of_a_prediction_are_printed_drawn_and_kept(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.condition import Dirichlet, Initial, PointSet, Residual
+from pinnkit.labelled import Labelled
 from pinnkit.problem import Problem
 from pinnkit.solution import Solution
 from pinnkit.superpose.network import Superposition
@@ -22,9 +23,6 @@ from pinnkit.wellposed import faces
 
 from .bounds import Bound, Misfits, Norm, Setting, bounds, setting
 from .enclosure import norms
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 POINTS = 100_000  # at which a misfit is looked at, at most
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
@@ -38,7 +36,7 @@ MEANING = {
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Labelled):
     """Upper bounds of the error of a solution; ``rigorous`` where its misfit was enclosed and not sampled.
 
     ``errors`` holds the true errors in the same norms where the problem has a reference (on its grid).
@@ -79,19 +77,9 @@ class Certificate:
             found.append(("reference", f"its own relative error is {self.reference_error:.1e}"))
         return found
 
-    def __str__(self) -> str:
-        rows = self.rows()
-        width = max(len(label) for label, _ in rows)
-        return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
-
-    def __rich__(self) -> "Table":
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-        for label, text in self.rows():
-            table.add_row(Text(label, "dim"), Text(text, "bold" if text.startswith("<=") else ""))
-        return table
+    def emphasis(self, label: str, text: str) -> str:
+        """Bounds stand out."""
+        return "bold" if text.startswith("<=") else ""
 
 
 def certify(solution: Solution, enclosed: bool = False) -> Certificate:

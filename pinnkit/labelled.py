@@ -1,0 +1,33 @@
+"""Results that print as lines of a label and a text, in plain text and in rich's colours."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Labelled:
+    """What has ``rows``: pairs of a label and a text; ``str`` and rich print them in two columns."""
+
+    @abstractmethod
+    def rows(self) -> list[tuple[str, str]]:
+        """The lines as pairs of a label and a text."""
+
+    def emphasis(self, label: str, text: str) -> str:
+        """Rich's style of a line's text."""
+        return ""
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        width = max(len(label) for label, _ in rows)
+        return "\n".join(f"{label:<{width}}  {text}" for label, text in rows)
+
+    def __rich__(self) -> "Table":
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+        for label, text in self.rows():
+            table.add_row(Text(label, "dim"), Text(text, self.emphasis(label, text)))
+        return table
