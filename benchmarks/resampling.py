@@ -313,7 +313,7 @@ PARTS: dict[str, Part] = {
     "final": Part(SIX, FINAL, range(10), 4.0, quasi_newton=1500),
     "against": Part(SIX, AGAINST, range(10), 4.0, quasi_newton=1500, folder="final"),
     "published": Part(SIX, PUBLISHED, range(4), 4.0, quasi_newton=1500, folder="final"),
-    "soft": Part(("burgers",), FINAL, range(3), 4.0, soft=True, quasi_newton=1500),
+    "soft": Part(SIX, FINAL[:3], range(10), 4.0, soft=True, adam=500, quasi_newton=1000, every=150, folder="soft_six"),
 }
 
 

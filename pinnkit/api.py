@@ -7,6 +7,7 @@ from . import scores
 from .catalogue import from_file, problem
 from .certificate.certify import Certificate, certify
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
+from .correction import correct
 from .deepxde_model import from_deepxde
 from .domain import Box
 from .equation import coordinates, derivatives, field
@@ -28,6 +29,7 @@ from .lie.numerical import NumericalFlow
 from .lie.orbit import Orbit, orbits
 from .lie.seed import Seed, seeds
 from .lie.symmetry import Symmetries, symmetries
+from .linearised import Linearised
 from .module import Module
 from .network import MLP, Fourier, Harmonics, ModifiedMLP
 from .optim import LBFGS, SOAP, Adam, LevenbergMarquardt, SSBroyden

@@ -1,4 +1,4 @@
-"""The command line: problems, solve, report, plot, influence, validate."""
+"""The command line: problems, solve, report, error, correct, plot, influence, validate, certify."""
 
 import json
 import math
@@ -116,6 +116,9 @@ def solve(
     tolerance: Annotated[
         float | None, typer.Option(min=0, metavar="T", help="The data's misfit, for --solver lie; 1e-8 unless given.")
     ] = None,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="Correct the end by the error that its residual implies: some seconds.")
+    ] = False,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
@@ -134,6 +137,8 @@ def solve(
     if solver not in ("pinn", "lie"):
         raise ValueError(f"--solver {solver}: choose pinn or lie")
     if solver == "lie":
+        if correct:
+            raise ValueError("--correct is for networks: a superposition (--solver lie) does without, leave it out")
         path.parent.mkdir(parents=True, exist_ok=True)
         found = superposed(wish, tolerance, file=path, progress=not quiet, resume=resume)
         _print_report(found, as_json, path, estimate=False)
@@ -148,6 +153,10 @@ def solve(
         command = f"pinnkit solve {target} --resume --out {path}"
         print(f"{solution.stops[-1]}: go on with `{command}`", file=sys.stderr)
         raise typer.Exit(130)
+    if correct:
+        from .jobs import corrected
+
+        solution = corrected(solution, path)
     _print_report(solution, as_json, path)
 
 
@@ -230,6 +239,25 @@ def error(
     for name, figures in true.items():
         print(f"true relative L2 error of {name}: {figures['relative_l2']:.2e}")
     print("\n".join(f"{name} in {file}" for name, file in files.items()), end="\n" if files else "")
+
+
+@app.command()
+def correct(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(metavar="BETTER.h5", help="RUN-corrected.h5 unless given.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh points.")] = 0,
+    problem: Given = None,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Correct a run by the error that its own residual implies, and write the corrected run to a file of its own."""
+    import torch
+
+    from .jobs import corrected, opened
+
+    torch.set_num_threads(threads)
+    path = out or run.with_name(f"{run.stem}-corrected.h5")
+    _print_report(corrected(opened(run, problem), path, seed), as_json, path)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from . import catalogue, options, runfile
+from .correction import correct
 from .influence.attribution import Influence
 from .influence.result import Attribution
 from .problem import Problem
@@ -95,6 +96,13 @@ def opened(path: Path, file: Path | None) -> Solution:
         return runfile.load(path)
     arguments = decode(runfile.header(path)["problem"]["arguments"])
     return runfile.load(path, catalogue.from_file(file, **arguments))
+
+
+def corrected(solution: Solution, file: Path, seed: int = 0) -> Solution:
+    """The solution corrected in its tangent space, or with a note why it could not be, written to a file."""
+    found = correct(solution, seed=seed)
+    runfile.save(found, file)
+    return found
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from . import catalogue, hdf5
 from .condition import PointSet
 from .hdf5 import Json
 from .history import History
+from .linearised import Linearised
 from .network import Network
 from .points import Points
 from .problem import Problem
@@ -175,8 +176,11 @@ def _solution(
     network: Network | None,
     resample: Resampler | None,
 ) -> Solution:
+    stored = decode(tree["network"])
+    if isinstance(stored, Linearised) and network is not None and not isinstance(network, Linearised):
+        network = replace(stored, network=network)
     if network is None:
-        network = decode(tree["network"])
+        network = stored
         if missing(network):
             raise ValueError(f"{path} does not hold {missing(network)[0]}: give network=... to pinnkit.load")
     model = Model(problem, network, tree["hard"], frozenset(tree.get("satisfied", ())))

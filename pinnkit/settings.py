@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .linearised import Linearised, linearised
 from .network import MLP, Fourier, Harmonics, ModifiedMLP, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
@@ -43,7 +44,7 @@ KNOWN: dict[str, Callable[..., Any]] = (
             *map(type, SCORES.values()),
         )  # fmt: skip
     }
-    | {"Superposition": superposition, "ColeHopf": cole_hopf}
+    | {"Superposition": superposition, "ColeHopf": cole_hopf, "Linearised": linearised}
 )
 # What a file may name; a new network, resampler or score joins here
 
@@ -58,7 +59,7 @@ def encode(value: Any) -> Any:
         return [encode(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
-    if isinstance(value, (Superposition, ColeHopf)):
+    if isinstance(value, (Superposition, ColeHopf, Linearised)):
         return {"class": type(value).__name__} | encode(value.to_json())
     if is_dataclass(value) and KNOWN.get(type(value).__name__) is type(value):
         settings = {f.name: encode(getattr(value, f.name)) for f in fields(value)}

@@ -127,6 +127,9 @@ def sweep(
     tape: Tape, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None, pool: Pool | None = None
 ) -> tuple[Tensor, Tensor | None]:
     """The network's channels at points X (B, d) and their derivative along v (P,), each (C, B, n); None without v."""
+    own = getattr(tape, "sweep", None)
+    if own is not None:
+        return own(theta, X, channels, v, pool)
     library = _compiled(tape, X, channels)
     if library is None:
         run = tape.run(theta, X, channels, pool)

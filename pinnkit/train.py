@@ -174,6 +174,20 @@ def resume(
     return _run(_apart(solution), checkpoint, checkpoint_every, progress, observe)
 
 
+def recorded(solution: Solution, stop: str, cpu_s: float, wall_s: float) -> Solution:
+    """The solution after a last step that was made outside the loop: its reason, its time, a row of its history."""
+    at = solution.progress
+    if at is None:
+        return replace(solution, stops=(*solution.stops, stop))
+    at = replace(
+        at, stage=len(at.plan.stages), iteration=0, total=at.total + 1, state=None, finished=None,
+        wall_s=at.wall_s + wall_s, cpu_s=at.cpu_s + cpu_s,
+    )  # fmt: skip
+    run = _Run(replace(solution, progress=at, stops=(*solution.stops, stop)))
+    run.record(run.stack.losses(run.theta))
+    return run.now()
+
+
 def _carry_over(old: Progress, plan: Plan) -> Progress:
     """The start of a new plan that keeps the optimiser's state where its kind stays the same."""
     kept, last = None, old.finished if old.done else old.plan.stages[old.stage]

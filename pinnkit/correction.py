@@ -1,0 +1,81 @@
+"""A solution corrected by the error that its own residual implies: Gauss-Newton in the space of functions."""
+
+import time
+from dataclasses import replace
+
+import torch
+
+from .error_map import ErrorMap, error_map
+from .linearised import Linearised
+from .residual import Model
+from .solution import Solution
+from .tangent_space import TangentSpace
+from .train import recorded
+
+FELL = 0.5  # of its mean |residual| on fresh points, which a correction must leave at most
+FRESH = 8192  # interior points that it is judged on; a quarter of it for every other set
+
+
+def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) -> Solution:
+    """The solution u + J_u delta with delta from :func:`error_map`: a network that is linear in its parameters.
+
+    The network stays where it is, theta + delta would diverge; the corrected solution's network is its tangent
+    there, :class:`Linearised`, and its parameters are delta (P,), with unknown coefficients moved as well. It is in
+    double precision, can be asked, saved, trained and corrected again as any other, and ends its history with a row of
+    its own. Its ``stops`` say by how much the mean |residual| fell on fresh points. A correction that leaves more than
+    half of it is refused: then the solution comes back as it was, with a note that says so.
+
+    Cost: that of :func:`error_map`, unless the map ``found`` is given.
+
+    Raises:
+        ValueError: as ``error_map``; a map of another solution.
+    """
+    began, cpu = time.perf_counter(), time.process_time()
+    if found is None:
+        found = error_map(solution, seed=seed)
+    elif found.solution is not solution:
+        raise ValueError("the error map belongs to another solution: make it of the one that is to be corrected")
+    space = TangentSpace(solution)
+    before, after = _residuals(space, found, seed)
+    if not after <= FELL * before:
+        note = (
+            f"not corrected: in its tangent space the mean |residual| on fresh points would go from {before:.1e} to "
+            f"{after:.1e}; {found.verdict}"
+        )
+        return replace(solution, notes=(*solution.notes, note))
+    stop = (
+        f"correction in the tangent space: mean |residual| on fresh points from {before:.1e} to {after:.1e} "
+        f"({found.cpu_s:.1f} s CPU, {found.rows} rows, {found.verdict.partition(' because')[0]})"
+    )
+    spent = time.process_time() - cpu, time.perf_counter() - began
+    return recorded(_moved(solution, space, found), stop, *spent)
+
+
+def _residuals(space: TangentSpace, found: ErrorMap, seed: int) -> tuple[float, float]:
+    """sum_k w_k^1/2 mean |r_k| of the solution and of the corrected one, on points that neither has seen."""
+    model, like = space.model, space.theta
+    points = {
+        key: model.problem.sample(key, FRESH if key == "pde" else FRESH // 4, method="random", seed=seed + 77_003 + i)
+        for i, key in enumerate(model.keys)
+    }
+    points = {key: own.to(like) for key, own in points.items()}
+    means = []
+    for d in (torch.zeros_like(like), found.delta):
+        stack, at = space.stack(points, d)
+        rows = stack.by_term(stack.values(at))
+        means.append(sum(stack.weights[name] ** 0.5 * float(r.abs().mean()) for name, r in rows.items()))
+    return means[0], means[1]
+
+
+def _moved(solution: Solution, space: TangentSpace, found: ErrorMap) -> Solution:
+    """The solution in its tangent space, moved by delta."""
+    model, theta = solution.model, space.theta
+    if isinstance(model.network, Linearised):  # its tangent is itself
+        theta = theta + found.delta
+    else:
+        network, unknowns = model.split(theta)
+        moved, by = model.split(found.delta)
+        model = Model(model.problem, Linearised(model.network, network.clone()), model.hard, model.satisfied)
+        theta = torch.cat([moved, unknowns + by])
+    points = solution.points.to(torch.float64, theta.device)
+    return replace(solution, model=model, theta=theta, points=points)
