@@ -1,6 +1,6 @@
 """Hard constraints: u = g + d N meets initial and Dirichlet conditions whatever the network N is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import sympy as sp
@@ -9,11 +9,12 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from .condition import Dirichlet, Initial, Periodic
-from .distance import distance, exact
+from .distance import Side, exact, rising, sides
 from .domain import Box
 from .equation import Ansatz
 from .expression import Opaque, Program
 from .problem import Problem
+from .stated import met
 from .wellposed import faces
 
 Pair = tuple[sp.Expr, sp.Expr]  # g and d
@@ -38,16 +39,19 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[
     """g and d for every field, and the names of the terms that they satisfy exactly.
 
     ``periodic`` names the coordinates in which the network itself is periodic. g starts from the initial
-    data. On a box it is corrected face by face with linear lifts of what the boundary data still lack; on a
-    geometry that is one smooth body, the data of its whole boundary are continued inwards as they stand. d
-    vanishes where g holds. Data that contain an unknown coefficient are left to be trained.
+    data. On a box it is corrected face by face with linear lifts of what the boundary data still lack; on another
+    body, data that are smooth inside are continued inwards as they stand, and blended with those on its holes
+    by inverse distances (Rvachev et al. 2001). d vanishes where g holds, on the sides with data only. Data that
+    contain an unknown coefficient are left to be trained.
 
     Raises:
-        ValueError: where no d is known for the domain, data of two conditions disagree where they meet, or a
-            callable among them cannot be differentiated.
+        ValueError: where no d is known for the domain, a condition covers a side in part, data of two conditions
+            disagree where they meet, or a callable among them cannot be differentiated.
     """
-    ansatz, absorbed = {}, set()
+    ansatz, absorbed = dict(problem.ansatz), met(problem, problem.ansatz) if problem.ansatz else set()
     for u in problem.fields:
+        if u in problem.ansatz:
+            continue
         own = [c for c in problem.conditions if isinstance(c, (Initial, Dirichlet)) and c.u == u]
         own = [c for c in own if not {s.name for s in c.value.free_symbols} & set(problem.unknowns)]
         initial = sorted((c for c in own if isinstance(c, Initial)), key=lambda c: c.order)
@@ -55,8 +59,12 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[
         if [c.order for c in initial] != list(range(len(given))):
             continue
         walls = [c for c in own if isinstance(c, Dirichlet)]
-        extend = _on_box if isinstance(problem.domain, Box) else _on_body
-        ansatz[u] = extend(problem, u, walls, _initial_part(problem, initial), len(initial))
+        start = _initial_part(problem, initial)
+        if isinstance(problem.domain, Box):
+            data = {face: c.value for c in walls for face in faces(problem, c)}
+            ansatz[u] = _on_box(problem, u, data, start, len(initial))
+        else:
+            ansatz[u] = _on_body(problem, u, walls, start, len(initial))
         _check_slopes(problem, ansatz[u][0])
         absorbed |= {c.name for c in (*initial, *walls)}
     for condition in problem.conditions:
@@ -84,9 +92,11 @@ def _initial_part(problem: Problem, initial: list[Initial]) -> Pair:
     return _taylor([c.value.subs(t, t0) for c in initial], problem), ((t - t0) / (t1 - t0)) ** len(initial)
 
 
-def _on_box(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: Pair, order: int) -> Pair:
+def _on_box(
+    problem: Problem, u: AppliedUndef, data: Mapping[str, sp.Expr], start: Pair, order: int, reach: sp.Expr | None = None
+) -> Pair:  # fmt: skip
+    """g and d from data by face; ``reach`` is how far from a single face of a coordinate d has grown to 1."""
     g, d = start
-    data = {face: c.value for c in walls for face in faces(problem, c)}
     size = max(_size(problem, e) for e in (g, *data.values()))
     done: dict[str, tuple[sp.Symbol, sp.Expr]] = {}
     for i, name in enumerate(problem.domain.names):
@@ -97,43 +107,94 @@ def _on_box(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: Pa
             _check_meeting(problem, u, f"{name}_{end}", gap, order, done, size)
             gaps[end] = gap if _size(problem, gap) > 1e-15 * size else sp.S.Zero
         done |= {f"{name}_{end}": (x, ends[end]) for end in gaps}
-        g, d = _lift(g, d, x, lo, hi, gaps)
+        g, d = _lift(g, d, x, lo, hi, gaps, reach)
     return g, d
 
 
-def _lift(g: sp.Expr, d: sp.Expr, x: sp.Symbol, lo: sp.Expr, hi: sp.Expr, gaps: dict[str, sp.Expr]) -> Pair:
+def _lift(
+    g: sp.Expr, d: sp.Expr, x: sp.Symbol, lo: sp.Expr, hi: sp.Expr, gaps: dict[str, sp.Expr], reach: sp.Expr | None
+) -> Pair:  # fmt: skip
     """Add what g lacks on the faces of one coordinate, and make d vanish there."""
     width = hi - lo
     if len(gaps) == 2:
         lift = gaps["min"] * (hi - x) / width + gaps["max"] * (x - lo) / width
         return g + lift, d * 4 * (x - lo) * (hi - x) / width**2
     for end, gap in gaps.items():
-        return g + gap, d * ((x - lo) if end == "min" else (hi - x)) / width
+        away = (x - lo) if end == "min" else (hi - x)
+        return g + gap, d * (away / width if reach is None else rising(away, reach))
     return g, d
 
 
 def _on_body(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: Pair, order: int) -> Pair:
-    g, d = start
+    """Data of the outer boundary first, then the holes one after the other."""
     if not walls:
-        return g, d
-    everywhere = faces(problem, walls[0]) == set(problem.domain.faces or ("boundary",))
-    value = walls[0].value
-    if len(walls) > 1 or not everywhere or not _entire(value):
-        raise ValueError(
-            f"{problem.name}: hard constraints on a geometry need one value of {u.func} on its whole "
-            "boundary, smooth also inside; use soft conditions (hard=False)"
-        )
+        return start
     space = [x for x in problem.variables if x.name != problem.domain.time]
     try:
-        d = d * distance(problem.domain.tree, space)
+        outer, holes = sides(problem.domain.tree, space)
     except ValueError as error:
         raise ValueError(f"{problem.name}: {error}; use soft conditions (hard=False)") from None
+    data = {side: _value_on(problem, u, walls, side) for side in (*outer, *holes)}
+    given = {side: value for side, value in data.items() if value is not None}
+    size = max(_size(problem, e) for e in (start[0], *given.values()))
+    for side, value in given.items() if order else ():
+        _check_meeting(problem, u, "the boundary", value - start[0], order, {}, size, _in_time(problem, side.X))
+    values, g = list(dict.fromkeys(given.values())), start[0]
+    if len(values) == 1 and _entire(values[0]):
+        g = g + _later(problem, values[0] - g, order)
+    own = {side: value for side, value in given.items() if side in outer}
+    g, d = _around(problem, u, own, g, order)
+    for side in [hole for hole in holes if hole in given]:
+        lack = _later(problem, given[side] - g, order)
+        if _size(problem, lack) > 1e-15 * size:
+            near = d * (1 - side.zero)  # forgotten far away
+            g = g + lack * near / (near + side.zero)
+        d = d * side.zero
+    return g, start[1] * d
+
+
+def _around(problem: Problem, u: AppliedUndef, data: Mapping[Side, sp.Expr], g: sp.Expr, order: int) -> Pair:
+    """g and d for the sides of the outer boundary that have data."""
+    values = list(dict.fromkeys(data.values()))
+    if all(side.face for side in data):
+        reach = exact(float(np.ptp(problem.domain.bounds[:, : len(problem.domain.space)], axis=0).min()) / 2)
+        return _on_box(problem, u, {side.face: v for side, v in data.items()}, (g, sp.S.One), order, reach)
+    if len(values) > 1 or not all(map(_entire, values)):
+        raise ValueError(
+            f"{problem.name}: hard constraints on a body that is no box need one value of {u.func} on its outer "
+            "boundary, smooth also inside; use soft conditions (hard=False)"
+        )
+    return g + _later(problem, values[0] - g, order), sp.prod(side.zero for side in data)
+
+
+def _value_on(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], side: Side) -> sp.Expr | None:
+    """The value that conditions give on a side, None if there is none; they must agree, and cover all of it."""
+    X, masks = _in_time(problem, side.X), {}
+    for wall in walls:
+        masks[wall.value] = masks.get(wall.value, False) | problem.domain.on_boundary(X, wall.on).numpy()
+    masks = {value: mask for value, mask in masks.items() if mask.any()}
+    if len(masks) > 1 or not all(mask.all() for mask in masks.values()):
+        raise ValueError(
+            f"{problem.name}: hard constraints need one value of {u.func} on a whole side of the body, and conditions "
+            f"share the one through {np.round(side.X[0], 4).tolist()}; use soft conditions (hard=False)"
+        )
+    return next(iter(masks), None)
+
+
+def _in_time(problem: Problem, X: np.ndarray) -> Tensor:
+    """Points of space at times that run through the interval, where there is time."""
+    if problem.domain.time is None:
+        return torch.as_tensor(X)
+    i = problem.domain.names.index(problem.domain.time)
+    return torch.as_tensor(np.insert(X, i, np.linspace(*problem.domain.bounds[:, i], len(X)), axis=1))
+
+
+def _later(problem: Problem, lack: sp.Expr, order: int) -> sp.Expr:
+    """What boundary data add, less its Taylor polynomial at the initial time, where the initial data hold."""
     if not order:
-        return value, d
-    X, _ = problem.domain.sample_boundary(64, method="random", seed=7)
-    _check_meeting(problem, u, "the boundary", value - g, order, {}, _size(problem, g), X)
+        return lack
     t, t0, _ = _time(problem)
-    return g + value - _taylor([sp.diff(value, t, k).subs(t, t0) for k in range(order)], problem), d
+    return lack - _taylor([sp.diff(lack, t, k).subs(t, t0) for k in range(order)], problem)
 
 
 def _entire(e: sp.Expr) -> bool:

@@ -21,6 +21,7 @@ u_t, u_tt, u_xx = pk.derivatives(u, "t", "tt", "xx")
 w_xx, w_yy = pk.derivatives(w, "xx", "yy")
 BOX, SQUARE = pk.Box(x=(-1, 2), t=(0.5, 1.5)), pk.Box(x=(-1, 2), y=(0, 0.3))
 DISK = shape.Disk([0.5, -1], 2)
+HOLE = shape.Disk([0, -1], 0.5)
 
 
 def misfit(problem, network=None, seed=5):
@@ -155,6 +156,11 @@ BODIES = {
     "sphere": shape.Sphere([1, 2, 3], 2),
     "cuboid": shape.Cuboid([0, 0, 0], [1, 2, 3]),
     "ball in 4-D": shape.Hypersphere([0, 1, 0, 1], 3),
+    "disk with a hole": DISK - HOLE,
+    "rectangle with two holes": shape.Rectangle([0, 0], [4, 3]) - shape.Disk([1, 1], 0.5) - shape.Ellipse([3, 2], 0.5, 0.3),
+    "rectangle with a union of holes": shape.Rectangle([0, 0], [4, 3])
+    - (shape.Rectangle([0.5, 0.5], [1.5, 1]) | shape.Triangle([2, 1], [3, 1], [2, 2.5])),
+    "cuboid with a ball": shape.Cuboid([0, 0, 0], [1, 2, 3]) - shape.Sphere([0.5, 1, 1], 0.3),
 }
 
 
@@ -177,6 +183,70 @@ def test_distance(name):
 def test_values_on_a_body(name):
     problem = poisson(pk.Dirichlet(w, FLAT), domain=pk.Geometry(BODIES[name]))
     assert max(misfit(problem).values()) < 1e-12
+
+
+def faces_of(rectangle, hole, parts, **more):
+    """The rectangle's faces x_min, x_max and "walls" (both y), and the hole, by name."""
+    (x0, y0), (x1, y1) = rectangle.xmin.tolist(), rectangle.xmax.tolist()
+    named = {
+        "hole": hole, "in": lambda X: np.isclose(X[:, 0], x0), "out": lambda X: np.isclose(X[:, 0], x1),
+        "walls": lambda X: np.isclose(X[:, 1], y0) | np.isclose(X[:, 1], y1),
+    }  # fmt: skip
+    return pk.Geometry(rectangle - hole, parts={name: named[name] for name in parts}, **more)
+
+
+CHANNEL = shape.Rectangle([0, 0], [5, 2])
+OBSTACLES = {
+    "disk": shape.Disk([1, 0.9], 0.3),
+    "ellipse": shape.Ellipse([2, 1], 0.5, 0.2, 0.4),
+    "square": shape.Rectangle([1, 0.5], [1.5, 1.2]),
+    "triangle": shape.Triangle([1, 0.5], [2, 0.5], [1.2, 1.4]),
+}
+
+
+@pytest.mark.parametrize("name", OBSTACLES)
+def test_a_channel_with_an_obstacle(name):
+    """Inflow, walls and obstacle have values of their own; the outflow stays to be trained."""
+    domain = faces_of(CHANNEL, OBSTACLES[name], ("hole", "in", "walls", "out"))
+    conditions = [
+        pk.Dirichlet(w, y * (2 - y) + 1, on="in"), pk.Dirichlet(w, 1, on="walls"), pk.Dirichlet(w, x * y - 3, on="hole"),
+        pk.Neumann(w, 0, on="out"),
+    ]  # fmt: skip
+    problem = poisson(*conditions, domain=domain)
+    found = misfit(problem)
+    assert set(found) == {"w on in", "w on walls", "w on hole"} and max(found.values()) < 1e-12
+    model = pk.Model(problem, pk.MLP(2, 5, 1), True)
+    assert model.keys == ("pde", "out")
+    d = sp.lambdify((x, y), model.ansatz[w][1], "numpy")
+    inside, (out, _) = domain.sample(500).numpy(), domain.sample_boundary(20, "out")
+    assert d(*inside.T).min() > 0 and 0.2 < d(*inside.T).max() < 2 and d(*out.numpy().T).min() > 0
+
+
+def test_values_on_some_sides_only():
+    hole = OBSTACLES["disk"]
+    domain = faces_of(CHANNEL, hole, ("hole", "walls"))
+    only = poisson(pk.Dirichlet(w, FLAT, on="hole"), pk.Neumann(w, 0, on=("walls", "rest")), domain=domain)
+    assert set(misfit(only)) == {"w on hole"} and misfit(only)["w on hole"] < 1e-13
+    both = poisson(pk.Dirichlet(w, 2, on=("hole", "walls")), pk.Neumann(w, 0, on="rest"), domain=domain)
+    assert max(misfit(both).values()) < 1e-13
+    apart = poisson(pk.Dirichlet(w, sp.sqrt(1 + x), on="walls"), pk.Dirichlet(w, angle(), on="hole"), domain=domain)
+    assert max(misfit(apart).values()) < 1e-12
+    corner = shape.Triangle([0, 0], [3, 0], [0, 4])
+    base = pk.Geometry(corner, parts={"base": lambda X: np.isclose(X[:, 1], 0)})
+    assert misfit(poisson(pk.Dirichlet(w, FLAT, on="base"), pk.Neumann(w, 0, on="rest"), domain=base))["w on base"] < 1e-13
+
+
+def test_an_obstacle_in_time():
+    f = pk.field("f", x, y, t)
+    form = sp.cos(t) * x + y * (2 - y) * sp.exp(t) * x
+    conditions = [
+        pk.Initial(f, form), pk.Dirichlet(f, form.subs(x, 0), on="in"), pk.Dirichlet(f, sp.cos(t) * x, on="walls"),
+        pk.Dirichlet(f, form + t * x, on="hole"), pk.Neumann(f, 0, on="out"),
+    ]  # fmt: skip
+    domain = faces_of(CHANNEL, OBSTACLES["disk"], ("hole", "in", "walls", "out"), time=(0, 1))
+    problem = pk.Problem("heat", f, f.diff(t) - f.diff(x, 2) - f.diff(y, 2), domain, conditions)
+    found = misfit(problem)
+    assert len(found) == 4 and max(found.values()) < 1e-12
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -210,15 +280,25 @@ REFUSED = {
     "not smooth inside": (
         poisson(pk.Dirichlet(w, sp.sin(angle())), domain=pk.Geometry(DISK)), "smooth also inside"),
     "a body with a hole": (
-        poisson(pk.Dirichlet(w, 0), domain=pk.Geometry(DISK - shape.Disk([0, -1], 0.5))),
+        poisson(pk.Dirichlet(w, 0), domain=pk.Geometry(DISK - shape.Disk([-1, -1], 1))),
         "no smooth function is known.*CSGDifference"),
+    "a union": (
+        poisson(pk.Dirichlet(w, 0), domain=pk.Geometry(DISK | shape.Disk([2, -1], 1))),
+        "no smooth function is known.*CSGUnion"),
+    "holes that touch": (
+        poisson(pk.Dirichlet(w, 0),
+                domain=pk.Geometry(DISK - shape.Disk([0, -1], 0.5) - shape.Disk([0.7, -1], 0.4))),
+        "no smooth function is known.*CSGDifference"),
+    "two values around a disk with a hole": (
+        poisson(pk.Dirichlet(w, sp.sin(angle()), on="outer"), pk.Dirichlet(w, 0, on="hole"),
+                domain=pk.Geometry(DISK - HOLE, parts={"hole": HOLE, "outer": DISK})), "smooth also inside"),
     "a corner inwards": (
         poisson(pk.Dirichlet(w, 0),
                 domain=pk.Geometry(shape.Polygon([[0, 0], [2, 0], [2, 1], [1, 1], [1, 2], [0, 2]]))),
         "no smooth function is known.*Polygon"),
     "part of a body": (
         poisson(pk.Dirichlet(w, 0, on="left"), pk.Neumann(w, 0, on="rest"),
-                domain=pk.Geometry(DISK, parts={"left": lambda X: X[:, 0] < 0})), "on its whole boundary"),
+                domain=pk.Geometry(DISK, parts={"left": lambda X: X[:, 0] < 0})), "on a whole side of the body"),
 }  # fmt: skip
 
 
