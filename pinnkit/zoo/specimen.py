@@ -1,0 +1,122 @@
+"""Which models the zoo holds: a problem, a small network, and how the good and the bad ones are trained."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import catalogue
+from ..network import MLP, Network
+from ..optim import Adam, SSBroyden, Stage
+from ..problem import Problem
+from ..resample import Resampler, rad
+from ..settings import encode
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How one kind of model is trained; ``arguments`` are those of its problem."""
+
+    points: Mapping[str, int]
+    stages: tuple[Stage, ...]
+    resample: Resampler | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A problem of the zoo, with soft conditions, and the variants of its model, of which the first is good.
+
+    ``source`` (n, d) -> (n,) says which points lie where the data enter: the first tenth of time, a source, a body.
+    ``along`` is the direction in which information flows. ``cause`` (K, d), (N, d) -> (K, N) says whether a residual at
+    one point can reach the other (None: whatever is earlier can, and where there is no time, everything).
+    """
+
+    problem: str
+    network: Network
+    variants: Mapping[str, Variant]
+    source: Callable[[Tensor], Tensor]
+    along: str = "t"
+    cause: Callable[[Tensor, Tensor], Tensor] | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def state(self, variant: str) -> Problem:
+        """The problem that this variant solves."""
+        return catalogue.problem(self.problem, **self.variants[variant].arguments)
+
+    def digest(self, variant: str) -> str:
+        """A few letters that change with any setting of the variant."""
+        v = self.variants[variant]
+        settings = [self.network, v.points, list(v.stages), v.resample, v.arguments, self.weights]
+        return sha256(json.dumps(encode(settings), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _early(X: Tensor) -> Tensor:
+    """The first tenth of time, which is the last coordinate and ends at 1 in all problems of the zoo."""
+    return X[:, -1] < 0.1
+
+
+def _cone(test: Tensor, train: Tensor) -> Tensor:
+    """Where a wave of speed 2 can have come from, the reflected ones within."""
+    x, t = (test[:, None] - train[None]).unbind(2)
+    return x.abs() <= 2 * t
+
+
+def _around(centre: Sequence[float], radius: float) -> Callable[[Tensor], Tensor]:
+    return lambda X: (X - torch.as_tensor(centre).to(X)).norm(dim=1) < radius
+
+
+def _variants(points: Mapping[str, int], well: int, few: Mapping[str, int], short: int) -> dict[str, Variant]:
+    """Three trainings of one network: enough points and iterations, too few points that stay, too few iterations."""
+    adam, draw = Adam(500, lr=2e-3, decay=0.3), rad(weights=True, every=100)
+    return {
+        "good": Variant(points, (adam, SSBroyden(well)), draw),
+        "few": Variant(few, (adam, SSBroyden(well))),
+        "short": Variant(points, (adam, SSBroyden(short)), draw),
+    }
+
+
+SMALL = MLP(2, 20, 20, 20, 1)
+BOX = {"pde": 1000, "initial": 150, "x": 100}
+KINDS = {  # what is wrong with a model
+    "few": "too few points",
+    "short": "too little training",
+    "broken": "an equation without its convective term",
+}
+
+# Where the conditions' terms would drown in the equation's they have weights, the same for good and bad models.
+ZOO: dict[str, Specimen] = {
+    s.problem: s
+    for s in (
+        Specimen(
+            "allen_cahn", SMALL, _variants(BOX, 3000, {"pde": 200, "initial": 40, "x": 40}, 700), _early,
+            weights={"u initial": 100.0, "u on x": 100.0},
+        ),
+        Specimen("burgers", SMALL, _variants(BOX, 2000, {"pde": 200, "initial": 40, "x": 40}, 300), _early),
+        Specimen(
+            "diffusion", SMALL,
+            _variants({"pde": 400, "initial": 60, "x": 60}, 700, {"pde": 20, "initial": 5, "x": 4}, 40), _early,
+        ),
+        Specimen(
+            "drift_diffusion", SMALL,
+            _variants(
+                {"pde": 1000, "initial": 150, "periodic_x": 100}, 2000,
+                {"pde": 600, "initial": 60, "periodic_x": 60}, 700,
+            ),
+            _early,
+        ),
+        Specimen(
+            "standing_wave", SMALL, _variants(BOX, 4000, {"pde": 300, "initial": 50, "x": 50}, 1000), _early,
+            cause=_cone,
+            weights={"u initial": 1000.0, "u initial (d1t)": 10.0, "u on x": 1000.0},
+        ),
+        Specimen(
+            "poisson_disk", SMALL, _variants({"pde": 1000, "boundary": 150}, 2800, {"pde": 100, "boundary": 20}, 400),
+            _around((0.0, 0.0), 0.1), along="radius",
+        ),
+    )
+}  # fmt: skip
