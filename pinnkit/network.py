@@ -116,7 +116,7 @@ class _Layered:
                 f"({', '.join(domain.names)}): make the first size {len(domain.names)}"
             )
         features = self.features.build(domain)
-        return features, len(features.phase)
+        return features, features.count
 
     def initial(self, domain: Domain, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Glorot-normal weights and zero biases, shape (P,) (Glorot, Bengio 2010)."""

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .linearised import Linearised, linearised
+from .inversion import Inversion
 from .network import MLP, Fourier, Harmonics, ModifiedMLP, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
@@ -36,6 +37,7 @@ KNOWN: dict[str, Callable[..., Any]] = (
             Scaled,
             Fourier,
             Harmonics,
+            Inversion,
             Resample,
             R3,
             residual_score,

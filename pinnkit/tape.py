@@ -25,6 +25,11 @@ class Features:
     phase: Tensor
     wave: Tensor
 
+    @property
+    def count(self) -> int:
+        """The number of features."""
+        return len(self.phase)
+
     def jet(self, X: Tensor, channels: Channels) -> Tensor:
         """The channels of the features at points X (B, d), shape (C, B, m)."""
         omega, phase, plan, waves = _plan(self, channels, X.dtype, X.device)
