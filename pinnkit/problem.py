@@ -10,6 +10,7 @@ from sympy.core.function import AppliedUndef
 
 from .condition import Condition, Observations, PointSet, Residual
 from .domain import Domain
+from .equation import Ansatz
 from .reference import Exact, Reference
 from .statement import check, finite
 from .value import as_expression
@@ -22,7 +23,10 @@ class Problem:
 
     ``equations`` is one expression or a mapping from names to expressions, each understood as "= 0".
     ``parameters`` gives the value of every symbol in them; ``unknowns`` the starting value of coefficients
-    that are trained with the network (an inverse problem). ``recipe`` holds settings that solve it well.
+    that are trained with the network (an inverse problem). ``derived`` names expressions in the fields that are
+    reported, and compared with the reference, beside them (u = psi_y). ``ansatz`` states u = g + d N for fields whose
+    hard constraints cannot be derived from their conditions; those that it meets are found by trial, others are
+    trained. ``recipe`` holds settings that solve it well.
 
     Raises:
         ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
@@ -36,6 +40,8 @@ class Problem:
     parameters: Mapping[str, float] = field(default_factory=dict)
     unknowns: Mapping[str, float] = field(default_factory=dict)
     reference: Reference | None = None
+    derived: Mapping[str, sp.Expr] = field(default_factory=dict)
+    ansatz: Ansatz = field(default_factory=dict)
     recipe: Any = None
     arguments: Mapping[str, Any] = field(default_factory=dict)  # what the problem's function was called with
 
@@ -50,6 +56,8 @@ class Problem:
         fix("conditions", tuple(self.conditions))
         fix("parameters", finite(self.name, self.parameters))
         fix("unknowns", finite(self.name, self.unknowns))
+        fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
+        fix("ansatz", {u: tuple(as_expression(e, f"{self.name}, {u}") for e in p) for u, p in self.ansatz.items()})
         check(self)
         check_counts(self)
 
@@ -62,6 +70,11 @@ class Problem:
     def field_names(self) -> tuple[str, ...]:
         """The names of the fields."""
         return tuple(str(u.func) for u in self.fields)
+
+    @property
+    def outputs(self) -> dict[str, sp.Expr]:
+        """What is reported and compared with the reference: the fields, then the derived quantities, by name."""
+        return dict(zip(self.field_names, self.fields, strict=True)) | self.derived
 
     @cached_property
     def residuals(self) -> tuple[Residual, ...]:

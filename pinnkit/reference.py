@@ -26,17 +26,27 @@ class Reference(Protocol):
     error: float
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """Axes of a tensor grid, its points X (n, d), a mask (n,) of those inside, values (n, fields)."""
+        """Axes of a tensor grid, its points X (n, d), a mask (n,) of those inside, values (n, names).
+
+        A column of NaN stands for what the reference does not hold.
+        """
 
 
 def _grid(domain: Domain, shape: tuple[int, ...] | None = None) -> tuple[Axes, Tensor, Tensor]:
     d = len(domain.names)
-    return domain.grid(shape or (201 if d < 3 else 41,) * d)
+    return domain.grid(shape or (201 if d < 3 else 41 if d < 4 else 21,) * d)
+
+
+def _columns(names: tuple[str, ...], found: Mapping[str, Tensor], like: Tensor) -> Tensor:
+    return torch.stack([found.get(name, torch.full_like(like, torch.nan)) for name in names], 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Exact:
-    """A closed form: expressions of the coordinates, and parameters by name, one for every field."""
+    """A closed form: expressions of the coordinates, and parameters by name, one for every field.
+
+    There may be more of them, for the derived quantities of a problem.
+    """
 
     solution: Mapping[AppliedUndef, sp.Expr]
     parameters: Mapping[str, float] = field(default_factory=dict)
@@ -76,8 +86,8 @@ class Exact:
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The closed form on a uniform grid."""
         axes, X, mask = _grid(domain)
-        order = [str(u.func) for u in self.solution]
-        return axes, X, mask, self(X)[:, [order.index(name) for name in names]]
+        found = dict(zip((str(u.func) for u in self.solution), self(X).unbind(1), strict=True))
+        return axes, X, mask, _columns(names, found, X[:, 0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,14 +123,38 @@ class Table:
                     raise ValueError(f"{path} is not a reference written by pinnkit")
                 names = json.loads(attributes["coordinates"])
                 axes = {n: h5[n][:] for n in names}
-                return attributes, axes, {n: h5[n][:] for n in h5 if n not in names}
+                values = {n: h5[n][:] for n in h5 if n not in names and isinstance(h5[n], h5py.Dataset)}
+                return attributes, axes, values
         except OSError as error:
             raise ValueError(f"{path} cannot be read ({error}): regenerate it with `make data`") from error
 
     @property
     def error(self) -> float:
-        """The measured relative L2 error of the table."""
+        """The measured relative L2 error of the table, of its worst field."""
         return float(self._content[0]["error"])
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """The measured relative L2 error of every field."""
+        attributes, _, values = self._content
+        return json.loads(attributes["errors"]) if "errors" in attributes else dict.fromkeys(values, self.error)
+
+    @property
+    def quantities(self) -> dict[str, float]:
+        """Numbers that were computed from the same solution, such as a drag coefficient, and their errors."""
+        return json.loads(self._content[0].get("quantities", "{}"))
+
+    def part(self, name: str) -> dict[str, np.ndarray]:
+        """The arrays of a part of the file, such as the stresses along a wall.
+
+        Raises:
+            ValueError: no such part.
+        """
+        with h5py.File(data_file(self.file)) as h5:
+            groups = [n for n in h5 if isinstance(h5[n], h5py.Group)]
+            if name not in groups:
+                raise ValueError(f"{self.file} has no part {name!r}: its parts are {', '.join(groups) or 'none'}")
+            return {n: h5[name][n][:] for n in h5[name]}
 
     @property
     def method(self) -> str:
@@ -128,20 +162,22 @@ class Table:
         return str(self._content[0]["method"])
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The table's own nodes and values.
+        """The table's own nodes and values; nodes where a field is NaN in the file are outside.
 
         Raises:
             ValueError: a table of other coordinates or fields, or a file that cannot be read.
         """
         _, axes, values = self._content
-        if tuple(axes) != domain.names or not set(names) <= set(values):
+        if tuple(axes) != domain.names or not set(names) & set(values):
             raise ValueError(
                 f"{self.file} holds {', '.join(values)} by ({', '.join(axes)}): expected {', '.join(names)} "
                 f"by ({', '.join(domain.names)})"
             )
         X = np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1)
-        columns = np.stack([values[n].ravel() for n in names], 1)
-        return axes, torch.as_tensor(X), torch.ones(len(X), dtype=torch.bool), torch.as_tensor(columns)
+        X = torch.as_tensor(X)
+        found = {n: torch.as_tensor(values[n].ravel()) for n in names if n in values}
+        mask = torch.stack(list(found.values())).isfinite().all(0)
+        return axes, X, mask, _columns(names, found, X[:, 0])
 
 
 def data_file(name: str) -> Path:

@@ -117,26 +117,27 @@ class Solution:
         return torch.cat(blocks, 1)
 
     def on_grid(self) -> tuple[Axes, Tensor, Tensor | None]:
-        """Axes of a grid, predictions and reference values (None without a reference), each (..., fields).
+        """Axes of a grid, predictions and reference values (None without a reference), each (..., outputs).
 
-        Points of the grid outside the domain hold NaN.
+        Outputs are the problem's fields and derived quantities. Points outside the domain hold NaN, and so do
+        values that the reference does not have.
         """
-        reference = self.problem.reference
+        reference, outputs = self.problem.reference, self.problem.outputs
         d = len(self.problem.domain.names)
         if reference is None:
             axes, X, mask = self.problem.domain.grid((101 if d < 3 else 25,) * d)
             values = None
         else:
-            axes, X, mask, values = reference.on_grid(self.problem.domain, self.problem.field_names)
-        shape = (*(len(a) for a in axes.values()), len(self.problem.fields))
+            axes, X, mask, values = reference.on_grid(self.problem.domain, tuple(outputs))
+        shape = (*(len(a) for a in axes.values()), len(outputs))
         predicted = torch.full((len(X), shape[-1]), torch.nan, dtype=torch.float64)
-        predicted[mask] = self(X[mask]).cpu().double()
+        predicted[mask] = self.evaluate(list(outputs.values()), X[mask]).cpu().double()
         if values is not None:
             values = torch.where(mask[:, None], values, torch.nan).view(shape)
         return axes, predicted.view(shape), values
 
     def errors(self) -> dict[str, dict[str, float]]:
-        """Per field: relative L2 error |u - u*| / |u*| over the reference's grid and the largest |u - u*|.
+        """Per output of the reference: relative L2 error |u - u*| / |u*| over its grid and the largest |u - u*|.
 
         Raises:
             ValueError: where the problem has no reference.
@@ -145,9 +146,11 @@ class Solution:
             raise ValueError(f"{self.problem.name} has no reference for these parameters: an error cannot be measured")
         _, predicted, values = self.on_grid()
         found = {}
-        for i, name in enumerate(self.problem.field_names):
+        for i, name in enumerate(self.problem.outputs):
             u, v = predicted[..., i], values[..., i]
             inside = torch.isfinite(v)
+            if not inside.any():
+                continue
             gap = (u - v)[inside]
             found[name] = {"relative_l2": float(gap.norm() / v[inside].norm()), "max": float(gap.abs().max())}
         return found
@@ -164,7 +167,7 @@ class Solution:
         """Axes, prediction and error as arrays, for files and pictures."""
         axes, predicted, values = self.on_grid()
         arrays = dict(axes)
-        for i, name in enumerate(self.problem.field_names):
+        for i, name in enumerate(self.problem.outputs):
             arrays[f"{name}:prediction"] = predicted[..., i].numpy()
             if values is not None:
                 arrays[f"{name}:error"] = (predicted - values)[..., i].numpy()

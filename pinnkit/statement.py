@@ -44,6 +44,7 @@ def check(problem: "Problem") -> None:
     """
     _check_fields(problem)
     _check_names(problem)
+    _check_outputs(problem)
     _check_conditions(problem)
     _check_terms(problem)
     for residual in problem.residuals:
@@ -89,6 +90,18 @@ def _check_fields(problem: "Problem") -> None:
             raise ValueError(f"{problem.name}: {u} and {problem.fields[0]} need the very same coordinates")
     if len(set(problem.field_names)) < len(problem.fields):
         raise ValueError(f"{problem.name}: two fields have one name: {', '.join(problem.field_names)}")
+
+
+def _check_outputs(problem: "Problem") -> None:
+    for name, e in problem.derived.items():
+        if name in problem.field_names:
+            raise ValueError(f"{problem.name}: the derived quantity {name} has the name of a field: rename one of them")
+        lowered(problem, Residual(name, e, "pde"))
+    for u in problem.ansatz:
+        if u not in problem.fields:
+            raise ValueError(
+                f"{problem.name}: the ansatz of {u} is for none of the fields {', '.join(map(str, problem.fields))}"
+            )
 
 
 def _check_names(problem: "Problem") -> None:
@@ -208,12 +221,13 @@ def _check_values(problem: "Problem", residual: Residual, row: Lowered) -> None:
 
 def _check_reference(problem: "Problem", reference: Exact) -> None:
     given = list(reference.solution)
-    if set(given) != set(problem.fields):
+    if not set(problem.fields) <= set(given) or {str(u.func) for u in given} - set(problem.outputs):
         raise ValueError(
             f"{problem.name}: the closed form is for {', '.join(map(str, given))}: expected the fields "
             f"{', '.join(map(str, problem.fields))}"
+            + (", and at most the derived quantities" if problem.derived else "")
         )
-    for u in problem.fields:
+    for u in given:
         try:
             reference.expression(u)
         except ValueError as error:

@@ -290,18 +290,22 @@ class _Probe:
 
     def __init__(self, solution: Solution) -> None:
         problem = solution.problem
-        self._names = problem.field_names if problem.reference is not None else ()
-        if self._names:
-            _, X, mask, values = problem.reference.on_grid(problem.domain, self._names)
-            rows = torch.nonzero(mask)[:, 0]
+        self._outputs = problem.outputs if problem.reference is not None else {}
+        if self._outputs:
+            _, X, mask, values = problem.reference.on_grid(problem.domain, tuple(self._outputs))
+            known = torch.isfinite(values[mask]).any(0)
+            self._outputs = {n: e for (n, e), k in zip(self._outputs.items(), known, strict=True) if k}
+            values = values[:, known]
+            rows = torch.nonzero(mask & torch.isfinite(values).all(1))[:, 0]
             rows = rows[torch.from_numpy(np.random.default_rng(0).permutation(len(rows))[:2000])]
             self._X, self._values = X[rows].to(solution.theta), values[rows].to(solution.theta)
+            self._size = self._values.norm(dim=0)
 
     def errors(self, solution: Solution) -> dict[str, float]:
-        if not self._names:
+        if not self._outputs:
             return {}
-        gap, size = solution(self._X) - self._values, self._values.norm(dim=0)
-        return {f"error:{n}": float(e) for n, e in zip(self._names, gap.norm(dim=0) / size, strict=True)}
+        gap = solution.evaluate(list(self._outputs.values()), self._X) - self._values
+        return {f"error:{n}": float(e) for n, e in zip(self._outputs, gap.norm(dim=0) / self._size, strict=True)}
 
 
 def _notes(history: History) -> tuple[str, ...]:

@@ -24,7 +24,9 @@ def exact_residuals(problem: "Problem", n: int = 64, seed: int = 0) -> dict[str,
     ansatz = {u: (exact.expression(u), sp.S.Zero) for u in problem.fields}
     size = float(exact(problem.domain.sample(n, method="random", seed=seed)).abs().max())
     found = {}
-    for residual in problem.residuals:
+    closed = {str(u.func): exact.expression(u) for u in exact.solution}
+    derived = [Residual(n, e - closed[n], "pde") for n, e in problem.derived.items() if n in closed]
+    for residual in (*problem.residuals, *derived):
         terms = sp.Add.make_args(residual.expression.doit())
         rows = [Residual(str(k), e, residual.key, residual.image) for k, e in enumerate(terms)]
         readout = Readout(rows, problem.fields, ansatz, values)  # with u = g + 0 N any N will do
@@ -46,4 +48,5 @@ def _numbers(problem: "Problem") -> dict[sp.Symbol, sp.Float]:
             "value among the parameters of pinnkit.Exact"
         )
     symbols = set().union(*(r.expression.free_symbols for r in problem.residuals))
+    symbols = symbols.union(*(e.free_symbols for e in problem.derived.values()))
     return {s: sp.Float(known[s.name], 17) for s in symbols if s.name in known}

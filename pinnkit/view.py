@@ -53,10 +53,11 @@ def error_plane(solution: Solution, name: str, t: float | None = None, *, truth:
         ValueError: an unknown field.
     """
     domain, names = solution.problem.domain, shown(solution)
-    if name not in solution.problem.field_names:
-        raise ValueError(f"{name!r} is not a field: choose one of {', '.join(solution.problem.field_names)}")
+    outputs = list(solution.problem.outputs)
+    if name not in outputs:
+        raise ValueError(f"{name!r} is not a field: choose one of {', '.join(outputs)}")
     axes, predicted, values = solution.on_grid()
-    k = solution.problem.field_names.index(name)
+    k = outputs.index(name)
     array = values[..., k] if truth else (predicted - values)[..., k].abs()
     array, fixed = array.numpy(), {}
     for axis, (n, nodes) in reversed(list(enumerate(axes.items()))):

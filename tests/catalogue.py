@@ -7,8 +7,9 @@ from pinnkit import Problem
 
 CASES: dict[str, Callable[[], Problem]] = {
     name: getattr(problems, name)
-    for name in ("burgers", "diffusion", "allen_cahn", "standing_wave", "drift_diffusion", "poisson_disk", "kovasznay")
-}
+    for name in ("burgers", "diffusion", "allen_cahn", "standing_wave", "drift_diffusion", "poisson_disk", "kovasznay",
+                 "taylor_green", "beltrami")
+}  # fmt: skip
 CASES |= {"heat_inverse": problems.heat_inverse, "heat_inverse noise": lambda: problems.heat_inverse(noise=0.01)}
 for _initial in ("poly", "gauss", "sine", "sine_mix", "step"):
     CASES[f"heat {_initial}"] = lambda i=_initial: problems.heat(i)
