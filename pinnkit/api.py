@@ -23,6 +23,7 @@ from .influence.retrain import Retrained, retrain
 from .influence.summary import Comparison, Indicators, compare, indicators
 from .influence.validation import Validation, validate
 from .interop import deepxde_precision, to_deepxde
+from .inversion import Inversion
 from .lie.flow import Flow, flow
 from .lie.generator import Generator
 from .lie.numerical import NumericalFlow
@@ -44,3 +45,4 @@ from .solution import Solution
 from .superpose.family import Family
 from .superpose.solver import closed_form, solve_lie
 from .train import Recipe, resume, solve
+from .uncertainty import Uncertainty, uncertainty
