@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .api import *  # noqa: F401, F403
 
 __version__ = "0.1.0"
-_BEFORE_MODULES = ("error_map", "problem", "report")  # functions that stand before the modules of these names
+_BEFORE_MODULES = ("error_map", "problem", "report", "uncertainty")  # functions that stand before modules of their name
 
 
 class _Package(ModuleType):

@@ -9,6 +9,7 @@ import numpy as np
 from .error_map import error_map
 from .labelled import Labelled
 from .solution import Solution
+from .uncertainty import in_words, uncertainty
 
 FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
 
@@ -19,7 +20,8 @@ class Report(Labelled):
 
     ``relative_l2`` and ``max_error`` are by field and empty without a reference, whose own relative L2 error is
     ``reference_error``; ``estimate`` is the relative L2 error as predicted without a reference, in ``interval`` if the
-    ``verdict`` is to trust it; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
+    ``verdict`` is to trust it; ``error_bars`` of unknown coefficients are the figures of
+    :func:`pinnkit.uncertainty`; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
     """
 
     problem: str
@@ -43,6 +45,7 @@ class Report(Labelled):
     estimate: Mapping[str, float] = field(default_factory=dict)
     interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     verdict: str = ""
+    error_bars: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain numbers, text, lists and dicts."""
@@ -60,7 +63,7 @@ class Report(Labelled):
             low, high = self.interval.get(name, (0.0, 0.0))
             text = f"{error:.2e}" + (f" ({low:.1e} to {high:.1e})" if high else "")
             found.append((f"estimated error of {name}", f"{text}   without a reference: {self.verdict}"))
-        found += [(f"coefficient {name}", f"{value:.6g}") for name, value in self.unknowns.items()]
+        found += [(f"coefficient {name}", self._coefficient(name)) for name in self.unknowns]
         for name, value in self.residuals.items():
             exact = name in self.exact and value < 1e-12
             found.append((f"residual of {name}", "0 by construction" if exact else f"{value:.2e}"))
@@ -70,6 +73,14 @@ class Report(Labelled):
         found.append(("cost", f"{self.iterations} iterations{rounds}, {self.wall_s:.1f} s ({self.cpu_s:.1f} s CPU)"))
         found += [("stopped", reason) for reason in self.stop_reasons]
         return found + [("note", note) for note in self.notes]
+
+    def _coefficient(self, name: str) -> str:
+        """A coefficient in words, with its interval where there is one."""
+        bars = self.error_bars.get("values", {}).get(name)
+        if bars is None:
+            return f"{self.unknowns[name]:.6g}"
+        low, high = bars["interval"]
+        return in_words(bars["trained"], bars["corrected"], (high - low) / 2)
 
     @property
     def _floor(self) -> str:
@@ -108,6 +119,7 @@ def report(solution: Solution, estimate: bool = True) -> Report:
         stop_reasons=solution.stops,
         notes=solution.notes,
         versions=dict(solution.versions),
+        error_bars=error_bars(solution) if estimate and solution.unknowns else {},
         **figures,
     )
 
@@ -120,6 +132,14 @@ def estimated(solution: Solution) -> dict[str, Any]:
         return {"verdict": str(error)}
     interval = dict(found.interval) if found.trusted else {}
     return {"estimate": dict(found.relative_l2), "interval": interval, "verdict": found.verdict}
+
+
+def error_bars(solution: Solution) -> dict[str, Any]:
+    """The figures of the unknown coefficients' error bars, or why there are none."""
+    try:
+        return uncertainty(solution).to_dict()
+    except ValueError as error:
+        return {"reason": str(error)}
 
 
 def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
