@@ -4,6 +4,7 @@
 # flake8: noqa: F401
 
 from . import scores
+from .balance import Balance, gradient_balance, ntk_balance
 from .catalogue import from_file, problem
 from .certificate.certify import Certificate, certify
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
@@ -13,6 +14,7 @@ from .domain import Box
 from .equation import coordinates, derivatives, field
 from .error_map import ErrorMap, error_map
 from .expression import function
+from .fluid import dissipation, drag, flux, force, lift, measure, pressure_difference, vorticity
 from .geometry import Geometry
 from .influence.attribution import Influence
 from .influence.curvature import Curvature, curvature
@@ -31,6 +33,7 @@ from .lie.orbit import Orbit, orbits
 from .lie.seed import Seed, seeds
 from .lie.symmetry import Symmetries, symmetries
 from .linearised import Linearised
+from .mesh import Mesh
 from .module import Module
 from .network import MLP, Fourier, Harmonics, ModifiedMLP
 from .optim import LBFGS, SOAP, Adam, LevenbergMarquardt, SSBroyden
@@ -46,3 +49,4 @@ from .superpose.family import Family
 from .superpose.solver import closed_form, solve_lie
 from .train import Recipe, resume, solve
 from .uncertainty import Uncertainty, uncertainty
+from .vtk import export_points, export_vtk

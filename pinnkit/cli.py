@@ -288,6 +288,57 @@ def plot(
 
 
 @app.command()
+def export(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(metavar="FLOW.vtu", help="Where to; RUN.vtu unless given.")] = None,
+    derivative: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A derivative that comes with the fields, as u_x; repeatable.")
+    ] = [],  # noqa: B006
+    vector: Annotated[
+        list[str], typer.Option(metavar="NAME=U,V", help="A vector of fields, as velocity=u,v; repeatable.")
+    ] = [],  # noqa: B006
+    times: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of a time series.")] = 21,
+    nodes: Annotated[int | None, typer.Option(min=8, metavar="N", help="About how many nodes the mesh has.")] = None,
+    error: Annotated[bool, typer.Option("--error", help="The predicted error comes with the fields.")] = False,
+    points: Annotated[
+        Path | None, typer.Option(metavar="POINTS.vtu", help="Write the training points as well.")
+    ] = None,
+    of: Annotated[
+        list[str], typer.Option(metavar="WHAT", help="The points' influence on this, as of `influence`; repeatable.")
+    ] = [],  # noqa: B006
+    problem: Given = None,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Write a run for ParaView: fields on a mesh of the domain (.vtu, a series with .pvd), and its training points."""
+    if of and points is None:
+        raise ValueError(f"--of {of[0]} is a column of the training points: name their file, as --points points.vtu")
+    import torch
+
+    from . import options
+    from .jobs import Question, influenced, opened
+    from .vtk import export_points, export_vtk
+
+    torch.set_num_threads(threads)
+    vectors = options.pairs(vector, "--vector")
+    if of:
+        model, found = influenced(run, problem, Question(tuple(of)))
+        solution = model.solution
+    else:
+        solution, found = opened(run, problem), None
+    files = {"fields": str(export_vtk(
+        solution, out or run.with_suffix(".vtu"), " ".join(derivative), vectors=vectors, times=times, nodes=nodes,
+        error=error,
+    ))}  # fmt: skip
+    if points is not None:
+        files["points"] = str(export_points(solution, points, found))
+    if as_json:
+        _print_json({"files": files})
+    else:
+        print("\n".join(files.values()))
+
+
+@app.command()
 def influence(
     run: Run,
     of: Annotated[

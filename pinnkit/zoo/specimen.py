@@ -75,13 +75,13 @@ def _variants(points: Mapping[str, int], well: int, few: Mapping[str, int], shor
     adam, draw = Adam(500, lr=2e-3, decay=0.3), rad(weights=True, every=100)
     return {
         "good": Variant(points, (adam, SSBroyden(well)), draw),
-        "few": Variant(few, (adam, SSBroyden(well))),
+        "few": Variant(few, (adam, SSBroyden(1000))),
         "short": Variant(points, (adam, SSBroyden(short)), draw),
     }
 
 
-SMALL = MLP(2, 20, 20, 20, 1)
-BOX = {"pde": 1000, "initial": 150, "x": 100}
+SMALL = MLP(2, 16, 16, 16, 1)
+BOX = {"pde": 600, "initial": 100, "x": 80}
 KINDS = {  # what is wrong with a model
     "few": "too few points",
     "short": "too little training",
@@ -96,7 +96,10 @@ ZOO: dict[str, Specimen] = {
             "allen_cahn", SMALL, _variants(BOX, 3000, {"pde": 200, "initial": 40, "x": 40}, 700), _early,
             weights={"u initial": 100.0, "u on x": 100.0},
         ),
-        Specimen("burgers", SMALL, _variants(BOX, 2000, {"pde": 200, "initial": 40, "x": 40}, 300), _early),
+        Specimen(
+            "burgers", SMALL,
+            _variants({"pde": 1000, "initial": 100, "x": 80}, 2500, {"pde": 200, "initial": 40, "x": 40}, 300), _early,
+        ),
         Specimen(
             "diffusion", SMALL,
             _variants({"pde": 400, "initial": 60, "x": 60}, 700, {"pde": 20, "initial": 5, "x": 4}, 40), _early,
@@ -104,18 +107,18 @@ ZOO: dict[str, Specimen] = {
         Specimen(
             "drift_diffusion", SMALL,
             _variants(
-                {"pde": 1000, "initial": 150, "periodic_x": 100}, 2000,
-                {"pde": 600, "initial": 60, "periodic_x": 60}, 700,
+                {"pde": 600, "initial": 100, "periodic_x": 80}, 2000,
+                {"pde": 400, "initial": 40, "periodic_x": 40}, 700,
             ),
             _early,
         ),
         Specimen(
-            "standing_wave", SMALL, _variants(BOX, 4000, {"pde": 300, "initial": 50, "x": 50}, 1000), _early,
+            "standing_wave", SMALL, _variants(BOX, 4000, {"pde": 200, "initial": 40, "x": 40}, 1000), _early,
             cause=_cone,
             weights={"u initial": 1000.0, "u initial (d1t)": 10.0, "u on x": 1000.0},
         ),
         Specimen(
-            "poisson_disk", SMALL, _variants({"pde": 1000, "boundary": 150}, 2800, {"pde": 100, "boundary": 20}, 400),
+            "poisson_disk", SMALL, _variants({"pde": 600, "boundary": 100}, 2800, {"pde": 100, "boundary": 20}, 400),
             _around((0.0, 0.0), 0.1), along="radius",
         ),
     )
