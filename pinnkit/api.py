@@ -4,7 +4,6 @@
 # flake8: noqa: F401
 
 from . import scores
-from .balance import Balance, gradient_balance, ntk_balance
 from .catalogue import from_file, problem
 from .certificate.certify import Certificate, certify
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
@@ -14,7 +13,6 @@ from .domain import Box
 from .equation import coordinates, derivatives, field
 from .error_map import ErrorMap, error_map
 from .expression import function
-from .fluid import dissipation, drag, flux, force, lift, measure, pressure_difference, vorticity
 from .geometry import Geometry
 from .influence.attribution import Influence
 from .influence.curvature import Curvature, curvature
