@@ -17,17 +17,27 @@ def write(
     axes: Mapping[str, Array],
     fields: Mapping[str, Array],
     *,
-    error: float,
+    error: float | Mapping[str, float],
     method: str,
     parameters: Mapping[str, object],
+    mask: NDArray[np.bool_] | None = None,
+    quantities: Mapping[str, float] | None = None,
+    parts: Mapping[str, Mapping[str, Array]] | None = None,
 ) -> None:
-    """Write coordinate axes and the fields on their tensor grid, replacing the file at `path` in one step."""
+    """Write coordinate axes and the fields on their tensor grid, replacing the file at `path` in one step.
+
+    Errors are relative L2, of all fields or by field, where the largest counts for the table. Outside the mask
+    fields hold NaN. Quantities are numbers computed from the same solution (with `NAME error`, their errors);
+    a part is a group of arrays of one length, such as the values along a wall.
+    """
     path = Path(path)
     shape = tuple(len(axis) for axis in axes.values())
+    mask = np.ones(shape, dtype=bool) if mask is None else mask
+    errors = dict(error) if isinstance(error, Mapping) else dict.fromkeys(fields, float(error))
     for name, field in fields.items():
         if field.shape != shape:
             raise ValueError(f"field {name!r} has shape {field.shape}, the axes {list(axes)} give {shape}")
-        if not np.isfinite(field).all():
+        if not np.isfinite(field[mask]).all():
             raise ValueError(f"field {name!r} has values that are not finite")
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -35,12 +45,18 @@ def write(
             for name, axis in axes.items():
                 file.create_dataset(name, data=np.asarray(axis, dtype=np.float64))
             for name, field in fields.items():
-                data = np.asarray(field, dtype=np.float64)
+                data = np.where(mask, np.asarray(field, dtype=np.float64), np.nan)
                 file.create_dataset(name, data=data, chunks=shape, shuffle=True, compression=9)
             file.attrs["format"] = "pinnkit-reference"
             file.attrs["version"] = 1
             file.attrs["coordinates"] = json.dumps(list(axes))
-            file.attrs["error"] = float(error)
+            for part, arrays in (parts or {}).items():
+                group = file.create_group(part)
+                for name, array in arrays.items():
+                    group.create_dataset(name, data=np.asarray(array, dtype=np.float64))
+            file.attrs["error"] = max(errors.values())
+            file.attrs["errors"] = json.dumps(errors)
+            file.attrs["quantities"] = json.dumps(dict(quantities or {}))
             file.attrs["method"] = method
             file.attrs["parameters"] = json.dumps(dict(parameters))
         os.replace(temporary, path)
