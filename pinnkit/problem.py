@@ -11,6 +11,7 @@ from sympy.core.function import AppliedUndef
 from .condition import Condition, Observations, PointSet, Residual
 from .domain import Domain
 from .equation import Ansatz
+from .expression import Program
 from .reference import Exact, Reference
 from .statement import check, finite
 from .value import as_expression
@@ -26,7 +27,8 @@ class Problem:
     that are trained with the network (an inverse problem). ``derived`` names expressions in the fields that are
     reported, and compared with the reference, beside them (u = psi_y). ``ansatz`` states u = g + d N for fields whose
     hard constraints cannot be derived from their conditions; those that it meets are found by trial, others are
-    trained. ``recipe`` holds settings that solve it well.
+    trained. ``weight`` w(x) >= 0 of the coordinates multiplies the equations' squared residuals: it may vanish where
+    the solution is singular. ``recipe`` holds settings that solve it well.
 
     Raises:
         ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
@@ -42,6 +44,7 @@ class Problem:
     reference: Reference | None = None
     derived: Mapping[str, sp.Expr] = field(default_factory=dict)
     ansatz: Ansatz = field(default_factory=dict)
+    weight: sp.Expr | None = None
     recipe: Any = None
     arguments: Mapping[str, Any] = field(default_factory=dict)  # what the problem's function was called with
 
@@ -114,7 +117,7 @@ class Problem:
             if isinstance(condition, Observations) and condition.name == key:
                 return PointSet(condition.X, {condition.symbol.name: condition.values})
         if key == "pde":
-            return PointSet(self.domain.sample(n, method=method, seed=seed))
+            return self._weighted(PointSet(self.domain.sample(n, method=method, seed=seed)))
         if key == "initial":
             return PointSet(self.domain.sample_initial(n, method=method, seed=seed))
         if key.startswith("periodic_"):
@@ -124,6 +127,13 @@ class Problem:
         X, normals = self.domain.sample_boundary(n, on if len(on) > 1 else key, method=method, seed=seed)
         space = [i for i, name in enumerate(self.domain.names) if name != self.domain.time]
         return PointSet(X, {f"n_{self.domain.names[i]}": normals[:, i] for i in space})
+
+    def _weighted(self, points: PointSet) -> PointSet:
+        """The points with the equations' weight, of mean 1."""
+        if self.weight is None:
+            return points
+        (w,) = Program([self.weight], self.variables)(dict(zip(self.variables, points.X.T, strict=True)))
+        return points.weighted(w / w.mean())
 
     def latex(self) -> str:
         """The equations as LaTeX, one line each."""

@@ -24,7 +24,8 @@ def residual_score(solution: Solution, key: str, candidates: PointSet) -> Tensor
     r = solution.rows(key, candidates)
     names = solution.model.readouts[key].names
     w = r.new_tensor([solution.term_weights[name] for name in names])
-    return (w[:, None] * r * r).sum(0).sqrt()
+    square = (w[:, None] * r * r).sum(0)
+    return (square if candidates.weights is None else square * candidates.weights).sqrt()
 
 
 def uniform_score(solution: Solution, key: str, candidates: PointSet) -> Tensor:
@@ -85,8 +86,9 @@ def draw(
     drawn = candidates[torch.as_tensor(rows, device=candidates.X.device)]
     if not weights:
         return drawn
-    w = 1 / inclusion[rows]
-    return drawn.weighted(torch.as_tensor(w / w.mean()).to(candidates.X))
+    w = torch.as_tensor(1 / inclusion[rows]).to(candidates.X)
+    w = w if drawn.weights is None else w * drawn.weights
+    return drawn.weighted(w / w.mean())
 
 
 def _check_how(how: str, weights: bool) -> None:

@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .linearised import Linearised, linearised
+from .balance import Balance
 from .inversion import Inversion
+from .linearised import Linearised, linearised
 from .network import MLP, Fourier, Harmonics, ModifiedMLP, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
@@ -40,6 +41,7 @@ KNOWN: dict[str, Callable[..., Any]] = (
             Inversion,
             Resample,
             R3,
+            Balance,
             residual_score,
             uniform_score,
             Unsaved,

@@ -97,6 +97,11 @@ def _check_outputs(problem: "Problem") -> None:
         if name in problem.field_names:
             raise ValueError(f"{problem.name}: the derived quantity {name} has the name of a field: rename one of them")
         lowered(problem, Residual(name, e, "pde"))
+    if problem.weight is not None and not problem.weight.free_symbols <= set(problem.variables):
+        raise ValueError(
+            f"{problem.name}: the weight is {problem.weight}: expected an expression of the coordinates "
+            f"{', '.join(problem.domain.names)} alone"
+        )
     for u in problem.ansatz:
         if u not in problem.fields:
             raise ValueError(

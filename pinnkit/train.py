@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .balance import Balance
 from .history import History
 from .interrupt import Interrupt
 from .network import MLP, Network
@@ -31,7 +32,7 @@ SUSPICIOUS = 100.0  # validation loss over training loss from which a wrong basi
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights."""
+    """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights ..."""
 
     network: Network
     points: Mapping[str, int] = field(default_factory=lambda: {"pde": 2000})
@@ -40,6 +41,7 @@ class Recipe:
     hard: bool | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     method: str = "sobol"
+    balance: Balance | None = None
 
 
 def default_recipe(problem: Problem) -> Recipe:
@@ -59,6 +61,7 @@ class Plan:
     log_every: int = 100
     validation: int = 2000
     time_limit: float | None = None
+    balance: Balance | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +94,7 @@ def solve(
     seed: int = 0,
     start: Solution | None = None,
     weights: Mapping[str, float] | None = None,
+    balance: Balance | None | bool = False,
     hard: bool | None = None,
     dtype: torch.dtype = torch.float64,
     device: Any = None,
@@ -104,19 +108,24 @@ def solve(
 ) -> Solution:
     """Minimise sum_k w_k mean(r_k^2) over the network's parameters, and any unknown coefficients, by stages.
 
-    What is not given comes from the problem's recipe; ``resample=False`` means "as the recipe says", None "never".
-    With ``start`` training goes on from that solution: its points, weights and, where the first stage is of the same
-    kind as the last one, its optimiser's state (the inverse Hessian survives). ``checkpoint`` names a run file that is
-    written every ``checkpoint_every`` seconds; an interrupt saves and returns. ``observe`` is called with the solution
-    at every log line. ``time_limit`` stops after so many seconds of wall time; such a run can be resumed.
+    What is not given comes from the problem's recipe; ``resample=False`` means "as the recipe says", None "never", and
+    so does ``balance``, which changes the weights while it trains: the last ones are the solution's. With ``start``
+    training goes on from that solution: its points, weights and, where the first stage is of the same kind as the last
+    one, its optimiser's state (the inverse Hessian survives); with a ``problem`` beside it, on that problem
+    (continuation: ``for nu in (0.1, 0.01): last = solve(burgers(nu), start=last)``), at new points unless they are
+    given. ``checkpoint`` names a run file that is written every ``checkpoint_every`` seconds; an interrupt saves and
+    returns. ``observe`` is called with the solution at every log line. ``time_limit`` stops after so many seconds of
+    wall time; such a run can be resumed.
 
     Raises:
-        ValueError: missing points, unknown sets or weights, impossible hard constraints; TypeError: no problem.
+        ValueError: missing points, unknown sets or weights, impossible hard constraints, a start that does not fit the
+        problem; TypeError: no problem.
     """
     if start is not None:
-        model, first = start.model, start.theta.clone()
+        model, first = _model(start, problem, hard), start.theta.clone()
         weights = start.weights if weights is None else weights
-        points = start.points if points is None else points
+        if points is None:
+            points = start.points if problem is None else {k: len(s) for k, s in start.points.items()}
     elif problem is None:
         raise TypeError("solve needs a problem, or a solution to start from: solve(problem) or solve(start=solution)")
     else:
@@ -133,6 +142,7 @@ def solve(
         tuple(recipe.stages if stages is None else stages),
         (recipe.resample if start is None else None) if resample is False else resample,
         seed, log_every, validation, time_limit,
+        (recipe.balance if start is None else None) if balance is False else balance,
     )  # fmt: skip
     history = History() if start is None else start.history
     state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)
@@ -141,6 +151,19 @@ def solve(
         model, first, points, weights or {}, history, progress=state, versions=versions(), rounds=rounds
     )
     return _run(solution, checkpoint, checkpoint_every, progress, observe)
+
+
+def _model(start: Solution, problem: Problem | None, hard: bool | None) -> Model:
+    """The model of a solution, or the same network on another problem."""
+    if problem is None:
+        return start.model
+    model = Model(problem, start.network, start.model.hard if hard is None else hard)
+    if model.count != start.model.count or problem.field_names != start.problem.field_names:
+        raise ValueError(
+            f"the solution of {start.problem.name} is no start for {problem.name}: expected the same fields, "
+            "coordinates and unknowns, and a network that they fit"
+        )
+    return model
 
 
 def _solid(points: PointSet) -> PointSet:
@@ -270,6 +293,16 @@ class _Run:
             self.rounds = self.rounds | {self.at.total: self.points}
         self.move(round=self.at.round + 1, state=self.plan.stages[self.at.stage].renew(self.at.state))
 
+    def balance(self) -> None:
+        """New weights if the plan asks for them at this iteration."""
+        plan = self.plan.balance
+        if plan is None or self.at.stage >= plan.stages or self.at.total % plan.every:
+            return
+        self.solution = replace(self.solution, weights=plan(self.stack, self.theta))
+        self.stack = Stack(self.model, self.points, self.solution.weights)
+        self.validation = Stack(self.model, self.validation.points, self.solution.weights)
+        self.move(state=self.plan.stages[self.at.stage].renew(self.at.state))
+
     def record(self, losses: Tensor) -> dict[str, float]:
         wall, cpu = self.clock.read()
         fresh = self.validation.losses(self.theta)
@@ -380,6 +413,7 @@ def _one_step(run: _Run) -> Step:
     if run.at.iteration >= stage.iterations:
         return Step(run.stack.losses(run.theta), f"all {stage.iterations} iterations done")
     run.resample()
+    run.balance()
     theta, state, step = stage.step(run.theta, run.at.state, run.stack)
     bad = [n for n, v in zip(run.stack.terms, step.losses, strict=True) if not math.isfinite(float(v))]
     if step.stop is not None or not bad:

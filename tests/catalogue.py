@@ -11,6 +11,11 @@ CASES: dict[str, Callable[[], Problem]] = {
                  "taylor_green", "beltrami")
 }  # fmt: skip
 CASES |= {"heat_inverse": problems.heat_inverse, "heat_inverse noise": lambda: problems.heat_inverse(noise=0.01)}
+CASES |= {
+    f"cavity {lid} {form}": lambda lid=lid, form=form: problems.cavity(lid=lid, form=form)
+    for lid in ("sharp", "regularised")
+    for form in ("velocity", "stream")
+}
 for _initial in ("poly", "gauss", "sine", "sine_mix", "step"):
     CASES[f"heat {_initial}"] = lambda i=_initial: problems.heat(i)
 for _initial in ("gauss", "gauss_mix", "sine", "sine_mix", "step"):

@@ -60,6 +60,8 @@ def test_closed_forms_solve(problem):
 
 
 def test_references_have_an_error_and_values_on_a_grid(problem):
+    if problem.reference is None:
+        return
     axes, X, mask, values = problem.reference.on_grid(problem.domain, problem.field_names)
     assert 0 <= problem.reference.error <= 1e-9
     assert tuple(axes) == problem.domain.names and X.shape == (mask.numel(), len(axes))
@@ -130,7 +132,9 @@ def test_the_recipe_trains(problem):
     solution = pk.solve(problem, points=points, stages=stages, resample=None, log_every=1, validation=50,
                         progress=False)  # fmt: skip
     loss = solution.history["loss"]
-    assert np.isfinite(loss).all() and loss[-1] < loss[0] and np.isfinite(list(solution.errors()["u"].values())).all()
+    assert np.isfinite(loss).all() and loss[-1] < loss[0]
+    if problem.reference is not None:
+        assert np.isfinite(list(solution.errors()["u"].values())).all()
 
 
 def test_arguments_make_the_same_problem(problem):

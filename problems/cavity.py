@@ -1,0 +1,99 @@
+"""The lid-driven cavity: the steady Navier-Stokes equations in a square whose lid slides, sharply or smoothly."""
+
+from pathlib import Path
+
+import sympy as sp
+import torch
+
+import pinnkit as pk
+
+LIDS = ("sharp", "regularised")
+FORMS = ("velocity", "stream")
+COMPUTED = (100, 400, 1000)  # Reynolds numbers with a reference in data/
+
+
+def cavity(reynolds: float = 100.0, lid: str = "sharp", form: str = "velocity") -> pk.Problem:
+    """u.grad u + grad p = Laplace u / Re, div u = 0 on [0, 1]^2; no slip; the lid y = 1 slides with u = 1.
+
+    A "regularised" lid slides with u = 16 x^2 (1 - x)^2 instead. At the corners of the sharp lid u jumps and p is
+    unbounded: there the ansatz holds Taylor's flow near a scraper (1962), as Botella and Peyret (1998) subtract it,
+    and the weight of the equations vanishes like r^4.
+    ``form="stream"`` has the fields psi, p with u = psi_y, v = -psi_x: incompressible by construction. p = 0 at the
+    centre.
+
+    Raises:
+        ValueError: an unknown lid or form.
+    """
+    for what, given, known in (("lid", lid, LIDS), ("form", form, FORMS)):
+        if given not in known:
+            raise ValueError(f"cavity has no {what} {given!r}: choose one of {', '.join(known)}")
+    x, y = pk.coordinates("x y")
+    psi, u, v, p = (pk.field(name, x, y) for name in ("psi", "u", "v", "p"))
+    Re = sp.Symbol("Re", positive=True)
+    speed = sp.S.One if lid == "sharp" else 16 * x**2 * (1 - x) ** 2
+    stream, pressure = _scrapers(x, y, Re) if lid == "sharp" else (speed * (y**3 - y**2), sp.S.Zero)
+    wall = 16 * x * (1 - x) * y * (1 - y)
+    if form == "stream":
+        U, V = pk.derivatives(psi, "y"), -pk.derivatives(psi, "x")
+        fields = {"fields": (psi, p), "derived": {"u": U, "v": V}}
+        still = [pk.Dirichlet(psi), pk.Neumann(psi, 0, on=("x", "y_min")), pk.Neumann(psi, speed, on="y_max")]
+        ansatz = {psi: (stream, wall**2)}
+    else:
+        U, V, fields = u, v, {"fields": (u, v, p)}
+        still = [pk.Dirichlet(u, 0, on=("x", "y_min")), pk.Dirichlet(u, speed, on="y_max"), pk.Dirichlet(v)]
+        ansatz = {u: (stream.diff(y), wall), v: (-stream.diff(x), wall)}
+    equations = {
+        "x momentum": U * U.diff(x) + V * U.diff(y) + p.diff(x) - (U.diff(x, 2) + U.diff(y, 2)) / Re,
+        "y momentum": U * V.diff(x) + V * V.diff(y) + p.diff(y) - (V.diff(x, 2) + V.diff(y, 2)) / Re,
+    }
+    return pk.Problem(
+        name="cavity",
+        **fields,
+        equations=equations if form == "stream" else equations | {"continuity": U.diff(x) + V.diff(y)},
+        domain=pk.Box(x=(0, 1), y=(0, 1)),
+        conditions=[*still, pk.Observations(p, torch.tensor([[0.5, 0.5]]), torch.zeros(1), name="gauge")],
+        parameters={"Re": reynolds},
+        ansatz=ansatz | {p: (pressure, sp.S.One)},
+        weight=sp.prod((1 + 0.01 / (a**2 + (1 - y) ** 2)) ** -2 for a in (x, 1 - x)) if lid == "sharp" else None,
+        reference=_reference(f"cavity_{lid}_{reynolds:g}.h5"),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 32, 32, 32, len(fields["fields"])),
+            points={"pde": 2000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(4000)],
+            resample=None,
+        ),
+        arguments={"reynolds": reynolds, "lid": lid, "form": form},
+    )
+
+
+def _reference(file: str) -> pk.Table | None:
+    return pk.Table(file) if (Path(__file__).parents[1] / "data" / file).exists() else None
+
+
+def _scrapers(x: sp.Symbol, y: sp.Symbol, Re: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
+    """psi and p that slide with the lid, rest on the walls, and are Stokes flows at both corners, blended.
+
+    psi = C x theta + D eta (theta - pi/2) is biharmonic, eta being the distance below the lid and theta the angle from
+    it (Taylor 1962). x is shifted by 1e-15, so that the corner itself has values.
+    """
+    C = 4 / (sp.pi**2 - 4)
+    D = C * sp.pi / 2
+    down = 1 - y
+
+    def corner(along: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        along = along + sp.Float(1e-15)
+        angle, square = sp.atan2(down, along), along**2 + down**2
+        return C * along * angle + D * down * (angle - sp.pi / 2), -2 * (C * along + D * down) / square / Re
+
+    (left, p_left), (right, p_right) = corner(x), corner(1 - x)
+    fade = (1 - x) ** 2 * (1 + 2 * x), x**2 * (3 - 2 * x)
+    rise = y**2 * (3 - 2 * y)
+    return rise * (fade[0] * left + fade[1] * right), rise * (fade[0] * p_left - fade[1] * p_right)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from pinnkit.cli import main
+
+    main(["solve", "cavity", *sys.argv[1:]])
