@@ -93,7 +93,8 @@ def _initial_part(problem: Problem, initial: list[Initial]) -> Pair:
 
 
 def _on_box(
-    problem: Problem, u: AppliedUndef, data: Mapping[str, sp.Expr], start: Pair, order: int, reach: sp.Expr | None = None
+    problem: Problem, u: AppliedUndef, data: Mapping[str, sp.Expr], start: Pair, order: int,
+    reach: sp.Expr | None = None,
 ) -> Pair:  # fmt: skip
     """g and d from data by face; ``reach`` is how far from a single face of a coordinate d has grown to 1."""
     g, d = start

@@ -41,7 +41,8 @@ def sides(tree: Tree, variables: Sequence[sp.Symbol]) -> tuple[list[Side], list[
         others = [other.level(X) for other in holes if other is not hole]
         if (outer.level(X) >= 0).any() or any((level <= 0).any() for level in others):
             raise _unknown(tree)
-    return _inside(outer, x), [Side(_outside(hole, x), np.concatenate([s.X for s in _inside(hole, x)])) for hole in holes]
+    around = [(_outside(hole, x), np.concatenate([side.X for side in _inside(hole, x)])) for hole in holes]
+    return _inside(outer, x), [Side(zero, X) for zero, X in around]
 
 
 def distance(tree: Tree, variables: Sequence[sp.Symbol]) -> sp.Expr:
