@@ -426,6 +426,47 @@ def _write_map(model: "Influence", found: "Attribution", out: Path | None, pictu
 
 
 @app.command()
+def zoo(
+    problem: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROBLEM]...", help="Some of the zoo's problems; all unless given.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of every model.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes, each with one thread.")] = 1,
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run files are kept.")] = Path("runs") / "zoo",
+    page: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the page ZOO.md with its pictures there.")
+    ] = None,
+    only_read: Annotated[bool, typer.Option("--only-read", help="Train nothing: show what is there.")] = False,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train good and bad models of the published influence study, and say which indicators tell them apart.
+
+    Minutes to an hour; what is there is not trained again, and what was interrupted goes on.
+    """
+    from .zoo.page import page as written
+    from .zoo.page import plain
+    from .zoo.picture import draw
+    from .zoo.runs import fill, read
+    from .zoo.runs import jobs as wanted
+
+    models = wanted(problem, seeds)
+    say = (lambda line: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
+    traits = read(runs, models) if only_read else fill(runs, models, jobs, say)
+    if not traits:
+        raise ValueError(f"there are no models of the zoo in {runs}: leave --only-read out to train them")
+    pictures = []
+    if page is not None:
+        page.mkdir(parents=True, exist_ok=True)
+        pictures = list(draw(runs, page, traits))
+        (page / "ZOO.md").write_text(written(traits, pictures), encoding="utf-8")
+    if as_json:
+        _print_json({"models": plain(traits), "page": None if page is None else str(page / "ZOO.md")})
+    else:
+        print(written(traits) if page is None else f"{page / 'ZOO.md'}")
+
+
+@app.command()
 def certify(
     run: Run,
     enclosed: Annotated[

@@ -11,7 +11,7 @@ import torch
 from .. import hdf5, runfile
 from ..solution import Solution
 from ..train import resume, solve
-from .specimen import ZOO, Specimen
+from .specimen import ZOO
 from .trait import ERROR, measure
 
 FORMAT, VERSION = "pinnkit-zoo-traits", 1
@@ -33,7 +33,7 @@ class Job:
 Traits = Mapping[Job, Mapping[str, float]]
 
 
-def jobs(problems: Collection[str] | None = None, seeds: int = 3, zoo: Mapping[str, Specimen] = ZOO) -> list[Job]:
+def jobs(problems: Collection[str] | None = None, seeds: int = 3) -> list[Job]:
     """The models of some problems (all of them unless told otherwise), first those of the first seed.
 
     Raises:
@@ -41,30 +41,30 @@ def jobs(problems: Collection[str] | None = None, seeds: int = 3, zoo: Mapping[s
     """
     if seeds < 1:
         raise ValueError(f"seeds={seeds}: give at least 1")
-    chosen = list(dict.fromkeys(problems or zoo))
-    unknown = [name for name in chosen if name not in zoo]
+    chosen = list(dict.fromkeys(problems or ZOO))
+    unknown = [name for name in chosen if name not in ZOO]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is not in the zoo: its problems are {', '.join(zoo)}")
-    return [Job(name, variant, seed) for seed in range(seeds) for name in chosen for variant in zoo[name].variants]
+        raise ValueError(f"{unknown[0]!r} is not in the zoo: its problems are {', '.join(ZOO)}")
+    return [Job(name, variant, seed) for seed in range(seeds) for name in chosen for variant in ZOO[name].variants]
 
 
-def path(folder: Path, job: Job, zoo: Mapping[str, Specimen] = ZOO) -> Path:
+def path(folder: Path, job: Job) -> Path:
     """The run file of a model; its name changes with the settings of the training."""
-    return folder / f"{job.problem}-{job.variant}-{job.seed}-{zoo[job.problem].digest(job.variant)}.h5"
+    return folder / f"{job.problem}-{job.variant}-{job.seed}-{ZOO[job.problem].digest(job.variant)}.h5"
 
 
-def traits_path(folder: Path, job: Job, zoo: Mapping[str, Specimen] = ZOO) -> Path:
+def traits_path(folder: Path, job: Job) -> Path:
     """The file of a model's traits, beside the run file."""
-    return path(folder, job, zoo).with_suffix(".traits.h5")
+    return path(folder, job).with_suffix(".traits.h5")
 
 
-def train(folder: Path, job: Job, zoo: Mapping[str, Specimen] = ZOO) -> Solution:
+def train(folder: Path, job: Job) -> Solution:
     """The trained model of a job: from its file, gone on with where it stopped, or from the start.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, after the state was saved; what ``solve``, ``load`` and ``save`` raise.
     """
-    specimen, file = zoo[job.problem], path(folder, job, zoo)
+    specimen, file = ZOO[job.problem], path(folder, job)
     variant = specimen.variants[job.variant]
     quiet = {"checkpoint": file, "progress": False}
     if file.exists():

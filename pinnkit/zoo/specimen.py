@@ -33,13 +33,15 @@ class Specimen:
 
     ``source`` (n, d) -> (n,) says which points lie where the data enter: the first tenth of time, a source, a body.
     ``along`` is the direction in which information flows. ``cause`` (K, d), (N, d) -> (K, N) says whether a residual at
-    one point can reach the other (None: whatever is earlier can, and where there is no time, everything).
+    one point can reach the other (None: whatever is earlier can, and where there is no time, everything). ``where`` is
+    the place whose prediction is looked at in pictures.
     """
 
     problem: str
     network: Network
     variants: Mapping[str, Variant]
     source: Callable[[Tensor], Tensor]
+    where: Mapping[str, float]
     along: str = "t"
     cause: Callable[[Tensor, Tensor], Tensor] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -94,15 +96,18 @@ ZOO: dict[str, Specimen] = {
     for s in (
         Specimen(
             "allen_cahn", SMALL, _variants(BOX, 3000, {"pde": 200, "initial": 40, "x": 40}, 700), _early,
+            {"x": 0.6, "t": 0.6},
             weights={"u initial": 100.0, "u on x": 100.0},
         ),
         Specimen(
             "burgers", SMALL,
             _variants({"pde": 1000, "initial": 100, "x": 80}, 2500, {"pde": 200, "initial": 40, "x": 40}, 300), _early,
+            {"x": 0.2, "t": 0.5},
         ),
         Specimen(
             "diffusion", SMALL,
             _variants({"pde": 400, "initial": 60, "x": 60}, 700, {"pde": 20, "initial": 5, "x": 4}, 40), _early,
+            {"x": 0.4, "t": 0.6},
         ),
         Specimen(
             "drift_diffusion", SMALL,
@@ -110,16 +115,16 @@ ZOO: dict[str, Specimen] = {
                 {"pde": 600, "initial": 100, "periodic_x": 80}, 2000,
                 {"pde": 400, "initial": 40, "periodic_x": 40}, 700,
             ),
-            _early,
+            _early, {"x": 3.0, "t": 0.4},
         ),
         Specimen(
             "standing_wave", SMALL, _variants(BOX, 4000, {"pde": 200, "initial": 40, "x": 40}, 1000), _early,
-            cause=_cone,
+            {"x": 0.3, "t": 0.6}, cause=_cone,
             weights={"u initial": 1000.0, "u initial (d1t)": 10.0, "u on x": 1000.0},
         ),
         Specimen(
             "poisson_disk", SMALL, _variants({"pde": 600, "boundary": 100}, 2800, {"pde": 100, "boundary": 20}, 400),
-            _around((0.0, 0.0), 0.1), along="radius",
+            _around((0.0, 0.0), 0.1), {"x": 0.3, "y": 0.2}, along="radius",
         ),
     )
 }  # fmt: skip

@@ -1,0 +1,120 @@
+"""How far a trait tells good models from bad ones: effect sizes for every pair, and over all problems."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from .runs import Traits
+from .trait import TRAITS, Trait
+
+Pair = tuple[str, str]  # a problem, and the bad variant that its good models are compared with
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A trait of good and of bad models, by seed.
+
+    ``delta`` is Cliff's: the chance that a bad model has the larger value less the chance that a good one has, which
+    is 2 AUC - 1. ``d`` is Cohen's: the difference of the means, bad less good, over the pooled standard deviation (n -
+    1), of logarithms where the trait spans decades; infinite where the values of neither kind differ.
+    """
+
+    good: tuple[float, ...]
+    bad: tuple[float, ...]
+    delta: float
+    d: float
+
+    @property
+    def separates(self) -> bool:
+        """Whether every bad model lies on the same side of every good one."""
+        return abs(self.delta) == 1
+
+
+def effect(good: Iterable[float], bad: Iterable[float], *, decades: bool = False) -> Effect | None:
+    """The effect sizes of a trait between good and bad models; None where it is not defined for both.
+
+    NaN are left out. Logarithms stop at 1e-300, where a loss is as good as nothing.
+    """
+    g, b = ([v for v in values if not math.isnan(v)] for values in (good, bad))
+    if not g or not b:
+        return None
+    wins = sum((y > x) - (y < x) for x in g for y in b)
+    scale = [[math.log10(max(v, 1e-300)) for v in values] if decades else list(values) for values in (g, b)]
+    (m, s), (n, t) = map(_moments, scale)
+    free = len(g) + len(b) - 2
+    pooled = math.sqrt((s + t) / free) if free else math.nan
+    gap = n - m
+    d = gap / pooled if pooled > 0 else math.nan if not free else math.copysign(math.inf, gap) if gap else 0.0
+    return Effect(tuple(g), tuple(b), wins / (len(g) * len(b)), d)
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float]:
+    """The mean and the sum of squares around it."""
+    mean = sum(values) / len(values)
+    return mean, sum((v - mean) ** 2 for v in values)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trait has done over all pairs, where it is defined."""
+
+    trait: Trait
+    effects: Mapping[Pair, Effect]
+
+    @cached_property
+    def sign(self) -> int:
+        """1 if bad models mostly have the larger value, else -1: without a reference only one sign is of use."""
+        return 1 if sum(e.delta for e in self.effects.values()) >= 0 else -1
+
+    def separated(self, variant: str | None = None) -> tuple[int, int]:
+        """In how many pairs (of one bad variant) all bad models lie on the side of ``sign``, and of how many."""
+        chosen = [e for (_, v), e in self.effects.items() if variant in (None, v)]
+        return sum(e.delta == self.sign for e in chosen), len(chosen)
+
+    @property
+    def always(self) -> bool:
+        """Whether it separates every pair with the same sign."""
+        separated, pairs = self.separated()
+        return separated == pairs > 0
+
+    @cached_property
+    def auc(self) -> float:
+        """The chance that a bad model of any problem lies beyond a good one of any problem, on the side of ``sign``."""
+        good, bad = self._all
+        found = effect(good, bad)
+        return math.nan if found is None else (1 + self.sign * found.delta) / 2
+
+    @cached_property
+    def threshold(self) -> float | None:
+        """A value between all good and all bad models of all problems, if there is one."""
+        good, bad = self._all
+        if not good or not bad:
+            return None
+        low, high = (max(good), min(bad)) if self.sign > 0 else (max(bad), min(good))
+        if not low < high:
+            return None
+        return math.sqrt(low * high) if self.trait.decades and low > 0 else (low + high) / 2
+
+    @property
+    def _all(self) -> tuple[list[float], list[float]]:
+        good = {problem: e.good for (problem, _), e in self.effects.items()}
+        return [v for g in good.values() for v in g], [v for e in self.effects.values() for v in e.bad]
+
+
+def outcomes(traits: Traits) -> dict[str, Outcome]:
+    """What every trait has done, by name; the first variant of a problem is the good one."""
+    values: dict[str, dict[str, list[Mapping[str, float]]]] = {}
+    for job, found in traits.items():
+        values.setdefault(job.problem, {}).setdefault(job.variant, []).append(found)
+    found = {}
+    for trait in TRAITS:
+        effects = {}
+        for problem, variants in values.items():
+            for variant in variants:
+                sides = ([row[trait.name] for row in variants.get(v, ())] for v in ("good", variant))
+                one = effect(*sides, decades=trait.decades) if variant != "good" else None
+                if one is not None:
+                    effects[problem, variant] = one
+        found[trait.name] = Outcome(trait, effects)
+    return found

@@ -1,0 +1,174 @@
+"""The zoo's page: models, indicators side by side, effect sizes, and the sentence that each indicator teaches."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .effect import Outcome, outcomes
+from .runs import Traits
+from .specimen import KINDS, ZOO
+from .trait import ERROR, TOLERABLE
+
+Bearing = Callable[[Outcome], bool]
+
+
+def page(traits: Traits, pictures: Sequence[tuple[str, str]] = ()) -> str:
+    """The page in Markdown; ``pictures`` are (caption, file) pairs."""
+    found = outcomes(traits)
+    parts = [
+        "# The model zoo", _opening(traits), *(f"![{caption}]({file})" for caption, file in pictures),
+        "## The models", models_table(traits),
+        "## Which indicators tell good models from bad ones", READING, summary_table(found),
+        "## What each teaches", "\n".join(f"- **{name}**: {sentence(o)}" for name, o in found.items() if o.effects),
+        "## Effect sizes", EFFECTS, effects_table(found),
+        "## The numbers", "Mean over the seeds, good / then each bad variant.", means_table(found),
+        "## Definitions", _definitions(found),
+    ]  # fmt: skip
+    return "\n\n".join(parts) + "\n"
+
+
+READING = (
+    "*Separated*: of how many problems all bad models lie on one side of all good ones, and it is the same side in all "
+    "of them. *AUC*: the chance that some bad model of any problem looks worse than some good one of any problem. "
+    "*One threshold*: a value that parts all good from all bad models, whatever the problem."
+)
+EFFECTS = (
+    "Cliff's delta of bad against good models (+1: all bad ones larger; -1: all smaller), in brackets Cohen's d of the "
+    "means (of logarithms where a trait spans decades)."
+)
+
+
+def _opening(traits: Traits) -> str:
+    seeds = sorted({job.seed for job in traits})
+    n = len(seeds)
+    chance = 1 / math.comb(2 * n, n)
+    cpu = sum(row["training cpu_s"] + row["cpu_s"] for row in traits.values()) / 60
+    kinds = "; ".join(f"*{name}*: {what}" for name, what in KINDS.items() if any(j.variant == name for j in traits))
+    return (
+        f"{len(traits)} models of {len({j.problem for j in traits})} problems, {n} seed{'s' * (n > 1)} each, "
+        f"with soft conditions: good ones, and bad ones of several kinds ({kinds}). Test points, curvature and choice "
+        f"of damping are the same for all models of a problem. A number that knows nothing parts {n} good from {n} "
+        f"bad models, the bad ones on a given side, with a chance of {chance:.0%}. Training and measuring took "
+        f"{cpu:.0f} CPU minutes."
+    )
+
+
+def models_table(traits: Traits) -> str:
+    """Points, iterations and errors of all models."""
+    rows = []
+    for problem, variant in dict.fromkeys((j.problem, j.variant) for j in traits):
+        runs = {j.seed: row for j, row in traits.items() if (j.problem, j.variant) == (problem, variant)}
+        v = ZOO[problem].variants[variant] if problem in ZOO else None
+        points = "" if v is None else " + ".join(str(n) for n in v.points.values())
+        steps = "" if v is None else " + ".join(str(s.iterations) for s in v.stages)
+        errors = (_each(runs, name) for name in (ERROR, "estimated error", "loss", "fresh loss"))
+        rows.append((problem, variant, points, steps, *errors))
+    return _table(
+        ("problem", "model", "points", "iterations", "true error by seed", "estimated", "loss", "fresh loss"), rows
+    )  # fmt: skip
+
+
+def _each(runs: dict[int, Any], name: str) -> str:
+    return ", ".join(f"{runs[seed][name]:.0e}" for seed in sorted(runs))
+
+
+def summary_table(found: dict[str, Outcome]) -> str:
+    """How often each trait separates, those that do it most often first."""
+    kinds = [k for k in KINDS if any(v == k for o in found.values() for _, v in o.effects)]
+    rows = []
+    for o in sorted((o for o in found.values() if o.effects), key=_rank):
+        counts = ["{} of {}".format(*o.separated(k)) if o.separated(k)[1] else "" for k in kinds]
+        threshold = "" if o.threshold is None else _number(o.threshold)
+        side = "larger" if o.sign > 0 else "smaller"
+        rows.append((o.trait.name, o.trait.kind, side, *counts, f"{o.auc:.2f}", threshold))
+    return _table(
+        ("indicator", "by", "in bad models", *(f"separated: {k}" for k in kinds), "AUC", "one threshold"), rows
+    )
+
+
+def _rank(o: Outcome) -> tuple[float, ...]:
+    separated, pairs = o.separated()
+    return (-(o.threshold is not None), -separated / pairs, -o.auc)
+
+
+def effects_table(found: dict[str, Outcome]) -> str:
+    """Cliff's delta and Cohen's d of every trait and pair."""
+    pairs = list(dict.fromkeys(pair for o in found.values() for pair in o.effects))
+    rows = []
+    for name, o in found.items():
+        cells = [o.effects.get(pair) for pair in pairs]
+        rows.append((name, *("" if e is None else f"{e.delta:+.2g} ({_size(e.d)})" for e in cells)))
+    return _table(("indicator", *(f"{p}, {v}" for p, v in pairs)), rows)
+
+
+def _size(d: float) -> str:
+    return "" if math.isnan(d) else "inf" if math.isinf(d) else f"{d:+.1f}" if abs(d) < 10 else f"{d:+.0f}"
+
+
+def means_table(found: dict[str, Outcome]) -> str:
+    """Means of every trait by problem: good, then the bad variants."""
+    problems = list(dict.fromkeys(p for o in found.values() for p, _ in o.effects))
+    rows = []
+    for name, o in found.items():
+        cells = []
+        for problem in problems:
+            own = {v: e for (p, v), e in o.effects.items() if p == problem}
+            values = [next(iter(own.values())).good, *(e.bad for e in own.values())] if own else []
+            cells.append(" / ".join(_number(_mean(v, o.trait.decades)) for v in values))
+        rows.append((name, *cells))
+    return _table(("indicator", *problems), rows)
+
+
+def _mean(values: Iterable[float], decades: bool) -> float:
+    values = list(values)
+    if decades and min(values) > 0:
+        return math.exp(sum(map(math.log, values)) / len(values))
+    return sum(values) / len(values)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2g}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.0e}"
+
+
+def sentence(o: Outcome) -> str:
+    """What a trait has done, and what that teaches where the numbers bear it."""
+    separated, pairs = o.separated()
+    side = "larger" if o.sign > 0 else "smaller"
+    if separated == 0:
+        text = f"separates none of {pairs} pairs"
+    else:
+        kinds = [(k, *o.separated(k)) for k in KINDS if o.separated(k)[1]]
+        counts = ", ".join(f"{k} {a}/{b}" for k, a, b in kinds)
+        text = f"{side} in all bad models in {separated} of {pairs} pairs ({counts})"
+    against = sum(e.delta == -o.sign for e in o.effects.values())
+    text += f", and the other way round in {against}" if against else ""
+    lesson = LESSONS.get(o.trait.name)
+    return f"{text}. {lesson[0]}" if lesson is not None and lesson[1](o) else f"{text}."
+
+
+LESSONS: dict[str, tuple[str, Bearing]] = {}
+
+
+def _definitions(found: dict[str, Outcome]) -> str:
+    opening = (
+        "E_ij is what leaving out training point j does to the first field at test point i, to first order unless "
+        "leverage is named; h_j is a row's leverage; means are over i. The test points are interior. An estimated "
+        f"error above {TOLERABLE:.0%} raises the alarm."
+    )
+    return (
+        opening + "\n\n" + "\n".join(f"- **{name}** ({o.trait.kind}): {o.trait.formula}" for name, o in found.items())
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |" for line in lines)
+
+
+def plain(traits: Traits) -> list[dict[str, Any]]:
+    """The traits as rows for JSON, where None stands for NaN."""
+    return [
+        {"problem": j.problem, "model": j.variant, "seed": j.seed,
+         "traits": {name: None if math.isnan(v) else v for name, v in row.items()}}
+        for j, row in traits.items()
+    ]  # fmt: skip

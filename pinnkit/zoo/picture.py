@@ -1,0 +1,80 @@
+"""Pictures of the zoo: every indicator of every model, and the models of a problem side by side."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .. import runfile
+from ..influence.attribution import Influence
+from ..influence.picture import plot_comparison
+from ..influence.summary import indicators
+from ..plot import BLUE, ORANGE, RED, SKY
+from .runs import Job, Traits, path
+from .specimen import ZOO
+from .trait import NAMES, TRAITS
+
+COLOURS = {"good": BLUE, "few": ORANGE, "short": RED, "broken": SKY}
+SHOWN = (
+    "jackknife spread", "estimated error", "fresh loss / loss", "loss", "residuals left out / fitted", "mean leverage",
+    "directionality above equal influence", "proximity above equal influence", "share of the conditions",
+)  # fmt: skip
+
+
+def plot_traits(traits: Traits, names: Sequence[str] = SHOWN) -> Figure:
+    """A panel for every trait: all models by problem, good ones beside bad ones.
+
+    Raises:
+        ValueError: a trait that is not measured.
+    """
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no trait: there are {', '.join(NAMES)}")
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(5.4 * columns, 3.2 * rows + 0.6), layout="constrained")
+    for i, name in enumerate(names):
+        _strip(figure.add_subplot(rows, columns, i + 1), traits, name)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    return figure
+
+
+def _strip(ax: Axes, traits: Traits, name: str) -> None:
+    problems = list(dict.fromkeys(job.problem for job in traits))
+    variants = [v for v in COLOURS if any(job.variant == v for job in traits)]
+    for k, variant in enumerate(variants):
+        of = [(problems.index(j.problem), row[name]) for j, row in traits.items() if j.variant == variant]
+        x, y = np.array(of).T
+        ax.plot(x + 0.2 * (k - (len(variants) - 1) / 2), y, "o", color=COLOURS[variant], ms=5, alpha=0.8, label=variant)
+    if next(t for t in TRAITS if t.name == name).decades:
+        ax.set_yscale("log")
+    ax.set_xticks(range(len(problems)), [p.replace("_", "\n", 1) for p in problems], fontsize="small")
+    ax.set_title(name, fontsize="medium")
+    ax.spines[["top", "right"]].set_visible(False)
+    for edge in range(1, len(problems)):
+        ax.axvline(edge - 0.5, color="0.9", lw=0.8, zorder=0)
+
+
+def plot_models(folder: Path, traits: Traits, problem: str) -> Figure:
+    """The first seed's models of a problem: influence on one prediction, leverage, direction, shares of loss terms."""
+    specimen, seed = ZOO[problem], min(job.seed for job in traits if job.problem == problem)
+    models = {}
+    for variant in specimen.variants:
+        job = Job(problem, variant, seed)
+        if job in traits:
+            solution = runfile.load(path(folder, job), specimen.state(variant))
+            models[variant] = Influence(solution, "gauss-newton")
+    known = {name: indicators(model, along=specimen.along) for name, model in models.items()}
+    return plot_comparison(models, dict(specimen.where), found=known)
+
+
+def draw(folder: Path, out: Path, traits: Traits) -> Iterator[tuple[str, str]]:
+    """Draw all pictures into a folder: their captions and file names, as they are done."""
+    plot_traits(traits).savefig(out / "zoo.png", dpi=110)
+    yield "Indicators of all models", "zoo.png"
+    for problem in dict.fromkeys(job.problem for job in traits):
+        plot_models(folder, traits, problem).savefig(out / f"zoo-{problem}.png", dpi=90)
+        yield f"Models of {problem}", f"zoo-{problem}.png"
