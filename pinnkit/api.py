@@ -4,6 +4,7 @@
 # flake8: noqa: F401
 
 from . import scores
+from .balance import Balance, gradient_balance, ntk_balance
 from .catalogue import from_file, problem
 from .certificate.certify import Certificate, certify
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
@@ -13,6 +14,7 @@ from .domain import Box
 from .equation import coordinates, derivatives, field
 from .error_map import ErrorMap, error_map
 from .expression import function
+from .fluid import dissipation, drag, flux, force, lift, measure, pressure_difference, vorticity
 from .geometry import Geometry
 from .influence.attribution import Influence
 from .influence.curvature import Curvature, curvature
@@ -48,3 +50,5 @@ from .superpose.solver import closed_form, solve_lie
 from .train import Recipe, resume, solve
 from .uncertainty import Uncertainty, uncertainty
 from .vtk import export_points, export_vtk
+from .wake import Wake, load_wake
+from .windows import March, march

@@ -162,7 +162,7 @@ class Table:
         return str(self._content[0]["method"])
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The table's own nodes and values; nodes where a field is NaN in the file are outside.
+        """The table's own nodes and values; nodes outside the domain, or where a field is NaN in the file, are masked.
 
         Raises:
             ValueError: a table of other coordinates or fields, or a file that cannot be read.
@@ -176,7 +176,7 @@ class Table:
         X = np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1)
         X = torch.as_tensor(X)
         found = {n: torch.as_tensor(values[n].ravel()) for n in names if n in values}
-        mask = torch.stack(list(found.values())).isfinite().all(0)
+        mask = torch.stack(list(found.values())).isfinite().all(0) & domain.inside(X)
         return axes, X, mask, _columns(names, found, X[:, 0])
 
 
