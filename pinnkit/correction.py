@@ -17,7 +17,7 @@ FRESH = 8192  # interior points that it is judged on; a quarter of it for every 
 
 
 def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) -> Solution:
-    """The solution u + J_u delta with delta from :func:`error_map`: a network that is linear in its parameters.
+    """The solution u + J_u delta, delta from a thorough :func:`error_map`: a network linear in its parameters.
 
     The network stays where it is, theta + delta would diverge; the corrected solution's network is its tangent
     there, :class:`Linearised`, and its parameters are delta (P,), with unknown coefficients moved as well. It is in
@@ -32,7 +32,7 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) ->
     """
     began, cpu = time.perf_counter(), time.process_time()
     if found is None:
-        found = error_map(solution, seed=seed)
+        found = error_map(solution, seed=seed, thorough=True)
     elif found.solution is not solution:
         raise ValueError("the error map belongs to another solution: make it of the one that is to be corrected")
     space = TangentSpace(solution)

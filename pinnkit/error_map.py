@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import hdf5
 from .condition import Observations, PointSet
+from .graded import graded
 from .hdf5 import Json
 from .reference import Axes
 from .resample import draw
@@ -22,11 +23,13 @@ from .solution import Solution
 from .tangent_space import TangentSpace
 
 FORMAT, VERSION = "pinnkit-error-map", 1
-MOST = 1500  # columns of the least-squares problem: of more parameters a random part spans the corrections
+EVEN = 0.2  # the chance of a point where the residual vanishes, over the mean one
+MOST, ALL = 1500, 4500  # columns of the least-squares problem, usual and thorough: of more a random part is used
 FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
-CANDIDATES, CHOOSE, CHECK = 20_000, 3000, 12_000  # points: to draw from, to choose the damping on, to judge on
+CANDIDATES, CHOOSE, CHECK = 12_000, 2000, 8000  # points: to draw from, to choose the damping on, to judge on
 NODES = 4000  # of the solution's grid, on which the effect of the damping is seen, at most
 ENOUGH = 0.02  # doubt at which no more rows are drawn; at once if a tenth of it
+STUCK, LITTLE = 0.7, 0.85  # what is left after one more round over that before it, from which rounds end; thorough ones
 TRUST, DOUBTFUL = 0.2, 0.5  # doubts up to which the estimate is trusted, and doubtful
 COVER = 4.0  # times the doubt: half the width of the interval; benchmarks/error_map.py counts how often it holds
 OFF = 10.0  # mean |residual| on fresh points over that on the training points, from which a wrong basin is feared
@@ -141,16 +144,23 @@ class ErrorMap:
         return TangentSpace(self.solution)
 
 
-def error_map(solution: Solution, n: int | None = None, seed: int = 0, damping: float | str = "held-out") -> ErrorMap:
+def error_map(
+    solution: Solution, n: int | None = None, seed: int = 0, damping: float | str = "held-out", thorough: bool = False
+) -> ErrorMap:
     """The error e of u that the residual r on fresh points implies: L'[u] e = r, solved in the tangent space of u.
 
     delta minimises |A^1/2 (r + J delta)|^2 + damping |delta|^2 by orthogonal transformations, since normal equations
     would lose half of the digits, with weights that turn squares into absolute values. Rows are drawn where the
     residual of the corrected solution is large, until ``n`` interior points are used (8 rows for every parameter) or no
     doubt is left. The damping is the best one for the residual of the function u + J_u delta at other points; a third
-    set judges. Where curvature matters the problem is linearised again at u + J_u delta: Gauss-Newton in the space of
-    functions, where it does not diverge as it would in theta. All in double precision, whatever the solution has. Cost:
-    one SVD (P, P) and some Jacobians for every draw, 1 to 10 s of CPU for 1341 parameters.
+    set judges. All sets are graded towards where the residual is large (:func:`pinnkit.graded.graded`): what matters
+    may be the corners where data do not match. Where curvature matters the problem is linearised again at u + J_u
+    delta: Gauss-Newton in the space of functions, where it does not diverge as it would in theta. All in double
+    precision, whatever the solution has.
+
+    A ``thorough`` map draws rows until they help no more, and uses all of up to 4500 parameters, not 1500: it is for
+    the best correction, and not for the quickest estimate. Cost: one SVD (P, P) and some Jacobians for every draw, 1 to
+    10 s of CPU for 1341 parameters; thorough twice that, and 100 s for 4000.
 
     Raises:
         ValueError: no points, a damping that is neither positive nor "held-out", parameters that are not finite.
@@ -161,7 +171,7 @@ def error_map(solution: Solution, n: int | None = None, seed: int = 0, damping: 
         raise ValueError(f"damping={damping!r}: give a positive number or 'held-out'")
     if not bool(torch.isfinite(solution.theta).all()):
         raise ValueError("the solution's parameters are not finite: it has diverged, train it again")
-    return _Search(TangentSpace(solution), seed, damping).run(n)
+    return _Search(TangentSpace(solution), seed, damping, thorough).run(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,15 +196,17 @@ class _Fit:
 class _Search:
     """Rows drawn in rounds, the damping chosen, the outcome judged."""
 
-    def __init__(self, space: TangentSpace, seed: int, damping: float | str) -> None:
-        self.space, self.damping, self.problem = space, damping, space.model.problem
+    def __init__(self, space: TangentSpace, seed: int, damping: float | str, thorough: bool) -> None:
+        self.space, self.damping, self.problem, self.thorough = space, damping, space.model.problem, thorough
         self._seeds: Iterator[int] = iter(np.random.SeedSequence([seed, 1_984]).generate_state(4096).tolist())
         self.zero = torch.zeros_like(space.theta)
         self.keys = space.model.keys
-        self.choose, self.check = self._fresh(CHOOSE), self._fresh(CHECK)
+        self.choose, self.check = (
+            {key: self._pool(key, self._count(key, n), self.zero) for key in self.keys} for n in (CHOOSE, CHECK)
+        )
         self.start = self._mean(self.check, self.zero)
         self.nodes, self.X = self._nodes()
-        self.columns = self._columns()
+        self.columns = self._columns(MOST)
 
     def _nodes(self) -> tuple[Tensor, Tensor]:
         """Nodes of the solution's grid, on which its true error is measured where there is a reference; and some."""
@@ -204,10 +216,10 @@ class _Search:
         order = torch.randperm(len(X), generator=torch.Generator().manual_seed(next(self._seeds)))
         return X.to(self.zero), X[order[:NODES]].to(self.zero)
 
-    def _columns(self) -> Tensor:
+    def _columns(self, most: int) -> Tensor:
         """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""
         P, U = len(self.zero), len(self.problem.unknowns)
-        kept = torch.randperm(P - U, generator=torch.Generator().manual_seed(next(self._seeds)))[: max(1, MOST - U)]
+        kept = torch.randperm(P - U, generator=torch.Generator().manual_seed(next(self._seeds)))[: max(1, most - U)]
         return torch.cat([kept.sort().values, torch.arange(P - U, P)]).to(self.zero.device)
 
     def _count(self, key: str, n: int) -> int:
@@ -217,9 +229,30 @@ class _Search:
     def _sample(self, key: str, n: int) -> PointSet:
         return self.problem.sample(key, n, method="random", seed=next(self._seeds)).to(self.zero)
 
-    def _fresh(self, n: int) -> dict[str, PointSet]:
-        """Uniform points of every set that is trained on; of observations, which cannot be drawn, those there are."""
-        return {key: self._sample(key, self._count(key, n)) for key in self.keys}
+    def _pool(self, key: str, n: int, now: Tensor) -> PointSet:
+        """At least n points, in the interior graded towards where the residual of u + J_u now is large, weighted.
+
+        Sets on the boundary are uniform; of observations, which cannot be drawn, there are those that there are.
+        """
+        if key != "pde":
+            return self._sample(key, n)
+        domain = self.problem.domain
+        lower, upper = torch.as_tensor(domain.bounds).to(self.zero)
+
+        def size(X: Tensor) -> Tensor:
+            out, inside = X.new_zeros(len(X)), domain.inside(X)
+            out[inside] = self._size(key, PointSet(X[inside]), now)
+            return out
+
+        X, w = graded(size, lower, upper, n, seed=next(self._seeds))
+        inside = domain.inside(X)
+        return PointSet(X[inside], weights=w[inside] / w[inside].mean())
+
+    def _size(self, key: str, points: PointSet, d: Tensor) -> Tensor:
+        """The root of the weighted sum of squares of all residuals of u + J_u d at every point, (n,)."""
+        stack, at = self.space.stack({key: points}, d)
+        w = at.new_tensor(list(stack.weights.values()))
+        return (w[:, None] * stack.values(at).view(-1, len(points)).square()).sum(0).sqrt()
 
     def _mean(self, points: Mapping[str, PointSet], d: Tensor) -> float:
         """sum_k w_k^1/2 mean |r_k| of the function u + J_u d: no spike outweighs all else."""
@@ -229,40 +262,63 @@ class _Search:
     def _total(self, stack: Stack, r: Tensor) -> float:
         fixed = {c.name for c in self.problem.conditions if isinstance(c, Observations)}
         roots = {name: math.sqrt(w) for name, w in stack.weights.items()}
-        means = {name: roots[name] * float(row.abs().mean()) for name, row in stack.by_term(r).items()}
+        own = {key: points.weights for key, points in stack.points.items()}
+        sizes = {name: (row.abs(), own[stack.keys[name]]) for name, row in stack.by_term(r).items()}
+        means = {name: roots[name] * float((e if w is None else e * w).mean()) for name, (e, w) in sizes.items()}
         return sum(value for name, value in means.items() if name not in fixed) or sum(means.values())
 
     def run(self, n: int | None) -> ErrorMap:
-        """Rounds of drawing and fitting until the doubt is small, stays, or the points are used up."""
+        """Rounds with some columns, and where more are wanted further ones with all."""
         began = time.process_time()
+        fit, rows = self._rounds(n, self.zero, 9)
+        P = len(self.zero)
+        if self.thorough and len(self.columns) < P and 0.1 * ENOUGH < fit.left < 1:
+            some = self.columns
+            self.columns = self._columns(ALL)
+            best, more = self._rounds(n, fit.delta, 2)
+            if best.left < fit.left:
+                fit, rows = best, more
+            else:
+                self.columns = some
+        return self._map(fit, rows, time.process_time() - began)
+
+    def _rounds(self, n: int | None, base: Tensor, most_rounds: int) -> tuple[_Fit, int]:
+        """Rounds of drawing and fitting, until the doubt is small, stays, or the points are used up: the best fit."""
         per, K = len(self.space.model.readouts[self.keys[0]].names), len(self.columns)
         most = math.ceil(LAST * K / per) if n is None else n
-        R, base, fit = None, self.zero, None
+        R, now, last, best = None, base, None, None
         used = rows = rounds = 0
         while True:
             m = min(math.ceil((FIRST if R is None else MORE) * K / per), max(most - used, 1))
-            W = self._rows(m, base, self.zero if fit is None else fit.delta)
+            W = self._rows(m, base, now)
             R = torch.linalg.qr(W if R is None else torch.cat([R, W]), mode="r")[1]
-            used, rows, rounds, before = used + m, rows + len(W), rounds + 1, fit
-            fit = self._fit(R, base)
-            stuck = rounds > 3 and fit.doubt > 0.7 * before.doubt
-            if fit.doubt < (ENOUGH if rounds > 1 else 0.1 * ENOUGH) or used >= most or rounds > 8 or stuck:
-                return self._map(fit, rows, time.process_time() - began)
-            if fit.bent > BENT and fit.left < 0.5:
-                base, R, used, rows = fit.delta, None, 0, 0
+            used, rows, rounds, before = used + m, rows + len(W), rounds + 1, last
+            last = self._fit(R, base)
+            now = last.delta
+            if best is None or self._rank(last) < self._rank(best[0]):
+                best = last, rows
+            if used >= most or rounds >= most_rounds or self._enough(last, before, rounds):
+                return best
+            if last.bent > BENT and last.left < 0.5:
+                base, R, used, rows = last.delta, None, 0, 0
+
+    def _rank(self, fit: _Fit) -> float:
+        return fit.left if self.thorough else fit.doubt
+
+    def _enough(self, fit: _Fit, before: _Fit | None, rounds: int) -> bool:
+        if self.thorough:
+            return before is not None and rounds > 2 and fit.left > LITTLE * before.left
+        return fit.doubt < (ENOUGH if rounds > 1 else 0.1 * ENOUGH) or (
+            before is not None and rounds > 3 and fit.doubt > STUCK * before.doubt
+        )
 
     def _rows(self, n: int, base: Tensor, now: Tensor) -> Tensor:
         """Weighted rows [J, r - J base] (M, K + 1) linearised at u + J_u base, drawn where u + J_u now is bad."""
         sets = {}
         for key in self.keys:
             m = self._count(key, n)
-            pool = self._sample(key, max(CANDIDATES, 2 * m))
-            if len(pool) > m:
-                stack, at = self.space.stack({key: pool}, now)
-                w = at.new_tensor(list(stack.weights.values()))
-                score = (w[:, None] * stack.values(at).view(-1, len(pool)).square()).sum(0).sqrt()
-                pool = draw(pool, score, m, c=0.2, seed=next(self._seeds), weights=True)
-            sets[key] = pool
+            pool = self._pool(key, max(CANDIDATES, 2 * m), now)
+            sets[key] = self._drawn(key, pool, m, now) if len(pool) > m else pool
         stack, at = self.space.stack(sets, base)
         root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
         out = at.new_empty(stack.rows, len(self.columns) + 1)
@@ -270,6 +326,16 @@ class _Search:
             out[numbers, :-1] = J[:, self.columns] * root[numbers, None]
             out[numbers, -1] = (r - J @ base) * root[numbers]
         return out
+
+    def _drawn(self, key: str, pool: PointSet, m: int, now: Tensor) -> PointSet:
+        """m of the points, each as likely as its share of the integral of the residual, and some everywhere."""
+        own = torch.ones_like(pool.X[:, 0]) if pool.weights is None else pool.weights
+        size = self._size(key, pool, now)
+        chance = own * (size / (own * size).mean().clamp_min(1e-300) + EVEN)
+        bare = PointSet(pool.X, pool.columns | {"own": own}, pool.image)
+        drawn = draw(bare, chance, m, c=0.0, seed=next(self._seeds), weights=True)
+        w = drawn.weights * drawn.columns["own"]
+        return drawn.weighted(w / w.mean())
 
     def _robust(self, stack: Stack, points: Mapping[str, PointSet], now: Tensor) -> Tensor:
         """Weights ~ 1 / (|r| + mean / 10), with which least squares minimise the mean |r|."""
@@ -322,7 +388,7 @@ class _Search:
             relative[name] = e * math.hypot(1, doubt)  # what is not explained is added, as if it weighed on u alike
             interval[name] = (e * max(0.0, 1 - COVER * doubt), e * (1 + COVER * doubt))
         notes, K, P = (), len(self.columns), len(self.zero)
-        if K < P:
+        if K < P and bool(fit.delta.any()):
             notes = (f"{K} of {P} parameters, drawn at random, span the corrections",)
         verdict, explained = self._verdict(fit, max(doubts), noise, rows / K), max(0.0, 1 - fit.left)
         return ErrorMap(

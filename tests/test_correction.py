@@ -67,7 +67,7 @@ def test_the_tangent_space_as_a_network() -> None:
 def test_a_corrected_solution_is_a_solution(diffusion: pk.Solution, better: pk.Solution) -> None:
     before, after = diffusion.errors()["u"]["relative_l2"], better.errors()["u"]["relative_l2"]
     assert after < 1e-3 * before
-    found = pk.error_map(diffusion)
+    found = pk.error_map(diffusion, thorough=True)
     X = diffusion.problem.domain.sample(50, seed=1)
     assert torch.allclose(better(X), found.corrected(X), atol=1e-13)
     assert torch.equal(pk.correct(diffusion, found).theta, better.theta)

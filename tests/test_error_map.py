@@ -192,6 +192,22 @@ def test_a_part_of_many_parameters(diffusion: pk.Solution, monkeypatch: pytest.M
     assert found.relative_l2["u"] == pytest.approx(diffusion.errors()["u"]["relative_l2"], rel=0.2)
 
 
+def test_corners_where_data_do_not_match() -> None:
+    problem = pk.problem("heat", initial="gauss")
+    solution = pk.solve(problem, pk.MLP(2, 16, 16, 1), 800, stages=[pk.Adam(300, lr=5e-3), pk.SSBroyden(600)],
+                        progress=False)  # fmt: skip
+    found, (_, u, exact) = pk.error_map(solution), solution.on_grid()
+    assert correlation(found.on_grid()[1], u - exact) > 0.95
+    assert 0.8 < found.relative_l2["u"] / solution.errors()["u"]["relative_l2"] < 1.25
+
+
+def test_all_parameters_where_it_is_thorough(monkeypatch: pytest.MonkeyPatch, diffusion: pk.Solution) -> None:
+    monkeypatch.setattr(sys.modules["pinnkit.error_map"], "MOST", 60)
+    quick, slow = pk.error_map(diffusion), pk.error_map(diffusion, thorough=True)
+    assert int((quick.delta != 0).sum()) == 60 and int((slow.delta != 0).sum()) == 205
+    assert slow.explained > quick.explained and not slow.notes and "60 of 205" in quick.notes[0]
+
+
 def test_a_given_damping_is_used(diffusion: pk.Solution) -> None:
     found = pk.error_map(diffusion, damping=1e12)
     assert found.damping == pytest.approx(1e12) and found.explained < 1e-6 and not found.trusted
