@@ -19,7 +19,8 @@ from .tangent_space import TangentSpace
 
 LARGEST = 6000  # parameters for which the rows are factored
 ROWS = 4  # rows of the equations for every parameter
-DAMPING, FAR = 1e-20, 1e4  # of the trace of J^T A J; by how much it is moved either way to see what depends on it
+DAMPING, FAR = 1e-20, 1e4  # of the trace of J^T A J; by how much it is raised to see what depends on it
+HEAVY = 2.0  # by how much the equations' rows are made heavier and lighter to see the same
 STEPS = 4  # linearisations, at most
 SETTLED = 0.05  # a step that is smaller than so many standard deviations ends them
 
@@ -30,8 +31,9 @@ class Uncertainty:
 
     ``values`` (K,) are as trained. ``corrected`` (K,) belong to the minimum of the same loss with as many points as it
     takes, of which training may have fallen short. ``covariance`` (K, K) is that of the corrected values if only the
-    measurements were repeated, ``doubt`` (K,) what the correction itself leaves open: how far it moves with the
-    damping, and in its last linearisation. ``noise`` holds the measurements' standard deviations by term, with
+    measurements were repeated. ``doubt`` (K,) is what the correction leaves open: by how much it moves as the equations
+    weigh four times as much or as little, which a model that can meet them all would not notice (Hausman 1978), with
+    the damping, and in the last linearisation. ``noise`` holds the measurements' standard deviations by term, with
     ``freedom`` degrees of freedom if they were estimated, else infinity.
     """
 
@@ -181,16 +183,15 @@ class _Rows:
         self.terms = tuple(self.measured)
         self.zero = torch.zeros_like(theta)
 
-    def factor(self, R: Tensor | None, points: Mapping[str, Any], d: Tensor) -> tuple[Tensor, int]:
-        """The triangular factor (P + 1, P + 1) of the weighted rows [J, r - J d] at d below R, and their number."""
+    def factor(self, points: Mapping[str, Any], d: Tensor) -> tuple[Tensor, int]:
+        """The triangular factor (., P + 1) of the weighted rows [J, r - J d] at d, and their number."""
         if not points:
-            return R, 0
+            return d.new_zeros(0, len(d) + 1), 0
         stack, at = self.space.stack(points, d)
-        root, P = stack.row_weights.sqrt(), len(d)
-        waiting = [] if R is None else [R]
+        root, waiting = stack.row_weights.sqrt(), []
         for numbers, r, J in stack.jacobian_blocks(at):
             waiting.append(torch.cat([J, (r - J @ d)[:, None]], 1) * root[numbers, None])
-            if sum(map(len, waiting)) > 3 * P:
+            if sum(map(len, waiting)) > 3 * len(d):
                 waiting = [torch.linalg.qr(torch.cat(waiting), mode="r")[1]]
         return torch.linalg.qr(torch.cat(waiting), mode="r")[1], stack.rows
 
@@ -199,11 +200,11 @@ class _Rows:
         return self.space.stack(self.measured, self.zero)
 
 
-def _ridge(R: Tensor, damping: float) -> tuple[Primal, Tensor]:
-    """The factor of C + damping I and the d (P,) that minimises |J d + r|^2 + damping |d|^2, from R of [J, r]."""
-    P = R.shape[1] - 1
-    prior = torch.cat([math.sqrt(damping) * torch.eye(P).to(R), R.new_zeros(P, 1)], 1)
-    Q = torch.linalg.qr(torch.cat([R, prior]), mode="r")[1]
+def _ridge(damping: float, *parts: Tensor) -> tuple[Primal, Tensor]:
+    """The factor of C + damping I and the d (P,) that minimises |J d + r|^2 + damping |d|^2, from parts of [J, r]."""
+    P = parts[0].shape[1] - 1
+    prior = torch.cat([math.sqrt(damping) * torch.eye(P).to(parts[0]), parts[0].new_zeros(P, 1)], 1)
+    Q = torch.linalg.qr(torch.cat([*parts, prior]), mode="r")[1]
     U, z = Q[:P, :P], Q[:P, P:]
     return Primal(U.T.contiguous(), damping), -torch.linalg.solve_triangular(U, z, upper=True)[:, 0]
 
@@ -213,24 +214,21 @@ def _solved(
 ) -> Uncertainty:  # fmt: skip
     theta = rows.space.theta
     values, slopes = (a.to(theta) for a in asked.linearise(rows.solution))
-    base, m = rows.factor(None, rows.measured, rows.zero)
-    d = rows.zero
+    data, m = rows.factor(rows.measured, rows.zero)
+    d, moved = rows.zero, torch.zeros_like(values)
     for step in range(STEPS):
-        R, count = rows.factor(base, rows.fresh, d)
-        lam = DAMPING * float(R[:, :-1].square().sum()) if damping is None else damping
-        factor, new = _ridge(R, lam)
-        moved, d = (slopes @ (new - d)).abs(), new
-        S = factor.solve(slopes.T.contiguous())
-        if step == 0:
-            spread = _spread(rows, S, factor, d, known)
-        if not bool((moved > SETTLED * spread.sd).any()):
+        physics, count = rows.factor(rows.fresh, d)
+        lam = damping or DAMPING * float(data[:, :-1].square().sum() + physics[:, :-1].square().sum())
+        factor, new = _ridge(lam, data, physics)
+        moved, d = (slopes @ (new - d)).abs() if step else moved, new
+        found = _spread(rows, factor.solve(slopes.T.contiguous()), factor, d, known)
+        if step and not bool((moved > SETTLED * found.sd).any()):
             break
-    found = _spread(rows, S, factor, d, known)
-    others = torch.stack([slopes @ (_ridge(R, lam * far)[1] - d) for far in (1 / FAR, FAR)])
-    doubt = torch.hypot(others.abs().amax(0), moved if step else torch.zeros_like(moved))
+    others = [_ridge(FAR * lam, data, physics), *(_ridge(lam, data, c * physics) for c in (HEAVY, 1 / HEAVY))]
+    changes = torch.stack([moved, *((slopes @ (other - d)).abs() for _, other in others)])
     return Uncertainty(
-        asked.names, values, values + slopes @ d, found.covariance, doubt, found.noise, found.freedom, lam, m + count,
-        time.process_time() - began,
+        asked.names, values, values + slopes @ d, found.covariance, changes.norm(dim=0), found.noise, found.freedom,
+        lam, m + count, time.process_time() - began,
     )  # fmt: skip
 
 
