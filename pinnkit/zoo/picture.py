@@ -11,12 +11,12 @@ from .. import runfile
 from ..influence.attribution import Influence
 from ..influence.picture import plot_comparison
 from ..influence.summary import indicators
-from ..plot import BLUE, ORANGE, RED, SKY
+from ..plot import BLUE, ORANGE, RED
 from .runs import Job, Traits, path
 from .specimen import ZOO
 from .trait import NAMES, TRAITS
 
-COLOURS = {"good": BLUE, "few": ORANGE, "short": RED, "broken": SKY}
+LOOKS = {"good": (BLUE, "o"), "few": (ORANGE, "^"), "short": (RED, "s"), "broken": ("black", "D")}
 SHOWN = (
     "jackknife spread", "estimated error", "fresh loss / loss", "loss", "residuals left out / fitted", "mean leverage",
     "directionality above equal influence", "proximity above equal influence", "share of the conditions",
@@ -44,11 +44,12 @@ def plot_traits(traits: Traits, names: Sequence[str] = SHOWN) -> Figure:
 
 def _strip(ax: Axes, traits: Traits, name: str) -> None:
     problems = list(dict.fromkeys(job.problem for job in traits))
-    variants = [v for v in COLOURS if any(job.variant == v for job in traits)]
+    variants = [v for v in LOOKS if any(job.variant == v for job in traits)]
     for k, variant in enumerate(variants):
         of = [(problems.index(j.problem), row[name]) for j, row in traits.items() if j.variant == variant]
         x, y = np.array(of).T
-        ax.plot(x + 0.2 * (k - (len(variants) - 1) / 2), y, "o", color=COLOURS[variant], ms=5, alpha=0.8, label=variant)
+        colour, marker = LOOKS[variant]
+        ax.plot(x + 0.2 * (k - (len(variants) - 1) / 2), y, marker, color=colour, ms=5, alpha=0.8, label=variant)
     if next(t for t in TRAITS if t.name == name).decades:
         ax.set_yscale("log")
     ax.set_xticks(range(len(problems)), [p.replace("_", "\n", 1) for p in problems], fontsize="small")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import catalogue
+from ..inversion import Inversion
 from ..network import MLP, Network
 from ..optim import Adam, SSBroyden, Stage
 from ..problem import Problem
@@ -82,6 +83,17 @@ def _variants(points: Mapping[str, int], well: int, few: Mapping[str, int], shor
     }
 
 
+def _flows(iterations: int) -> dict[str, Variant]:
+    """The flow around the cylinder, with enough points and too few; and Stokes' flow, the wrong equations."""
+    stages, draw = (Adam(300, lr=2e-3, decay=0.3), SSBroyden(iterations)), rad(weights=True, every=100)
+    enough = {"pde": 1200, "inflow": 40, "walls+cylinder": 800, "outflow": 40}
+    return {
+        "good": Variant(enough, stages, draw),
+        "few": Variant({"pde": 300, "inflow": 20, "walls+cylinder": 120, "outflow": 20}, stages),
+        "broken": Variant(enough, stages, draw, {"convection": 0.0}),
+    }
+
+
 SMALL = MLP(2, 16, 16, 16, 1)
 BOX = {"pde": 600, "initial": 100, "x": 80}
 KINDS = {  # what is wrong with a model
@@ -125,6 +137,14 @@ ZOO: dict[str, Specimen] = {
         Specimen(
             "poisson_disk", SMALL, _variants({"pde": 600, "boundary": 100}, 2800, {"pde": 100, "boundary": 20}, 400),
             _around((0.0, 0.0), 0.1), {"x": 0.3, "y": 0.2}, along="radius",
+        ),
+        Specimen(
+            "cylinder", MLP(2, 24, 24, 24, 3, features=Inversion((2.0, 2.0), 0.5)), _flows(3000),
+            _around((2.0, 2.0), 0.75), {"x": 4.0, "y": 2.0}, along="x",
+            weights={
+                "continuity": 4.0, "u on inflow": 10.0, "v on inflow": 10.0, "u on walls+cylinder": 10.0,
+                "v on walls+cylinder": 10.0, "u outflow": 10.0, "v outflow": 10.0,
+            },
         ),
     )
 }  # fmt: skip
