@@ -139,7 +139,7 @@ ZOO: dict[str, Specimen] = {
             _around((0.0, 0.0), 0.1), {"x": 0.3, "y": 0.2}, along="radius",
         ),
         Specimen(
-            "cylinder", MLP(2, 24, 24, 24, 3, features=Inversion((2.0, 2.0), 0.5)), _flows(3000),
+            "cylinder", MLP(2, 24, 24, 24, 3, features=Inversion((2.0, 2.0), 0.5)), _flows(1500),
             _around((2.0, 2.0), 0.75), {"x": 4.0, "y": 2.0}, along="x",
             weights={
                 "continuity": 4.0, "u on inflow": 10.0, "v on inflow": 10.0, "u on walls+cylinder": 10.0,
