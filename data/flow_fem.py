@@ -2,8 +2,8 @@
 
 Velocity: continuous tensor-product polynomials of some degree; pressure: one degree less. The steady equations
 are solved by Newton's method. Outflow is do-nothing: nu du/dn = p n is what the weak form says where nothing
-is prescribed. Forces on a wall are read off the weak form: tested with a function that is 1 on the wall, it is
-the force, twice as accurate as an integral of the stress.
+is prescribed. Forces on a wall are read off the weak form, tested with a function that is 1 on the wall: they
+converge twice as fast as the stress.
 """
 
 from collections.abc import Callable
@@ -237,33 +237,36 @@ def newton(
         RuntimeError: no convergence.
     """
     linear = space.saddle(nu * sparse.block_diag([space.stiffness] * 2))
+    order = space.elimination[~np.isin(space.elimination, given.where)]
     state = np.zeros(2 * space.n + space.m) if start is None else start.copy()
-    free = np.setdiff1d(np.arange(len(state)), given.where)
     state[given.where] = given.values
-    order = space.elimination[np.isin(space.elimination, free)]
     if start is None:
         state[order] -= solver(linear, order)((linear @ state)[order])
-    empty = sparse.csr_matrix((space.m, space.m))
-    for _ in range(most):
+    nothing = sparse.csr_matrix((space.m, space.m))
+    size = np.inf
+    for _ in range(most + 1):
         u, v, _ = np.split(state, [space.n, 2 * space.n])
         residual = linear @ state
         residual[: 2 * space.n] += space.convection(u, v)
-        slope = linear + sparse.block_diag([space.convection_derivative(u, v), empty], format="csr")
+        if size < tolerance:
+            return state, residual
+        slope = linear + sparse.block_diag([space.convection_derivative(u, v), nothing], format="csr")
         step = solver(slope, order)(residual[order])
         state[order] -= step
         size = np.abs(step[order < 2 * space.n]).max()
-        if size < tolerance:
-            u, v, _ = np.split(state, [space.n, 2 * space.n])
-            residual = linear @ state
-            residual[: 2 * space.n] += space.convection(u, v)
-            return state, residual
-    raise RuntimeError(f"Newton's method has not converged: the last step was {size:.1e}")
+    raise RuntimeError(f"Newton's method has not converged in {most} steps: the last one was {size:.1e}")
 
 
 def solver(matrix: sparse.csr_matrix, order: Integers) -> Callable[[Array], Array]:
     """The inverse of matrix[order][:, order] as a function of the right-hand side, eliminated in this order."""
     chosen = matrix[order][:, order].tocsc()
     return splu(chosen, permc_spec="NATURAL", diag_pivot_thresh=0.01, options={"SymmetricMode": True}).solve
+
+
+def transfer(old: Space, new: Space, state: Array) -> Array:
+    """The same velocities and pressure in another space, by interpolation."""
+    velocity = old.evaluate(state, *new.nodes)[:2]
+    return np.concatenate([velocity.ravel(), old.evaluate(state, *new.pressure.doflocs)[2]])
 
 
 def force(space: Space, residual: Array, wall: Mask) -> Array:

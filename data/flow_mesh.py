@@ -42,7 +42,7 @@ def lagrange(nodes: Array, x: Array) -> tuple[Array, Array]:
 
 
 class QuadLagrange(ElementH1):
-    """Tensor-product Lagrange element on Gauss-Lobatto nodes: sum-free interpolation at its `doflocs`.
+    """Tensor-product Lagrange element; its degrees of freedom are the values at Gauss-Lobatto nodes, `doflocs`.
 
     Two cells that share an edge must run along it in the same direction; the meshes of this file do.
     """
