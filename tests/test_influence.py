@@ -190,19 +190,39 @@ def test_removals_are_those_of_the_quadratic_model(solution):
     influence = pk.Influence(solution, "gauss-newton", DAMPING)
     found = influence.attribute(fs)
     C, J, a, r = dense(solution, False)
-    _, F = Several(tuple(fs)).linearise(solution)
+    one = Several(tuple(fs))
+    (_, F), curve = one.linearise(solution), one.curve(solution)
     numbers = torch.arange(len(r))
     for term, rows in solution.stack.by_term(numbers).items():
         for i in (0, len(rows) - 1):
-            expected = F @ removed(solution, rows[i : i + 1], C, J, a, r, DAMPING)
+            d = removed(solution, rows[i : i + 1], C, J, a, r, DAMPING)
+            expected = F @ d + curve(d[:, None])[:, 0]
             torch.testing.assert_close(found.effects[term][:, i], expected, rtol=1e-6, atol=1e-10)
     for key, rows in solution.stack.by_key(numbers[None]).items():
-        expected = F @ removed(solution, rows[0, :, 3], C, J, a, r, DAMPING)
+        d = removed(solution, rows[0, :, 3], C, J, a, r, DAMPING)
+        expected = F @ d + curve(d[:, None])[:, 0]
         torch.testing.assert_close(found.joint[key][:, 3], expected, rtol=1e-6, atol=1e-10)
         group = influence.remove(fs, [{key: torch.tensor([3])}, {key: torch.tensor([0, 1, 2])}])
         torch.testing.assert_close(group[:, 0], expected, rtol=1e-6, atol=1e-10)
-        expected = F @ removed(solution, rows[0][:, [0, 1, 2]].reshape(-1), C, J, a, r, DAMPING)
+        d = removed(solution, rows[0][:, [0, 1, 2]].reshape(-1), C, J, a, r, DAMPING)
+        expected = F @ d + curve(d[:, None])[:, 0]
         torch.testing.assert_close(group[:, 1], expected, rtol=1e-6, atol=1e-10)
+
+
+def test_losses_and_errors_change_with_the_square_of_the_parameters():
+    """Of a linear equation and a model that is linear in its parameters: exactly."""
+    problem = pk.problem("diffusion")
+    base = pk.Model(problem, pk.MLP(2, 5, 1), hard=False)
+    model = pk.Model(problem, pk.Linearised(base.network, base.initial(0)), hard=False)
+    solution = pk.Solution(model, 0.1 * base.initial(1), pk.sample(problem, 50))
+    d = 0.3 * torch.randn(model.count, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    parts = [pk.Loss(), pk.at("u", x=0.1, t=0.2), pk.test_loss(problem, 60, term="pde"), pk.Error()]
+    one = Several(tuple(parts))
+    value, gradient = one.linearise(solution)
+    moved = [one.linearise(replace(solution, theta=solution.theta + v))[0] - value for v in d.T]
+    found = gradient @ d + one.curve(solution)(d)
+    torch.testing.assert_close(found, torch.stack(moved, 1), rtol=1e-9, atol=1e-12)
+    assert Several((parts[1], parts[1])).curve(solution) is None
 
 
 def test_without_correction_the_effects_add_up(solution):
@@ -223,8 +243,9 @@ def test_the_mean_convention_is_a_reweighting(burgers):
     for term, e in plain.effects.items():
         N = e.shape[1]
         torch.testing.assert_close(mean.effects[term], e - (e.sum(1, keepdim=True) - e) / (N - 1))
-    together = influence.remove(f, [{"pde": torch.tensor([3])}], convention="mean")
-    torch.testing.assert_close(together[:, 0], influence.attribute(f, convention="mean").joint["pde"][:, 3])
+    for one in (f, pk.Loss()):
+        together = influence.remove(one, [{"pde": torch.tensor([3])}], convention="mean")
+        torch.testing.assert_close(together[:, 0], influence.attribute(one, convention="mean").joint["pde"][:, 3])
 
 
 def test_adding_undoes_removing(solution):

@@ -10,7 +10,7 @@ from ..condition import PointSet, Residual
 from ..residual import Stack
 from ..solution import Solution
 from .curvature import Curvature, curvature
-from .functional import Functional, places, several
+from .functional import Curve, Functional, curve_of, places, several
 from .published import GradientDot, published_curvature, unweighted
 from .result import Attribution, Stationarity
 
@@ -81,13 +81,19 @@ class Influence:
     def attribute(
         self, functional: Functional | Sequence[Functional], *, convention: str = "fixed", correct: bool = True
     ) -> Attribution:
-        """The effect of removing every training point, one at a time; ``correct``: with its leverage."""
+        """The effect of removing every training point, one at a time.
+
+        ``correct``: with the point's leverage, and of losses and errors with the square of the change that the
+        parameters make (``curve`` of a functional), which is most of it near their minimum; else to first order.
+        """
         _check(convention)
         correct = correct and not self._baseline
         one = several(functional)
         values, S = self.response(one)
         stack, K = self.stack, S.shape[1]
         first, own = S.new_zeros(K, stack.rows), S.new_zeros(K, stack.rows)
+        bent = _Bent(self, one, convention) if correct else None
+        more = {key: [] for key in stack.readouts}
         joint: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
         for key, numbers, r, J in self._by_point(stack):
             a, JS = stack.row_weights[numbers], torch.einsum("rmp,pk->rmk", J, S)
@@ -100,9 +106,16 @@ class Influence:
                 own[:, numbers] /= 1 - B.diagonal(dim1=1, dim2=2).T
                 together = _solve_each(B, a, r, -1.0)
             joint[key].append((a * together * JS.movedim(-1, 0)).sum(1))
+            if bent is not None and bent.curve is not None:
+                more[key].append(bent.of(key, J, a * r / (1 - B.diagonal(dim1=1, dim2=2).T), a * together))
         both = {key: torch.cat(parts, 1) for key, parts in joint.items()}
         if convention == "mean":
             own, both = self._shared(first, own, both)
+        for key, parts in more.items():
+            if parts:
+                alone, whole = (torch.cat(p, -1) for p in zip(*parts, strict=True))
+                stack.by_key(own)[key].add_(alone)
+                both[key] = both[key] + whole
         return Attribution(
             one.names, values, stack.by_columns(own), both, self.solution.points, stack.keys, convention,
             self.described, (*self.curvature.notes, str(self.stationarity), *self._forced),
@@ -175,27 +188,48 @@ class Influence:
         """The effect of removing whole groups of points, shape (K, groups).
 
         A group maps point sets to point numbers. The interaction inside a group counts to all orders of the quadratic
-        model: delta theta = C^-1 J_S^T A (I - J_S C^-1 J_S^T A)^-1 r_S.
+        model: delta theta = C^-1 J_S^T A (I - J_S C^-1 J_S^T A)^-1 r_S. Losses and errors contain its square.
         """
         _check(convention)
         _, S = self.response(functional)
+        curve = None if self._baseline else curve_of(several(functional), self.solution)
+        shared = self._totals if curve is not None and convention == "mean" else {}
         out = S.new_zeros(S.shape[1], len(groups))
         totals = self._first_order_totals(S) if convention == "mean" else {}
         for i, group in enumerate(groups):
             a, r, J = self._rows_at({key: (self.stack.points[key][rows], rows) for key, rows in group.items()})
-            B = J @ self.curvature.solve(J.T.contiguous()) * a
+            U = self.curvature.solve(J.T.contiguous())
+            B = J @ U * a
             moved = torch.linalg.solve(torch.eye(len(B)).to(B) - B, r)
             JS = J @ S
             if convention == "fixed":
                 out[:, i] = JS.T @ (a * moved)
+                if curve is not None:
+                    out[:, i] += curve((U @ (a * moved))[:, None])[:, 0]
                 continue
-            start = 0
+            start, step = 0, torch.zeros_like(U[:, 0])
             for key, rows in group.items():
                 N, n, R = len(self.stack.points[key]), len(rows), len(self.stack.names(key))
                 part = slice(start, start + n * R)
                 start += n * R
                 out[:, i] += (N * (JS[part].T @ (a * moved)[part]) - n * totals[key]) / max(N - n, 1)
+                if curve is not None:
+                    total = sum(shared[name] for name in self.stack.names(key))
+                    step += (N * (U[:, part] @ (a * moved)[part]) - n * total) / max(N - n, 1)
+            if curve is not None:
+                out[:, i] += curve(step[:, None])[:, 0]
         return out
+
+    @cached_property
+    def _totals(self) -> dict[str, Tensor]:
+        """(C + damping)^-1 of the half gradient of every term, (P,)."""
+        theta = self.solution.theta
+        g, found = self.stack.row_weights * self.stack.values(theta), {}
+        for name in self.stack.terms:
+            alone = torch.zeros_like(g)
+            self.stack.by_term(alone)[name].copy_(self.stack.by_term(g)[name])
+            found[name] = self.curvature.solve(self.stack.vjp(theta, alone))
+        return found
 
     def _first_order_totals(self, S: Tensor) -> dict[str, Tensor]:
         """The sum of all first-order effects by point set, (K,)."""
@@ -333,6 +367,28 @@ class Influence:
                 dr, dJs = (v.view(len(names), -1) for v in moved.values_and_jvp(theta, s.contiguous()))
                 out[k, :, i] = -(a * (dr * Js + r * dJs)).sum(0)
         return out
+
+
+class _Bent:
+    """What single removals change functionals by beyond first order; the steps are those of Gauss-Newton.
+
+    Near a minimum they differ little from the Hessian's, and they need no products for each of the points.
+    """
+
+    def __init__(self, influence: Influence, one: Functional, convention: str) -> None:
+        self.curve: Curve | None = curve_of(one, influence.solution)
+        self._influence, self._shared = influence, convention == "mean"
+
+    def of(self, key: str, J: Tensor, own: Tensor, together: Tensor) -> tuple[Tensor, Tensor]:
+        """For each term alone (K, R, m) and for the point (K, m): rows J (R, m, P), their steps' factors (R, m)."""
+        factor, stack = self._influence.curvature.factor, self._influence.stack
+        U = torch.stack([getattr(factor, "base", factor).solve(rows.T.contiguous()) for rows in J])
+        steps, both = U * own[:, None], (U * together[:, None]).sum(0)
+        if self._shared:
+            N, totals = len(stack.points[key]), torch.stack([self._influence._totals[n] for n in stack.names(key)])
+            steps = (N * steps - totals[..., None]) / max(N - 1, 1)
+            both = (N * both - totals.sum(0)[:, None]) / max(N - 1, 1)
+        return torch.stack([self.curve(step) for step in steps], 1), self.curve(both)
 
 
 def _solve_each(B: Tensor, a: Tensor, r: Tensor, sign: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import sympy as sp
@@ -17,8 +18,15 @@ from ..solution import Solution
 Expression = sp.Expr | str  # "u_x" stands for the derivative of that name
 
 
+Curve = Callable[[Tensor], Tensor]  # moves (P, n) -> what f changes by along them beyond first order, (K, n)
+
+
 class Functional(Protocol):
-    """K numbers f(theta) that are asked about."""
+    """K numbers f(theta) that are asked about.
+
+    One that is far from linear in the fields, as a square is, may have a method ``curve(solution) -> Curve``: the
+    rest of its change when the fields move linearly. Effects then contain it.
+    """
 
     names: tuple[str, ...]
 
@@ -163,18 +171,29 @@ class Loss:
         """One name."""
         return (self.name or f"{self.term or 'total'} loss",)
 
-    def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Value (1,) and gradient (1, P); raises ValueError for a term that is not in the loss."""
+    def _rows(self, solution: Solution) -> tuple[Stack, Tensor]:
+        """The rows, and their weights (M,); raises ValueError for a term that is not in the loss."""
         stack = solution.stack
         if self.points is not None:
             stack = solution.model.stack(self.points.to(solution.theta.dtype, solution.theta.device), solution.weights)
         if self.term is not None and self.term not in stack.terms:
             raise ValueError(f"there is no term {self.term!r}: the terms are {', '.join(stack.terms)}")
-        r, w = stack.values(solution.theta), stack.row_weights.clone()
+        w = stack.row_weights.clone()
         for name, part in stack.by_term(w).items():
             if self.term not in (None, name):
                 part.zero_()
+        return stack, w
+
+    def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
+        """Value (1,) and gradient (1, P); raises ValueError for a term that is not in the loss."""
+        stack, w = self._rows(solution)
+        r = stack.values(solution.theta)
         return (w * r * r).sum()[None], stack.vjp(solution.theta, 2 * w * r)[None]
+
+    def curve(self, solution: Solution) -> Curve:
+        """sum a (J d)^2: the loss is the square of rows that move by J d."""
+        stack, w = self._rows(solution)
+        return partial(_square, _gram(stack, solution.theta, w))
 
 
 def test_loss(
@@ -198,8 +217,8 @@ class Error:
         """One name."""
         return (f"relative L2 error{f' of {self.field}' if self.field else ''}",)
 
-    def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Value (1,) and gradient (1, P); raises ValueError where the problem has no reference."""
+    def _gaps(self, solution: Solution) -> tuple[list[tuple[Stack, Tensor]], Tensor]:
+        """Rows of every field and u - u* on the grid, and |u*|^2; raises ValueError where there is no reference."""
         problem = solution.problem
         if problem.reference is None:
             raise ValueError(f"{problem.name} has no reference: ask about test_loss, or about a field at a point")
@@ -208,15 +227,47 @@ class Error:
             raise ValueError(f"there is no field {self.field!r}: the fields are {', '.join(known)}")
         _, X, mask, exact = problem.reference.on_grid(problem.domain, known)
         kept, exact = X[mask].to(solution.theta), exact[mask].to(solution.theta)
-        total, norm = solution.theta.new_zeros(()), solution.theta.new_zeros(())
-        gradient = torch.zeros_like(solution.theta)
+        pairs, norm = [], solution.theta.new_zeros(())
         for i, name in enumerate(known):
             if self.field in (None, name):
                 rows = rows_of(solution, name, PointSet(kept))
-                gap = rows.values(solution.theta) - exact[:, i]
-                gradient += rows.vjp(solution.theta, gap)
-                total, norm = total + gap @ gap, norm + exact[:, i] @ exact[:, i]
+                pairs.append((rows, rows.values(solution.theta) - exact[:, i]))
+                norm = norm + exact[:, i] @ exact[:, i]
+        return pairs, norm
+
+    def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
+        """Value (1,) and gradient (1, P); raises ValueError where the problem has no reference."""
+        pairs, norm = self._gaps(solution)
+        total = sum(gap @ gap for _, gap in pairs)
+        gradient = sum(rows.vjp(solution.theta, gap) for rows, gap in pairs)
         return (total / norm).sqrt()[None], (gradient / (total * norm).sqrt())[None]
+
+    def curve(self, solution: Solution) -> Curve:
+        """|e + J d| - |e| - e J d / |e|: the error of fields that move by J d is never below zero."""
+        pairs, norm = self._gaps(solution)
+        total = sum(gap @ gap for _, gap in pairs)
+        slope = sum(rows.vjp(solution.theta, gap) for rows, gap in pairs)
+        matrix = sum(_gram(rows, solution.theta, torch.ones_like(gap)) for rows, gap in pairs)
+
+        def rest(moves: Tensor) -> Tensor:
+            first = slope @ moves
+            square = (total + 2 * first + _square(matrix, moves)[0]).clamp_min(0)
+            return ((square.sqrt() - total.sqrt() - first / total.sqrt()) / norm.sqrt())[None]
+
+        return rest
+
+
+def _gram(stack: Stack, theta: Tensor, w: Tensor) -> Tensor:
+    """J^T diag(w) J (P, P), without ever holding J."""
+    matrix = theta.new_zeros(len(theta), len(theta))
+    for numbers, _, J in stack.jacobian_blocks(theta):
+        matrix.addmm_((J * w[numbers, None]).T, J)
+    return matrix
+
+
+def _square(matrix: Tensor, moves: Tensor) -> Tensor:
+    """d^T matrix d of every column d of moves (P, n), shape (1, n)."""
+    return (moves * (matrix @ moves)).sum(0)[None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,6 +331,27 @@ class Several:
         """Values (K,) and gradients (K, P)."""
         values, gradients = zip(*(part.linearise(solution) for part in self.parts), strict=True)
         return torch.cat(values), torch.cat(gradients)
+
+    def curve(self, solution: Solution) -> Curve | None:
+        """What those change by that have a curve, beyond first order; None where none has."""
+        found = [curve_of(part, solution) for part in self.parts]
+        counts = [len(part.names) for part in self.parts]
+        if not any(found):
+            return None
+
+        def rest(moves: Tensor) -> Tensor:
+            parts = [
+                moves.new_zeros(n, moves.shape[1]) if curve is None else curve(moves)
+                for curve, n in zip(found, counts, strict=True)
+            ]
+            return torch.cat(parts)
+
+        return rest
+
+
+def curve_of(of: Functional, solution: Solution) -> Curve | None:
+    """What a functional changes by beyond first order, if it is one that says so."""
+    return of.curve(solution) if hasattr(of, "curve") else None
 
 
 def places(of: Functional, problem: Problem) -> Tensor:

@@ -11,7 +11,7 @@ from ..points import Points
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """The effect of removing each training point on K functionals: f(without it) - f(with it), to exact first order.
+    """The effect of removing each training point on K functionals: f(without it) - f(with it).
 
     ``effects`` maps every loss term to (K, N): the point leaves this term alone. ``joint`` maps every point set to
     (K, N): the point leaves all its terms. A positive effect on a loss or an error says that the point helps.
