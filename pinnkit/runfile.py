@@ -26,15 +26,17 @@ FORMAT, VERSION = "pinnkit-run", 1
 _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
 
 
-def save(solution: Solution, path: str | Path) -> Path:
+def save(solution: Solution, path: str | Path, *, small: bool = False) -> Path:
     """Write a solution to one file, which holds all of the old run or all of the new one at any moment.
 
-    What no file can hold (a network or a score of one's own) is named in a warning; ``load`` takes it again.
+    A ``small`` file holds what it takes to use the solution, and neither the state of its training, to go on from, nor
+    its earlier points and its values on a grid. What no file can hold (a network or a score of one's own) is named in
+    a warning; ``load`` takes it again.
 
     Raises:
         OSError: a missing folder or a full disk; the file that was there stays as it was.
     """
-    tree = _run_tree(solution)
+    tree = _run_tree(replace(solution, progress=None, rounds={}) if small else solution, grid=not small)
     plan = tree["progress"]["plan"].value if "progress" in tree else None
     for name in missing(decode([tree["network"].value, plan])):
         warnings.warn(f"{path} cannot hold {name}: give it again to pinnkit.load", stacklevel=2)
@@ -73,7 +75,7 @@ def header(path: str | Path) -> dict[str, Any]:
     return hdf5.read(path, FORMAT, VERSION, only=("problem",))
 
 
-def _run_tree(solution: Solution) -> dict[str, Any]:
+def _run_tree(solution: Solution, grid: bool = True) -> dict[str, Any]:
     return {
         "problem": _problem_tree(solution.problem),
         "network": Json(encode(solution.network)),
@@ -89,7 +91,7 @@ def _run_tree(solution: Solution) -> dict[str, Any]:
         "stops": Json(list(solution.stops)),
         "notes": Json(list(solution.notes)),
         "versions": Json(dict(solution.versions)),
-        "grid": solution.grid_arrays(),
+        "grid": solution.grid_arrays() if grid else {},
     } | ({} if solution.progress is None else {"progress": _progress_tree(solution.progress)})
 
 

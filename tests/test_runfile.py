@@ -55,6 +55,17 @@ def sets(points: pk.Points) -> dict[str, Any]:
     return {k: {n: v for n, v in vars(s).items() if v is not None} for k, s in points.items()}
 
 
+def test_a_small_file_holds_what_it_takes_to_use_the_solution(tmp_path: Path) -> None:
+    solution = short()
+    whole, small = (pk.save(solution, tmp_path / n, small=n == "small.h5") for n in ("run.h5", "small.h5"))
+    assert small.stat().st_size < whole.stat().st_size / 3
+    back = pk.load(small)
+    assert same(back.theta, solution.theta) and same(sets(back.points), sets(solution.points))
+    assert back.history == solution.history and back.progress is None and not back.rounds
+    with pytest.raises(ValueError, match="no state of its training to resume"):
+        pk.resume(back)
+
+
 @pytest.mark.parametrize(
     "name, settings",
     [
