@@ -9,7 +9,7 @@ NAMES = (
     "import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_cases",
     "certificates",
 )  # fmt: skip
-LONG = ("accuracy", "error_map", "influence_validation", "published_resampling", "resampling", "zoo")  # only when named
+LONG = ("accuracy", "correction", "error_map", "influence_validation", "published_resampling", "resampling", "zoo")  # only when named
 
 
 def main(arguments: list[str]) -> int:

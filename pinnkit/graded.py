@@ -34,7 +34,8 @@ def graded(
         low, high, x, y = lo[split], hi[split], X[split], v[split]
         place = (x - low[:, None]) / (high - low)[:, None] - 0.5
         slope = (place * (y - y.mean(1, keepdim=True))[..., None]).sum(1).abs()
-        slope = slope + 1e-3 * y.mean(1, keepdim=True) * torch.rand(slope.shape, generator=generator, dtype=slope.dtype)
+        ties = torch.rand(slope.shape, generator=generator, dtype=torch.float64).to(slope)
+        slope = slope + 1e-3 * y.mean(1, keepdim=True) * ties
         axis = slope.argmax(1, keepdim=True)
         middle = (low + high) / 2
         left, right = high.scatter(1, axis, middle.gather(1, axis)), low.scatter(1, axis, middle.gather(1, axis))
