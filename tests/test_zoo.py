@@ -75,9 +75,10 @@ def test_an_outcome_counts_pairs_on_the_side_that_prevails() -> None:
     assert o.auc == 1 and o.threshold == pytest.approx(math.sqrt(2e-3 * 0.1))
     mixed = Outcome(trait, {**o.effects, ("c", "few"): effect([1.0, 2.0], [0.1, 0.2])})
     assert mixed.sign == 1 and mixed.separated() == (3, 4) and not mixed.always and mixed.threshold is None
-    assert "larger in all bad models in 3 of 4 pairs (few 2/3, short 1/1), and the other way round in 1" in sentence(
-        mixed
-    )
+    assert "larger in all bad models in 3 of 4 pairs (few 2/3, short 1/1), the other way round in 1" in sentence(mixed)
+    apart = Outcome(trait, {**o.effects, ("a", "broken"): effect([1e-3, 2e-3], [1e-5, 1e-6])})
+    assert apart.separated() == (3, 3) and apart.threshold == o.threshold and apart.broken.delta == -1
+    assert sentence(apart) == f"{sentence(o)[:-1]}; smaller in broken models." or apart.trait.name in LESSONS
     falling = Outcome(trait, {("a", "few"): effect([2.0, 3.0], [0.5, 1.0])})
     assert falling.sign == -1 and falling.auc == 1 and falling.threshold == pytest.approx(math.sqrt(2))
 

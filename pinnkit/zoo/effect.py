@@ -8,6 +8,7 @@ from functools import cached_property
 from .runs import Traits
 from .trait import TRAITS, Trait
 
+BROKEN = "broken"
 Pair = tuple[str, str]  # a problem, and the bad variant that its good models are compared with
 
 
@@ -57,20 +58,39 @@ def _moments(values: Sequence[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trait has done over all pairs, where it is defined."""
+    """What a trait has done over all pairs, where it is defined.
+
+    Signs, counts and thresholds are those of badly trained models. A broken one is trained well on a wrong equation:
+    what exposes it is another matter, and ``broken`` keeps it apart.
+    """
 
     trait: Trait
     effects: Mapping[Pair, Effect]
 
     @cached_property
+    def trained(self) -> dict[Pair, Effect]:
+        """The pairs with a badly trained model."""
+        return {pair: e for pair, e in self.effects.items() if pair[1] != BROKEN}
+
+    @property
+    def broken(self) -> Effect | None:
+        """The pair with a broken model, if there is one."""
+        return next((e for (_, v), e in self.effects.items() if v == BROKEN), None)
+
+    @cached_property
     def sign(self) -> int:
         """1 if bad models mostly have the larger value, else -1: without a reference only one sign is of use."""
-        return 1 if sum(e.delta for e in self.effects.values()) >= 0 else -1
+        return 1 if sum(e.delta for e in self.trained.values()) >= 0 else -1
 
     def separated(self, variant: str | None = None) -> tuple[int, int]:
         """In how many pairs (of one bad variant) all bad models lie on the side of ``sign``, and of how many."""
-        chosen = [e for (_, v), e in self.effects.items() if variant in (None, v)]
+        chosen = [e for (_, v), e in self.trained.items() if variant in (None, v)]
         return sum(e.delta == self.sign for e in chosen), len(chosen)
+
+    @property
+    def against(self) -> int:
+        """In how many pairs all bad models lie on the other side."""
+        return sum(e.delta == -self.sign for e in self.trained.values())
 
     @property
     def always(self) -> bool:
@@ -98,8 +118,8 @@ class Outcome:
 
     @property
     def _all(self) -> tuple[list[float], list[float]]:
-        good = {problem: e.good for (problem, _), e in self.effects.items()}
-        return [v for g in good.values() for v in g], [v for e in self.effects.values() for v in e.bad]
+        good = {problem: e.good for (problem, _), e in self.trained.items()}
+        return [v for g in good.values() for v in g], [v for e in self.trained.values() for v in e.bad]
 
 
 def outcomes(traits: Traits) -> dict[str, Outcome]:

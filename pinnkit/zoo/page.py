@@ -30,7 +30,8 @@ def page(traits: Traits, pictures: Sequence[tuple[str, str]] = ()) -> str:
 READING = (
     "*Separated*: of how many problems all bad models lie on one side of all good ones, and it is the same side in all "
     "of them. *AUC*: the chance that some bad model of any problem looks worse than some good one of any problem. "
-    "*One threshold*: a value that parts all good from all bad models, whatever the problem."
+    "*One threshold*: a value that parts all good from all bad models, whatever the problem. A broken model, trained "
+    "well on a wrong equation, is not counted as bad: on which side of the good ones it lies stands by itself."
 )
 EFFECTS = (
     "Cliff's delta of bad against good models (+1: all bad ones larger; -1: all smaller), in brackets Cohen's d of the "
@@ -74,16 +75,24 @@ def _each(runs: dict[int, Any], name: str) -> str:
 
 def summary_table(found: dict[str, Outcome]) -> str:
     """How often each trait separates, those that do it most often first."""
-    kinds = [k for k in KINDS if any(v == k for o in found.values() for _, v in o.effects)]
+    kinds = [k for k in KINDS if any(v == k for o in found.values() for _, v in o.trained)]
+    broken = any(o.broken for o in found.values())
     rows = []
-    for o in sorted((o for o in found.values() if o.effects), key=_rank):
+    for o in sorted((o for o in found.values() if o.trained), key=_rank):
         counts = ["{} of {}".format(*o.separated(k)) if o.separated(k)[1] else "" for k in kinds]
         threshold = "" if o.threshold is None else _number(o.threshold)
         side = "larger" if o.sign > 0 else "smaller"
-        rows.append((o.trait.name, o.trait.kind, side, *counts, f"{o.auc:.2f}", threshold))
-    return _table(
-        ("indicator", "by", "in bad models", *(f"separated: {k}" for k in kinds), "AUC", "one threshold"), rows
-    )
+        last = [_side(o)] if broken else []
+        rows.append((o.trait.name, o.trait.kind, side, *counts, f"{o.auc:.2f}", threshold, *last))
+    head = ("indicator", "by", "in bad models", *(f"separated: {k}" for k in kinds), "AUC", "one threshold")
+    return _table((*head, *(["in broken models"] if broken else [])), rows)
+
+
+def _side(o: Outcome) -> str:
+    """On which side of the good models all broken ones lie."""
+    if o.broken is None or not o.broken.separates:
+        return "" if o.broken is None else "among the good"
+    return "larger" if o.broken.delta > 0 else "smaller"
 
 
 def _rank(o: Outcome) -> tuple[float, ...]:
@@ -133,15 +142,12 @@ def _number(value: float) -> str:
 def sentence(o: Outcome) -> str:
     """What a trait has done, and what that teaches where the numbers bear it."""
     separated, pairs = o.separated()
-    side = "larger" if o.sign > 0 else "smaller"
-    if separated == 0:
-        text = f"separates none of {pairs} pairs"
-    else:
-        kinds = [(k, *o.separated(k)) for k in KINDS if o.separated(k)[1]]
-        counts = ", ".join(f"{k} {a}/{b}" for k, a, b in kinds)
-        text = f"{side} in all bad models in {separated} of {pairs} pairs ({counts})"
-    against = sum(e.delta == -o.sign for e in o.effects.values())
-    text += f", and the other way round in {against}" if against else ""
+    text = f"separates none of {pairs} pairs"
+    if separated:
+        counts = ", ".join("{} {}/{}".format(k, *o.separated(k)) for k in KINDS if o.separated(k)[1])
+        text = f"{'larger' if o.sign > 0 else 'smaller'} in all bad models in {separated} of {pairs} pairs ({counts})"
+    text += f", the other way round in {o.against}" if o.against else ""
+    text += f"; {_side(o)} in broken models" if o.broken is not None and o.broken.separates else ""
     lesson = LESSONS.get(o.trait.name)
     return f"{text}. {lesson[0]}" if lesson is not None and lesson[1](o) else f"{text}."
 
