@@ -12,7 +12,7 @@ from .solution import Solution
 from .tangent_space import TangentSpace
 from .train import recorded
 
-FELL = 0.5  # of its mean |residual| on fresh points, which a correction must leave at most
+FELL = 0.5  # of its mean |residual|, which a correction may leave at most on fresh points and on those of the map
 FRESH = 8192  # interior points that it is judged on; a quarter of it for every other set
 
 
@@ -37,7 +37,7 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) ->
         raise ValueError("the error map belongs to another solution: make it of the one that is to be corrected")
     space = TangentSpace(solution)
     before, after = _residuals(space, found, seed)
-    if not after <= FELL * before:
+    if not max(after / max(before, 1e-300), 1 - found.explained) <= FELL:
         note = (
             f"not corrected: in its tangent space the mean |residual| on fresh points would go from {before:.1e} to "
             f"{after:.1e}; {found.verdict}"

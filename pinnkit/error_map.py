@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import hdf5
 from .condition import Observations, PointSet
+from .expression import Program
 from .graded import graded
 from .hdf5 import Json
 from .reference import Axes
@@ -241,12 +242,23 @@ class _Search:
 
         def size(X: Tensor) -> Tensor:
             out, inside = X.new_zeros(len(X)), domain.inside(X)
-            out[inside] = self._size(key, PointSet(X[inside]), now)
+            out[inside] = self._importance(X[inside]) * self._size(key, PointSet(X[inside]), now)
             return out
 
         X, w = graded(size, lower, upper, n, seed=next(self._seeds))
         inside = domain.inside(X)
-        return PointSet(X[inside], weights=w[inside] / w[inside].mean())
+        w = w[inside] * self._importance(X[inside])
+        return PointSet(X[inside], weights=w / w.mean())
+
+    def _importance(self, X: Tensor) -> Tensor:
+        """The weight that the problem gives its equations at points X (n, d), shape (n,)."""
+        one = torch.ones_like(X[:, 0])
+        if self.problem.weight is None:
+            return one
+        (w,) = Program([self.problem.weight], self.problem.variables)(
+            dict(zip(self.problem.variables, X.T, strict=True))
+        )
+        return w * one
 
     def _size(self, key: str, points: PointSet, d: Tensor) -> Tensor:
         """The root of the weighted sum of squares of all residuals of u + J_u d at every point, (n,)."""

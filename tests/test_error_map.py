@@ -43,9 +43,9 @@ def poisson(**more) -> pk.Problem:
                       [pk.Dirichlet(u, 0)], reference=pk.Exact({u: exact}), **more)  # fmt: skip
 
 
-def linear(hard: bool | None = None) -> pk.Solution:
+def linear(hard: bool | None = None, **more) -> pk.Solution:
     """A model that is linear in its parameters, which are random."""
-    problem = poisson()
+    problem = poisson(**more)
     model = pk.Model(problem, pk.Module(Polynomial()), hard)
     theta = torch.randn(model.count, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return pk.Solution(model, theta, pk.sample(problem, 200))
@@ -77,6 +77,14 @@ def test_a_linear_models_error_is_found_exactly(hard: bool | None) -> None:
     assert (found.corrected(X) - exact).abs().max() < 1e-8
     assert found.verdict == "trust" and found.explained > 1 - 1e-8
     assert found.relative_l2["u"] == pytest.approx(float(error.norm() / exact.norm()), rel=0.02)  # other points
+
+
+def test_equations_with_a_weight_that_vanishes_in_a_corner() -> None:
+    x, y = pk.coordinates("x y")
+    solution = linear(weight=(1 - x) ** 2 + (1 - y) ** 2)
+    found, X = pk.error_map(solution), solution.problem.domain.sample(300, seed=3)
+    exact = solution.problem.reference(X)
+    assert (found.corrected(X) - exact).abs().max() < 1e-8 and found.trusted
 
 
 def test_the_residual_of_the_corrected_function_is_nonlinear_in_it(diffusion: pk.Solution) -> None:
