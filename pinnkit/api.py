@@ -50,4 +50,5 @@ from .superpose.solver import closed_form, solve_lie
 from .train import Recipe, resume, solve
 from .uncertainty import Uncertainty, uncertainty
 from .vtk import export_points, export_vtk
+from .wake import Wake, load_wake
 from .windows import March, march
