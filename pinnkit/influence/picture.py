@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..outline import draw_body
 from ..plot import BLUE, DIVERGING, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from ..solution import Solution
 from ..view import plane, shown
@@ -273,6 +274,7 @@ def _base(solution: Solution, ax: Axes | None) -> Axes:
         ax.set(ylabel=names[1], xlim=(low[i], high[i]), ylim=(low[j], high[j]))
         if names[0] != domain.time:
             ax.set_aspect("equal")
+        draw_body(ax, domain, zorder=0.5)
     return ax
 
 
