@@ -35,7 +35,7 @@ from .lie.symmetry import Symmetries, symmetries
 from .linearised import Linearised
 from .mesh import Mesh
 from .module import Module
-from .network import MLP, Fourier, Harmonics, ModifiedMLP
+from .network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation
 from .optim import LBFGS, SOAP, Adam, LevenbergMarquardt, SSBroyden
 from .points import Points, sample
 from .problem import Problem

@@ -42,16 +42,22 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Fourier:
-    """``count`` pairs sin(2 pi b.x), cos(2 pi b.x) of scaled coordinates, b ~ N(0, scale^2) (Tancik et al. 2020)."""
+    """``count`` pairs sin(2 pi b.x), cos(2 pi b.x) of scaled coordinates, b ~ N(0, scale^2) (Tancik et al. 2020).
+
+    One ``scale`` for all coordinates, or one for each: about the waves in half the domain's length along it.
+    """
 
     count: int = 16
-    scale: float = 1.0
+    scale: float | tuple[float, ...] = 1.0
     seed: int = 0
 
     def build(self, domain: Domain) -> Features:
-        """The features on that domain."""
+        """The features on that domain; ValueError where there are not as many scales as coordinates."""
         omega, phase = _affine(domain)
-        b = 2 * math.pi * self.scale * np.random.default_rng(self.seed).standard_normal((self.count, len(phase)))
+        if np.ndim(self.scale) and len(self.scale) != len(phase):
+            raise ValueError(f"Fourier: {len(self.scale)} scales for the coordinates {', '.join(domain.names)}")
+        normal = np.random.default_rng(self.seed).standard_normal((self.count, len(phase)))
+        b = 2 * math.pi * np.asarray(self.scale) * normal
         rows, shift = b @ omega, b @ phase
         phases = np.concatenate([shift, shift + math.pi / 2])
         return _features(np.concatenate([rows, rows]), phases, np.ones(2 * self.count, bool))
@@ -79,6 +85,32 @@ class Harmonics:
                 for turn in (0.0, math.pi / 2):
                     rows.append(math.pi * k * omega[i]), phases.append(math.pi * k * phase[i] + turn), wave.append(True)
         return _features(np.array(rows), np.array(phases), np.array(wave))
+
+
+@dataclass(frozen=True)
+class Oscillation:
+    """The scaled coordinates, and sin and cos of the first ``count`` harmonics of a period that is about known.
+
+    ``period`` belongs to the coordinate ``name``. It is a hint, no constraint: as the coordinate itself is seen too,
+    what is not periodic, or of a period a little off, can be learnt.
+    """
+
+    name: str
+    period: float
+    count: int = 1
+
+    def build(self, domain: Domain) -> Features:
+        """The features on that domain; ValueError where the name is not a coordinate, or the period not positive."""
+        if self.name not in domain.names or not 0 < self.period < math.inf:
+            raise ValueError(f"{self}: expected one of {', '.join(domain.names)}, and a positive period")
+        omega, phase = _affine(domain)
+        i, start = domain.names.index(self.name), domain.bounds[0][domain.names.index(self.name)]
+        rows, phases = [*omega], [*phase]
+        for k in range(1, self.count + 1):
+            pulse = 2 * math.pi * k / self.period
+            for turn in (0.0, math.pi / 2):
+                rows.append(pulse * np.eye(len(phase))[i]), phases.append(turn - pulse * start)
+        return _features(np.array(rows), np.array(phases), np.arange(len(rows)) >= len(phase))
 
 
 class Network(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 from .balance import Balance
 from .inversion import Inversion
 from .linearised import Linearised, linearised
-from .network import MLP, Fourier, Harmonics, ModifiedMLP, Scaled
+from .network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
 from .scores import SCORES
@@ -38,6 +38,7 @@ KNOWN: dict[str, Callable[..., Any]] = (
             Scaled,
             Fourier,
             Harmonics,
+            Oscillation,
             Inversion,
             Resample,
             R3,

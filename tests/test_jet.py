@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pinnkit.domain import Box
-from pinnkit.network import MLP, Fourier, Harmonics, ModifiedMLP
+from pinnkit.network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation
 from pinnkit.tape import Tape
 from pinnkit.taylor import Channels, partial
 
@@ -43,7 +43,9 @@ FUNCTIONS = {
 NETWORKS = [
     lambda a: MLP(2, 7, 9, 2, activation=a),
     lambda a: MLP(2, 6, 1, activation=a, features=Fourier(3, seed=2)),
+    lambda a: MLP(2, 6, 1, activation=a, features=Fourier(3, (1.0, 0.5))),
     lambda a: MLP(2, 5, 5, 1, activation=a, features=Harmonics(("x",), 2)),
+    lambda a: MLP(2, 5, 1, activation=a, features=Oscillation("t", 0.7, 2)),
     lambda a: ModifiedMLP(2, 6, 6, 2, activation=a),
 ]
 INDICES = [i for i in itertools.product(range(5), repeat=2) if sum(i) <= 4]
