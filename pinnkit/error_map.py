@@ -17,9 +17,10 @@ from .condition import Observations, PointSet
 from .expression import Program
 from .graded import graded
 from .hdf5 import Json
+from .linearised import Linearised
 from .reference import Axes
 from .resample import draw
-from .residual import Stack
+from .residual import Model, Stack
 from .solution import Solution
 from .tangent_space import TangentSpace
 
@@ -410,9 +411,17 @@ class _Search:
 
     def _noise(self) -> float:
         """The share of the residual that comes with rounding the parameters."""
-        wobble = torch.randn(len(self.zero), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-        theta = self.space.theta * (1 + 2.2e-16 * wobble.to(self.zero))
-        other = TangentSpace(replace(self.space.solution, theta=theta))
+        generator = torch.Generator().manual_seed(1)
+
+        def rounded(theta: Tensor) -> Tensor:
+            wobble = torch.randn(len(theta), generator=generator, dtype=torch.float64)
+            return theta * (1 + 2.2e-16 * wobble.to(theta))
+
+        model = self.space.model
+        if isinstance(model.network, Linearised):
+            moved = Linearised(model.network.network, rounded(model.network.at))
+            model = Model(model.problem, moved, model.hard, model.satisfied)
+        other = TangentSpace(replace(self.space.solution, model=model, theta=rounded(self.space.theta)))
         stack, _ = self.space.stack(self.choose, self.zero)
         r = self.space.residual(self.choose, self.zero)
         change = r - other.residual(self.choose, self.zero)
