@@ -11,6 +11,7 @@ CASES: dict[str, Callable[[], Problem]] = {
                  "taylor_green", "beltrami")
 }  # fmt: skip
 CASES |= {"heat_inverse": problems.heat_inverse, "heat_inverse noise": lambda: problems.heat_inverse(noise=0.01)}
+CASES |= {"wake": lambda: problems.wake(500)}
 CASES |= {
     f"cavity {lid} {form}": lambda lid=lid, form=form: problems.cavity(lid=lid, form=form)
     for lid in ("sharp", "regularised")
