@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from .bounds import Norm
 from .interval import Interval
+from .misfit import Norm
 from .series import Series, enclose, total
 
 ORDER = 8  # of the Taylor form on a cell
@@ -43,14 +43,14 @@ def norms(
     Raises:
         ValueError: a function that has no enclosure.
     """
-    terms, length = _terms(e), ends[1] - ends[0]
+    parts, length = terms(e), ends[1] - ends[0]
     edges = np.linspace(*ends, CELLS + 1)
     left, right = edges[:-1], edges[1:]
-    done: list[np.ndarray] = []  # rows (width, bound, seen)
+    done: list[np.ndarray] = []  # rows (width, bound, seen, left, right)
     for turn in range(ROUNDS + 1):
         with np.errstate(all="ignore"):  # what overflows becomes infinite, and the cell is halved
-            bound, seen = _cells(terms, variable, left, right, fixed)
-            here = np.stack([right - left, bound, seen])
+            bound, seen = _cells(parts, variable, left, right, fixed)
+            here = np.stack([right - left, bound, seen, left, right])
             known = np.concatenate([*done, here], 1)
             sup, mean = known[2].max(), np.sqrt((known[0] * known[2] ** 2).sum() / length)
             rough = bound > max(TIGHT * sup, floor)
@@ -64,16 +64,17 @@ def norms(
         left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
         if not len(left):
             break
-    width, bound, seen = np.concatenate(done, 1)
+    rows = np.concatenate(done, 1)
+    width, bound, seen, left, right = rows[:, rows[3].argsort()]
     up = 1 + 1e-12  # for the rounding of these sums
-    return Enclosed(
-        Norm(float(bound.max()), float(np.sqrt((width * bound**2).sum()) * up)),
-        Norm(float(seen.max()), float(np.sqrt((width * seen**2).sum()))),
-        len(width),
+    envelope = np.stack([left - ends[0], right - ends[0], bound], 1)
+    norm = Norm(
+        float(bound.max()), float(np.sqrt((width * bound**2).sum()) * up), float((width * bound).sum() * up), envelope
     )
+    return Enclosed(norm, Norm(float(seen.max()), float(np.sqrt((width * seen**2).sum()))), len(width))
 
 
-def _terms(e: sp.Expr) -> list[sp.Expr]:
+def terms(e: sp.Expr) -> list[sp.Expr]:
     """The terms of a sum, a number times a sum multiplied out."""
     found = []
     for term in sp.Add.make_args(e):
@@ -83,7 +84,7 @@ def _terms(e: sp.Expr) -> list[sp.Expr]:
 
 
 def _cells(
-    terms: Sequence[sp.Expr], variable: sp.Symbol, left: np.ndarray, right: np.ndarray, fixed: Mapping[sp.Symbol, float]
+    parts: Sequence[sp.Expr], variable: sp.Symbol, left: np.ndarray, right: np.ndarray, fixed: Mapping[sp.Symbol, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Upper bounds of |e| on cells, and |e| (at least) in their middles."""
     middle, n = (left + right) / 2, len(left)
@@ -92,11 +93,11 @@ def _cells(
     for _ in range(ORDER):
         power.append(power[-1] * Interval(-radius, radius))
     places = [_values(variable, x, fixed) for x in (Interval(middle, middle), Interval(left, right))]
-    parts: tuple[dict, dict] = ({}, {})
+    known: tuple[dict, dict] = ({}, {})
     series: list[Series] = []
     value = plain = rest = Interval(np.zeros(n), np.zeros(n))
-    for term in terms:
-        at, over = (_full(enclose(term, place, known)) for place, known in zip(places, parts, strict=True))
+    for term in parts:
+        at, over = (_full(enclose(term, place, own)) for place, own in zip(places, known, strict=True))
         far = (over[ORDER] * power[ORDER]).size
         good = far <= over[0].high - over[0].low
         value, plain = value + at[0], plain + over[0]

@@ -1,0 +1,65 @@
+"""Bounds for Burgers' equation u_t + u u_x = nu u_xx between Dirichlet data.
+
+e = u - v, r the residual of v, L the length of the interval:
+
+L1(t)  |e(t)|_1 <= |e0|_1 + |r|_{L1(Q)} + G (L + int |v_x| dx dt), G the largest misfit of the walls: with
+       e_t + ((u + v) e / 2)_x = nu e_xx - r, the parts of e above G and below -G do not grow but by r and G |v_x|
+       (contraction in L1, Kruzhkov 1970).
+sup    where v solves the equation exactly and u = 0 at the ends: |e| <= ((1 + q) max(|e0|, G) + 2 q U) / (1 - q) with
+       U = max |u0|, q = exp(|e0|_1 / 4 nu + G / 2 nu (L / 4 + K T)) - 1, K = nu (2 / L + G / 2 nu) + U. By the map
+       of Cole and Hopf u = -2 nu p_x / p: the ratio R of the two p obeys R_t = nu R_xx - u R_x, |R_n| <= G / 2 nu
+       R at the ends, hence |R - 1| <= q; and the slopes p_x differ, relative to p, by no more than at the start
+       and at the ends, because p > 0 is itself a solution of the heat equation.
+"""
+
+import math
+
+import sympy as sp
+
+from pinnkit.condition import Dirichlet, Initial
+from pinnkit.superpose.burgers import viscosity
+
+from .bound import Bound, Theorem
+from .form import Form
+from .misfit import Misfits
+
+
+def match(f: Form) -> Theorem | None:
+    """The bounds; None for another equation, ValueError with what is missing."""
+    nu = viscosity(f.problem)
+    if nu is None:
+        return None
+    f.dirichlet()
+    L, T = f.sides[0], f.duration
+    resting = all(isinstance(held[0], Dirichlet) and held[0].value == 0 for held in f.held.values())
+    largest = _largest(f) if resting else math.inf
+    x = f.problem.domain.space[0]
+
+    def bound(m: Misfits) -> list[Bound]:
+        e0, r = m.initial(), m.residual()
+        G = max(m.wall(held[0], face).sup for face, held in f.held.items())
+        if resting and r.sup == 0 and (q := _ratio(e0.l1, G, nu, L, T, largest)) < 0.5:
+            value = ((1 + q) * max(e0.sup, G) + 2 * q * largest) / (1 - q)
+            how = "maximum principle through the Cole-Hopf map"
+            return [Bound("sup", value, how), Bound("L1(t)", L * value, how)]
+        turning = m.size((x,)).l1 if G else 0.0
+        return [Bound("L1(t)", e0.l1 + r.l1 + G * (L + turning), "contraction in L1")]
+
+    return bound
+
+
+def _ratio(e0: float, G: float, nu: float, L: float, T: float, largest: float) -> float:
+    """q; infinite where it is of no use."""
+    small = G / (2 * nu)
+    exponent = e0 / (4 * nu) + small * (L / 4 + (nu * (2 / L + small) + largest) * T)
+    return math.expm1(exponent) if exponent < 0.5 else math.inf
+
+
+def _largest(f: Form) -> float:
+    """max |u0|."""
+    (start,) = (c for c in f.problem.conditions if isinstance(c, Initial))
+    value = sp.sympify(start.value)
+    known = {s: sp.Rational(f.problem.parameters[s.name]) for s in value.free_symbols if s.name in f.problem.parameters}
+    return max(
+        map(abs, f.range(value.subs(known).subs(f.problem.variables[f.time], f.problem.domain.bounds[0, f.time])))
+    )

@@ -1,0 +1,108 @@
+"""L2 bounds for u_t = sum_i a_i u_ii + c u, constant coefficients a_i > 0, with Dirichlet data on a box.
+
+e = u - v with e0 = e(., 0), g_i = e on the faces of coordinate i, r the residual; sides L_i, volume |W|, time [0, T],
+k = sum a_i (pi / L_i)^2 - c the slowest rate of decay. Where k > 0:
+
+  L2(Q)  |e| <= sqrt((1 - e^{-2kT}) / 2k) |e0| + sqrt(sum_i C_i |g_i|^2) / (1 - max(c, 0) / (k + c))
+         + (1 - e^{-kT}) / k |r|_{L2(Q)}, C_i = 2 L_i / pi^2 + 2 L_i / pi. By transposition: the backward solution
+         p with source F has a_i |p_ii| <= |F| / (1 - c / (k + c)), and the multiplier 1 - 2 x_i / L_i gives
+         |p_i|^2 on the faces of i <= (2 / L_i) |p_i|^2 + 2 |p_i| |p_ii|, where |p_i| <= (L_i / pi) |p_ii|.
+  L2(T)  |e(T)| <= e^{-kT} |e0| + B + sqrt((1 - e^{-2kT}) / 2k) |r|_{L2(Q)}: decay of the part with zero walls,
+         Duhamel, and for the walls comparison with G e^{-n t} psi, psi = prod_i cos(q_i (x_i - m_i)) / cos(q_i L_i
+         / 2) >= 1, q_i = s pi / L_i, n = s^2 sum a_i (pi / L_i)^2 - c: B = min_s |psi| max_t |g(t)| e^{-n (T -
+         t)}, |g(t)| the largest misfit on any wall at the time t, taken for the time before and after some instant
+         separately.
+"""
+
+import math
+
+import numpy as np
+
+from .bound import Bound, Theorem, integral_of_decay
+from .form import Form
+from .misfit import Misfits, Norm
+
+SHARES = np.sqrt(1 - np.geomspace(1, 1e-3, 40))  # s of the comparison functions
+
+
+def match(f: Form) -> Theorem | None:
+    """The bounds of the L2 norms; None for another kind of equation, ValueError with what is missing."""
+    if f.order != 1 or f.numbers is None:
+        return None
+    second = [f.index(i, i) for i in f.space]
+    if set(f.numbers) - {f.index()} != set(second) or min(f.numbers[J] for J in second) <= 0:
+        return None
+    f.dirichlet()
+    f.box()
+    c, T = f.numbers.get(f.index(), 0.0), f.duration
+    first = sum(f.numbers[J] * (math.pi / L) ** 2 for J, L in zip(second, f.sides, strict=True))
+    k = first - c
+    if k <= 0:
+        raise ValueError(f"its zero-order coefficient {c:.3g} is not below the first eigenvalue {first:.3g}")
+    decayed, share = math.sqrt(integral_of_decay(2 * k, T)), 1 - max(c, 0.0) / first
+
+    def bound(m: Misfits) -> list[Bound]:
+        start, inside = m.initial(), m.residual()
+        pairs = [[m.wall(f.held[face][0], face) for face in names] for names in _faces(f)]
+        walls = math.sqrt(sum(trace(L) * (n.l2**2 + o.l2**2) for L, (n, o) in zip(f.sides, pairs, strict=True))) / share
+        mean = decayed * start.l2 + walls + integral_of_decay(k, T) * inside.l2
+        last = math.exp(-k * T) * start.l2 + _late(f, first, c, [n for p in pairs for n in p]) + decayed * inside.l2
+        return [
+            Bound("L2(Q)", mean, "transposition with a Rellich multiplier"),
+            Bound("L2(T)", last, "decay of modes, comparison functions and Duhamel"),
+        ]
+
+    return bound
+
+
+def trace(L: float) -> float:
+    """C_i of the walls."""
+    return 2 * L / math.pi**2 + 2 * L / math.pi
+
+
+def _faces(f: Form) -> list[tuple[str, str]]:
+    return [(f"{f.problem.variables[i].name}_min", f"{f.problem.variables[i].name}_max") for i in f.space]
+
+
+def _late(f: Form, first: float, c: float, walls: list[Norm]) -> float:
+    """B, from the walls' envelopes in time."""
+    T = f.duration
+    slabs = _together(walls, T)
+    s = SHARES[:, None]
+    half = s * math.pi / 2
+    size = [L / 2 * (1 + np.sinc(s)) / np.cos(half) ** 2 for L in f.sides]  # of psi in every coordinate, squared
+    psi = np.sqrt(np.prod(size, axis=0))
+    n = s**2 * first - c
+    gap = np.where(n > 0, T - slabs[:, 1], T - slabs[:, 0])  # the time over which a slab's misfit decays or grows
+    cost = psi * slabs[:, 2] * np.exp(-n * np.maximum(gap, 0.0))
+    before = np.maximum.accumulate(cost, 1).min(0)
+    after = np.maximum.accumulate(cost[:, ::-1], 1)[:, ::-1].min(0)
+    split = np.concatenate([after[:1], before[:-1] + after[1:], before[-1:]])
+    return float(split.min()) * (1 + 1e-12)
+
+
+def _together(walls: list[Norm], T: float) -> np.ndarray:
+    """Rows (from, to, largest misfit on any wall), in order of time."""
+    given = [w.envelope if w.envelope is not None else np.array([[0.0, T, w.sup]]) for w in walls]
+    ends = np.unique(np.concatenate([e[:, :2].ravel() for e in given]))
+    if len(ends) > 600:
+        ends = np.unique(np.append(ends[:: len(ends) // 500], ends[-1]))
+    largest = np.zeros(len(ends) - 1)
+    for e in given:
+        first = np.searchsorted(ends, e[:, 0], "right") - 1
+        last = np.searchsorted(ends, e[:, 1], "left")
+        for a, b, v in zip(first, last, e[:, 2], strict=True):
+            largest[max(a, 0) : b] = np.maximum(largest[max(a, 0) : b], v)
+    return np.stack([ends[:-1], ends[1:], largest], 1)
+
+
+def initial_weight(f: Form, order: int) -> float:
+    """The square of the factor of |e0| in the bound of the L2(Q) norm."""
+    del order
+    first = sum(f.numbers[f.index(i, i)] * (math.pi / L) ** 2 for i, L in zip(f.space, f.sides, strict=True))
+    return integral_of_decay(2 * (first - f.numbers.get(f.index(), 0.0)), f.duration)
+
+
+def wall_weight(f: Form, i: int) -> float:
+    """The same of |g_i|, i the number of the side."""
+    return trace(f.sides[i])

@@ -1,0 +1,192 @@
+"""Misfits of a solution looked at in many points: honest estimates of their norms, not bounds."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from pinnkit.condition import Condition, Initial, Periodic, PointSet, Residual
+from pinnkit.domain import Box
+from pinnkit.solution import Solution
+from pinnkit.superpose.network import Superposition
+from pinnkit.superpose.quadrature import panels
+from pinnkit.taylor import Channels
+
+from .form import Form, on_face
+from .misfit import Norm
+
+POINTS = 100_000  # at which a misfit is looked at, at most
+SCATTERED = 20_000  # the same in a domain that is no box
+ROUNDING = 64  # units in the last place by which evaluated values may be wrong
+PERIOD = 1e-10  # of the solution's size: a jump that counts as none
+
+
+@dataclass(eq=False)
+class SampledMisfits:
+    """Norms by Gauss points, graded towards the ends, and what second differences say of the gaps between them."""
+
+    solution: Solution
+    form: Form
+    points: int = 0
+    _known: dict = field(default_factory=dict)
+    _names: dict[str, Norm] = field(default_factory=dict)
+
+    @property
+    def evaluation(self) -> str:
+        """How the norms were found."""
+        exactly = "; the equation holds by construction" if self._by_construction else ""
+        return f"sampled at {self.points} points{exactly}"
+
+    @property
+    def _by_construction(self) -> bool:
+        return set(self.solution.problem.equations) <= self.solution.model.exact_terms
+
+    def initial(self, order: int = 0, by: tuple[str, ...] = ()) -> Norm:
+        """Of an initial condition."""
+        problem = self.solution.problem
+        (c,) = (c for c in problem.conditions if isinstance(c, Initial) and c.order == order)
+        (r,) = c.residuals(problem.domain)
+        if not isinstance(problem.domain, Box):
+            return self._scattered(r, problem.sample("initial", SCATTERED))
+        t = problem.domain.time
+        return self._norm(r, by, {t: float(problem.domain.bounds[0, problem.domain.names.index(t)])})
+
+    def wall(self, condition: Condition, face: str, by: tuple[str, ...] = ()) -> Norm:
+        """Of a boundary condition."""
+        problem = self.solution.problem
+        (r,) = condition.residuals(problem.domain)
+        if not isinstance(problem.domain, Box):
+            return self._scattered(r, problem.sample(r.key, SCATTERED))
+        name, end = face.rsplit("_", 1)
+        ends = problem.domain.bounds[:, problem.domain.names.index(name)]
+        return self._norm(on_face(problem, r, face), by, {name: float(ends[int(end == "max")])})
+
+    def residual(self) -> Norm:
+        """Of the equation."""
+        if self._by_construction:
+            return Norm()
+        ((name, e),) = self.solution.problem.equations.items()
+        r = Residual(name, e / self.form.lead, "pde")
+        if not isinstance(self.solution.problem.domain, Box):
+            return self._scattered(r, PointSet(self.solution.problem.domain.sample(SCATTERED)))
+        return self._norm(r, (), {})
+
+    def size(self, by: tuple[str, ...] = ()) -> Norm:
+        """Of the solution or a derivative."""
+        return self._norm(Residual("u", self.solution.problem.fields[0], "pde"), by, {})
+
+    def periodic(self, condition: Periodic) -> None:
+        """Raises ValueError where values or slopes on two opposite faces differ by more than rounding."""
+        problem = self.solution.problem
+        for r in condition.residuals(problem.domain):
+            jump = self.solution._rows(self.solution.model.readout([r]), problem.sample(r.key, 200)).abs().max()
+            if float(jump) > PERIOD * self.scale:
+                raise ValueError(
+                    f"{r.name!r} only holds to {float(jump):.1e}: the theorems need it by construction, as of a "
+                    "network with features=pk.Harmonics"
+                )
+
+    def named(self) -> dict[str, Norm]:
+        """The norms that were asked for, by condition (and face)."""
+        return dict(self._names)
+
+    @property
+    def scale(self) -> float:
+        """What the rounding of values is relative to: max |u|, of a superposition the sum of |a_k phi_k|."""
+        if "scale" not in self._known:
+            solution = self.solution
+            X = solution.problem.domain.sample(500, method="random", seed=0)
+            size = solution(X).abs()
+            if isinstance(solution.network, Superposition):
+                basis = solution.model.tape.basis(X.to(solution.theta), Channels.closed(X.shape[1], []))
+                size = basis[0].abs().T @ solution.theta.abs()
+            self._known["scale"] = float(size.max())
+        return self._known["scale"]
+
+    @property
+    def _rounding(self) -> float:
+        return ROUNDING * torch.finfo(self.solution.theta.dtype).eps * self.scale
+
+    def _norm(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
+        key = residual.name, residual.expression, by, tuple(fixed.items())
+        if key not in self._known:
+            self._known[key] = self._made(residual, by, fixed)
+            self._names[label(residual.name, by, fixed, self.solution.problem.domain)] = self._known[key]
+        return self._known[key]
+
+    def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
+        box, e = self.solution.problem.domain, residual.expression
+        for name in by:
+            e = sp.diff(e, self.solution.problem.variables[box.names.index(name)])
+        X, weights, rules = grid(box, fixed)
+        axes = {n: x for n, (x, _) in rules.items()}
+        self.points += len(X)
+        r = self._values(Residual(residual.name, e, residual.key), PointSet(X.to(self.solution.theta)))
+        shaped = r.numpy().reshape([len(a) for a in axes.values()])
+        raised = shaped + sum(_between(shaped, axis) for axis in range(shaped.ndim))
+        return Norm(
+            float(raised.max()), float((weights * r * r).sum().sqrt()), float((weights * r).sum()),
+            envelope(raised, list(axes), box.time, axes.get(box.time)),
+        )  # fmt: skip
+
+    def _values(self, residual: Residual, points: PointSet) -> Tensor:
+        readout = self.solution.model.readout([residual])
+        return self.solution._rows(readout, points)[0].double().cpu().abs() + self._rounding
+
+    def _scattered(self, residual: Residual, points: PointSet) -> Norm:
+        self.points += len(points)
+        r = self._values(residual, points.to(self.solution.theta))
+        self._names[residual.name] = Norm(float(r.max()), math.nan, math.nan)
+        return self._names[residual.name]
+
+
+def label(name: str, by: tuple[str, ...], fixed: dict[str, float], box: Box) -> str:
+    """A misfit's name: its term, the face where that holds on several, the derivative."""
+    face = ""
+    if set(fixed) - {box.time}:
+        ((coordinate, value),) = fixed.items()
+        end = "min" if value == box.lower[box.names.index(coordinate)] else "max"
+        face = "" if name.endswith(f"{coordinate}_{end}") else f" ({coordinate} = {value:g})"
+    return f"{name}{face}" + (f", by {''.join(by)}" if by else "")
+
+
+def grid(box: Box, fixed: dict[str, float]) -> tuple[Tensor, Tensor, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Gauss points, the ends and weights on the part of the box where some coordinates are fixed; each axis's rule."""
+    free = [i for i, n in enumerate(box.names) if n not in fixed]
+    per = max(2, min(250, int(POINTS ** (1 / max(1, len(free))) / 16)))
+    rules = [_graded(*box.bounds[:, i], per, box.names[i] == box.time) for i in free]
+    meshes = np.meshgrid(*(x for x, _ in rules), indexing="ij")
+    weights = np.prod(np.meshgrid(*(w for _, w in rules), indexing="ij"), axis=0).ravel() if rules else np.ones(1)
+    X = np.empty((len(weights), len(box.names)))
+    for name, value in fixed.items():
+        X[:, box.names.index(name)] = value
+    for i, mesh in zip(free, meshes, strict=True):
+        X[:, i] = mesh.ravel()
+    return torch.as_tensor(X), torch.as_tensor(weights), {box.names[i]: r for i, r in zip(free, rules, strict=True)}
+
+
+def envelope(values: np.ndarray, names: list[str], time: str | None, at: np.ndarray | None) -> np.ndarray | None:
+    """Rows (from, to, largest value on the wall), from values at the times between."""
+    if at is None:
+        return None
+    top = values.max(tuple(i for i, n in enumerate(names) if n != time))
+    return np.stack([at[:-1] - at[0], at[1:] - at[0], np.maximum(top[:-1], top[1:])], 1)
+
+
+def _between(values: np.ndarray, axis: int) -> np.ndarray:
+    """By how much a parabola through neighbours may rise above them."""
+    if values.shape[axis] < 3:
+        return np.zeros_like(values)
+    width = [(1, 1) if i == axis else (0, 0) for i in range(values.ndim)]
+    return np.pad(np.abs(np.diff(values, 2, axis)) / 4, width, mode="edge")
+
+
+def _graded(low: float, high: float, count: int, time: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Panels that grow away from the ends, where misfits have their layers."""
+    s = np.linspace(0, 1, count + 1)
+    s = s**2 if time else (1 - np.cos(math.pi * s)) / 2
+    x, w = panels(low + (high - low) * s)
+    return np.concatenate([[low], x, [high]]), np.concatenate([[0.0], w, [0.0]])
