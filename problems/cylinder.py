@@ -61,7 +61,7 @@ def cylinder(reynolds: float = 20.0, convection: float = 1.0) -> pk.Problem:
         recipe=pk.Recipe(
             network=pk.MLP(2, 32, 32, 32, 32, 3, features=pk.Inversion(CENTRE, RADIUS)),
             points={"pde": 2500, "outflow": 64},
-            stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(8000)],
+            stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(4700)],
             resample=pk.rad(every=100, weights=True, candidates=40_000),  # many: few of them lie next to the cylinder
             weights={"continuity": 4.0},
         ),
