@@ -1,0 +1,64 @@
+"""The inversion of a body's surroundings as features: values, derivatives, and what makes no sense."""
+
+import itertools
+
+import pytest
+import torch
+
+import pinnkit as pk
+from pinnkit.interop import import_deepxde
+from pinnkit.settings import decode, encode
+from pinnkit.taylor import Channels, partial
+
+shape = import_deepxde().geometry
+DOMAIN = pk.Geometry(shape.Rectangle([-1, 0], [5, 3]) - shape.Disk([1, 1], 0.5))
+INVERSION = pk.Inversion((1.0, 1.0), 0.5)
+
+
+def by_hand(X: torch.Tensor) -> torch.Tensor:
+    away = X - 1
+    scaled = torch.stack([(X[:, 0] - 2) / 3, (X[:, 1] - 1.5) / 1.5], 1)
+    return torch.cat([scaled, 0.5 * away / (away**2).sum(1, keepdim=True)], 1)
+
+
+def test_values_and_derivatives():
+    features, X = INVERSION.build(DOMAIN), DOMAIN.sample(20, seed=1).requires_grad_()
+    indices = [i for i in itertools.product(range(4), repeat=2) if sum(i) <= 3]
+    laplacian = ((1.0, (2, 0)), (1.0, (0, 2)))
+    channels = Channels.closed(2, {*map(partial, indices), laplacian})
+    jet = features.jet(X.detach(), channels)
+    assert features.count == 4 and jet.shape == (len(channels), 20, 4)
+    for index in indices:
+        columns = []
+        for column in by_hand(X).unbind(1):
+            for i in [i for i, n in enumerate(index) for _ in range(n)]:
+                column = torch.autograd.grad(column.sum(), X, create_graph=True)[0][:, i]
+            columns.append(column)
+        expected = torch.stack(columns, 1).detach()
+        assert torch.allclose(jet[channels.position(partial(index))], expected, rtol=1e-11, atol=1e-11)
+    assert jet[channels.position(laplacian)].abs().max() < 1e-12  # harmonic in the plane
+    on, _ = shape_circle()
+    assert torch.allclose(features.jet(on, channels)[0, :, 2:].norm(dim=1), torch.ones(8, dtype=torch.float64))
+
+
+def shape_circle():
+    return pk.Geometry(shape.Disk([1, 1], 0.5)).sample_boundary(8)
+
+
+def test_a_network_with_it_in_time():
+    domain = pk.Geometry(DOMAIN.tree.source, time=(0, 2))
+    net = pk.MLP(3, 5, 2, features=INVERSION)
+    tape = net.build(domain)
+    assert tape.features.count == 5 and tape.count == 5 * 5 + 5 + 5 * 2 + 2
+    assert decode(encode(net)) == net
+
+
+def test_what_makes_no_sense():
+    for make, words in (
+        (lambda: pk.Inversion((0.0, 0.0), 0.0), "give a positive radius"),
+        (lambda: pk.Inversion((3.0, 1.0)).build(DOMAIN), "lies in the domain, where its inversion is infinite"),
+        (lambda: pk.Inversion((1.0,)).build(DOMAIN), "lies in the domain|expected a number for each"),
+        (lambda: pk.Inversion((1.0, 1.0), names=("x", "z")).build(DOMAIN), "expected a number for each"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make()
