@@ -1,6 +1,7 @@
 """What a person sees while a run goes on: a bar in a terminal, plain lines elsewhere."""
 
 import sys
+from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -94,12 +95,16 @@ class _Bar(_Silent):
 
 
 def reporter(show: bool | None, name: str, total: int) -> Reporter:
-    """A bar where there is a terminal, lines where ``show`` asks for them anyway, silence where it is False."""
+    """A bar where there is a terminal (in a notebook: if ipywidgets is there to draw it), else lines, or silence.
+
+    ``show`` is True for lines where there is no bar, None for silence there, False for silence everywhere.
+    """
     if show is False:
         return _Silent()
     from rich.console import Console  # its import draws from Python's global random numbers
 
     console = Console(stderr=True)
-    if show is None and not console.is_terminal and not console.is_jupyter:
+    bar = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+    if show is None and not bar:
         return _Silent()
-    return _Bar(name, total, console) if console.is_terminal or console.is_jupyter else _Lines(name, total)
+    return _Bar(name, total, console) if bar else _Lines(name, total)
