@@ -199,6 +199,11 @@ class _Rows:
         """The rows of the measurements at u itself: they are linear in d where what is measured is linear in u."""
         return self.space.stack(self.measured, self.zero)
 
+    def misfit(self, d: Tensor) -> dict[str, float]:
+        """The root mean square of what u + J_u d leaves of the measurements, by term."""
+        stack, at = self.space.stack(self.measured, d)
+        return {name: float(r.square().mean().sqrt()) for name, r in stack.by_term(stack.values(at)).items()}
+
 
 def _ridge(damping: float, *parts: Tensor) -> tuple[Primal, Tensor]:
     """The factor of C + damping I and the d (P,) that minimises |J d + r|^2 + damping |d|^2, from parts of [J, r]."""
@@ -221,67 +226,52 @@ def _solved(
         lam = damping or DAMPING * float(data[:, :-1].square().sum() + physics[:, :-1].square().sum())
         factor, new = _ridge(lam, data, physics)
         moved, d = (slopes @ (new - d)).abs() if step else moved, new
-        found = _spread(rows, factor.solve(slopes.T.contiguous()), factor, d, known)
-        if step and not bool((moved > SETTLED * found.sd).any()):
+        S = factor.solve(slopes.T.contiguous())
+        if step and not bool((moved > SETTLED * _covariance(rows, S, known or rows.misfit(d)).diagonal().sqrt()).any()):
             break
+    noise, freedom = (known, math.inf) if known else _noise(rows, factor, d)
     others = [_ridge(FAR * lam, data, physics), *(_ridge(lam, data, c * physics) for c in (HEAVY, 1 / HEAVY))]
     changes = torch.stack([moved, *((slopes @ (other - d)).abs() for _, other in others)])
     return Uncertainty(
-        asked.names, values, values + slopes @ d, found.covariance, changes.norm(dim=0), found.noise, found.freedom,
+        asked.names, values, values + slopes @ d, _covariance(rows, S, noise), changes.norm(dim=0), noise, freedom,
         lam, m + count, time.process_time() - began,
     )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class _Spread:
-    """What the measurements' noise does to the functionals."""
-
-    covariance: Tensor
-    noise: dict[str, float]
-    freedom: float
-
-    @property
-    def sd(self) -> Tensor:
-        return self.covariance.diagonal().clamp_min(0).sqrt()
-
-
-def _spread(rows: _Rows, S: Tensor, factor: Primal, d: Tensor, known: dict[str, float] | None) -> _Spread:
-    """The covariance (K, K) of S^T J_y^T A_y e, with the noise given or estimated."""
+def _covariance(rows: _Rows, S: Tensor, noise: Mapping[str, float]) -> Tensor:
+    """The covariance (K, K) of S^T J_y^T A_y e for noise e of these standard deviations by term."""
     stack, at = rows.stack()
     response = stack.by_columns(torch.stack([stack.row_weights * stack.jvp(at, s) for s in S.T.contiguous()]))
-    noise, freedom = (known, math.inf) if known else _noise(rows, stack, factor, d)
-    covariance = sum(noise[name] ** 2 * (b @ b.T) for name, b in response.items())
-    return _Spread(covariance, noise, freedom)
+    return sum(noise[name] ** 2 * (b @ b.T) for name, b in response.items())
 
 
-def _noise(rows: _Rows, stack: Stack, factor: Primal, d: Tensor) -> tuple[dict[str, float], float]:
+def _noise(rows: _Rows, factor: Primal, d: Tensor) -> tuple[dict[str, float], float]:
     """sigma by term from sum_l |delta_kl I - H_kl|^2 sigma_l^2 = E |r_k|^2, and the degrees of freedom."""
     from scipy.optimize import nnls
 
-    misfit, at = rows.space.stack(rows.measured, d)
-    left = {name: float(r @ r) for name, r in stack.by_term(misfit.values(at)).items()}
+    stack, still = rows.stack()
     P, names = len(d), stack.terms
-    place = {name: i for i, name in enumerate(names)}
-    whole = torch.cat([torch.full((size,), place[name]) for name, size in stack.sizes.items()]).to(d.device)
-    grams = {name: [d.new_zeros(P, P), d.new_zeros(P, P)] for name in names}
+    term = torch.cat([torch.full((size,), i) for i, size in enumerate(stack.sizes.values())]).to(d.device)
+    first, second = ({name: d.new_zeros(P, P) for name in names} for _ in range(2))
     traces = dict.fromkeys(names, 0.0)
-    _, still = rows.stack()
     for numbers, _, J in stack.jacobian_blocks(still):
-        name, a = names[int(whole[numbers[0]])], stack.row_weights[numbers]
+        name, a = names[int(term[numbers[0]])], stack.row_weights[numbers]
         E = factor.whiten(J)
-        grams[name][0].addmm_(E.T, E)
-        grams[name][1].addmm_(E.T, E * (a * a)[:, None])
+        gram, alike = E.T @ E, bool((a == a[0]).all())
+        first[name] += gram
+        second[name] += a[0] ** 2 * gram if alike else E.T @ (E * (a * a)[:, None])
         traces[name] += float((E.square().sum(1) * a).sum())
-    T = torch.tensor([[float((grams[k][0] * grams[m][1]).sum()) for m in names] for k in names], dtype=torch.float64)
+    T = torch.tensor([[float((first[k] * second[m]).sum()) for m in names] for k in names], dtype=torch.float64)
     for i, name in enumerate(names):
         T[i, i] += stack.sizes[name] - 2 * traces[name]
     freedom = float(T.sum())
     if not freedom >= 1 or bool((T.diagonal() < 1e-6).any()):
         raise ValueError(
-            f"the model can fit all {len(whole)} measurements, so that their noise is not to be seen: give noise=..., "
+            f"the model can fit all {len(term)} measurements, so that their noise is not to be seen: give noise=..., "
             "a smaller network, or more weight to the equations"
         )
-    variances, _ = nnls(T.numpy(), torch.tensor([left[n] for n in names], dtype=torch.float64).numpy())
+    left = [stack.sizes[name] * sd**2 for name, sd in rows.misfit(d).items()]
+    variances, _ = nnls(T.numpy(), torch.tensor(left, dtype=torch.float64).numpy())
     return {n: math.sqrt(v) for n, v in zip(names, variances.tolist(), strict=True)}, freedom
 
 
