@@ -1,6 +1,7 @@
 """The flow references: stored files against published values and themselves, elements against a closed form."""
 
 import importlib
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -221,7 +222,7 @@ def test_wake_file():
     assert wake.u.shape == wake.v.shape == wake.p.shape == (5000, 200)
     assert wake.X.min(0) == pytest.approx([1, -2]) and wake.X.max(0) == pytest.approx([8, 2])
     assert 0.97 * 0.164 < wake.quantities["Strouhal"] < 1.03 * 0.17
-    assert max(wake.errors.values()) < 2e-3
+    assert 1e-6 < max(wake.errors.values()) < 5e-4
     assert (DATA / "wake.h5").stat().st_size < 6_000_000
     u, v = (f[:, ::20].reshape(100, 50, 10) for f in (wake.u, wake.v))
     divergence = derivatives(u, 7 / 99, 0)[:, 2:-2] + derivatives(v, 4 / 49, 1)[2:-2]
