@@ -92,12 +92,16 @@ def _check_fields(problem: "Problem") -> None:
         raise ValueError(f"{problem.name}: two fields have one name: {', '.join(problem.field_names)}")
 
 
+def _of_coordinates(e: sp.Expr, problem: "Problem") -> bool:
+    return e.free_symbols <= set(problem.variables) and not e.atoms(AppliedUndef, sp.Derivative)
+
+
 def _check_outputs(problem: "Problem") -> None:
     for name, e in problem.derived.items():
         if name in problem.field_names:
             raise ValueError(f"{problem.name}: the derived quantity {name} has the name of a field: rename one of them")
         lowered(problem, Residual(name, e, "pde"))
-    if problem.weight is not None and not problem.weight.free_symbols <= set(problem.variables):
+    if problem.weight is not None and not _of_coordinates(problem.weight, problem):
         raise ValueError(
             f"{problem.name}: the weight is {problem.weight}: expected an expression of the coordinates "
             f"{', '.join(problem.domain.names)} alone"

@@ -54,8 +54,8 @@ def beltrami(a: float = 1.0, d: float = 1.0) -> pk.Problem:
         reference=pk.Exact(exact, {"a": a, "d": d}),
         recipe=pk.Recipe(
             network=pk.MLP(4, 32, 32, 32, 4),
-            points={"pde": 3000},
-            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            points={"pde": 2000},
+            stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(1500)],
             resample=None,
         ),
         arguments={"a": a, "d": d},

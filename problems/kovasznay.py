@@ -4,17 +4,22 @@ import sympy as sp
 
 import pinnkit as pk
 
+FORMS = ("velocity", "stream")
 
-def kovasznay(reynolds: float = 40.0) -> pk.Problem:
+
+def kovasznay(reynolds: float = 40.0, form: str = "velocity") -> pk.Problem:
     """u.grad u + grad p = Laplace u / Re, div u = 0 on [-1/2, 1] x [-1/2, 3/2]; u, v given on the boundary.
 
     The equations fix the pressure up to a constant; it is given at the outflow x = 1, where it does not vary.
+    ``form="stream"`` has the fields psi, p with u = psi_y, v = -psi_x: incompressible by construction.
+
+    Raises:
+        ValueError: an unknown form.
     """
+    if form not in FORMS:
+        raise ValueError(f"kovasznay has no form {form!r}: choose one of {', '.join(FORMS)}")
     x, y = pk.coordinates("x y")
-    u, v, p = (pk.field(name, x, y) for name in "uvp")
-    u_x, u_y, u_xx, u_yy = pk.derivatives(u, "x", "y", "xx", "yy")
-    v_x, v_y, v_xx, v_yy = pk.derivatives(v, "x", "y", "xx", "yy")
-    p_x, p_y = pk.derivatives(p, "x", "y")
+    psi, u, v, p = (pk.field(name, x, y) for name in ("psi", "u", "v", "p"))
     Re = sp.Symbol("Re", positive=True)
     k = Re / 2 - sp.sqrt(Re**2 / 4 + 4 * sp.pi**2)
     exact = {
@@ -22,29 +27,34 @@ def kovasznay(reynolds: float = 40.0) -> pk.Problem:
         v: k / (2 * sp.pi) * sp.exp(k * x) * sp.sin(2 * sp.pi * y),
         p: (1 - sp.exp(2 * k * x)) / 2,
     }
+    if form == "stream":
+        stream = y - sp.exp(k * x) * sp.sin(2 * sp.pi * y) / (2 * sp.pi)
+        slopes = {"x_min": exact[v], "x_max": -exact[v], "y_min": -exact[u], "y_max": exact[u]}
+        given = [pk.Dirichlet(psi, stream), *(pk.Neumann(psi, value, on=face) for face, value in slopes.items())]
+        exact, fields = {psi: stream} | exact, (psi, p)
+        u, v = psi.diff(y), -psi.diff(x)
+    else:
+        given, fields = [pk.Dirichlet(u, exact[u]), pk.Dirichlet(v, exact[v])], (u, v, p)
+    equations = {
+        "x momentum": u * u.diff(x) + v * u.diff(y) + p.diff(x) - (u.diff(x, 2) + u.diff(y, 2)) / Re,
+        "y momentum": u * v.diff(x) + v * v.diff(y) + p.diff(y) - (v.diff(x, 2) + v.diff(y, 2)) / Re,
+    }
     return pk.Problem(
         name="kovasznay",
-        fields=(u, v, p),
-        equations={
-            "x momentum": u * u_x + v * u_y + p_x - (u_xx + u_yy) / Re,
-            "y momentum": u * v_x + v * v_y + p_y - (v_xx + v_yy) / Re,
-            "continuity": u_x + v_y,
-        },
+        fields=fields,
+        equations=equations if form == "stream" else equations | {"continuity": u.diff(x) + v.diff(y)},
         domain=pk.Box(x=(-0.5, 1), y=(-0.5, 1.5)),
-        conditions=[
-            pk.Dirichlet(u, exact[u]),
-            pk.Dirichlet(v, exact[v]),
-            pk.Dirichlet(p, exact[p], on="x_max"),
-        ],
+        conditions=[*given, pk.Dirichlet(p, exact[p], on="x_max")],
         parameters={"Re": reynolds},
         reference=pk.Exact(exact, {"Re": reynolds}),
+        derived={"u": u, "v": v} if form == "stream" else {},
         recipe=pk.Recipe(
-            network=pk.MLP(2, 32, 32, 32, 3),
+            network=pk.MLP(2, 32, 32, 32, len(fields)),
             points={"pde": 1500},
-            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(4000)],
             resample=None,
         ),
-        arguments={"reynolds": reynolds},
+        arguments={"reynolds": reynolds, "form": form},
     )
 
 

@@ -7,17 +7,22 @@ import torch
 
 import pinnkit as pk
 
+FORMS = ("velocity", "stream")
 
-def taylor_green(reynolds: float = 10.0) -> pk.Problem:
+
+def taylor_green(reynolds: float = 10.0, form: str = "velocity") -> pk.Problem:
     """u_t + u.grad u + grad p = Laplace u / Re, div u = 0 on [0, 2 pi]^2, periodic; vortices at t = 0, t <= 1.
 
-    The equations leave p free up to a function of time: it is given at one point, (0, pi/2), at 64 times.
+    ``form="stream"`` has the fields psi, p with u = psi_y, v = -psi_x: incompressible by construction. The equations
+    leave p (and psi) free up to a function of time: it is given at one point, (0, pi/2), at 64 times.
+
+    Raises:
+        ValueError: an unknown form.
     """
+    if form not in FORMS:
+        raise ValueError(f"taylor_green has no form {form!r}: choose one of {', '.join(FORMS)}")
     x, y, t = pk.coordinates("x y t")
-    u, v, p = (pk.field(name, x, y, t) for name in "uvp")
-    u_t, u_x, u_y, u_xx, u_yy = pk.derivatives(u, "t", "x", "y", "xx", "yy")
-    v_t, v_x, v_y, v_xx, v_yy = pk.derivatives(v, "t", "x", "y", "xx", "yy")
-    p_x, p_y = pk.derivatives(p, "x", "y")
+    psi, u, v, p = (pk.field(name, x, y, t) for name in ("psi", "u", "v", "p"))
     Re = sp.Symbol("Re", positive=True)
     decay = sp.exp(-2 * t / Re)
     exact = {
@@ -27,30 +32,37 @@ def taylor_green(reynolds: float = 10.0) -> pk.Problem:
     }
     times = torch.linspace(0, 1, 64, dtype=torch.float64)
     gauge = torch.stack([0 * times, 0 * times + math.pi / 2, times], 1)
+    if form == "stream":
+        exact = {psi: -sp.cos(x) * sp.cos(y) * decay} | exact
+        given = [pk.Initial(psi, exact[psi].subs(t, 0)), pk.Observations(psi, gauge, 0 * times, name="psi gauge")]
+        u, v, fields = psi.diff(y), -psi.diff(x), (psi, p)
+    else:
+        given, fields = [pk.Initial(u, exact[u].subs(t, 0)), pk.Initial(v, exact[v].subs(t, 0))], (u, v, p)
+    equations = {
+        "x momentum": u.diff(t) + u * u.diff(x) + v * u.diff(y) + p.diff(x) - (u.diff(x, 2) + u.diff(y, 2)) / Re,
+        "y momentum": v.diff(t) + u * v.diff(x) + v * v.diff(y) + p.diff(y) - (v.diff(x, 2) + v.diff(y, 2)) / Re,
+    }
     return pk.Problem(
         name="taylor_green",
-        fields=(u, v, p),
-        equations={
-            "x momentum": u_t + u * u_x + v * u_y + p_x - (u_xx + u_yy) / Re,
-            "y momentum": v_t + u * v_x + v * v_y + p_y - (v_xx + v_yy) / Re,
-            "continuity": u_x + v_y,
-        },
+        fields=fields,
+        equations=equations if form == "stream" else equations | {"continuity": u.diff(x) + v.diff(y)},
         domain=pk.Box(x=(0, 2 * math.pi), y=(0, 2 * math.pi), t=(0, 1)),
         conditions=[
-            pk.Initial(u, exact[u].subs(t, 0)),
-            pk.Initial(v, exact[v].subs(t, 0)),
-            *(pk.Periodic(f, c) for c in "xy" for f in (u, v, p)),
+            *given,
+            *(pk.Periodic(f, c, 2 if f == psi else 1) for c in "xy" for f in fields),
             pk.Observations(p, gauge, 0 * times, name="gauge"),
         ],
         parameters={"Re": reynolds},
         reference=pk.Exact(exact, {"Re": reynolds}),
+        derived={"u": u, "v": v} if form == "stream" else {},
         recipe=pk.Recipe(
-            network=pk.MLP(3, 24, 24, 24, 3, features=pk.Harmonics(("x", "y"))),
+            network=pk.MLP(3, 24, 24, 24, len(fields), features=pk.Harmonics(("x", "y"))),
             points={"pde": 1500},
-            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
             resample=None,
+            weights={"gauge": 100.0},
         ),
-        arguments={"reynolds": reynolds},
+        arguments={"reynolds": reynolds, "form": form},
     )
 
 
