@@ -27,6 +27,11 @@ class Effect:
     d: float
 
     @property
+    def counts(self) -> bool:
+        """Whether there are two models of either kind at least: one against one always lies apart."""
+        return min(len(self.good), len(self.bad)) > 1
+
+    @property
     def separates(self) -> bool:
         """Whether every bad model lies on the same side of every good one."""
         return abs(self.delta) == 1
@@ -69,13 +74,13 @@ class Outcome:
 
     @cached_property
     def trained(self) -> dict[Pair, Effect]:
-        """The pairs with a badly trained model."""
-        return {pair: e for pair, e in self.effects.items() if pair[1] != BROKEN}
+        """The pairs with badly trained models, where there are enough to be counted."""
+        return {pair: e for pair, e in self.effects.items() if pair[1] != BROKEN and e.counts}
 
     @property
     def broken(self) -> Effect | None:
-        """The pair with a broken model, if there is one."""
-        return next((e for (_, v), e in self.effects.items() if v == BROKEN), None)
+        """The pair with broken models, if there are enough to be counted."""
+        return next((e for (_, v), e in self.effects.items() if v == BROKEN and e.counts), None)
 
     @cached_property
     def sign(self) -> int:

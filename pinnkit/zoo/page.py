@@ -19,7 +19,7 @@ def page(traits: Traits, pictures: Sequence[tuple[str, str]] = ()) -> str:
         "# The model zoo", _opening(traits), *(f"![{caption}]({file})" for caption, file in pictures),
         "## The models", models_table(traits),
         "## Which indicators tell good models from bad ones", READING, summary_table(found),
-        "## What each teaches", "\n".join(f"- **{name}**: {sentence(o)}" for name, o in found.items() if o.effects),
+        "## What each teaches", "\n".join(f"- **{name}**: {sentence(o)}" for name, o in found.items() if o.trained),
         "## Effect sizes", EFFECTS, effects_table(found),
         "## The numbers", "Mean over the seeds, good / then each bad variant.", means_table(found),
         "## Definitions", _definitions(found),
@@ -40,17 +40,16 @@ EFFECTS = (
 
 
 def _opening(traits: Traits) -> str:
-    seeds = sorted({job.seed for job in traits})
-    n = len(seeds)
+    n = len({job.seed for job in traits})
     chance = 1 / math.comb(2 * n, n)
     cpu = sum(row["training cpu_s"] + row["cpu_s"] for row in traits.values()) / 60
     kinds = "; ".join(f"*{name}*: {what}" for name, what in KINDS.items() if any(j.variant == name for j in traits))
     return (
-        f"{len(traits)} models of {len({j.problem for j in traits})} problems, {n} seed{'s' * (n > 1)} each, "
+        f"{len(traits)} models of {len({j.problem for j in traits})} problems, {n} seed{'s' * (n > 1)} at most, "
         f"with soft conditions: good ones, and bad ones of several kinds ({kinds}). Test points, curvature and choice "
         f"of damping are the same for all models of a problem. A number that knows nothing parts {n} good from {n} "
         f"bad models, the bad ones on a given side, with a chance of {chance:.0%}. Training and measuring took "
-        f"{cpu:.0f} CPU minutes."
+        f"{cpu:.0f} CPU minutes. Where there is a single seed, numbers are shown but not counted."
     )
 
 
@@ -152,7 +151,104 @@ def sentence(o: Outcome) -> str:
     return f"{text}. {lesson[0]}" if lesson is not None and lesson[1](o) else f"{text}."
 
 
-LESSONS: dict[str, tuple[str, Bearing]] = {}
+def _misses(o: Outcome, variant: str) -> bool:
+    separated, pairs = o.separated(variant)
+    return separated < pairs
+
+
+def _finds(o: Outcome, variant: str) -> bool:
+    return bool(o.separated(variant)[1]) and not _misses(o, variant)
+
+
+def _only_too_few(o: Outcome) -> bool:
+    return _finds(o, "few") and _misses(o, "short")
+
+
+# What each trait teaches, and when: a sentence is printed only where the numbers bear it.
+LESSONS: dict[str, tuple[str, Bearing]] = {
+    "directionality": (
+        "That information flows forward belongs to the equation more than to the quality of a training.",
+        lambda o: 0 < o.auc < 0.9 and not o.always,
+    ),
+    "directionality above equal influence": (
+        "Less what equal influence would give, direction compares between sets of points; a verdict it is not.",
+        lambda o: 0 < o.auc < 0.9 and not o.always,
+    ),
+    "region fraction": (
+        "What predictions owe to where the data enter differs more between problems than between good and bad models.",
+        lambda o: 0 < o.auc < 0.9 and not o.always,
+    ),
+    "proximity above equal influence": (
+        "With too few points influence comes from further away; that training stopped too early it does not show.",
+        _only_too_few,
+    ),
+    "share of the conditions": (
+        "The weight of conditions against equation is the problem's own, and no sign of quality.",
+        lambda o: 0 < o.auc < 0.9 and not o.always,
+    ),
+    "cancellation": (
+        "It is defined only where a point has several loss terms, and tells little there.",
+        lambda o: 0 < len(o.trained) < 7 and not o.always,
+    ),
+    "self-influence": (
+        "Points that would lose their fit if left out give too few points away, not too few iterations.", _only_too_few,
+    ),
+    "outside the domain of dependence": (
+        "Influence from where the exact solution cannot depend on is found in good models too.",
+        lambda o: o.against > 0,
+    ),
+    "participation": ("How many points carry a prediction says nothing of how good it is.", lambda o: o.against > 2),
+    "tension between terms": (
+        "Loss terms that pull against each other as wholes give a training away that stopped too early.",
+        lambda o: _finds(o, "short") and _misses(o, "few"),
+    ),
+    "helpfulness": (
+        "Whether points help on the whole says little: those of good models need not.",
+        lambda o: not o.always and any(min(e.good) < 0 for e in o.trained.values()),
+    ),
+    "mean leverage": (
+        "The mean hides what a few rows fitted by force would show.", lambda o: not o.always and o.separated()[0] > 0,
+    ),
+    "rows of high leverage": (
+        "Rows that are fitted by force say that points are missing, and where; of too few iterations they say nothing.",
+        _only_too_few,
+    ),
+    "residuals left out / fitted": (
+        "Without any fresh point it shows what a gap between losses shows: too few points, and nothing else.",
+        _only_too_few,
+    ),
+    "gain of a Newton step": (
+        "Good models are far from their minimum as well: what a step gains of the loss is not what it gains of u.",
+        lambda o: not o.always and o.separated()[0] > 0,
+    ),
+    "jackknife spread": (
+        "How far another draw of points would move u, in units of u, tells of both faults within a problem; it is blind only where "
+        "next to nothing is left of the residuals.",
+        lambda o: sum(o.separated()) > 0 and _finds(o, "short")
+        and all(max(e.bad) < 1e-2 for e in o.trained.values() if e.delta < 1),
+    ),
+    "estimated error": (
+        "The error that fresh residuals imply is in the units that matter: one threshold serves all problems, and no "
+        "reference is needed.",
+        lambda o: o.always and o.threshold is not None,
+    ),
+    "alarm of the error map": (
+        "A verdict on a single model, which needs no good one to compare with.",
+        lambda o: o.auc > 0.95,
+    ),
+    "loss": (
+        "A small loss says that points are fitted: with too few of them it is smaller than a good model's.",
+        lambda o: o.against > 0 and _misses(o, "few"),
+    ),
+    "fresh loss": (
+        "Fresh points tell good from bad within a problem; how small is small enough is another question in each.",
+        lambda o: o.always and o.threshold is None,
+    ),
+    "fresh loss / loss": (
+        "A gap between the losses says that there are too few points; of too few iterations it says nothing.",
+        lambda o: o.separated("short")[0] == 0 and o.separated("few")[0] > 0,
+    ),
+}  # fmt: skip
 
 
 def _definitions(found: dict[str, Outcome]) -> str:
