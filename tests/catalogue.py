@@ -23,8 +23,3 @@ for _initial in ("poly", "gauss", "sine", "sine_mix", "step"):
     CASES[f"heat {_initial}"] = lambda i=_initial: problems.heat(i)
 for _initial in ("gauss", "gauss_mix", "sine", "sine_mix", "step"):
     CASES[f"wave1d {_initial}"] = lambda i=_initial: problems.wave1d(i)
-LINEAR = (
-    "advection", "advection_diffusion", "airy", "beam", "black_scholes", "heat2d", "heat3d", "helmholtz",
-    "klein_gordon", "laplace", "ornstein_uhlenbeck", "schroedinger", "telegraph", "wave2d", "wave3d",
-)  # fmt: skip
-CASES |= {name: getattr(problems, name) for name in LINEAR}
