@@ -222,8 +222,8 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         lambda o: not o.always and o.separated()[0] > 0,
     ),
     "jackknife spread": (
-        "How far another draw of points would move u, in units of u, tells of both faults within a problem; it is blind only where "
-        "next to nothing is left of the residuals.",
+        "How far another draw of points would move u, in units of u, tells of both faults within a problem; it is "
+        "blind only where next to nothing is left of the residuals.",
         lambda o: sum(o.separated()) > 0 and _finds(o, "short")
         and all(max(e.bad) < 1e-2 for e in o.trained.values() if e.delta < 1),
     ),
