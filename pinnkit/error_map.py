@@ -162,7 +162,7 @@ def error_map(
 
     A ``thorough`` map draws rows until they help no more, and uses all of up to 4500 parameters, not 1500: it is for
     the best correction, and not for the quickest estimate. Cost: one SVD (P, P) and some Jacobians for every draw, 1 to
-    10 s of CPU for 1341 parameters; thorough twice that, and 100 s for 4000.
+    10 s of CPU for 1341 parameters; thorough twice that, and at most some 80 s for 4000.
 
     Raises:
         ValueError: no points, a damping that is neither positive nor "held-out", parameters that are not finite.
@@ -283,26 +283,26 @@ class _Search:
     def run(self, n: int | None) -> ErrorMap:
         """Rounds with some columns, and where more are wanted further ones with all."""
         began = time.process_time()
-        fit, rows = self._rounds(n, self.zero, 9)
+        fit, rows = self._rounds(n, self.zero, FIRST, 9)
         P = len(self.zero)
         if self.thorough and len(self.columns) < P and 0.1 * ENOUGH < fit.left < 1:
             some = self.columns
             self.columns = self._columns(ALL)
-            best, more = self._rounds(n, fit.delta, 2)
+            best, more = self._rounds(n, fit.delta, FIRST + MORE, 1)
             if best.left < fit.left:
                 fit, rows = best, more
             else:
                 self.columns = some
         return self._map(fit, rows, time.process_time() - began)
 
-    def _rounds(self, n: int | None, base: Tensor, most_rounds: int) -> tuple[_Fit, int]:
+    def _rounds(self, n: int | None, base: Tensor, first: int, most_rounds: int) -> tuple[_Fit, int]:
         """Rounds of drawing and fitting, until the doubt is small, stays, or the points are used up: the best fit."""
         per, K = len(self.space.model.readouts[self.keys[0]].names), len(self.columns)
         most = math.ceil(LAST * K / per) if n is None else n
         R, now, last, best = None, base, None, None
         used = rows = rounds = 0
         while True:
-            m = min(math.ceil((FIRST if R is None else MORE) * K / per), max(most - used, 1))
+            m = min(math.ceil((first if R is None else MORE) * K / per), max(most - used, 1))
             W = self._rows(m, base, now)
             R = torch.linalg.qr(W if R is None else torch.cat([R, W]), mode="r")[1]
             used, rows, rounds, before = used + m, rows + len(W), rounds + 1, last
