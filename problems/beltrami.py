@@ -55,7 +55,7 @@ def beltrami(a: float = 1.0, d: float = 1.0) -> pk.Problem:
         recipe=pk.Recipe(
             network=pk.MLP(4, 32, 32, 32, 4),
             points={"pde": 2000},
-            stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(1500)],
+            stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(900)],
             resample=None,
         ),
         arguments={"a": a, "d": d},
