@@ -20,7 +20,7 @@ from .tangent_space import TangentSpace
 LARGEST = 6000  # parameters for which the rows are factored
 ROWS = 4  # rows of the equations for every parameter
 DAMPING, FAR = 1e-20, 1e4  # of the trace of J^T A J; by how much it is raised to see what depends on it
-HEAVY = 2.0  # by how much the equations' rows are made heavier and lighter to see the same
+HEAVY = 10.0  # by how much the equations' weights are multiplied and divided to see the same
 STEPS = 4  # linearisations, at most
 SETTLED = 0.05  # a step that is smaller than so many standard deviations ends them
 
@@ -32,7 +32,7 @@ class Uncertainty:
     ``values`` (K,) are as trained. ``corrected`` (K,) belong to the minimum of the same loss with as many points as it
     takes, of which training may have fallen short. ``covariance`` (K, K) is that of the corrected values if only the
     measurements were repeated. ``doubt`` (K,) is what the correction leaves open: by how much it moves as the equations
-    weigh four times as much or as little, which a model that can meet them all would not notice (Hausman 1978), with
+    weigh ten times as much or as little, which a model that can meet them all would not notice (Hausman 1978), with
     the damping, and in the last linearisation. ``noise`` holds the measurements' standard deviations by term, with
     ``freedom`` degrees of freedom if they were estimated, else infinity.
     """
@@ -230,7 +230,7 @@ def _solved(
         if step and not bool((moved > SETTLED * _covariance(rows, S, known or rows.misfit(d)).diagonal().sqrt()).any()):
             break
     noise, freedom = (known, math.inf) if known else _noise(rows, factor, d)
-    others = [_ridge(FAR * lam, data, physics), *(_ridge(lam, data, c * physics) for c in (HEAVY, 1 / HEAVY))]
+    others = [_ridge(FAR * lam, data, physics), *(_ridge(lam, data, c**0.5 * physics) for c in (HEAVY, 1 / HEAVY))]
     changes = torch.stack([moved, *((slopes @ (other - d)).abs() for _, other in others)])
     return Uncertainty(
         asked.names, values, values + slopes @ d, _covariance(rows, S, noise), changes.norm(dim=0), noise, freedom,
