@@ -228,9 +228,9 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         and all(max(e.bad) < 1e-2 for e in o.trained.values() if e.delta < 1),
     ),
     "estimated error": (
-        "The error that fresh residuals imply is in the units that matter: one threshold serves all problems, and no "
-        "reference is needed.",
-        lambda o: o.always and o.threshold is not None,
+        "The error that fresh residuals imply is in the units of u and needs no reference; in a wrong basin it can be "
+        "far too small, of which only its verdict warns (the alarm).",
+        lambda o: o.always and o.threshold is None,
     ),
     "alarm of the error map": (
         "A verdict on a single model, which needs no good one to compare with.",
