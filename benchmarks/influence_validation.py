@@ -173,9 +173,9 @@ def text(results: dict[str, Any], closed: dict[str, float]) -> str:
         "Changes of u at ten points and of the loss on fresh points, predicted by influence and measured by training "
         "again (proximal, converged) without 30 single points, 16 random tenths and 16 clusters of 4 %. Rank "
         "correlation / relative error. The proximal term has the damping of the influences' curvature, chosen "
-        "from the model: with less, these Hessians are indefinite and nothing holds a training near its start. Most of "
-        "the default's error is that of the loss, whose first order says little near its minimum; fields are predicted "
-        "far better. Planted wrong data leave such large residuals that these find them as well as "
+        "from the model: with less, these Hessians are indefinite and nothing holds a training near its start. The "
+        "default contains the square of the change that losses make near their minimum; the other methods are to first "
+        "minimum; sums over a group cannot. Planted wrong data leave such large residuals that these find them as well as "
         "self-influence does.\n"
     ]
     kinds = {"one point": "removing one point", "random 10 %": "removing a random", "cluster 4 %": "removing a cluster"}

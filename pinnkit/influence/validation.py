@@ -172,7 +172,8 @@ READING = (
     "  functionals; of groups it is the linear datamodelling score); 0 is what chance gives.",
     "relative error: |predicted - actual| / |actual| over the removals; 0.05 is five per cent, 1 is as good as no",
     "  prediction at all.",
-    "  A loss near its minimum, unlike a field, changes with the square of the parameters: its first order says less.",
+    "  A loss near its minimum, unlike a field, changes with the square of the parameters: effects contain it where",
+    "  the leverage is corrected; what is without leverage, or a sum over a group, knows less of it.",
     "AUC: the chance that a planted wrong datum ranks above a right one; 1 finds all of them first, 0.5 is chance.",
 )
 
