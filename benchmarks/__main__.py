@@ -9,7 +9,10 @@ NAMES = (
     "import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_cases",
     "certificates",
 )  # fmt: skip
-LONG = ("accuracy", "correction", "error_map", "influence_validation", "published_resampling", "resampling", "zoo")  # only when named
+LONG = (  # only when named
+    "accuracy", "correction", "error_map", "influence_validation", "inverse", "published_resampling", "resampling",
+    "zoo",
+)  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
