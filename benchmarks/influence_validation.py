@@ -174,9 +174,9 @@ def text(results: dict[str, Any], closed: dict[str, float]) -> str:
         "again (proximal, converged) without 30 single points, 16 random tenths and 16 clusters of 4 %. Rank "
         "correlation / relative error. The proximal term has the damping of the influences' curvature, chosen "
         "from the model: with less, these Hessians are indefinite and nothing holds a training near its start. The "
-        "default contains the square of the change that losses make near their minimum; the other methods are to first "
-        "minimum; sums over a group cannot. Planted wrong data leave such large residuals that these find them as well as "
-        "self-influence does.\n"
+        "default, like Gauss-Newton with leverage, contains the square of the change that losses make near their "
+        "minimum; sums over a group cannot. Planted wrong data leave such large residuals that these find them as well "
+        "as self-influence does.\n"
     ]
     kinds = {"one point": "removing one point", "random 10 %": "removing a random", "cluster 4 %": "removing a cluster"}
     for label, start in kinds.items():
