@@ -95,7 +95,14 @@ class Influence:
         bent = _Bent(self, one, convention) if correct else None
         more = {key: [] for key in stack.readouts}
         joint: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
-        for key, numbers, r, J in self._by_point(stack):
+        tangents = not correct and K < MANY  # rows are not needed
+        if tangents:
+            for k, s in enumerate(S.T):
+                r, Js = stack.values_and_jvp(self.solution.theta, s.contiguous())
+                first[k] = stack.row_weights * r * Js
+            own = first.clone()
+            joint = {key: [e.sum(1)] for key, e in stack.by_key(first).items()}
+        for key, numbers, r, J in () if tangents else self._by_point(stack):
             a, JS = stack.row_weights[numbers], torch.einsum("rmp,pk->rmk", J, S)
             e = a * r * JS.movedim(-1, 0)  # (K, R, m)
             first[:, numbers] = e
@@ -118,7 +125,7 @@ class Influence:
                 both[key] = both[key] + whole
         return Attribution(
             one.names, values, stack.by_columns(own), both, self.solution.points, stack.keys, convention,
-            self.described, (*self.curvature.notes, str(self.stationarity), *self._forced),
+            self.described, (*self.curvature.notes, str(self.stationarity), *(self._forced if correct else ())),
             self.solution.problem.domain.names, places(one, self.solution.problem),
         )  # fmt: skip
 
