@@ -23,6 +23,7 @@ from .network import MLP
 from .points import Points
 from .problem import Problem
 from .residual import Model
+from .tape import Features
 
 BACKEND = "pytorch"
 NUM = {"domain": 2000, "boundary": 400, "initial": 400}
@@ -110,7 +111,9 @@ class DeepXDEProblem:
             raise TypeError(f"DeepXDE has no counterpart of {type(network).__name__}: expected an MLP.")
         theta = Model(self.problem, network, False).initial(seed) if theta is None else theta
         features = network.features.build(domain)
-        net = dde.nn.FNN([len(features.phase), *network.sizes[1:]], _SIGMA[network.activation], "zeros")
+        if not isinstance(features, Features):
+            raise TypeError(f"DeepXDE has no counterpart of the features {type(network.features).__name__}.")
+        net = dde.nn.FNN([features.count, *network.sizes[1:]], _SIGMA[network.activation], "zeros")
         omega, phase = (t.to(net.linears[0].weight) for t in (features.omega, features.phase))
         wave = features.wave
 

@@ -111,6 +111,20 @@ def test_values_and_gradients_of_a_solution():
     assert float(gradient[0] @ v) == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-6)
 
 
+def test_no_slip_and_inflow_hold_at_every_point():
+    for problem in (cylinder(), cylinder(convection=0)):
+        model = pk.Model(problem, problem.recipe.network, True)
+        assert model.keys == ("pde", "outflow")
+        theta = torch.randn(model.count, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        solution = pk.Solution(model, theta, pk.sample(problem, {"pde": 5, "outflow": 5}))
+        X, _ = problem.domain.sample_boundary(999, ("walls", "cylinder"))
+        assert solution(X)[:, :2].abs().max() < 1e-12
+        X, _ = problem.domain.sample_boundary(50, "inflow")
+        inflow = 6 * X[:, 1] * (4.1 - X[:, 1]) / 4.1**2
+        assert torch.allclose(solution(X)[:, 0], inflow, atol=1e-12) and solution(X)[:, 1].abs().max() < 1e-12
+    assert cylinder().reference is not None and cylinder(convection=0).reference is None
+
+
 def test_three_dimensions():
     u, v, w, p = (pk.field(n, x, y, z) for n in "uvwp")
     equations = {"a": u.diff(x) + v.diff(y) + w.diff(z), "b": u - y + p, "c": v, "d": w}
