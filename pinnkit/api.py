@@ -46,6 +46,7 @@ from .residual import Model, Stack
 from .runfile import load, save
 from .solution import Solution
 from .superpose.family import Family
+from .superpose.response import data_response
 from .superpose.solver import closed_form, solve_lie
 from .train import Recipe, resume, solve
 from .uncertainty import Uncertainty, uncertainty

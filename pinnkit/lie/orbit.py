@@ -145,6 +145,8 @@ class Orbit:
 def orbits(problem: Problem, found: Symmetries | None = None, *, degree: int = 4, seed: int = 0) -> list[Orbit]:
     """Exact solutions of a linear homogeneous problem's equations: seeds, moved by one flow and by translations.
 
+    Along a coordinate without translations the simplest flow that moves it alone takes their place, as S d/dS does.
+
     A flow is left out where it only changes a seed's own parameters or its amplitude. Every orbit satisfies the
     equations to `TOLERANCE` at random points of the domain and random parameters; one that does not is an error.
 
@@ -159,7 +161,7 @@ def orbits(problem: Problem, found: Symmetries | None = None, *, degree: int = 4
     linear = [v for v in found if v.matrix is not None and any(v.xi)]
     closed = [g for g in map(flow, linear) if g is not None]
     groups = [g.subs(_parameters(g.generator, by_name)) for g in closed]
-    shifts = [g for g in groups if _translation(g.generator)]
+    shifts = _shifts(groups, problem.domain.space)
     # arbitrary functions of the characteristic variables, among the seeds, make all other flows redundant
     others = [] if found.infinite else [g for g in groups if not _translation(g.generator)]
     X = problem.domain.sample(PROBES[1], seed=seed)
@@ -171,7 +173,7 @@ def orbits(problem: Problem, found: Symmetries | None = None, *, degree: int = 4
                 continue
             whole = orbit if first is None else orbit.moved(first)
             for shift in () if high else shifts:
-                if _moves(shift.generator, whole, X, seed):
+                if shift is not first and _moves(shift.generator, whole, X, seed):
                     whole = whole.moved(shift)
             if verified(whole, equations, X, seed):
                 kept.append(whole)
@@ -240,6 +242,16 @@ def _range(f: Flow, bounds: Mapping[sp.Symbol, tuple[float, float]]) -> tuple[fl
         reach = max(span / size for span, size in zip(spans, sizes, strict=True) if size)
         return -reach, reach
     return f.interval(bounds, most=1e4) if f.domain else (-10.0, 10.0)
+
+
+def _shifts(groups: Sequence[Flow], space: Sequence[str]) -> list[Flow]:
+    """Translations; along a coordinate that has none, the simplest flow that moves only this coordinate."""
+    found = [g for g in groups if _translation(g.generator)]
+    for i, x in enumerate(groups[0].generator.coordinates if groups else ()):
+        own = [g for g in groups if g.generator.xi[i] != 0 and not any(g.generator.xi[:i] + g.generator.xi[i + 1 :])]
+        if x.name in space and not any(_translation(g.generator) for g in own):
+            found += sorted(own, key=lambda g: (any(g.generator.phi), sp.count_ops(g.generator.xi)))[:1]
+    return found
 
 
 def _translation(v: Generator) -> bool:

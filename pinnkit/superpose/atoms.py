@@ -17,6 +17,7 @@ from pinnkit.domain import Box
 
 from .family import ITSELF, MIRROR, Family, Range
 from .operator import Operator
+from .system import System
 from .walls import Wall
 
 TINY = 1e-24  # shifts the initial time of a layer, as a fraction of T: x / sqrt(t) needs t > 0
@@ -209,9 +210,11 @@ class Local:
         return found
 
 
-def verify(op: Operator, phi: sp.Expr, name: str, ranges: Sequence[Range] = ()) -> None:
+def verify(op: Operator | System, phi: sp.Expr | tuple[sp.Expr, ...], name: str, ranges: Sequence[Range] = ()) -> None:
     """Put an expression into the equation, at random places and parameters; ValueError where it does not solve it."""
-    misfit = op.misfit(phi.xreplace({MIRROR: sp.S.One}), {r.symbol: (r.lower, r.upper) for r in ranges})
+    one = {MIRROR: sp.S.One}
+    plain = tuple(e.xreplace(one) for e in phi) if isinstance(phi, tuple) else phi.xreplace(one)
+    misfit = op.misfit(plain, {r.symbol: (r.lower, r.upper) for r in ranges})
     if not misfit <= SOLVED:
         raise ValueError(f"{name!r} does not solve the equation: its residual is {misfit:.1e} of its terms")
 

@@ -37,15 +37,21 @@ class Range:
 class Family:
     """sum over images (c, sign, shift) of c phi(..., sign x_axis + shift, ...; theta), a solution for every theta.
 
-    Parameters have shape (K, p), one row a member of the family; where p is 0 there is one member.
+    Parameters have shape (K, p), one row a member of the family; where p is 0 there is one member. Of a system phi is
+    a tuple, one expression for every field.
     """
 
     name: str
-    expression: sp.Expr
+    expression: sp.Expr | tuple[sp.Expr, ...]
     coordinates: tuple[sp.Symbol, ...]
     ranges: tuple[Range, ...] = ()
     images: tuple[tuple[float, int, float], ...] = ITSELF
     axis: int = 0
+
+    @property
+    def parts(self) -> tuple[sp.Expr, ...]:
+        """phi by field."""
+        return self.expression if isinstance(self.expression, tuple) else (self.expression,)
 
     @property
     def count(self) -> int:
@@ -70,18 +76,18 @@ class Family:
         """d theta / dz at parameters (K, p)."""
         return np.where(self._logs, theta, 1.0)
 
-    def values(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index]) -> Tensor:
-        """D^J phi for every J at points X (n, d), shape (J, K, n)."""
-        return self._run(theta, X, tuple(map(tuple, indices)), False)[:, 0]
+    def values(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: int = 0) -> Tensor:
+        """D^J phi of a field for every J at points X (n, d), shape (J, K, n)."""
+        return self._run(theta, X, tuple(map(tuple, indices)), field, False)[:, 0]
 
-    def slopes(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index]) -> Tensor:
-        """d(D^J phi)/dtheta for every J at points X (n, d), shape (J, p, K, n)."""
-        return self._run(theta, X, tuple(map(tuple, indices)), True)
+    def slopes(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: int = 0) -> Tensor:
+        """d(D^J phi)/dtheta of a field for every J at points X (n, d), shape (J, p, K, n)."""
+        return self._run(theta, X, tuple(map(tuple, indices)), field, True)
 
-    def at(self, theta: Sequence[float]) -> sp.Expr:
+    def at(self, theta: Sequence[float], field: int = 0) -> sp.Expr:
         """One member as an expression of the coordinates, its parameters as floats."""
-        phi = self.expression.xreplace({r.symbol: sp.Float(v, 17) for r, v in zip(self.ranges, theta, strict=True)})
-        x = self.coordinates[self.axis]
+        known = {r.symbol: sp.Float(v, 17) for r, v in zip(self.ranges, theta, strict=True)}
+        phi, x = self.parts[field].xreplace(known), self.coordinates[self.axis]
         turned = ({x: sign * x + shift, MIRROR: sp.Integer(sign)} for _, sign, shift in self.images)
         return sp.Add(*(image[0] * phi.xreplace(place) for image, place in zip(self.images, turned, strict=True)))
 
@@ -89,23 +95,24 @@ class Family:
     def _programs(self) -> dict:
         return {}
 
-    def _program(self, indices: tuple[Index, ...], slopes: bool) -> Program:
-        if (indices, slopes) not in self._programs:
-            jets = [differentiate(self.expression, J, self.coordinates) for J in indices]
+    def _program(self, indices: tuple[Index, ...], field: int, slopes: bool) -> Program:
+        key = indices, field, slopes
+        if key not in self._programs:
+            jets = [differentiate(self.parts[field], J, self.coordinates) for J in indices]
             if slopes:
                 jets = [sp.diff(e, r.symbol) for e in jets for r in self.ranges]
             inputs = (*self.coordinates, MIRROR, *(r.symbol for r in self.ranges))
-            self._programs[indices, slopes] = Program(jets, inputs)
-        return self._programs[indices, slopes]
+            self._programs[key] = Program(jets, inputs)
+        return self._programs[key]
 
-    def _run(self, theta: np.ndarray, X: Tensor, indices: tuple[Index, ...], slopes: bool) -> Tensor:
+    def _run(self, theta: np.ndarray, X: Tensor, indices: tuple[Index, ...], field: int, slopes: bool) -> Tensor:
         K, n, p = len(theta), len(X), self.count if slopes else 1
         out = X.new_zeros(len(indices), p, K, n)
         if not out.numel():
             return out
         given = torch.as_tensor(theta, dtype=X.dtype, device=X.device)
         c, sign, shift = (X.new_tensor(column)[:, None] for column in zip(*self.images, strict=True))
-        program = self._program(indices, slopes)
+        program = self._program(indices, field, slopes)
         # Shapes (K, images, n), so that what does not change with the image or the member is computed once.
         values = {s: X[None, None, :, i] for i, s in enumerate(self.coordinates)}
         values |= {self.coordinates[self.axis]: (sign * X[:, self.axis] + shift)[None], MIRROR: sign[None]}

@@ -299,21 +299,21 @@ def prune(search: Search, choice: Choice, allowed: float) -> Choice:
     Q, R = np.linalg.qr(F)
     y = Q.T @ search.target
     beyond = float(np.square(search.target - Q @ y).sum())
-    kept = np.arange(F.shape[1])
+    kept, solved, bold = np.arange(F.shape[1]), fit(R, y), F.shape[1] // 8
     while len(kept) > 1:
-        solved = fit(R[:, kept], y)
         spare = allowed**2 - beyond - solved.misfit**2
         cost = (solved.a / np.maximum(np.linalg.norm(solved.inverse, axis=0), 1e-300)) ** 2
         order = np.argsort(cost)
         many = int((np.cumsum(cost[order]) <= spare / 4).sum())  # several at once, where they are nearly orthogonal
-        for number in sorted({max(many, 1), 1}, reverse=True):
+        for number in sorted({max(many, 1), max(bold, 1), 1}, reverse=True):
             fewer = np.delete(kept, order[:number]) if number < len(kept) else kept[:0]
-            new = np.sqrt(beyond + fit(R[:, fewer], y).misfit ** 2) if len(fewer) else np.inf
-            if new <= allowed:
+            trial = fit(R[:, fewer], y) if len(fewer) else None
+            if trial is not None and np.sqrt(beyond + trial.misfit**2) <= allowed:
                 break
+            bold = min(bold, number) // 2
         else:
             break
-        kept = fewer
+        kept, solved = fewer, trial
     n = len(choice.fixed)
     fixed = tuple(choice.fixed[k] for k in kept if k < n)
     fewer = replace(choice, fixed=fixed, atoms=tuple(choice.atoms[k - n] for k in kept if k >= n))

@@ -2,16 +2,18 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
 import sympy as sp
 
 from pinnkit.domain import Box
+from pinnkit.taylor import Index
 
 from .family import Family, Range
 from .operator import Operator
+from .system import System
 from .walls import Wall
 
 GROWTH = 30.0  # the largest exponent of a growing mode: beyond it the problem is ill-posed
@@ -31,7 +33,7 @@ def standing(op: Operator, walls: Sequence[Wall], box: Box, count: int) -> tuple
     if None in centres:
         return None
     per = count if len(walls) == 1 else max(2, round((2 * count) ** (1 / len(walls))) + 1)
-    axes = [_waves(w, m, per) for w, m in zip(walls, centres, strict=True)]
+    axes = [halfwaves(w, m, per) for w, m in zip(walls, centres, strict=True)]
     shells = sorted(itertools.product(*axes), key=lambda ks: sum(k * k for k, _ in ks))
     if len(walls) > 1:  # whole shells, as far as the shortest axis reaches
         reach = min(axis[-1][0] for axis in axes)
@@ -50,7 +52,7 @@ def standing(op: Operator, walls: Sequence[Wall], box: Box, count: int) -> tuple
     for j, (w, m) in enumerate(zip(walls, centres, strict=True)):
         x = op.coordinates[w.index] - sp.Rational(w.lower)
         phi *= sp.exp(sp.Float(m, 17) * x) * sp.cos(symbols[2 * j] * x - symbols[2 * j + 1])
-    return _fixed("separated", phi, op, symbols, np.array(theta))
+    return fixed("separated", phi, op, symbols, np.array(theta))
 
 
 def _centre(op: Operator, wall: Wall) -> float | None:
@@ -66,7 +68,7 @@ def _centre(op: Operator, wall: Wall) -> float | None:
     return -float(sum(first.values())) / (2 * float(sum(second.values())))
 
 
-def _waves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]]:
+def halfwaves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]]:
     """The first (k, p) for which e^{m x} cos(k x - p), x from the lower face, satisfies the homogeneous conditions."""
     L = wall.length
     if wall.periodic:
@@ -108,99 +110,122 @@ def _rates(op: Operator, wave: np.ndarray) -> list[tuple[complex, tuple[float, .
     return found
 
 
-def travelling(op: Operator, box: Box, pairs: Sequence[tuple[Sequence[complex], complex]]) -> tuple[Family, np.ndarray]:
-    """e^{a.(x - c) + r (t - s)} cos(b.x + w t - q) for complex (wave, rate) with p(wave, rate) = 0, largest value 1."""
-    space = [i for i in range(len(op.coordinates)) if i != op.time]
-    letters = [f"{letter}_{op.coordinates[i].name}" for letter in ("a", "b", "c") for i in space]
-    symbols = [sp.Symbol(n, real=True) for n in (*letters, "r", "w", "s", "q")]
-    d = len(space)
-    x = [op.coordinates[i] for i in space]
-    t = op.coordinates[op.time]
-    a, b, c, (r, w, s, q) = symbols[:d], symbols[d : 2 * d], symbols[2 * d : 3 * d], symbols[3 * d :]
-    growth = sum(ai * (xi - ci) for ai, xi, ci in zip(a, x, c, strict=True)) + r * (t - s)
-    phi = sp.exp(growth) * sp.cos(sum(bi * xi for bi, xi in zip(b, x, strict=True)) + w * t - q)
-    bounds = box.bounds
+def exponentials(
+    op: Operator | System, bounds: np.ndarray, found: Sequence[tuple[np.ndarray, np.ndarray]], fields: int = 1
+) -> tuple[Family, np.ndarray]:
+    """Re and Im of p e^{k.x} for pairs (k, p) with P(k) p = 0, scaled so that |e^{k.x}| is at most 1 in the box.
+
+    As real expressions: A_j e^{a.(x - c)} cos(b.x + f_j - q) for field j. Where k and p are real there is no Im.
+    """
+    names = [f"{letter}_{s.name}" for letter in "abc" for s in op.coordinates]
+    own = [f"{letter}{j}" for letter in ("A", "f") for j in range(fields)] if fields > 1 else []
+    symbols = [sp.Symbol(n, real=True) for n in (*names, *own, "q")]
+    d = len(op.coordinates)
+    a, b, c, rest = symbols[:d], symbols[d : 2 * d], symbols[2 * d : 3 * d], symbols[3 * d :]
+    growth = sp.exp(sum(ai * (xi - ci) for ai, xi, ci in zip(a, op.coordinates, c, strict=True)))
+    phase = sum(bi * xi for bi, xi in zip(b, op.coordinates, strict=True)) - rest[-1]
+    phi = growth * sp.cos(phase)
+    if fields > 1:
+        phi = tuple(rest[j] * growth * sp.cos(phase + rest[fields + j]) for j in range(fields))
     theta = []
-    for wave, rate in pairs:
-        centre = [bounds[1 if k.real > 0 else 0, i] for k, i in zip(wave, space, strict=True)]
-        row = [*(k.real for k in wave), *(k.imag for k in wave), *centre, rate.real, rate.imag]
-        row += [bounds[1 if rate.real > 0 else 0, op.time]]
-        phases = (0.0, math.pi / 2) if rate.imag or any(k.imag for k in wave) else (0.0,)
-        theta += [[*row, p] for p in phases]
-    return _fixed("exponential", phi, op, symbols, np.array(theta).reshape(-1, len(symbols)))
+    for k, p in found:
+        centre = np.where(k.real > 0, bounds[1], bounds[0])
+        row = [*k.real, *k.imag, *centre, *((*np.abs(p), *np.angle(p)) if fields > 1 else ())]
+        real = not k.imag.any() and not np.sin(np.angle(p)).any()
+        theta += [[*row, q] for q in ((0.0,) if real else (0.0, math.pi / 2))]
+    return fixed("exponential", phi, op, symbols, np.array(theta).reshape(-1, len(symbols)))
 
 
-def periodic(op: Operator, walls: Sequence[Wall], box: Box, count: int) -> tuple[Family, np.ndarray]:
-    """Plane waves that the periods of all space coordinates allow, one of each pair of opposite ones."""
+def travelling(op: Operator, box: Box, pairs: Sequence[tuple[Sequence[complex], complex]]) -> tuple[Family, np.ndarray]:
+    """Exponentials for complex (wave, rate) with p(wave, rate) = 0."""
+    found = [(np.insert(np.array(wave, complex), op.time, rate), np.ones(1)) for wave, rate in pairs]
+    return exponentials(op, box.bounds, found)
+
+
+def plane(
+    op: Operator | System, walls: Sequence[Wall], box: Box, count: int, wavelength: float
+) -> tuple[Family, np.ndarray]:
+    """Plane waves with the wave numbers 2 pi n / (wavelength L), slowest first, one of each pair of opposite ones.
+
+    Wavelength 1 is for periods, 2 has all that sines and cosines of half-waves need.
+    """
     reach = range(-count, count + 1) if len(walls) > 1 else range(count + 1)
     numbers = [n for n in itertools.product(reach, repeat=len(walls)) if n >= (0,) * len(walls)]
     numbers = sorted(numbers, key=lambda n: sum((j / w.length) ** 2 for j, w in zip(n, walls, strict=True)))[:count]
-    T, pairs = float(np.ptp(box.bounds[:, op.time])), []
+    T, found = float(np.ptp(box.bounds[:, op.time])), []
     for n in numbers:
-        wave = np.array([2j * math.pi * j / w.length for j, w in zip(n, walls, strict=True)])
-        rates = [s for s, _ in _rates(op, wave)] if not any(n) else list(op.rates(wave))
-        pairs += [(tuple(wave), complex(s)) for s in rates if s.real * T < GROWTH]
-    return travelling(op, box, pairs)
+        wave = np.array([2j * math.pi * j / (wavelength * w.length) for j, w in zip(n, walls, strict=True)])
+        for k, p in solutions(op, op.time, wave):
+            rate = k[op.time]
+            if rate.real * T < GROWTH and (wavelength == 1 or abs(rate.imag) * T < math.pi * FAST):
+                found.append((k, p))
+    return exponentials(op, box.bounds, found, len(op.entries[0]))
 
 
-def forced(op: Operator, box: Box, count: int) -> tuple[Family, np.ndarray]:
+def forced(op: Operator | System, box: Box, count: int) -> tuple[Family, np.ndarray]:
     """Solutions that oscillate in time at the frequencies of a Fourier extension, with all their waves in space."""
-    T = float(np.ptp(box.bounds[:, op.time]))
-    pairs = []
+    T, found = float(np.ptp(box.bounds[:, op.time])), []
     for j in range(1, count + 1):
-        rate = 1j * math.pi * j / (EXTENSION * T)
-        pairs += [((complex(k),), rate) for k in op.waves(rate)]
-    return travelling(op, box, pairs)
+        found += solutions(op, 1 - op.time, np.array([1j * math.pi * j / (EXTENSION * T)]))
+    return exponentials(op, box.bounds, found, len(op.entries[0]))
 
 
-def extended(op: Operator, box: Box, count: int) -> tuple[Family, np.ndarray]:
-    """Plane waves of a Fourier extension in one space dimension, with all their rates in time."""
-    i = 1 - op.time
-    L, T = (float(np.ptp(box.bounds[:, k])) for k in (i, op.time))
-    pairs = []
-    for j in range(1, count + 1):
-        wave = np.array([1j * math.pi * j / (EXTENSION * L)])
-        rates = [complex(s) for s in op.rates(wave) if s.real * T < GROWTH and abs(s.imag) * T < math.pi * FAST]
-        pairs += [(tuple(wave), s) for s in rates]
-    return travelling(op, box, pairs)
+def solutions(op: Operator | System, i: int, given: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """All (k, p) with P(k) p = 0 and all components of k but number i given, one of each conjugate pair."""
+    scalar = isinstance(op, Operator)
+    symbol, found = op if scalar else op.determinant, []
+    for root in symbol.roots(i, given):
+        if abs(root.imag) < 1e-13 * (1 + abs(root)):
+            root = complex(root.real)
+        if not given.any() and (root.imag < 0 or any(abs(root - other[i]) < 1e-9 for other, _ in found)):
+            continue
+        k = np.insert(np.array(given, complex), i, root)
+        found += [(k, p) for p in ([np.ones(1)] if scalar else op.kernel(k))]
+    return found
 
 
-def polynomials(op: Operator, box: Box, degree: int) -> tuple[Family, np.ndarray] | None:
+def polynomials(op: Operator | System, box: Box, degree: int) -> tuple[Family, np.ndarray] | None:
     """All polynomial solutions up to a degree, by the null space over the rationals, centred and scaled on the box."""
-    n = len(op.coordinates)
+    n, fields = len(op.coordinates), range(len(op.entries[0]))
     centre = [Fraction(float(v)) for v in box.bounds.mean(0)]
     half = [Fraction(float(v)) for v in np.ptp(box.bounds, axis=0) / 2]
     powers = sorted((J for J in itertools.product(range(degree + 1), repeat=n) if sum(J) <= degree), key=_by_degree)
-    terms = _rational(op, centre, half)
-    if terms is None:
+    terms = [[_rational(entry, op.coordinates, centre, half) for entry in line] for line in op.entries]
+    if any(entry is None for line in terms for entry in line):
         return None
+    places = [(field, I) for I in powers for field in fields]
     images = []
-    for I in powers:  # noqa: E741
-        image: dict[tuple[int, ...], Fraction] = {}
-        for J, shift, c in terms:  # c z^shift D^J z^I
-            if all(i >= j for i, j in zip(I, J, strict=True)):
-                at = tuple(i - j + k for i, j, k in zip(I, J, shift, strict=True))
-                image[at] = image.get(at, Fraction(0)) + c * math.prod(map(math.perm, I, J))
+    for field, I in places:  # noqa: E741
+        image: dict[tuple, Fraction] = {}
+        for e, line in enumerate(terms):
+            for J, shift, c in line[field]:  # c z^shift D^J z^I
+                if all(i >= j for i, j in zip(I, J, strict=True)):
+                    at = e, *(i - j + k for i, j, k in zip(I, J, shift, strict=True))
+                    image[at] = image.get(at, Fraction(0)) + c * math.prod(map(math.perm, I, J))
         images.append({at: v for at, v in image.items() if v})
-    basis = sorted(_null_space(images), key=lambda row: (sum(powers[max(row)]), max(row)))
-    theta = np.zeros((len(basis), len(powers)))
+    basis = sorted(_null_space(images), key=lambda row: (sum(places[max(row)][1]), max(row)))
+    theta = np.zeros((len(basis), len(places)))
     for k, row in enumerate(basis):
         largest = max(abs(v) for v in row.values())
         for j, v in row.items():
             theta[k, j] = float(v / largest)
-    symbols = [sp.Symbol(f"p_{'_'.join(map(str, J))}", real=True) for J in powers]
+    label = "p{0}_{1}" if len(fields) > 1 else "p_{1}"
+    symbols = [sp.Symbol(label.format(field, "_".join(map(str, J))), real=True) for field, J in places]
     numbers = [(sp.Float(float(c), 17), sp.Float(float(h), 17)) for c, h in zip(centre, half, strict=True)]
     z = [(x - c) / h for x, (c, h) in zip(op.coordinates, numbers, strict=True)]
-    phi = sum(s * sp.prod(zi**j for zi, j in zip(z, J, strict=True)) for s, J in zip(symbols, powers, strict=True))
-    return _fixed("polynomial", phi, op, symbols, theta)
+    monomials = [sp.prod(zi**j for zi, j in zip(z, J, strict=True)) for J in powers]
+    phi = tuple(sum(s * m for s, m in zip(symbols[f :: len(fields)], monomials, strict=True)) for f in fields)
+    return fixed("polynomial", phi if len(phi) > 1 else phi[0], op, symbols, theta)
 
 
-def _rational(op: Operator, centre: list[Fraction], half: list[Fraction]) -> list | None:
+def _rational(
+    entry: Mapping[Index, sp.Expr], coordinates: Sequence[sp.Symbol], centre: list[Fraction], half: list[Fraction]
+) -> list | None:
     """The operator in z = (x - centre) / half as terms (J, K, c): c z^K D^J; None unless its coefficients are
     polynomials with rational coefficients."""
     z = sp.symbols(f"z:{len(centre)}")
     found = []
-    for J, c in op.coefficients.items():
+    for J, c in entry.items():
         scale = math.prod(h**j for h, j in zip(half, J, strict=True))
         if not c.free_symbols:
             if not c.is_Rational:
@@ -208,7 +233,7 @@ def _rational(op: Operator, centre: list[Fraction], half: list[Fraction]) -> lis
             found.append((J, (0,) * len(z), Fraction(int(c.p), int(c.q)) / scale))
             continue
         place = [sp.Rational(m) + sp.Rational(h) * zi for m, h, zi in zip(centre, half, z, strict=True)]
-        body = c.subs(dict(zip(op.coordinates, place, strict=True)))
+        body = c.subs(dict(zip(coordinates, place, strict=True)))
         if not body.is_polynomial(*z):
             return None
         for K, v in sp.Poly(body, *z).terms():
@@ -245,9 +270,14 @@ def _by_degree(J: tuple[int, ...]) -> tuple:
     return sum(J), J
 
 
-def _fixed(
-    name: str, phi: sp.Expr, op: Operator, symbols: Sequence[sp.Symbol], theta: np.ndarray
+def fixed(
+    name: str,
+    phi: sp.Expr | tuple[sp.Expr, ...],
+    op: Operator | System,
+    symbols: Sequence[sp.Symbol],
+    theta: np.ndarray,
 ) -> tuple[Family, np.ndarray]:
+    """A family with the rows theta (K, p) of parameters that are used."""
     ends = zip(symbols, theta.min(0, initial=0), theta.max(0, initial=0), strict=True)
     ranges = tuple(Range(s.name, float(low), float(high)) for s, low, high in ends)
     return Family(name, phi, op.coordinates, ranges), theta

@@ -18,7 +18,10 @@ from .family import Family, Range
 
 @dataclass(frozen=True)
 class Superposition:
-    """sum_k a_k phi_k(x): members (family number, parameters), their amplitudes being the vector theta (K,)."""
+    """sum_k a_k phi_k(x): members (family number, parameters), their amplitudes being the vector theta (K,).
+
+    All families have the same fields, and a member of a system has one amplitude for all of them.
+    """
 
     families: tuple[Family, ...]
     members: tuple[tuple[int, tuple[float, ...]], ...]
@@ -35,10 +38,18 @@ class Superposition:
         del domain, seed
         return torch.zeros(len(self.members), dtype=dtype)
 
-    def expression(self, amplitudes: Sequence[float]) -> sp.Expr:
-        """The closed form with these amplitudes, in SymPy."""
-        pairs = zip(amplitudes, self.members, strict=True)
-        return sp.Add(*(sp.Float(float(a), 17) * self.families[f].at(theta) for a, (f, theta) in pairs))
+    @property
+    def fields(self) -> int:
+        """The number of fields."""
+        return len(self.families[0].parts)
+
+    def expression(self, amplitudes: Sequence[float]) -> sp.Expr | tuple[sp.Expr, ...]:
+        """The closed form with these amplitudes, in SymPy; of a system one for every field."""
+        pairs = [(sp.Float(float(a), 17), f, theta) for a, (f, theta) in zip(amplitudes, self.members, strict=True)]
+        found = tuple(
+            sp.Add(*(a * self.families[f].at(theta, field) for a, f, theta in pairs)) for field in range(self.fields)
+        )
+        return found if len(found) > 1 else found[0]
 
     def groups(self) -> list[tuple[Family, np.ndarray, np.ndarray]]:
         """Every family with its members' numbers (K_f,) and parameters (K_f, p)."""
@@ -62,7 +73,7 @@ class Superposition:
         families = [
             {
                 "name": f.name,
-                "expression": tree.encode(f.expression),
+                "expression": tree.encode(f.expression) if len(f.parts) == 1 else [tree.encode(e) for e in f.parts],
                 "coordinates": [tree.encode(s) for s in f.coordinates],
                 "ranges": [[r.name, r.lower, r.upper, r.log] for r in f.ranges],
                 "images": f.images,
@@ -78,7 +89,7 @@ def superposition(families, members) -> Superposition:
     found = [
         Family(
             f["name"],
-            tree.decode(f["expression"]),
+            _expression(f["expression"]),
             tuple(tree.decode(s) for s in f["coordinates"]),
             tuple(Range(*r) for r in f["ranges"]),
             tuple(tuple(image) for image in f["images"]),
@@ -89,13 +100,17 @@ def superposition(families, members) -> Superposition:
     return Superposition(tuple(found), tuple((f, tuple(theta)) for f, theta in members))
 
 
+def _expression(given: list) -> sp.Expr | tuple[sp.Expr, ...]:
+    return tree.decode(given) if isinstance(given[0], str) else tuple(map(tree.decode, given))
+
+
 class SuperpositionTape:
     """The evaluator of a superposition: ``count`` amplitudes, and passes like those of a tape."""
 
     operations = ()
 
     def __init__(self, spec: Superposition) -> None:
-        self._groups, self.count = spec.groups(), len(spec.members)
+        self._groups, self.count, self._fields = spec.groups(), len(spec.members), spec.fields
 
     @property
     def width(self) -> int:
@@ -105,14 +120,15 @@ class SuperpositionTape:
     def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None) -> "LinearPass":
         """Evaluate the channels at points X (B, d); the pool is for passes that manage their memory."""
         del pool
-        return LinearPass(self.basis(X.to(theta), channels), theta)
+        X = X.to(theta)
+        return LinearPass(torch.stack([self.basis(X, channels, field) for field in range(self._fields)], -1), theta)
 
-    def basis(self, X: Tensor, channels: Channels) -> Tensor:
-        """The channels of every member, shape (C, K, B)."""
+    def basis(self, X: Tensor, channels: Channels, field: int = 0) -> Tensor:
+        """The channels of a field of every member, shape (C, K, B)."""
         out = X.new_empty(len(channels), self.count, len(X))
         indices = sorted({J for channel in channels.items for _, J in channel})
         for family, numbers, theta in self._groups:
-            jets = dict(zip(indices, family.values(theta, X, indices), strict=True))
+            jets = dict(zip(indices, family.values(theta, X, indices, field), strict=True))
             for c, channel in enumerate(channels.items):
                 out[c, numbers] = sum(weight * jets[J] for weight, J in channel)
         return out
@@ -126,16 +142,16 @@ class LinearPass:
         self.output = self.tangent(theta)
 
     def tangent(self, v: Tensor) -> Tensor:
-        """The derivative of the output along v (K,), shape (C, B, 1)."""
-        return torch.einsum("ckb,k->cb", self._basis, v)[..., None]
+        """The derivative of the output along v (K,), shape (C, B, fields)."""
+        return torch.einsum("ckbn,k->cbn", self._basis, v)
 
     def reverse(self, G: Tensor) -> Tensor:
         """The gradient of sum(G * output) by theta, shape (K,)."""
-        return torch.einsum("ckb,cb->k", self._basis, G[..., 0])
+        return torch.einsum("ckbn,cbn->k", self._basis, G)
 
     def rows(self, G: Tensor, out: Tensor) -> None:
         """Add every point's own gradient to the rows of out (B, K)."""
-        out += torch.einsum("ckb,cb->bk", self._basis, G[..., 0])
+        out += torch.einsum("ckbn,cbn->bk", self._basis, G)
 
     def second(self, v: Tensor, G: Tensor, dG: Tensor) -> Tensor:
         """The derivative of ``reverse(G)`` while G moves by dG, shape (K,); theta does not bend the output."""

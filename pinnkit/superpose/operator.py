@@ -1,6 +1,6 @@
 """A linear homogeneous equation as an operator: its coefficients, its symbol p(k, s), and what p says of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,6 +36,11 @@ class Operator:
         return sum(c * differentiate(phi, J, self.coordinates) for J, c in self.coefficients.items())
 
     @property
+    def entries(self) -> tuple[tuple[Mapping[Index, sp.Expr]]]:
+        """The coefficients as those of a system of one equation."""
+        return ((self.coefficients,),)
+
+    @property
     def constant(self) -> bool:
         """Whether all coefficients are numbers."""
         return all(not c.free_symbols for c in self.coefficients.values())
@@ -44,21 +49,21 @@ class Operator:
     def _numbers(self) -> dict[Index, float]:
         return {J: float(c) for J, c in self.coefficients.items()}
 
-    def symbol(self, wave: np.ndarray, rate: np.ndarray) -> np.ndarray:
-        """p(wave, rate): the operator on exp(wave . x + rate t) is p times it; wave has a column for each space."""
-        total = 0
-        for J, c in self._numbers.items():
-            space = [n for i, n in enumerate(J) if i != self.time]
-            total = total + c * np.prod(np.asarray(wave) ** np.array(space), axis=-1) * rate ** J[self.time]
-        return total
+    def symbol(self, exponents: np.ndarray) -> np.ndarray:
+        """p(k): the operator on exp(k . x) is p times it; k has a column for every coordinate."""
+        return sum(c * np.prod(np.asarray(exponents) ** np.array(J), axis=-1) for J, c in self._numbers.items())
+
+    def roots(self, i: int, given: Sequence[complex]) -> np.ndarray:
+        """The roots of p in exponent number i, at values of the others in their order."""
+        return np.roots(self._polynomial(i, np.asarray(given)))
 
     def rates(self, wave: np.ndarray) -> np.ndarray:
         """The roots s of p(wave, s) = 0 for one complex wave vector."""
-        return np.roots(self._polynomial(self.time, wave))
+        return self.roots(self.time, wave)
 
     def waves(self, rate: complex) -> np.ndarray:
         """The roots k of p(k, rate) = 0 in one space dimension."""
-        return np.roots(self._polynomial(1 - self.time, np.array([rate])))
+        return self.roots(1 - self.time, [rate])
 
     def _polynomial(self, unknown: int, given: np.ndarray) -> np.ndarray:
         """The coefficients of p, highest power first, in coordinate ``unknown`` at values of the others."""
@@ -75,22 +80,32 @@ class Operator:
 
     def misfit(self, phi: sp.Expr, values: Mapping[sp.Symbol, tuple[float, float]], seed: int = 0) -> float:
         """max |A phi| / sum of its |terms| at random places and values of other symbols, in 40 digits."""
-        call = sp.lambdify((*self.coordinates, *values), phi, "mpmath")
-        weight = {J: self._weight(c) for J, c in self.coefficients.items()}
-        draw, worst = np.random.default_rng(seed), 0.0
-        with mpmath.workdps(DIGITS):
-            for _ in range(PLACES):
-                x = tuple(mpmath.mpf(float(draw.uniform(0.1, 0.9))) for _ in self.coordinates)
-                own = [mpmath.mpf(float(draw.uniform(*ends))) for ends in values.values()]
-                parts = [w(*x) * mpmath.diff(lambda *x, own=own: call(*x, *own), x, J) for J, w in weight.items()]
-                size = sum(abs(v) for v in parts)
-                worst = max(worst, float(abs(sum(parts)) / size) if size else 0.0)
-        return worst
+        return misfit([(self, phi)], values, seed)
 
     def _weight(self, c: sp.Expr) -> Callable[..., mpmath.mpf]:
         if c.free_symbols:
             return sp.lambdify(self.coordinates, c, "mpmath")
         return lambda *_: mpmath.mpf(c.p) / c.q if c.is_Rational else mpmath.mpmathify(c.evalf(DIGITS))
+
+
+def misfit(
+    parts: Sequence[tuple[Operator, sp.Expr]], values: Mapping[sp.Symbol, tuple[float, float]], seed: int = 0
+) -> float:
+    """max |sum of all A phi| / sum of their |terms| at random places and values of other symbols, in 40 digits."""
+    x = parts[0][0].coordinates
+    terms = []
+    for op, phi in parts:
+        call = sp.lambdify((*x, *values), phi, "mpmath")
+        terms += [(op._weight(c), call, J) for J, c in op.coefficients.items()]
+    draw, worst = np.random.default_rng(seed), 0.0
+    with mpmath.workdps(DIGITS):
+        for _ in range(PLACES):
+            at = tuple(mpmath.mpf(float(draw.uniform(0.1, 0.9))) for _ in x)
+            own = [mpmath.mpf(float(draw.uniform(*ends))) for ends in values.values()]
+            found = [w(*at) * mpmath.diff(lambda *x, f=f, own=own: f(*x, *own), at, J) for w, f, J in terms]
+            size = sum(abs(v) for v in found)
+            worst = max(worst, float(abs(sum(found)) / size) if size else 0.0)
+    return worst
 
 
 def operator(problem: Problem) -> Operator:
@@ -101,30 +116,46 @@ def operator(problem: Problem) -> Operator:
     """
     if len(problem.fields) > 1 or len(problem.equations) > 1:
         raise ValueError(
-            f"{problem.name} has {len(problem.fields)} fields and {len(problem.equations)} equations: superposition "
-            "is for one linear equation of one field"
+            f"{problem.name} has {len(problem.fields)} fields and {len(problem.equations)} equations: expected one "
+            "linear equation of one field"
         )
+    ((coefficients,),) = coefficients_of(problem)
+    return Operator(problem.variables, coefficients, time_of(problem))
+
+
+def time_of(problem: Problem) -> int | None:
+    """The number of the time coordinate."""
+    return None if problem.domain.time is None else problem.domain.names.index(problem.domain.time)
+
+
+def coefficients_of(problem: Problem) -> list[list[dict[Index, sp.Expr]]]:
+    """c_J of sum_J c_J D^J u_b by equation and field b, parameters as exact numbers.
+
+    Raises:
+        ValueError: unknown coefficients, equations that are not linear, or with a source.
+    """
     if problem.unknowns:
         raise ValueError(f"{problem.name} has unknown coefficients: superposition needs them given, as parameters")
-    ((name, e),) = problem.equations.items()
-    row = lowered(problem, Residual(name, e, "pde"))
-    same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
-    body = sp.expand(row.expressions[0].xreplace(same).subs(exact(problem)))
-    coefficients = {}
-    for s, slot in row.slots.items():
-        c = sp.diff(body, s)
-        if c.free_symbols & set(row.slots):
+    found = []
+    for name, e in problem.equations.items():
+        row = lowered(problem, Residual(name, e, "pde"))
+        same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
+        body = sp.expand(row.expressions[0].xreplace(same).subs(exact(problem)))
+        line: list[dict[Index, sp.Expr]] = [{} for _ in problem.fields]
+        for s, slot in row.slots.items():
+            c = sp.diff(body, s)
+            if c.free_symbols & set(row.slots):
+                fields = ", ".join(map(str, problem.fields))
+                raise ValueError(
+                    f"{problem.name}: the equation {name!r} is not linear in {fields}: superposition needs linear "
+                    "equations, or a map to one, as Burgers' equation has"
+                )
+            line[slot.output][slot.channel[0][1]] = sp.nsimplify(c) if c.is_Float else c
+        source = sp.simplify(body.subs(dict.fromkeys(row.slots, 0)))
+        if source != 0:
             raise ValueError(
-                f"{problem.name}: the equation is not linear in {problem.fields[0]}: superposition needs a linear "
-                "equation, or a map to one"
+                f"{problem.name}: the equation {name!r} has the source {source}: subtract a particular solution, so "
+                "that the rest is homogeneous"
             )
-        coefficients[slot.channel[0][1]] = sp.nsimplify(c) if c.is_Float else c
-    source = sp.simplify(body.subs(dict.fromkeys(row.slots, 0)))
-    if source != 0:
-        raise ValueError(
-            f"{problem.name}: the equation has the source {source}: subtract a particular solution, so that the rest "
-            "is homogeneous"
-        )
-    names = problem.domain.names
-    time = None if problem.domain.time is None else names.index(problem.domain.time)
-    return Operator(problem.variables, coefficients, time)
+        found.append(line)
+    return found

@@ -1,6 +1,9 @@
 """Orbits of the equation's symmetries as families for the solver."""
 
-from pinnkit.domain import Box
+import numpy as np
+from scipy.stats import qmc
+
+from pinnkit.domain import Domain
 from pinnkit.lie.orbit import Orbit, orbits
 from pinnkit.problem import Problem
 
@@ -16,12 +19,24 @@ def families(problem: Problem) -> list[Family]:
     Raises:
         ValueError: an equation that is not linear and homogeneous.
     """
-    found = [family(orbit, problem.domain) for orbit in orbits(problem)]
-    return [f for f in found if f.count <= MOST]
+    found = orbits(problem)
+    if problem.domain.time is None:  # a singularity inside would not be seen from the boundary
+        found = [orbit for orbit in found if not orbit.domain]
+    return [f for f in (family(orbit, problem.domain) for orbit in found) if f.count <= MOST]
 
 
-def family(orbit: Orbit, box: Box) -> Family:
-    """One orbit of a single field as a family of solutions on a box."""
+def drawn(family: Family, count: int, seed: int) -> np.ndarray:
+    """Parameters (count, p) of members of a family, over all scales of its ranges: a linear dictionary for a start."""
+    u = qmc.Sobol(2 * family.count, seed=seed).random(count)
+    size, side = 10.0 ** (-3 * u[:, : family.count]), u[:, family.count :]
+    lower, upper = family.bounds
+    wide = (lower < 0) & (upper > 0)
+    z = np.where(wide, np.where(side < 0.5, lower, upper) * size, lower + (upper - lower) * side)
+    return family.from_scale(z)
+
+
+def family(orbit: Orbit, box: Domain) -> Family:
+    """One orbit as a family of solutions on a box."""
     bounds = {s: tuple(ends) for s, ends in zip(orbit.coordinates, box.bounds.T.tolist(), strict=True)}
     pairs = orbit.ranges(bounds)
     ranges, named = [], {}
@@ -29,4 +44,5 @@ def family(orbit: Orbit, box: Box) -> Family:
         low, high = max(float(low), -FURTHEST), min(float(high), FURTHEST)
         ranges.append(Range(symbol.name, low, high, log=low > 0 and high > 20 * low))
         named[symbol] = ranges[-1].symbol
-    return Family(orbit.name, orbit.solution[0].xreplace(named), orbit.coordinates, tuple(ranges))
+    phi = tuple(e.xreplace(named) for e in orbit.solution)
+    return Family(orbit.name, phi if len(phi) > 1 else phi[0], orbit.coordinates, tuple(ranges))

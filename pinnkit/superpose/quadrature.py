@@ -1,4 +1,4 @@
-"""Gauss points on the parts of a box where conditions hold, so many that the data there are resolved."""
+"""Gauss points on the parts of a domain where conditions hold, so many that the data there are resolved."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,56 +13,34 @@ from pinnkit.points import Points
 from pinnkit.problem import Problem
 from pinnkit.readout import Readout
 
-ORDER = 16  # Gauss points in a panel
-DEPTH = 14  # bisections of a panel at most
-SMOOTH = 1e-13  # of the last Legendre coefficients of resolved data, relative to the largest value
+from . import arcs
+from .panels import ORDER, Data, panels, resolve
+
 GRADING = 12  # bisections towards the initial time, where solutions vary like sqrt(t)
 MANY = 5_000  # points of one set at most, where data have several dimensions
-
-Data = Callable[[np.ndarray], np.ndarray]  # positions (m,) -> values (rows, m)
-
-
-def panels(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss nodes and weights on the panels between the edges."""
-    node, weight = np.polynomial.legendre.leggauss(ORDER)
-    half = np.diff(edges)[:, None] / 2
-    return (edges[:-1, None] + half * (1 + node)).ravel(), (half * weight).ravel()
-
-
-def resolve(data: Data, edges: np.ndarray) -> np.ndarray:
-    """Edges of panels on which the data are polynomials of degree below ORDER to nearly machine precision."""
-    node, weight = np.polynomial.legendre.leggauss(ORDER)
-    degrees = np.arange(ORDER)
-    transform = np.polynomial.legendre.legvander(node, ORDER - 1).T * weight * (degrees[:, None] + 0.5)
-    kept, left, right, size = [], edges[:-1], edges[1:], 1e-300
-    for depth in range(DEPTH + 1):
-        half = (right - left)[:, None] / 2
-        values = data((left[:, None] + half * (1 + node)).ravel())
-        values = values.reshape(len(values), -1, ORDER)
-        size = max(size, float(np.abs(values).max(initial=0.0)))
-        tail = np.abs(values @ transform.T)[:, :, -2:].max(axis=(0, 2), initial=0.0)
-        rough = (tail > SMOOTH * size) & (depth < DEPTH)
-        kept.append(left[~rough])
-        middle = (left[rough] + right[rough]) / 2
-        left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
-        if not len(left):
-            break
-    return np.append(np.sort(np.concatenate(kept)), edges[-1])
 
 
 def quadrature(problem: Problem, readouts: dict[str, Readout], waves: Mapping[str, float]) -> Points:
     """Point sets of all conditions with quadrature weights, fine enough for so many half-waves by each coordinate.
 
     Raises:
-        ValueError: a domain that is not a box.
+        ValueError: a domain that is neither a box nor, without time, in the plane.
     """
-    if not isinstance(problem.domain, Box):
-        raise ValueError(f"{problem.name}: superposition needs a pinnkit.Box, the domain is {problem.domain!r}")
+    plane = problem.domain.time is None and len(problem.domain.names) == 2
+    if not (plane or isinstance(problem.domain, Box)):
+        raise ValueError(
+            f"{problem.name}: superposition needs a pinnkit.Box, or a domain in the plane without time; the domain is "
+            f"{problem.domain!r}"
+        )
     observed = {c.name: c for c in problem.conditions if isinstance(c, Observations)}
     found = {}
     for key, readout in readouts.items():
         if key in observed:
             found[key] = problem.sample(key, 1)
+            continue
+        if plane and not key.startswith("periodic_"):
+            count = math.ceil(3 * max(waves.values()) / ORDER)
+            found[key] = arcs.points(problem.domain, key, lambda at, r=readout: -origin(r, at).numpy(), count)
             continue
         found[key] = _set(problem, key, readout, waves)
     return Points(found)

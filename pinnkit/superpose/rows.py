@@ -21,7 +21,7 @@ from .quadrature import linear, origin, quadrature
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One condition at its points: sum over terms of coefficient * D^index phi(X or image) = target.
+    """One condition at its points: sum over terms of coefficient * D^index phi_field(X or image) = target.
 
     Shapes: X and image (n, d), coefficients and target (n,), root (n,) the square roots of the weights a_m.
     """
@@ -29,7 +29,7 @@ class Row:
     name: str
     X: Tensor
     image: Tensor | None
-    terms: tuple[tuple[Index, int, Tensor], ...]
+    terms: tuple[tuple[Index, int, int, Tensor], ...]  # index, image, field, coefficient
     target: Tensor
     root: Tensor
 
@@ -58,33 +58,35 @@ class Rows:
 
     def columns(self, family: Family, theta: np.ndarray) -> np.ndarray:
         """The weighted rows of members theta (K, p) of a family, shape (M, K)."""
-        return self._apply(lambda part, X, J: family.values(part, X, J)[:, None], theta)[0]
+        return self._apply(lambda part, X, J, field: family.values(part, X, J, field)[:, None], theta)[0]
 
     def slopes(self, family: Family, theta: np.ndarray) -> np.ndarray:
         """The derivatives of the columns by every member's own parameters, shape (p, M, K)."""
         return self._apply(family.slopes, theta)
 
     @cached_property
-    def _jobs(self) -> list[tuple[list[Index], Tensor, list[tuple[int, slice, list[Tensor]]]]]:
-        """Derivatives, all points where they are needed, and what block takes which of these with which factors."""
-        jobs: dict[tuple[Index, ...], list] = {}
+    def _jobs(self) -> list[tuple[list[Index], int, Tensor, list[tuple[int, slice, list[Tensor]]]]]:
+        """Derivatives of a field, all points where they are needed, what block takes which with which factors."""
+        jobs: dict[tuple[int, tuple[Index, ...]], list] = {}
         for number, b in enumerate(self.blocks):
             for k, X in enumerate((b.X, b.image)):
-                terms = sorted(((J, c) for J, where, c in b.terms if where == k), key=lambda term: term[0])
-                if terms:
-                    jobs.setdefault(tuple(J for J, _ in terms), []).append((number, X, [c * b.root for _, c in terms]))
+                for field in sorted({f for _, where, f, _ in b.terms if where == k}):
+                    own = [(J, c) for J, where, f, c in b.terms if (where, f) == (k, field)]
+                    own.sort(key=lambda term: term[0])
+                    given = number, X, [c * b.root for _, c in own]
+                    jobs.setdefault((field, tuple(J for J, _ in own)), []).append(given)
         found = []
-        for indices, parts in jobs.items():
+        for (field, indices), parts in jobs.items():
             ends = np.cumsum([0, *(len(X) for _, X, _ in parts)])
             takes = [(n, slice(a, z), c) for (n, _, c), a, z in zip(parts, ends[:-1], ends[1:], strict=True)]
-            found.append((list(indices), torch.cat([X for _, X, _ in parts]), takes))
+            found.append((list(indices), field, torch.cat([X for _, X, _ in parts]), takes))
         return found
 
     def _apply(self, evaluate, theta: np.ndarray) -> np.ndarray:
         out = None
         starts = np.cumsum([0, *(len(b.X) for b in self.blocks)])
-        for indices, X, takes in self._jobs:
-            jets = evaluate(theta, X, indices)  # (J, p, K, n)
+        for indices, field, X, takes in self._jobs:
+            jets = evaluate(theta, X, indices, field)  # (J, p, K, n)
             if out is None:
                 out = X.new_zeros(int(starts[-1]), jets.shape[1], jets.shape[2])
             for number, part, factors in takes:
@@ -132,14 +134,14 @@ def rows_at(
         entries = _entries(readout, at)
         own = torch.ones_like(at.X[:, 0]) if at.weights is None else at.weights
         for r, name in enumerate(readout.names):
-            terms = tuple((J, k, c) for row, J, k, c in entries if row == r)
+            terms = tuple(tuple(term) for row, *term in entries if row == r)
             root = (weights[name] / len(at) * own).sqrt()
             blocks.append(Row(name, at.X, at.image, terms, target[r], root))
     return Rows(tuple(blocks), points, dict(weights))
 
 
-def _entries(readout: Readout, points: PointSet) -> Sequence[tuple[int, Index, int, Tensor]]:
-    """(row, derivative, image, coefficient (n,)) of every derivative that a condition contains."""
+def _entries(readout: Readout, points: PointSet) -> Sequence[tuple[int, Index, int, int, Tensor]]:
+    """(row, derivative, image, field, coefficient (n,)) of every derivative that a condition contains."""
     fields = 1 + max(slot.output for slot in readout.slots.values())
     zeros = points.X.new_zeros(len(readout.channels), readout.images * len(points), fields)
     _, slopes = readout.slopes(zeros, points, points.X.new_zeros(0))
@@ -147,5 +149,5 @@ def _entries(readout: Readout, points: PointSet) -> Sequence[tuple[int, Index, i
     for r, s, value in slopes.entries:
         slot = readout.slots[s]
         c = torch.as_tensor(value, dtype=points.X.dtype).expand(len(points))
-        found += [(r, J, slot.image, weight * c) for weight, J in slot.channel]
+        found += [(r, J, slot.image, slot.output, weight * c) for weight, J in slot.channel]
     return found

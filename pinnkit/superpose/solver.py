@@ -3,13 +3,13 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import sympy as sp
 import torch
 
-from pinnkit.domain import Box
+from pinnkit.domain import Domain
 from pinnkit.history import History
 from pinnkit.problem import Problem
 from pinnkit.progress import reporter
@@ -21,66 +21,26 @@ from pinnkit.versions import versions
 from . import burgers
 from .atoms import Local, local, verify
 from .cole_hopf import ColeHopf
+from .dictionary import OSCILLATIONS, Dictionary, first, special
 from .family import Family
 from .greedy import Choice, Search, from_dictionary, from_families, prune
-from .modes import extended, forced, periodic, polynomials, standing
 from .network import Superposition
 from .operator import Operator, operator
+from .orbits import drawn
 from .orbits import families as orbits
+from .posed import check
 from .projection import fit
 from .rows import Rows, rows
+from .steady import frequencies
+from .system import System, system
 from .walls import Wall, walls
 
 MODES = {1: 200, 2: 400, 3: 500}  # separated solutions by the number of space dimensions
+DRAWN = 32  # members of an orbit of one parameter in the dictionary, twice as many of two ...
+FINER = 1.5  # points that show whether a member changes between those that are fitted
+SAME = 1e-6  # of its squared norm: how far both may differ
+ENOUGH = 1e-5  # misfit, relative to the data, below which members of orbits are not moved any more
 WAVES = 1000.0  # half-waves in time that the points on the walls resolve, at most
-DEGREE = {1: 8, 2: 4, 3: 3}  # of polynomial solutions
-OSCILLATIONS = 24  # frequencies of forced solutions, where the walls' data are not 0
-
-
-@dataclass(frozen=True)
-class Dictionary:
-    """Members without free parameters: families with rows of parameters (K, p)."""
-
-    parts: tuple[tuple[Family, np.ndarray], ...]
-
-    def columns(self, rows: Rows) -> np.ndarray:
-        """The weighted rows of all members, shape (M, K)."""
-        M = sum(len(b.X) for b in rows.blocks)
-        return np.concatenate([np.zeros((M, 0)), *(rows.columns(f, theta) for f, theta in self.parts)], 1)
-
-    def member(self, j: int) -> tuple[Family, tuple[float, ...]]:
-        """The family and parameters of column j."""
-        for family, theta in self.parts:
-            if j < len(theta):
-                return family, tuple(theta[j].tolist())
-            j -= len(theta)
-        raise IndexError("the dictionary has no such column")
-
-
-def separated(problem: Problem, op: Operator, sides: Sequence[Wall], modes: int) -> Dictionary:
-    """Polynomials of low degree and separated solutions, of which the walls' homogeneous conditions hold."""
-    if op.time is None or not op.constant:
-        return Dictionary(())
-    box = problem.domain
-    waves = standing(op, sides, box, modes)
-    if waves is None and all(w.periodic for w in sides):
-        waves = periodic(op, sides, box, modes // 2)
-    return Dictionary(tuple(part for part in (polynomials(op, box, 1), waves) if part is not None))
-
-
-def special(problem: Problem, op: Operator, sides: Sequence[Wall], near: Local | None, modes: int) -> Dictionary:
-    """More polynomials, layers at the walls, and where the walls' data ask for them, oscillations of all kinds."""
-    box = problem.domain
-    parts = [polynomials(op, box, DEGREE[len(sides)])]
-    if near is not None:
-        parts += [(f, np.zeros((1, 0))) for f in near.layers()]
-    if len(sides) == 1 and not sides[0].periodic and op.time is not None and op.constant:
-        known = sides[0].ends is not None
-        if not known or not all(e.steady for e in sides[0].ends) or near is None:
-            parts.append(forced(op, box, OSCILLATIONS))
-        if not known:
-            parts.append(extended(op, box, modes // 4))
-    return Dictionary(tuple(part for part in parts if part is not None))
 
 
 def norms(problem: Problem) -> dict[str, float]:
@@ -140,11 +100,13 @@ def solve_lie(
     nu = burgers.viscosity(problem)
     if nu is not None:
         return burgers.solve(problem, nu, tolerance, most)
-    op = operator(problem)
+    op = operator(problem) if len(problem.fields) == len(problem.equations) == 1 else system(problem)
+    check(problem, op)
     _verify(op, families)
     sides = walls(problem)
     count = modes or MODES.get(len(sides), 500)
-    data = rows(problem, _weights(problem), _waves(op, sides, problem.domain, count))
+    density = _waves(op, sides, problem.domain, count)
+    data = rows(problem, _weights(problem), density)
     y = data.target
     size = float(np.linalg.norm(y))
     if size == 0:
@@ -159,27 +121,32 @@ def solve_lie(
             history.append((choice.coefficients, loss, wall, cpu))
             screen.update(choice.coefficients, {"loss": loss, "validation": loss, "wall_s": wall})
 
-        listed = separated(problem, op, sides, count)
-        lifts = len(listed.parts[0][1]) if listed.parts else 0  # the polynomials of low degree
-        search = Search(data, _columns(listed, data), (), y, tolerance * size, seed, pool, deadline, tell)
+        listed = first(problem, op, sides, count)
+        lifts = min(1 + len(op.coordinates), sum(len(p) for f, p in listed.parts if f.name == "polynomial"))
+        search = Search(data, listed.columns(data), (), y, tolerance * size, seed, pool, deadline, tell)
         choice = from_dictionary(search, Choice(), most)
         tell(choice)
         if choice.misfit > search.goal and not search.late:
-            near = local(op, sides, problem.domain)
+            near = local(op, sides, problem.domain) if isinstance(op, Operator) else None
             known = search.D.shape[1]
             more = special(problem, op, sides, near, count)
             listed = Dictionary((*listed.parts, *more.parts))
-            search = replace(search, D=np.concatenate([search.D, _columns(more, data)], 1))
+            search = replace(search, D=np.concatenate([search.D, more.columns(data)], 1))
             start = Choice(tuple(range(known, search.D.shape[1]))[:most])
             choice = min(choice, from_dictionary(search, start, most), key=_misfit)
             tell(choice)
         if choice.misfit > search.goal and not search.late:
-            own = orbits(problem) if near is None else near.families(_finest(data, problem))
-            more = Dictionary(tuple((f, np.zeros((1, 0))) for f in (*own, *families) if not f.count))
+            own = _own(problem, op, near, data)
+            fine = rows(problem, _weights(problem), {n: FINER * v for n, v in density.items()})
+            free = [(f, _seen(f, fine, data, seed)) for f in own if near is None]
+            more = Dictionary((*free, *((f, np.zeros((1, 0))) for f in families if not f.count)))
             listed = Dictionary((*listed.parts, *more.parts))
-            D = np.concatenate([search.D, _columns(more, data)], 1)
+            D = np.concatenate([search.D, more.columns(data)], 1)
             search = replace(search, D=D, families=[f for f in (*own, *families) if f.count])
-            choice = mixed(search, choice, lifts, most)
+            if more.parts:
+                choice = min(choice, from_dictionary(search, Choice(), most), key=_misfit)
+            if choice.misfit > max(search.goal, ENOUGH * size * bool(free)):
+                choice = mixed(search, choice, lifts, most)
         choice = prune(search, choice, max(search.goal, choice.misfit * (1 + 1e-6)))
         tell(choice)
     return _solution(problem, search, listed, choice, history, tolerance * size, size, clock)
@@ -202,17 +169,30 @@ def mixed(search: Search, linear: Choice, lifts: int, most: int) -> Choice:
     return found if found.misfit <= max(search.goal, linear.misfit) else linear
 
 
+def _own(problem: Problem, op: Operator | System, near: Local | None, data: Rows) -> list[Family]:
+    """Families with free parameters: local solutions of the symbol, or orbits of the symmetries."""
+    if near is not None:
+        return near.families(_finest(data, problem))
+    if op.time is None and op.constant:
+        return []  # the exponentials of the dictionary are these orbits already
+    return orbits(problem)
+
+
+def _seen(family: Family, fine: Rows, data: Rows, seed: int) -> np.ndarray:
+    """Members of an orbit for the dictionary, without those that change between the points: finer ones see others."""
+    if not family.count:
+        return np.zeros((1, 0))
+    theta = drawn(family, DRAWN * 2 ** (family.count - 1), seed)
+    with np.errstate(all="ignore"):
+        one, other = (np.square(r.columns(family, theta)).sum(0) for r in (data, fine))
+        return theta[np.abs(one - other) <= SAME * other]
+
+
 def _misfit(choice: Choice) -> float:
     return choice.misfit
 
 
-def _columns(listed: Dictionary, data: Rows) -> np.ndarray:
-    """The dictionary's columns, 0 where one is not finite: such a member can never be chosen."""
-    D = listed.columns(data)
-    return np.where(np.isfinite(D).all(0), D, 0.0)
-
-
-def _verify(op: Operator, families: Sequence[Family]) -> None:
+def _verify(op: Operator | System, families: Sequence[Family]) -> None:
     for family in families:
         if family.coordinates != op.coordinates:
             raise ValueError(f"the family {family.name!r} depends on {family.coordinates}: expected {op.coordinates}")
@@ -225,16 +205,17 @@ def _weights(problem: Problem) -> dict[str, float]:
     return norms(problem) | weights(problem)
 
 
-def _waves(op: Operator, sides: Sequence[Wall], box: Box, modes: int) -> dict[str, float]:
-    """Half-waves of the separated solutions by every coordinate."""
-    per = modes if len(sides) == 1 else (2 * modes) ** (1 / len(sides))
-    found = {w.name: per for w in sides}
-    if op.time is not None:
-        found[box.time] = float(OSCILLATIONS)
-        if op.constant:
-            fastest = op.rates(np.array([1j * math.pi * per / w.length for w in sides]))
-            waves = float(np.abs(fastest.imag).max() * np.ptp(box.bounds[:, op.time]) / math.pi)
-            found[box.time] += min(waves, WAVES)  # faster modes satisfy the walls' conditions by themselves
+def _waves(op: Operator | System, sides: Sequence[Wall], domain: Domain, modes: int) -> dict[str, float]:
+    """Half-waves of the dictionary's solutions by every coordinate."""
+    if op.time is None:
+        return dict.fromkeys(domain.names, float(frequencies(op, domain.bounds)))
+    per = modes if len(sides) == 1 else (2 * modes) ** (1 / max(1, len(sides)))
+    found = {w.name: per for w in sides} | {domain.time: float(OSCILLATIONS)}
+    scalar = op if isinstance(op, Operator) else op.determinant
+    if op.constant and scalar is not None and sides:
+        fastest = scalar.rates(np.array([1j * math.pi * per / w.length for w in sides]))
+        waves = float(np.abs(fastest.imag).max() * np.ptp(domain.bounds[:, op.time]) / math.pi)
+        found[domain.time] += min(waves, WAVES)  # faster modes satisfy the walls' conditions by themselves
     return found
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from pinnkit.condition import Dirichlet, Initial, Neumann, Periodic, Robin
+from pinnkit.domain import Box
 from pinnkit.problem import Problem
 from pinnkit.wellposed import faces
 
@@ -44,7 +45,9 @@ class Wall:
 
 
 def walls(problem: Problem) -> tuple[Wall, ...]:
-    """The walls of a problem's box, one for each space coordinate."""
+    """The walls of a problem's box, one for each space coordinate; other domains have none."""
+    if not isinstance(problem.domain, Box):
+        return ()
     return tuple(_wall(problem, name) for name in problem.domain.space)
 
 

@@ -1,0 +1,94 @@
+"""The boundary of a plane domain as smooth arcs, with Gauss points that gather at its corners."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pinnkit.domain import Domain
+from pinnkit.pointset import PointSet
+from pinnkit.region import Patch
+
+from .panels import panels, resolve
+
+CELLS = 2048  # in which corners and ends of a curve are looked for
+TURN = 0.05  # of the normal between two cells: more is a corner
+NEAREST = 30  # bisections towards the end of an arc
+
+
+@dataclass(frozen=True)
+class Arc:
+    """The part of a patch's curve between two of its parameters, without a corner inside."""
+
+    patch: Patch
+    start: float
+    end: float
+
+    def at(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points and outward unit normals at fractions s (n,) of the arc, (n, 2) each."""
+        u = self.start + (self.end - self.start) * np.clip(s, 1e-15, 1 - 1e-15)
+        return self.patch.piece.chart(u[:, None])
+
+    @property
+    def length(self) -> float:
+        """Its length."""
+        return self.patch.piece.measure * (self.end - self.start)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is a whole smooth curve."""
+        (first, last), (n, m) = self.at(np.array([0.0, 1.0]))
+        return bool(np.linalg.norm(first - last) < 1e-9 * self.length and np.linalg.norm(n - m) < TURN)
+
+
+def arcs(domain: Domain, on: str | Sequence[str] = "boundary") -> list[Arc]:
+    """The smooth arcs of parts of the boundary of a domain in the plane."""
+    found = [Arc(patch, *ends) for patch in domain._patches(on) for ends in _smooth(patch)]
+    return [arc for arc in found if arc.length > 1e-9 * arc.patch.piece.measure]
+
+
+def points(domain: Domain, key: str, data: Callable[[PointSet], np.ndarray], count: int) -> PointSet:
+    """Gauss points on the parts of the boundary that ``key`` names, with weights of mean 1.
+
+    There are ``count`` panels on the longest arc, and as many as resolve the data (rows, n) that are given at points.
+    """
+    parts = arcs(domain, tuple(key.split("+")))
+    longest = max(arc.length for arc in parts)
+    drawn = []
+    for arc in parts:
+        edges = np.linspace(0, 1, max(2, round(count * arc.length / longest)) + 1)
+        near = edges[1] * 0.5 ** np.arange(NEAREST, 0, -1)
+        edges = np.concatenate([edges[:1], near, edges[1:-1], (1 - near)[::-1], edges[-1:]])
+        s, w = panels(resolve(lambda s, arc=arc: data(_set(domain, *arc.at(s))), edges))
+        drawn.append((*arc.at(s), w * arc.length))
+    return _set(domain, *(np.concatenate(part) for part in zip(*drawn, strict=True)))
+
+
+def _set(domain: Domain, X: np.ndarray, normals: np.ndarray, weights: np.ndarray | None = None) -> PointSet:
+    columns = {f"n_{name}": torch.as_tensor(normals[:, i].copy()) for i, name in enumerate(domain.space)}
+    w = None if weights is None else torch.as_tensor(weights * (len(weights) / weights.sum()))
+    return PointSet(torch.as_tensor(X), columns, weights=w)
+
+
+def _smooth(patch: Patch) -> list[tuple[float, float]]:
+    """The ranges of a curve's parameter that belong to the patch, cut at corners."""
+
+    def look(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, normals = patch.piece.chart(u[:, None])
+        return np.ones(len(u), bool) if patch.keep is None else patch.keep(x, normals), normals
+
+    u = (np.arange(CELLS) + 0.5) / CELLS
+    kept, normals = look(u)
+    cuts = [0.0]
+    for k in np.flatnonzero((kept[1:] != kept[:-1]) | (np.linalg.norm(np.diff(normals, axis=0), axis=1) > TURN)):
+        low, high = u[k], u[k + 1]
+        for _ in range(52):
+            middle = (low + high) / 2
+            now, normal = look(np.array([middle]))
+            same = now[0] == kept[k] and np.linalg.norm(normal[0] - normals[k]) <= TURN / 2
+            low, high = (middle, high) if same else (low, middle)
+        cuts.append((low + high) / 2)
+    cuts.append(1.0)
+    middles = np.array([(a + b) / 2 for a, b in zip(cuts[:-1], cuts[1:], strict=True)])
+    return [(a, b) for a, b, k in zip(cuts[:-1], cuts[1:], look(middles)[0], strict=True) if k]

@@ -1,0 +1,94 @@
+"""The fixed dictionary of a problem: what is tried first, and what joins where the first does not reach."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pinnkit.problem import Problem
+
+from . import steady
+from .atoms import Local
+from .family import Family
+from .greedy import HUGE
+from .modes import EXTENSION, forced, plane, polynomials, standing
+from .operator import Operator
+from .rows import Rows
+from .system import System
+from .walls import Wall
+
+DEGREE = {1: 8, 2: 4, 3: 3}  # of polynomial solutions, by the number of space dimensions
+STEADY_DEGREE = {1: 4, 2: 8, 3: 4}  # the same without time
+OSCILLATIONS = 24  # frequencies of forced solutions, where the walls' data are not 0
+
+Part = tuple[Family, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Members without free parameters: families with rows of parameters (K, p)."""
+
+    parts: tuple[Part, ...]
+
+    def columns(self, rows: Rows) -> np.ndarray:
+        """The weighted rows of all members, shape (M, K), 0 for those that are not finite: never chosen."""
+        M = sum(len(b.X) for b in rows.blocks)
+        D = np.concatenate([np.zeros((M, 0)), *(rows.columns(f, theta) for f, theta in self.parts)], 1)
+        return np.where((np.abs(D) < HUGE).all(0), D, 0.0)
+
+    def member(self, j: int) -> tuple[Family, tuple[float, ...]]:
+        """The family and parameters of column j."""
+        for family, theta in self.parts:
+            if j < len(theta):
+                return family, tuple(theta[j].tolist())
+            j -= len(theta)
+        raise IndexError("the dictionary has no such column")
+
+
+def first(problem: Problem, op: Operator | System, sides: Sequence[Wall], modes: int) -> Dictionary:
+    """Polynomials of low degree and separated solutions, of which the walls' homogeneous conditions hold.
+
+    Without time there are no such: polynomials of higher degree, and exponentials.
+    """
+    domain = problem.domain
+    parts: list[Part | None] = []
+    if op.time is None:
+        parts.append(polynomials(op, domain, STEADY_DEGREE[min(3, len(domain.names))]))
+        if op.constant and _determined(op):
+            parts.append(steady.waves(op, domain.bounds))
+    elif op.constant and _determined(op):
+        parts.append(polynomials(op, domain, 1))
+        separated = standing(op, sides, domain, modes) if isinstance(op, Operator) else None
+        if separated is None and all(w.periodic for w in sides):
+            separated = plane(op, sides, domain, modes // 2, 1)
+        elif separated is None:
+            separated = plane(op, sides, domain, modes // 4, 2)
+        parts.append(separated)
+    return Dictionary(tuple(part for part in parts if part is not None))
+
+
+def special(
+    problem: Problem, op: Operator | System, sides: Sequence[Wall], near: Local | None, modes: int
+) -> Dictionary:
+    """More polynomials, layers at the walls, and where the walls' data ask for them, oscillations of all kinds.
+
+    Without time: sources outside the domain.
+    """
+    domain = problem.domain
+    if op.time is None:
+        return Dictionary(tuple(steady.sources(op, domain) if op.constant and isinstance(op, Operator) else ()))
+    parts = [polynomials(op, domain, DEGREE[len(sides)])]
+    if near is not None:
+        parts += [(f, np.zeros((1, 0))) for f in near.layers()]
+    if len(sides) == 1 and not sides[0].periodic and op.constant and _determined(op):
+        known = sides[0].ends is not None
+        if not known or not all(e.steady for e in sides[0].ends) or near is None:
+            parts.append(forced(op, domain, OSCILLATIONS))
+        if not known:
+            parts.append(plane(op, sides, domain, modes // 4, 2 * EXTENSION))
+    return Dictionary(tuple(part for part in parts if part is not None))
+
+
+def _determined(op: Operator | System) -> bool:
+    """Whether exponentials can be told from the symbol."""
+    return isinstance(op, Operator) or op.determinant is not None
