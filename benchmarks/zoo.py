@@ -16,6 +16,7 @@ from pinnkit.zoo.specimen import ZOO
 from .common import RESULTS, machine
 
 RUNS = Path(__file__).parent / "runs" / "zoo"
+SHOWN = ("burgers", "cylinder")  # whose models are drawn side by side
 PAGE = Path(__file__).parent / "ZOO.md"
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     if not traits:
         parser.error(f"there are no runs in {RUNS}: leave --only-read out")
     RESULTS.mkdir(exist_ok=True)
-    pictures = [(caption, f"results/{file}") for caption, file in draw(RUNS, RESULTS, traits)]
+    pictures = [(caption, f"results/{file}") for caption, file in draw(RUNS, RESULTS, traits, SHOWN)]
     about = machine()
     text = f"{page(traits, pictures)}\n{about['processor']}, one thread; torch {about['torch']}.\n"
     PAGE.write_text(text, encoding="utf-8")

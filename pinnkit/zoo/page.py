@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .effect import Outcome, outcomes
+from .effect import BROKEN, Outcome, outcomes
 from .runs import Traits
 from .specimen import KINDS, ZOO
 from .trait import ERROR, TOLERABLE
@@ -17,7 +17,7 @@ def page(traits: Traits, pictures: Sequence[tuple[str, str]] = ()) -> str:
     found = outcomes(traits)
     parts = [
         "# The model zoo", _opening(traits), *(f"![{caption}]({file})" for caption, file in pictures),
-        "## The models", models_table(traits),
+        "## The models", models_table(traits), *_broken(traits), *_absent(traits),
         "## Which indicators tell good models from bad ones", READING, summary_table(found),
         "## What each teaches", "\n".join(f"- **{name}**: {sentence(o)}" for name, o in found.items() if o.trained),
         "## Effect sizes", EFFECTS, effects_table(found),
@@ -70,6 +70,36 @@ def models_table(traits: Traits) -> str:
 
 def _each(runs: dict[int, Any], name: str) -> str:
     return ", ".join(f"{runs[seed][name]:.0e}" for seed in sorted(runs))
+
+
+def _broken(traits: Traits) -> list[str]:
+    """What a model with a wrong equation looks like from within, and what it is."""
+    problems = {job.problem for job in traits if job.variant == BROKEN}
+    sides = [
+        [row for job, row in traits.items() if job.problem in problems and job.variant == variant]
+        for variant in (BROKEN, "good")
+    ]
+    if not all(sides):
+        return []
+    means = ({name: _mean([r[name] for r in of], True) for name in ("loss", "estimated error", ERROR)} for of in sides)
+    own, other = means
+    text = (
+        f"The broken model has a loss of {own['loss']:.0e} (the good one {other['loss']:.0e}) and, by its own "
+        f"equation, an estimated error of {own['estimated error']:.1e}; its true error is {own[ERROR]:.1e}."
+    )
+    blind = own[ERROR] > 10 * own["estimated error"]
+    return [text + (" No loss and no residual says that its equation is the wrong one." if blind else "")]
+
+
+def _absent(traits: Traits) -> list[str]:
+    """The models of these problems that are not there, or with fewer seeds than others."""
+    most = len({job.seed for job in traits})
+    counts = {
+        f"{problem}, {variant}": sum((job.problem, job.variant) == (problem, variant) for job in traits)
+        for problem in ZOO for variant in ZOO[problem].variants if any(job.problem == problem for job in traits)
+    }  # fmt: skip
+    few = [f"{name} ({n})" for name, n in counts.items() if n < most]
+    return [f"Fewer than {most} seeds: {'; '.join(few)}."] if few else []
 
 
 def summary_table(found: dict[str, Outcome]) -> str:

@@ -1,6 +1,6 @@
 """Pictures of the zoo: every indicator of every model, and the models of a problem side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +72,12 @@ def plot_models(folder: Path, traits: Traits, problem: str) -> Figure:
     return plot_comparison(models, dict(specimen.where), found=known)
 
 
-def draw(folder: Path, out: Path, traits: Traits) -> Iterator[tuple[str, str]]:
-    """Draw all pictures into a folder: their captions and file names, as they are done."""
+def draw(
+    folder: Path, out: Path, traits: Traits, problems: Collection[str] | None = None
+) -> Iterator[tuple[str, str]]:  # fmt: skip
+    """Draw the pictures, of some problems or of all, into a folder: captions and file names, as they are done."""
     plot_traits(traits).savefig(out / "zoo.png", dpi=110)
     yield "Indicators of all models", "zoo.png"
-    for problem in dict.fromkeys(job.problem for job in traits):
+    for problem in dict.fromkeys(job.problem for job in traits if problems is None or job.problem in problems):
         plot_models(folder, traits, problem).savefig(out / f"zoo-{problem}.png", dpi=90)
         yield f"Models of {problem}", f"zoo-{problem}.png"
