@@ -11,6 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -255,13 +256,21 @@ def main() -> None:
 
     sampled.POINTS = POINTS
     results: dict[str, dict[str, list]] = {}
-    for name, calls in cases(3 if arguments.quick else arguments.count).items():
-        found: dict[str, list] = {}
-        for call in calls:
-            for norm, pair in call().items():
-                found.setdefault(norm, []).append(pair)
-        results[name] = found
-        print(name, file=sys.stderr, flush=True)
+    count = 3 if arguments.quick else arguments.count
+    folder = Path(__file__).parent / "runs" / f"certificates_{count}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, calls in cases(count).items():
+        file = folder / f"{name.replace(', ', '_').replace(' ', '_')}.json"
+        if not file.exists():
+            found: dict[str, list] = {}
+            for call in calls:
+                for norm, pair in call().items():
+                    found.setdefault(norm, []).append(pair)
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(found))
+            partial.replace(file)
+            print(name, file=sys.stderr, flush=True)
+        results[name] = json.loads(file.read_text())
     text = table(results)
     if not arguments.quick:
         (RESULTS / "certificates.json").write_text(json.dumps(results))
