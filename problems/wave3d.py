@@ -1,0 +1,37 @@
+"""A room that is let go at rest: u_tt = c^2 (u_xx + u_yy + u_zz)."""
+
+import sympy as sp
+
+import pinnkit as pk
+
+
+def wave3d(c: float = 1.0) -> pk.Problem:
+    """u_tt = c^2 (u_xx + u_yy + u_zz) on [0, 1]^4, two products of sines at rest at first, u = 0 on the walls."""
+    x, y, z, t = pk.coordinates("x y z t")
+    u = pk.field("u", x, y, z, t)
+    u_tt, u_xx, u_yy, u_zz = pk.derivatives(u, "tt", "xx", "yy", "zz")
+    speed = sp.Symbol("c")
+
+    def mode(*numbers: int) -> sp.Expr:
+        shape = sp.prod(sp.sin(k * sp.pi * s) for k, s in zip(numbers, (x, y, z), strict=True))
+        return sp.cos(speed * sp.pi * sp.sqrt(sum(k * k for k in numbers)) * t) * shape
+
+    exact = mode(1, 1, 1) + mode(2, 1, 1) / 2
+    return pk.Problem(
+        name="wave3d",
+        fields=u,
+        equations=u_tt - speed**2 * (u_xx + u_yy + u_zz),
+        domain=pk.Box(x=(0, 1), y=(0, 1), z=(0, 1), t=(0, 1)),
+        conditions=[pk.Initial(u, exact.subs(t, 0)), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0)],
+        parameters={"c": c},
+        reference=pk.Exact({u: exact}, {"c": c}),
+        arguments={"c": c},
+    )
+
+
+if __name__ == "__main__":
+    import sys
+
+    from pinnkit.cli import main
+
+    main(["solve", "wave3d", *sys.argv[1:]])
