@@ -10,6 +10,7 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 SHORT = {
     "1_first_solve": "ADAM, SSBROYDEN, ROUNDS = 150, 60, 1",
     "2_influence_resampling": "ADAM, SSBROYDEN, CHECKS, ROUNDS, STEPS = 60, 100, 1, 1, 30",
+    "4_cylinder_influence": "TESTS, POINTS = 40, 200",
     "3_lie_and_certificates": 'ADAM, SSBROYDEN, WAVE = 20, 30, "sine_mix"',
 }
 
