@@ -94,6 +94,7 @@ def table(results: dict[str, dict]) -> str:
             worst = {f: max(r[errors][f] for r in runs) for f in fields.split()}
             met = all(e <= goal for e in worst.values()) and max(r[cpu] for r in runs) <= 60 * minutes
             text = ", ".join(f"{f} {e:.1e}" for f, e in worst.items())
+            text = "refused" if errors == "corrected" and all(r["notes"] for r in runs) else text
             cells += [text if met else f"{text} (missed)", f"{max(r[cpu] for r in runs):.0f} / "
                       f"{max(r[wall] for r in runs):.0f}"]  # fmt: skip
         seeds = f"{len(runs)} seed{'s' * (len(runs) > 1)}"

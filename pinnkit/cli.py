@@ -99,6 +99,9 @@ def solve(
     ] = [],  # noqa: B006
     resample: Annotated[str | None, typer.Option(metavar="HOW", help="uniform, rad, rar-d, rar-g, r3 or none.")] = None,
     every: Annotated[int | None, typer.Option(min=1, metavar="N", help="Resample every N iterations.")] = None,
+    balance: Annotated[
+        str | None, typer.Option(metavar="ntk|gradient", help="Balance the loss terms in the first stage, or none.")
+    ] = None,
     stages: Annotated[str | None, typer.Option(metavar="STAGES", help="As adam:1000:lr=0.01,ssbroyden:3000.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="RUN.h5", help="The run file; runs/NAME-seedN.h5 unless given.")
@@ -132,7 +135,7 @@ def solve(
 
     torch.set_num_threads(threads)
     wish = Wish(
-        target, tuple(set_), network, tuple(points), resample, every, stages, device, dtype, seed, time_limit
+        target, tuple(set_), network, tuple(points), resample, every, stages, device, dtype, seed, time_limit, balance
     )  # fmt: skip
     if solver not in ("pinn", "lie"):
         raise ValueError(f"--solver {solver}: choose pinn or lie")
@@ -475,7 +478,7 @@ def certify(
     problem: Given = None,
     as_json: Json = False,
 ) -> None:
-    """Bound the error of a run from above, by a theorem: heat and wave equations in a box."""
+    """Bound the error of a run from above, by a theorem that fits its equation."""
     from .certificate.certify import certify as make
     from .jobs import opened
 

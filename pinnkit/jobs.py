@@ -29,6 +29,7 @@ class Wish:
     dtype: str | None = None
     seed: int | None = None
     time_limit: float | None = None
+    balance: str | None = None
 
     def problem(self, otherwise: dict[str, Any] | None = None) -> Problem:
         """The problem with the arguments that were typed, or ``otherwise``; ValueError where there is none such."""
@@ -37,7 +38,7 @@ class Wish:
         return maker(**(typed or otherwise or {}))
 
     def settings(self, problem: Problem) -> dict[str, Any]:
-        """What was typed of network, points, stages and resampling, as arguments of ``solve``; ValueError if wrong."""
+        """What was typed of network, points, stages, resampling ..., as arguments of ``solve``; ValueError if wrong."""
         recipe, found = default_recipe(problem), {}
         if self.network is not None:
             found["network"] = options.widths(self.network, problem, recipe.network)
@@ -47,6 +48,8 @@ class Wish:
             found["stages"] = options.stages(self.stages)
         if self.resample is not None or self.every is not None:
             found["resample"] = options.resampler(self.resample, self.every, recipe.resample)
+        if self.balance is not None:
+            found["balance"] = options.balance(self.balance)
         return found
 
 
@@ -64,7 +67,7 @@ def superposed(wish: Wish, tolerance: float | None, *, file: Path, progress: boo
     """A superposition of exact solutions, written to a file; ValueError for settings that it does not have."""
     from .superpose.solver import solve_lie
 
-    networks = ("network", "points", "resample", "every", "stages", "device", "dtype")
+    networks = ("network", "points", "resample", "every", "stages", "device", "dtype", "balance")
     given = [name for name in networks if getattr(wish, name) not in (None, ())] + ["resume"] * resume
     if given:
         raise ValueError(f"--{given[0]} is for networks: a superposition (--solver lie) does without, leave it out")
@@ -132,7 +135,7 @@ def _check(wish: Wish, solution: Solution, path: Path) -> None:
     """The settings typed beside --resume must be those that the run has."""
     plan, typed = solution.progress.plan, wish.settings(solution.problem)
     has = {"network": solution.network, "stages": plan.stages, "resample": plan.resample, "seed": plan.seed}
-    has["dtype"] = solution.theta.dtype
+    has |= {"dtype": solution.theta.dtype, "balance": plan.balance}
     if solution.progress.round == 0:  # later the numbers of points may have changed
         has["points"] = {key: len(points) for key, points in solution.points.items()}
         typed["points"] = has["points"] | {k: n for k, n in typed.get("points", {}).items() if k in has["points"]}

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from .balance import KINDS, Balance
 from .influence.functional import Error, Functional, Loss, Unknown, at, test_loss
 from .network import Network
 from .optim import STAGES, Stage
@@ -79,6 +80,13 @@ def resampler(name: str | None, every: int | None, like: Resampler | None) -> Re
     if found is None:
         raise ValueError(f"--every {every}: nothing is resampled; add --resample {'|'.join(RESAMPLERS)}")
     return replace(found, every=every)
+
+
+def balance(name: str) -> Balance | None:
+    """Loss balancing by name, "none" for none; ValueError for another name."""
+    if name not in (*KINDS, "none"):
+        raise ValueError(f"--balance {name}: choose among {', '.join(KINDS)}, none")
+    return None if name == "none" else Balance(name)
 
 
 def functional(text: str, solution: Solution) -> Functional:

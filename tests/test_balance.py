@@ -1,5 +1,9 @@
 """Weights by kernel traces and gradient norms against dense references, and what training makes of them."""
 
+import subprocess
+import sys
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,7 +48,7 @@ def test_weights_make_the_terms_alike(parts):
 
 
 def test_a_term_without_gradient_gets_no_endless_weight():
-    problem = problems.cavity(lid="regularised")
+    problem = problems.cavity(7, "regularised")  # no reference, so the gauge is 0 and met from the start
     model = pk.Model(problem, pk.MLP(2, 6, 3))
     theta = model.initial(0)
     assert float(gradient_norms(model.stack(pk.sample(problem, 50)), theta)["gauge"]) < 1e-12
@@ -63,8 +67,6 @@ def test_weights_of_the_first_stage_reach_the_solution_and_survive_a_resume(tmp_
     assert not again.progress.done
     plan = pk.load(tmp_path / "run.h5").progress.plan
     assert plan.balance == settings["balance"]
-    from dataclasses import replace
-
     at = pk.load(tmp_path / "run.h5")
     done = pk.resume(replace(at, progress=replace(at.progress, plan=replace(plan, time_limit=None))), progress=False)
     assert torch.equal(done.theta, whole.theta) and done.weights == whole.weights
@@ -86,3 +88,15 @@ def test_continuation_in_a_parameter():
     assert {k: len(s) for k, s in second.points.items()} == {"pde": 50} and second.progress.total == 60
     with pytest.raises(ValueError, match="no start for kovasznay"):
         pk.solve(problems.kovasznay(), start=first, **settings)
+
+
+def test_from_the_shell(tmp_path):
+    command = [
+        sys.executable, "-m", "pinnkit", "solve", "diffusion", "--stages", "adam:20", "--points", "pde=40", "--quiet",
+        "--network", "4", "--out", str(tmp_path / "run.h5"), "--balance",
+    ]  # fmt: skip
+    done = subprocess.run([*command, "ntk"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert pk.load(tmp_path / "run.h5").progress.plan.balance == pk.ntk_balance()
+    wrong = subprocess.run([*command, "luck", "--overwrite"], capture_output=True, text=True)
+    assert wrong.returncode and "choose among ntk, gradient, none" in " ".join(wrong.stderr.split())

@@ -123,7 +123,9 @@ def test_hard_constraints_leave_only_what_they_cannot_hold(problem):
     model = pk.Model(problem, default_recipe(problem).network, default_recipe(problem).hard)
     data = {c.name for c in problem.conditions if isinstance(c, Observations)}
     if default_recipe(problem).hard is not False:
-        assert set(model.keys) == {"pde", *data}
+        slopes = (pk.Neumann, pk.Robin, pk.Operator)  # only a stated ansatz can hold these
+        soft = {r.key for c in problem.conditions if isinstance(c, slopes) for r in c.residuals(problem.domain)}
+        assert {"pde", *data} <= set(model.keys) <= {"pde", *data, *soft}
 
 
 def test_the_recipe_trains(problem):
@@ -131,8 +133,9 @@ def test_the_recipe_trains(problem):
     assert set(recipe.points) <= set(problem.keys) and sum(s.iterations for s in recipe.stages) >= 500
     stages = [replace(s, iterations=10) for s in recipe.stages[:2]]
     points = {key: min(n, 300) for key, n in recipe.points.items()}
+    hard = False if problem.name == "beltrami" else None  # its lifts take seconds to compile, and are tried above
     solution = pk.solve(problem, points=points, stages=stages, resample=None, log_every=1, validation=50,
-                        progress=False)  # fmt: skip
+                        hard=hard, progress=False)  # fmt: skip
     loss = solution.history["loss"]
     assert np.isfinite(loss).all() and loss[-1] < loss[0]
     if problem.reference is not None:
