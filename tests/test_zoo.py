@@ -10,7 +10,7 @@ import torch
 import pinnkit as pk
 from pinnkit.cli import main
 from pinnkit.zoo import runs as module
-from pinnkit.zoo.effect import Outcome, effect, outcomes
+from pinnkit.zoo.effect import Outcome, effect, misplaced, outcomes
 from pinnkit.zoo.page import LESSONS, page, plain, sentence
 from pinnkit.zoo.picture import plot_traits
 from pinnkit.zoo.runs import Job, fill, jobs, path, read, train, traits_path
@@ -229,14 +229,18 @@ def test_a_model_that_fails_keeps_no_other_from_being_measured(tmp_path: Path, m
 
 
 def test_the_page_holds_models_counts_effects_and_sentences(zoo: tuple[Path, module.Traits]) -> None:
-    text = page(zoo[1], [("A picture", "zoo.png")])
+    honest = {job: {**row, ERROR: 1e-3 if job.variant == "good" else 0.1} for job, row in zoo[1].items()}
+    text = page(honest, [("A picture", "zoo.png")])
     assert "4 models of 1 problems, 2 seeds at most" in text and "![A picture](zoo.png)" in text
-    found = outcomes(zoo[1])
+    found = outcomes(honest)
     assert text.count("\n- **jackknife spread**") == 2  # its sentence and its definition
     assert sentence(found["jackknife spread"]) in text and "| cancellation |" in text
     e = found["loss"].effects["diffusion", "few"]
     assert e.good == tuple(zoo[1][Job("diffusion", "good", s)]["loss"] for s in (0, 1))
     assert f"{e.delta:+.2g} (" in text
+    belied = honest | {Job("diffusion", "good", 1): {**honest[Job("diffusion", "good", 1)], ERROR: 0.5}}
+    assert misplaced(belied) == [Job("diffusion", "good", 1)] and "diffusion, good, seed 1 (5.0e-01)" in page(belied)
+    assert outcomes(belied)["loss"].effects["diffusion", "few"].good == e.good[:1]
     assert json.loads(json.dumps(plain(zoo[1]), allow_nan=False))[0]["traits"]["cancellation"] is None
     figure = plot_traits(zoo[1], ["loss", "mean leverage"])
     assert [ax.get_title() for ax in figure.axes] == ["loss", "mean leverage"]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .runs import Traits
-from .trait import TRAITS, Trait
+from .runs import Job, Traits
+from .trait import ERROR, TOLERABLE, TRAITS, Trait
 
 BROKEN = "broken"
 Pair = tuple[str, str]  # a problem, and the bad variant that its good models are compared with
@@ -127,10 +127,18 @@ class Outcome:
         return [v for g in good.values() for v in g], [v for e in self.trained.values() for v in e.bad]
 
 
+def misplaced(traits: Traits) -> list[Job]:
+    """Models whose true error belies their name: good ones above the tolerable error, bad ones below."""
+    return [job for job, row in traits.items() if (row[ERROR] > TOLERABLE) == (job.variant == "good")]
+
+
 def outcomes(traits: Traits) -> dict[str, Outcome]:
-    """What every trait has done, by name; the first variant of a problem is the good one."""
+    """What every trait has done, by name, the misplaced models left out; the variant "good" is compared with others."""
     values: dict[str, dict[str, list[Mapping[str, float]]]] = {}
+    out = set(misplaced(traits))
     for job, found in traits.items():
+        if job in out:
+            continue
         values.setdefault(job.problem, {}).setdefault(job.variant, []).append(found)
     found = {}
     for trait in TRAITS:

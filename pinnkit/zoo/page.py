@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .effect import BROKEN, Outcome, outcomes
+from .effect import BROKEN, Outcome, misplaced, outcomes
 from .runs import Traits
 from .specimen import KINDS, ZOO
 from .trait import ERROR, TOLERABLE
@@ -17,7 +17,7 @@ def page(traits: Traits, pictures: Sequence[tuple[str, str]] = ()) -> str:
     found = outcomes(traits)
     parts = [
         "# The model zoo", _opening(traits), *(f"![{caption}]({file})" for caption, file in pictures),
-        "## The models", models_table(traits), *_broken(traits), *_absent(traits),
+        "## The models", models_table(traits), *_broken(traits), *_misplaced(traits), *_absent(traits),
         "## Which indicators tell good models from bad ones", READING, summary_table(found),
         "## What each teaches", "\n".join(f"- **{name}**: {sentence(o)}" for name, o in found.items() if o.trained),
         "## Effect sizes", EFFECTS, effects_table(found),
@@ -89,6 +89,13 @@ def _broken(traits: Traits) -> list[str]:
     )
     blind = own[ERROR] > 10 * own["estimated error"]
     return [text + (" No loss and no residual says that its equation is the wrong one." if blind else "")]
+
+
+def _misplaced(traits: Traits) -> list[str]:
+    """The models that are left out of the comparison."""
+    found = [f"{job} ({traits[job][ERROR]:.1e})" for job in misplaced(traits)]
+    rule = f"Left out below, for a true error on the other side of {TOLERABLE:.0%} than their name says: "
+    return [rule + "; ".join(found) + "."] if found else []
 
 
 def _absent(traits: Traits) -> list[str]:
@@ -227,7 +234,7 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         "Influence from where the exact solution cannot depend on is found in good models too.",
         lambda o: o.against > 0,
     ),
-    "participation": ("How many points carry a prediction says nothing of how good it is.", lambda o: o.against > 2),
+    "participation": ("How many points carry a prediction says nothing of how good it is.", lambda o: 0.4 < o.auc < 0.6),
     "tension between terms": (
         "Loss terms that pull against each other as wholes give a training away that stopped too early.",
         lambda o: _finds(o, "short") and _misses(o, "few"),
