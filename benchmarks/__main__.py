@@ -10,7 +10,7 @@ NAMES = (
     "certificates",
 )  # fmt: skip
 LONG = (  # only when named
-    "accuracy", "correction", "cylinder", "error_map", "influence_validation", "inverse", "published_resampling",
+    "accuracy", "correction", "cylinder", "error_map", "flows", "influence_validation", "inverse", "published_resampling",
     "resampling", "zoo",
 )  # fmt: skip
 
