@@ -234,7 +234,9 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         "Influence from where the exact solution cannot depend on is found in good models too.",
         lambda o: o.against > 0,
     ),
-    "participation": ("How many points carry a prediction says nothing of how good it is.", lambda o: 0.4 < o.auc < 0.6),
+    "participation": (
+        "How many points carry a prediction says nothing of how good it is.", lambda o: 0.4 < o.auc < 0.6,
+    ),
     "tension between terms": (
         "Loss terms that pull against each other as wholes give a training away that stopped too early.",
         lambda o: _finds(o, "short") and _misses(o, "few"),
