@@ -139,7 +139,7 @@ def test_the_recipe_trains(problem):
     loss = solution.history["loss"]
     assert np.isfinite(loss).all() and loss[-1] < loss[0]
     if problem.reference is not None:
-        assert np.isfinite(list(solution.errors()["u"].values())).all()
+        assert np.isfinite(list(solution.errors()[problem.field_names[0]].values())).all()
 
 
 def test_arguments_make_the_same_problem(problem):
