@@ -28,7 +28,7 @@ def channel() -> pk.Geometry:
 
 
 def cylinder(reynolds: float = 20.0, convection: float = 1.0) -> pk.Problem:
-    """convection u.grad u + grad p = Laplace u / Re, div u = 0; parabolic inflow, no slip, u_x / Re = p at the outflow.
+    """convection u.grad u + grad p = Laplace u / Re, div u = 0; parabolic inflow, no slip, free outflow.
 
     ``convection=0`` is Stokes' flow, for the model that is broken on purpose.
     """

@@ -17,7 +17,7 @@ DEGREES = (6, 5)  # in x and y, of the polynomials that find the period
 
 
 def wake(readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float = 100.0, file: str = "") -> pk.Problem:
-    """u_t + lambda1 (u u_x + v u_y) + p_x = lambda2 (u_xx + u_yy), likewise v, div u = 0; lambda1, lambda2 unknown.
+    """u_t + lambda1 (u u_x + v u_y) + p_x = lambda2 (u_xx + u_yy), likewise v, div u = 0; both unknown.
 
     u and v are measured at ``readings`` random places and times of the window [1, 8] x [-2, 2] behind a cylinder of
     diameter 1, at Re = 100 (lambda1 = 1, lambda2 = 0.01; Raissi, Perdikaris, Karniadakis 2019, section 4.1.1), with
