@@ -10,8 +10,8 @@ NAMES = (
     "certificates",
 )  # fmt: skip
 LONG = (  # only when named
-    "accuracy", "correction", "cylinder", "error_map", "flows", "influence_validation", "inverse", "published_resampling",
-    "resampling", "zoo",
+    "accuracy", "correction", "cylinder", "error_map", "flows", "influence_validation", "inverse",
+    "published_resampling", "resampling", "zoo",
 )  # fmt: skip
 
 

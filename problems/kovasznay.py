@@ -51,7 +51,7 @@ def kovasznay(reynolds: float = 40.0, form: str = "velocity") -> pk.Problem:
         recipe=pk.Recipe(
             network=pk.MLP(2, 32, 32, 32, len(fields)),
             points={"pde": 1500},
-            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(3000)],
             resample=None,
         ),
         arguments={"reynolds": reynolds, "form": form},
