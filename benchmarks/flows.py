@@ -130,7 +130,8 @@ def main() -> None:
         return
     about = machine()
     where = f"{about['cores']} cores, {about['processor']}; one thread; the machine was shared"
-    page = f"# Flows\n\nWorst relative L2 error over the seeds; the time of a corrected solution includes its training.\n\n{text}\n\n{where}.\n"
+    note = "Worst relative L2 error over the seeds; the time of a corrected solution includes its training."
+    page = f"# Flows\n\n{note}\n\n{text}\n\n{where}.\n"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "flows.json").write_text(json.dumps({"machine": about, "runs": results}, indent=1) + "\n")
     (RESULTS / "flows.md").write_text(page)
