@@ -7,7 +7,7 @@ import pinnkit as pk
 
 
 def beltrami(a: float = 1.0, d: float = 1.0) -> pk.Problem:
-    """u_t + u.grad u + grad p = Laplace u, div u = 0 on [-1, 1]^3, t <= 1; velocities given at first, on faces.
+    """u_t + u.grad u + grad p = Laplace u, div u = 0 in [-1, 1]^3; velocities given at first and on faces.
 
     The equations leave p free up to a function of time: it is given at the centre, at 64 times.
     """
