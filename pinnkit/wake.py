@@ -6,7 +6,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from scipy.io import loadmat
 
 from .reference import data_file
 
@@ -55,6 +54,8 @@ def _own(path: Path) -> Wake:
 
 
 def _classical(path: Path) -> Wake:
+    from scipy.io import loadmat  # slow to load, and seldom needed
+
     try:
         content = loadmat(path, variable_names=list(KEYS))
     except (ValueError, TypeError, NotImplementedError) as error:

@@ -1,11 +1,11 @@
 """Orbits of the equation's symmetries as families for the solver."""
 
 import numpy as np
-from scipy.stats import qmc
 
 from pinnkit.domain import Domain
 from pinnkit.lie.orbit import Orbit, orbits
 from pinnkit.problem import Problem
+from pinnkit.sampling import unit
 
 from .family import Family, Range
 
@@ -27,7 +27,7 @@ def families(problem: Problem) -> list[Family]:
 
 def drawn(family: Family, count: int, seed: int) -> np.ndarray:
     """Parameters (count, p) of members of a family, over all scales of its ranges: a linear dictionary for a start."""
-    u = qmc.Sobol(2 * family.count, seed=seed).random(count)
+    u = unit(count, 2 * family.count, "sobol", seed)
     size, side = 10.0 ** (-3 * u[:, : family.count]), u[:, family.count :]
     lower, upper = family.bounds
     wide = (lower < 0) & (upper > 0)
