@@ -25,7 +25,6 @@ NOISE, TRUTH = 0.02, 0.3  # standard deviation of a thermometer, the diffusivity
 LEVELS = (0.5, 0.8, 0.95)
 ALONE = 20  # readings without which a network is trained from scratch
 COEFFICIENTS = {"lambda1": 1.0, "lambda2": 0.01}
-WEIGHTS = {0.0: 100.0, 0.01: 10.0}  # of the readings, by their noise
 GOALS = {  # relative errors: the goal, and those of Raissi, Perdikaris, Karniadakis 2019
     ("lambda1", True): (5e-4, 7.8e-4), ("lambda2", True): (5e-3, 4.67e-2),
     ("lambda1", False): (1e-3, 1.7e-3), ("lambda2", False): (1e-2, 5.7e-2),
@@ -193,7 +192,7 @@ def flow_run(noise: float, folder: Path) -> pk.Solution:
     """The recipe's run on the wake, gone on with where it was interrupted."""
     path = folder / f"wake-{noise:g}.h5"
     if not path.exists():
-        problem = pk.problem("wake", noise=noise, weight=WEIGHTS[noise])
+        problem = pk.problem("wake", noise=noise)
         return pk.solve(problem, seed=0, checkpoint=path, progress=False)
     solution = pk.load(path)
     return solution if solution.progress.done else pk.resume(solution, checkpoint=path, progress=False)

@@ -65,9 +65,7 @@ def chebyshev(n: int) -> tuple[Array, Array]:
     return x[: half + 1], fold
 
 
-def solve(
-    nx: int = 201, nt: int = 101, *, nodes: int = 800, rtol: float = 1e-12
-) -> tuple[Array, Array, Array]:
+def solve(nx: int = 201, nt: int = 101, *, nodes: int = 800, rtol: float = 1e-12) -> tuple[Array, Array, Array]:
     """Solution u[x, t] by Chebyshev collocation with an even number of intervals `nodes`, and Radau IIA."""
     x, t = grid(nx, nt)
     node, second = chebyshev(nodes)

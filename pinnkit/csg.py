@@ -54,11 +54,7 @@ class Node:
         (al, au), (bl, bu) = self.a.bounds, self.b.bounds
         if self.kind == "union":
             return np.stack((np.minimum(al, bl), np.maximum(au, bu)))
-        return (
-            np.stack((np.maximum(al, bl), np.minimum(au, bu)))
-            if self.kind == "intersection"
-            else self.a.bounds
-        )
+        return np.stack((np.maximum(al, bl), np.minimum(au, bu))) if self.kind == "intersection" else self.a.bounds
 
     @property
     def volume(self) -> float:
@@ -73,11 +69,7 @@ class Node:
     def level(self, x: np.ndarray) -> np.ndarray:
         """min(A, B), max(A, B) or max(A, -B) of the levels: (n, d) -> (n,)."""
         a, b = self.a.level(x), self.b.level(x)
-        return (
-            np.minimum(a, b)
-            if self.kind == "union"
-            else np.maximum(a, -b if self.kind == "difference" else b)
-        )
+        return np.minimum(a, b) if self.kind == "union" else np.maximum(a, -b if self.kind == "difference" else b)
 
     def leaves(self, sign: int = 1) -> list[tuple[Leaf, int]]:
         """All leaves with their signs, from left to right."""
@@ -115,8 +107,7 @@ def read(geometry: Any) -> Tree:
     drawable = all(callable(getattr(geometry, name, None)) for name in ("inside", "random_boundary_points"))
     if not drawable or type(geometry).__name__ == "PointCloud":
         raise ValueError(
-            f"Got {geometry!r}: expected a DeepXDE geometry with an interior, "
-            "such as deepxde.geometry.Disk([0, 0], 1)."
+            f"Got {geometry!r}: expected a DeepXDE geometry with an interior, such as deepxde.geometry.Disk([0, 0], 1)."
         )
     # A user's own subclass may have redefined any method, so only DeepXDE's own are known by heart.
     if type(geometry).__module__.startswith("deepxde."):
@@ -148,9 +139,7 @@ class Opaque:
         self.geometry = geometry
         self.lower, self.upper = (_exact(b).reshape(-1) for b in geometry.bbox)
         self.diameter = float(np.linalg.norm(self.upper - self.lower))
-        self.volume = float(
-            self._inside(_probe(self.lower, self.upper)).mean() * np.prod(self.upper - self.lower)
-        )
+        self.volume = float(self._inside(_probe(self.lower, self.upper)).mean() * np.prod(self.upper - self.lower))
         self.pieces = (Piece(self._surface(), 1, self._chart),)
 
     def level(self, x: np.ndarray) -> np.ndarray:

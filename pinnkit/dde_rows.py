@@ -143,9 +143,7 @@ class Own:
         both = points.X if points.image is None else torch.cat([points.X, points.image])
         return both.cpu().numpy().astype(real(np))
 
-    def error(
-        self, X: np.ndarray, inputs: Tensor, outputs: Tensor, beg: int, end: int, aux_var: Any = None
-    ) -> Tensor:
+    def error(self, X: np.ndarray, inputs: Tensor, outputs: Tensor, beg: int, end: int, aux_var: Any = None) -> Tensor:
         """The residual at the rows beg:end, (m, 1)."""
         del X, aux_var
         if not self._rows.residuals[0].image:

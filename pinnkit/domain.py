@@ -43,9 +43,7 @@ class Box(Domain):
             ValueError: as `Box`, or if `time` is not among the coordinates.
         """
         if time not in (None, "t", *coordinates):
-            raise ValueError(
-                f"The time coordinate {time!r} is not among the coordinates {', '.join(coordinates)}."
-            )
+            raise ValueError(f"The time coordinate {time!r} is not among the coordinates {', '.join(coordinates)}.")
         box = object.__new__(cls)
         box._fill(coordinates, time if time in coordinates else None)
         return box

@@ -105,9 +105,7 @@ class AutogradPass:
     Rows are found one after the other, or all at once by torch.func where ``mapped``.
     """
 
-    def __init__(
-        self, fields: Fields, theta: Tensor, X: Tensor, channels: Channels, mapped: bool = False
-    ) -> None:
+    def __init__(self, fields: Fields, theta: Tensor, X: Tensor, channels: Channels, mapped: bool = False) -> None:
         self._fields, self._X, self._channels, self._mapped = fields, X, channels, mapped
         self._theta = theta.detach().clone().requires_grad_()
         self._values = self._evaluate(X)

@@ -52,9 +52,7 @@ class Geometry(Domain):
     ):
         if hasattr(geometry, "timedomain"):
             if time is not None:
-                raise ValueError(
-                    "The geometry brings its own time: give it without the time interval, or time=None."
-                )
+                raise ValueError("The geometry brings its own time: give it without the time interval, or time=None.")
             time, geometry = (geometry.timedomain.t0, geometry.timedomain.t1), geometry.geometry
         tree = read(geometry)
         names = tuple("xyz"[: geometry.dim]) if names is None else tuple(names)
@@ -153,8 +151,7 @@ class Geometry(Domain):
         mask = np.asarray(part(x), dtype=bool)
         if mask.shape != (len(x),):
             raise ValueError(
-                f"The predicate of the part {name!r} gave shape {mask.shape} for {len(x)} points: "
-                f"expected ({len(x)},)."
+                f"The predicate of the part {name!r} gave shape {mask.shape} for {len(x)} points: expected ({len(x)},)."
             )
         return mask
 
@@ -180,10 +177,7 @@ class Geometry(Domain):
     def _patches(self, on: On) -> list[Patch]:
         wanted = names_of(on, (BOUNDARY, *self.faces))
         return [
-            patch
-            for name, share in self._shares.items()
-            if name in wanted or BOUNDARY in wanted
-            for patch in share
+            patch for name, share in self._shares.items() if name in wanted or BOUNDARY in wanted for patch in share
         ]
 
 

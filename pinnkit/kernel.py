@@ -98,9 +98,7 @@ class Fused:
         """dh_j = sum_c dh_j/dz_c dz_c."""
         return self._run("tangent", new, values, z, dz)
 
-    def second(
-        self, values: tuple[Tensor, ...], z: Tensor, dz: Tensor, gh: Tensor, dgh: Tensor, new: New
-    ) -> Tensor:
+    def second(self, values: tuple[Tensor, ...], z: Tensor, dz: Tensor, gh: Tensor, dgh: Tensor, new: New) -> Tensor:
         """The tangent of ``reverse`` along (dz, dgh)."""
         return self._run("second", new, values, z, dz, gh, dgh)
 
@@ -125,9 +123,7 @@ def c_tower(activation: Activation, order: int, kind: str = "real") -> list[str]
 def source(activation: Activation, channels: Channels, dtype: torch.dtype) -> str:
     """The C source of the four passes."""
     n, order = len(channels), channels.order
-    outputs: dict[str, list[list[str]]] = {
-        name: [[] for _ in range(n)] for name in _INPUTS
-    }
+    outputs: dict[str, list[list[str]]] = {name: [[] for _ in range(n)] for name in _INPUTS}
     for j, p in enumerate(channels.composition):
         outputs["forward"][j] += [c_monomial(*t) for t in p]
     for (j, c), p in channels.jacobian.items():

@@ -50,7 +50,9 @@ INLINE void strip(long rows, long K, const real* A, long row, long step, const r
   for (; n < N; n++) single(rows, K, A, row, step, B + n, N, C + n, add);
 }
 """
-_C = STRIPS + """
+_C = (
+    STRIPS
+    + """
 /* C[M, N] = A[M, K] B[K, N] */
 void product(long M, long N, long K, const real* A, const real* B, real* C) {
   long m = 0;
@@ -68,6 +70,7 @@ void gather(long M, long N, long K, const real* A, const real* B, real* C) {
   }
 }
 """
+)
 _OUTER = """
 INLINE void rows(long o, long C, long I, const real* g, long next_g, const real* h, long next_h, real* J) {
   long i = 0;

@@ -44,9 +44,7 @@ class Points(Mapping[str, PointSet]):
         return Points({key: s.to(like) for key, s in self.items()})
 
 
-def sample(
-    problem: Problem, counts: Mapping[str, int] | int = 1000, *, method: str = "sobol", seed: int = 0
-) -> Points:
+def sample(problem: Problem, counts: Mapping[str, int] | int = 1000, *, method: str = "sobol", seed: int = 0) -> Points:
     """Collocation points for every point set of a problem.
 
     ``counts`` gives the number by set name, or one for the interior; sets not named get a fifth of the interior's.

@@ -43,9 +43,7 @@ class Readout:
             u: Affine(a.constant.subs(parameters), {N: c.subs(parameters) for N, c in a.coefficients.items()})
             for u, a in affine.items()
         }
-        self._place = {
-            N: (self.channels.position(s.channel), s.image, s.output) for N, s in self.slots.items()
-        }
+        self._place = {N: (self.channels.position(s.channel), s.image, s.output) for N, s in self.slots.items()}
 
     @cached_property
     def columns(self) -> tuple[sp.Symbol, ...]:
@@ -186,9 +184,7 @@ def _stack(rows: Sequence[Value], X: Tensor) -> Tensor:
     return torch.stack([r if isinstance(r, Tensor) else torch.full_like(X[:, 0], r) for r in rows])
 
 
-def _lower(
-    residuals: Sequence[Residual], fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol]
-) -> Lowered:
+def _lower(residuals: Sequence[Residual], fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol]) -> Lowered:
     expressions: list[sp.Expr] = []
     slots: dict[sp.Symbol, Slot] = {}
     for residual in residuals:

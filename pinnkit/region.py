@@ -170,23 +170,18 @@ class Domain(Protocol):
                 f"Got the grid shape {shape!r}: expected a positive integer, or one for each of {self.names}."
             )
         axes = {
-            name: np.linspace(*ends, count)
-            for name, ends, count in zip(self.names, self.bounds.T, counts, strict=True)
+            name: np.linspace(*ends, count) for name, ends, count in zip(self.names, self.bounds.T, counts, strict=True)
         }
         X = np.stack([mesh.ravel() for mesh in np.meshgrid(*axes.values(), indexing="ij")], axis=1)
         return axes, _tensor(X, dtype, device), torch.as_tensor(self.inside(X), device=device)
 
     def _interval(self, wanted: str) -> tuple[float, float]:
         if self.time is None:
-            raise ValueError(
-                f"{wanted} needs a time coordinate, but the domain has only {', '.join(self.names)}."
-            )
+            raise ValueError(f"{wanted} needs a time coordinate, but the domain has only {', '.join(self.names)}.")
         start, end = self.bounds[:, self.names.index(self.time)].tolist()
         return start, end
 
-    def _interior(
-        self, n: int, names: tuple[str, ...], method: str, seed: Seed, dtype: torch.dtype
-    ) -> np.ndarray:
+    def _interior(self, n: int, names: tuple[str, ...], method: str, seed: Seed, dtype: torch.dtype) -> np.ndarray:
         seed = as_seed(seed)
         lower, upper = self.bounds[:, [self.names.index(name) for name in names]]
         spatial = [i for i, name in enumerate(names) if name != self.time]

@@ -16,7 +16,7 @@ FRAMES = 25  # snapshots that a solution is compared with, at most
 DEGREES = (6, 5)  # in x and y, of the polynomials that find the period
 
 
-def wake(readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float = 100.0, file: str = "") -> pk.Problem:
+def wake(readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float = 10.0, file: str = "") -> pk.Problem:
     """u_t + lambda1 (u u_x + v u_y) + p_x = lambda2 (u_xx + u_yy), likewise v, div u = 0; both unknown.
 
     u and v are measured at ``readings`` random places and times of the window [1, 8] x [-2, 2] behind a cylinder of
@@ -62,10 +62,10 @@ def inverse_flow(
         unknowns={"lambda1": 0.0, "lambda2": 0.0},
         reference=reference,
         recipe=pk.Recipe(
-            network=pk.MLP(3, 28, 28, 28, 3, features=pk.Oscillation("t", period(X, values), 2)),
-            points={"pde": 600},
-            stages=[pk.Adam(100, lr=5e-3, decay=0.3), pk.SSBroyden(1900)],
-            resample=pk.rad(every=100, weights=True, growth=1.2, most=2500),
+            network=pk.MLP(3, 32, 32, 32, 32, 3, features=pk.Oscillation("t", period(X, values), 2)),
+            points={"pde": 1000},
+            stages=[pk.Adam(200, lr=5e-3, decay=0.3), pk.SSBroyden(8000)],
+            resample=pk.rad(every=200, weights=True, growth=1.1, most=4000),
         ),
         **more,
     )

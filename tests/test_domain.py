@@ -174,9 +174,7 @@ def test_cylinder() -> None:
     assert channel.names == ("x", "y", "t") and channel.space == ("x", "y") and channel.time == "t"
     assert channel.faces == ("cylinder", "inlet", "outlet", "rest")
     assert channel.bounds.tolist() == [[0, 0, 0], [22, 4.1, 2]]
-    assert [channel.measure(face) / 2 for face in channel.faces] == pytest.approx(
-        [pi, 4.1, 4.1, 44], rel=1e-12
-    )
+    assert [channel.measure(face) / 2 for face in channel.faces] == pytest.approx([pi, 4.1, 4.1, 44], rel=1e-12)
     X, normals = channel.sample_boundary(1000, "cylinder")
     radius = (X[:, :2] - 2).norm(dim=1)
     assert (radius - 0.5).abs().max() < 1e-14 and channel.on_boundary(X, "cylinder", tol=1e-12).all()
@@ -263,9 +261,7 @@ def test_box_faces() -> None:
     assert box.measure("x") == 2 * pi and box.measure(("x_min", "x")) == 2 * pi
     corner = np.array([[-1, 0, 0.5]])
     assert (
-        box.on_boundary(corner, "x_min")
-        and box.on_boundary(corner, "y_min")
-        and not box.on_boundary(corner, "y_max")
+        box.on_boundary(corner, "x_min") and box.on_boundary(corner, "y_min") and not box.on_boundary(corner, "y_max")
     )
     low, high = box.face_pair("x", 20)
     assert (low[:, 0] == -1).all() and (high[:, 0] == 0.3).all() and torch.equal(low[:, 1:], high[:, 1:])
@@ -278,9 +274,7 @@ def test_box_of() -> None:
     box = Box.of({"x": (0, 1), "tau": (0, 2)}, time="tau")
     assert box.time == "tau" and box.faces == ("x_min", "x_max") and eval(repr(box)) == box
     assert Box.of({"x": (0, 1), "t": (0, 2)}, time=None).faces == ("x_min", "x_max", "t_min", "t_max")
-    assert (
-        Box.of({"x": (0, 1), "t": (0, 2)}) == Box(x=(0, 1), t=(0, 2)) == eval(repr(Box(x=(0, 1), t=(0, 2))))
-    )
+    assert Box.of({"x": (0, 1), "t": (0, 2)}) == Box(x=(0, 1), t=(0, 2)) == eval(repr(Box(x=(0, 1), t=(0, 2))))
 
 
 def test_grid() -> None:

@@ -70,8 +70,7 @@ def test_another_backend_is_refused(tmp_path: Path) -> None:
     code = "import deepxde\nfrom pinnkit.interop import import_deepxde\nimport_deepxde()"
     done = run(code, tmp_path, tmp_path, DDE_BACKEND="jax")
     assert (
-        "RuntimeError: deepxde is already imported with the backend 'jax', but pinnkit needs 'pytorch'"
-        in done.stderr
+        "RuntimeError: deepxde is already imported with the backend 'jax', but pinnkit needs 'pytorch'" in done.stderr
     )
 
 

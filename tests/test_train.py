@@ -97,9 +97,7 @@ def test_hard_constraints_that_cannot_be_are_refused():
     u = pk.field("u", x, t)
     box, equation = pk.Box(x=(0, 1), t=(0, 1)), u.diff(t) - u.diff(x, 2)
     flux = pk.Problem("flux", u, equation, box, [pk.Initial(u, 0), pk.Neumann(u, 1, on="x")])
-    soft, mixed = (
-        pk.solve(flux, NET, {"pde": 30}, stages=[pk.Adam(1)], hard=hard, **QUIET) for hard in (False, True)
-    )
+    soft, mixed = (pk.solve(flux, NET, {"pde": 30}, stages=[pk.Adam(1)], hard=hard, **QUIET) for hard in (False, True))
     assert set(soft.points) == {"pde", "initial", "x"}
     assert set(mixed.points) == {"pde", "x"}  # a flux cannot hold by construction: it stays in the loss
     corner = pk.Problem("corner", u, equation, box, [pk.Initial(u, x), pk.Dirichlet(u, 1, on="x")])
