@@ -125,7 +125,7 @@ def _space(problem: Problem) -> list[sp.Symbol]:
 
 def _viscosity(problem: Problem, given: Viscosity) -> sp.Expr:
     if given is not None:
-        return sp.sympify(given)
+        return sp.sympify(given, strict=True)
     if "Re" in problem.parameters:
         return 1 / sp.Symbol("Re", real=True)
     if "nu" in problem.parameters:

@@ -9,7 +9,6 @@ from pinnkit.wellposed import faces
 from . import burgers, elliptic, energy, heat, maximum, wave
 from .bound import Theorem
 from .form import Form, form
-from .misfit import Misfits  # noqa: F401
 
 THEOREMS: tuple[Callable[[Form], Theorem | None], ...] = (
     maximum.parabolic, maximum.elliptic, heat.match, wave.match, elliptic.match, burgers.match,

@@ -58,7 +58,7 @@ def _ratio(e0: float, G: float, nu: float, L: float, T: float, largest: float) -
 def _largest(f: Form) -> float:
     """max |u0|."""
     (start,) = (c for c in f.problem.conditions if isinstance(c, Initial))
-    value = sp.sympify(start.value)
+    value = start.value
     known = {s: sp.Rational(f.problem.parameters[s.name]) for s in value.free_symbols if s.name in f.problem.parameters}
     return max(
         map(abs, f.range(value.subs(known).subs(f.problem.variables[f.time], f.problem.domain.bounds[0, f.time])))

@@ -23,15 +23,12 @@ RESONANCE = 1e-6  # distance to the spectrum, relative to c
 
 def match(f: Form) -> Theorem | None:
     """The bound; None for another kind of equation, ValueError with what is missing."""
-    if f.order != 0 or f.numbers is None:
-        return None
-    second = [f.index(i, i) for i in f.space]
-    if set(f.numbers) - {f.index()} != set(second) or min(f.numbers[J] for J in second) <= 0:
+    if f.order != 0 or f.diffusion is None:
         return None
     f.dirichlet()
     f.box()
     c = f.numbers.get(f.index(), 0.0)
-    d, D = _spectrum([f.numbers[J] for J in second], f.sides, c)
+    d, D = _spectrum(f.diffusion, f.sides, c)
     names = [f.problem.variables[i].name for i in f.space]
 
     def bound(m: Misfits) -> list[Bound]:
@@ -45,7 +42,7 @@ def match(f: Form) -> Theorem | None:
     return bound
 
 
-def _spectrum(a: list[float], sides: tuple[float, ...], c: float) -> tuple[float, float]:
+def _spectrum(a: tuple[float, ...], sides: tuple[float, ...], c: float) -> tuple[float, float]:
     """d and D: only eigenvalues up to 2 c, and the first ones, can be the extreme ones."""
     top = max(2 * c, 0.0)
     counts = [2 + int(L / math.pi * math.sqrt(top / ai)) for ai, L in zip(a, sides, strict=True)]

@@ -1,35 +1,29 @@
 """Misfits of a superposition of exact solutions, enclosed: rigorous upper bounds of their norms."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import sympy as sp
 
-from pinnkit.condition import Condition, Initial, Periodic, Residual
-from pinnkit.solution import Solution
+from pinnkit.condition import Periodic, Residual
 from pinnkit.superpose.cole_hopf import ColeHopf
 from pinnkit.superpose.network import Superposition
 from pinnkit.superpose.operator import exact
 from pinnkit.superpose.solver import closed_form
 
 from . import enclosure, surface
-from .form import Form, on_face
+from .asked import Asked
 from .misfit import Norm
-from .sampled import label
 
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
 
 
 @dataclass(eq=False)
-class EnclosedMisfits:
+class EnclosedMisfits(Asked):
     """Norms by interval arithmetic: Taylor forms along lines, interpolation with an error bound on surfaces."""
 
-    solution: Solution
-    form: Form
     scale: float
     cells: int = 0
-    _known: dict = field(default_factory=dict)
-    _names: dict[str, Norm] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         name = self.solution.problem.name
@@ -38,31 +32,11 @@ class EnclosedMisfits:
         if len(self.form.space) > 2:
             raise ValueError(f"{name} has {len(self.form.space)} space dimensions: only two are enclosed; use samples")
 
-    def named(self) -> dict[str, Norm]:
-        """The norms that were asked for, by condition (and face)."""
-        return dict(self._names)
-
     @property
     def evaluation(self) -> str:
         """How the norms were found."""
         how = "interval Taylor forms" if len(self.form.space) == 1 else "interpolation with interval remainders"
         return f"enclosed by {how} on {self.cells} cells; the equation holds by construction"
-
-    def initial(self, order: int = 0, by: tuple[str, ...] = ()) -> Norm:
-        """Of an initial condition."""
-        problem = self.solution.problem
-        (c,) = (c for c in problem.conditions if isinstance(c, Initial) and c.order == order)
-        (r,) = c.residuals(problem.domain)
-        t = problem.domain.time
-        return self._norm(r, by, {t: float(problem.domain.bounds[0, problem.domain.names.index(t)])})
-
-    def wall(self, condition: Condition, face: str, by: tuple[str, ...] = ()) -> Norm:
-        """Of a boundary condition."""
-        problem = self.solution.problem
-        (r,) = condition.residuals(problem.domain)
-        name, end = face.rsplit("_", 1)
-        ends = problem.domain.bounds[:, problem.domain.names.index(name)]
-        return self._norm(on_face(problem, r, face), by, {name: float(ends[int(end == "max")])})
 
     def residual(self) -> Norm:
         """0: every member of a superposition solves the equation."""
@@ -75,13 +49,6 @@ class EnclosedMisfits:
     def periodic(self, condition: Periodic) -> None:
         """Raises ValueError: rounded wave numbers are not exactly periodic."""
         raise ValueError(f"{condition.name!r} holds up to rounding only, which is not enclosed: use samples")
-
-    def _norm(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
-        key = residual.name, residual.expression, by, tuple(fixed.items())
-        if key not in self._known:
-            self._known[key] = self._made(residual, by, fixed)
-            self._names[label(residual.name, by, fixed, self.solution.problem.domain)] = self._known[key]
-        return self._known[key]
 
     def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         problem, box = self.solution.problem, self.solution.problem.domain

@@ -84,6 +84,15 @@ class Form:
         return tuple(sum(i == j for j in coordinates) for i in range(len(self.problem.variables)))
 
     @cached_property
+    def diffusion(self) -> tuple[float, ...] | None:
+        """a_i where the right side is sum a_i u_ii + c u with constants a_i > 0; None for another one."""
+        second = [self.index(i, i) for i in self.space]
+        if self.numbers is None or set(self.numbers) - {self.index()} != set(second):
+            return None
+        a = tuple(self.numbers[J] for J in second)
+        return a if min(a) > 0 else None
+
+    @cached_property
     def held(self) -> dict[str, list[Condition]]:
         """The conditions on every face of the box."""
         walls = [c for c in self.problem.conditions if hasattr(c, "on")]

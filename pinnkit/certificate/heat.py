@@ -27,15 +27,12 @@ SHARES = np.sqrt(1 - np.geomspace(1, 1e-3, 40))  # s of the comparison functions
 
 def match(f: Form) -> Theorem | None:
     """The bounds of the L2 norms; None for another kind of equation, ValueError with what is missing."""
-    if f.order != 1 or f.numbers is None:
-        return None
-    second = [f.index(i, i) for i in f.space]
-    if set(f.numbers) - {f.index()} != set(second) or min(f.numbers[J] for J in second) <= 0:
+    if f.order != 1 or f.diffusion is None:
         return None
     f.dirichlet()
     f.box()
     c, T = f.numbers.get(f.index(), 0.0), f.duration
-    first = sum(f.numbers[J] * (math.pi / L) ** 2 for J, L in zip(second, f.sides, strict=True))
+    first = sum(a * (math.pi / L) ** 2 for a, L in zip(f.diffusion, f.sides, strict=True))
     k = first - c
     if k <= 0:
         raise ValueError(f"its zero-order coefficient {c:.3g} is not below the first eigenvalue {first:.3g}")

@@ -1,21 +1,20 @@
 """Misfits of a solution looked at in many points: honest estimates of their norms, not bounds."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.condition import Condition, Initial, Periodic, PointSet, Residual
+from pinnkit.condition import Condition, Periodic, PointSet, Residual
 from pinnkit.domain import Box
-from pinnkit.solution import Solution
 from pinnkit.superpose.network import Superposition
 from pinnkit.superpose.quadrature import panels
 from pinnkit.taylor import Channels
 
-from .form import Form, on_face
+from .asked import Asked
 from .misfit import Norm
 
 POINTS = 100_000  # at which a misfit is looked at, at most
@@ -25,14 +24,10 @@ PERIOD = 1e-10  # of the solution's size: a jump that counts as none
 
 
 @dataclass(eq=False)
-class SampledMisfits:
+class SampledMisfits(Asked):
     """Norms by Gauss points, graded towards the ends, and what second differences say of the gaps between them."""
 
-    solution: Solution
-    form: Form
     points: int = 0
-    _known: dict = field(default_factory=dict)
-    _names: dict[str, Norm] = field(default_factory=dict)
 
     @property
     def evaluation(self) -> str:
@@ -47,22 +42,17 @@ class SampledMisfits:
     def initial(self, order: int = 0, by: tuple[str, ...] = ()) -> Norm:
         """Of an initial condition."""
         problem = self.solution.problem
-        (c,) = (c for c in problem.conditions if isinstance(c, Initial) and c.order == order)
-        (r,) = c.residuals(problem.domain)
         if not isinstance(problem.domain, Box):
-            return self._scattered(r, problem.sample("initial", SCATTERED))
-        t = problem.domain.time
-        return self._norm(r, by, {t: float(problem.domain.bounds[0, problem.domain.names.index(t)])})
+            return self._scattered(self._initial(order), problem.sample("initial", SCATTERED))
+        return super().initial(order, by)
 
     def wall(self, condition: Condition, face: str, by: tuple[str, ...] = ()) -> Norm:
         """Of a boundary condition."""
         problem = self.solution.problem
-        (r,) = condition.residuals(problem.domain)
         if not isinstance(problem.domain, Box):
+            (r,) = condition.residuals(problem.domain)
             return self._scattered(r, problem.sample(r.key, SCATTERED))
-        name, end = face.rsplit("_", 1)
-        ends = problem.domain.bounds[:, problem.domain.names.index(name)]
-        return self._norm(on_face(problem, r, face), by, {name: float(ends[int(end == "max")])})
+        return super().wall(condition, face, by)
 
     def residual(self) -> Norm:
         """Of the equation."""
@@ -89,10 +79,6 @@ class SampledMisfits:
                     "network with features=pk.Harmonics"
                 )
 
-    def named(self) -> dict[str, Norm]:
-        """The norms that were asked for, by condition (and face)."""
-        return dict(self._names)
-
     @property
     def scale(self) -> float:
         """What the rounding of values is relative to: max |u|, of a superposition the sum of |a_k phi_k|."""
@@ -109,13 +95,6 @@ class SampledMisfits:
     @property
     def _rounding(self) -> float:
         return ROUNDING * torch.finfo(self.solution.theta.dtype).eps * self.scale
-
-    def _norm(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
-        key = residual.name, residual.expression, by, tuple(fixed.items())
-        if key not in self._known:
-            self._known[key] = self._made(residual, by, fixed)
-            self._names[label(residual.name, by, fixed, self.solution.problem.domain)] = self._known[key]
-        return self._known[key]
 
     def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         box, e = self.solution.problem.domain, residual.expression
@@ -141,16 +120,6 @@ class SampledMisfits:
         r = self._values(residual, points.to(self.solution.theta))
         self._names[residual.name] = Norm(float(r.max()), math.nan, math.nan)
         return self._names[residual.name]
-
-
-def label(name: str, by: tuple[str, ...], fixed: dict[str, float], box: Box) -> str:
-    """A misfit's name: its term, the face where that holds on several, the derivative."""
-    face = ""
-    if set(fixed) - {box.time}:
-        ((coordinate, value),) = fixed.items()
-        end = "min" if value == box.lower[box.names.index(coordinate)] else "max"
-        face = "" if name.endswith(f"{coordinate}_{end}") else f" ({coordinate} = {value:g})"
-    return f"{name}{face}" + (f", by {''.join(by)}" if by else "")
 
 
 def grid(box: Box, fixed: dict[str, float]) -> tuple[Tensor, Tensor, dict[str, tuple[np.ndarray, np.ndarray]]]:
