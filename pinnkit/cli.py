@@ -447,6 +447,7 @@ def zoo(
 
     Minutes to an hour; what is there is not trained again, and what was interrupted goes on.
     """
+    from .atomic import put
     from .zoo.page import page as written
     from .zoo.page import plain
     from .zoo.picture import draw
@@ -462,7 +463,7 @@ def zoo(
     if page is not None:
         page.mkdir(parents=True, exist_ok=True)
         pictures = list(draw(runs, page, traits))
-        (page / "ZOO.md").write_text(written(traits, pictures), encoding="utf-8")
+        put(page / "ZOO.md", lambda partial: partial.write_text(written(traits, pictures), encoding="utf-8"))
     if as_json:
         _print_json({"models": plain(traits), "page": None if page is None else str(page / "ZOO.md")})
     else:

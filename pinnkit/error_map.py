@@ -86,10 +86,11 @@ class ErrorMap:
         axes, u, _ = self.solution.on_grid()
         nodes = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
         mask = torch.isfinite(u).all(-1).reshape(-1)
-        found = torch.full((2, len(nodes), u.shape[-1]), torch.nan, dtype=torch.float64)
+        shape = (*u.shape[:-1], len(self.solution.problem.fields))  # derived quantities have no estimate
+        found = torch.full((2, len(nodes), shape[-1]), torch.nan, dtype=torch.float64)
         v, moved = self._space.fields(nodes[mask], self.delta)
         found[0, mask], found[1, mask] = -moved.cpu(), (v + moved).cpu()
-        return axes, found[0].view(u.shape), found[1].view(u.shape)
+        return axes, found[0].view(shape), found[1].view(shape)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, text, lists and dicts."""

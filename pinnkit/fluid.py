@@ -15,6 +15,7 @@ from .influence.functional import Functional, Integral
 from .problem import Problem
 from .region import On
 from .solution import Solution
+from .value import as_expression
 
 VELOCITY, PRESSURE = ("u", "v", "w"), "p"
 Viscosity = sp.Expr | float | None
@@ -125,7 +126,7 @@ def _space(problem: Problem) -> list[sp.Symbol]:
 
 def _viscosity(problem: Problem, given: Viscosity) -> sp.Expr:
     if given is not None:
-        return sp.sympify(given, strict=True)
+        return as_expression(given, "the viscosity")
     if "Re" in problem.parameters:
         return 1 / sp.Symbol("Re", real=True)
     if "nu" in problem.parameters:

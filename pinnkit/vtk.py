@@ -1,7 +1,5 @@
 """VTK files for ParaView: solutions on a mesh, time series, training points with their influence (through meshio)."""
 
-import os
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .atomic import put
 from .influence.result import Attribution
 from .mesh import Mesh, mesh
 from .solution import Solution
@@ -56,7 +55,7 @@ def export_vtk(
     if len(steps) == 1:
         return files[0]
     series = path.with_suffix(".pvd")
-    _place(series, lambda partial: partial.write_text(_list(files, steps), encoding="utf-8"))
+    put(series, lambda partial: partial.write_text(_list(files, steps), encoding="utf-8"))
     return series
 
 
@@ -114,21 +113,11 @@ def _checked(path: str | Path, suffixes: Sequence[str]) -> Path:
     return path
 
 
-def _place(path: Path, write: Callable[[Path], object]) -> None:
-    """Put what is written to a file beside it in the place of ``path`` at once."""
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _write(path: Path, grid: Mesh, data: Mapping[str, np.ndarray]) -> None:
     meshio = _meshio()
     own = {name: np.ascontiguousarray(values) for name, values in data.items()}
     file = meshio.Mesh(_padded(grid.X), [(grid.kind, grid.cells)], own)
-    _place(path, lambda partial: meshio.write(partial, file, file_format="vtu"))
+    put(path, lambda partial: meshio.write(partial, file, file_format="vtu"))
 
 
 def _columns(

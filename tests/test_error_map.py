@@ -278,3 +278,17 @@ def test_the_shell(tmp_path: Path, diffusion: pk.Solution, capsys: pytest.Captur
     with pytest.raises(SystemExit) as stop:
         main(["error", str(run), "--picture", "map"])
     assert stop.value.code == 2 and "give a file with its format" in capsys.readouterr().err
+
+
+def test_derived_quantities_stand_beside_the_fields_and_are_not_estimated(tmp_path):
+    """A stream function form reports u = psi_y as well; the map holds psi and p."""
+    problem = pk.problem("kovasznay", form="stream")
+    stages = [pk.Adam(20), pk.SSBroyden(40)]
+    solution = pk.solve(problem, pk.MLP(2, 6, 2), {"pde": 60}, stages=stages, resample=None, progress=False)
+    found = pk.error_map(solution)
+    axes, error, corrected = found.on_grid()
+    assert set(found.relative_l2) == {"psi", "p"} and {"u", "v"} <= set(solution.errors())
+    assert error.shape == corrected.shape == (*map(len, axes.values()), 2)
+    assert torch.isfinite(error).all()
+    again = type(found).load(found.save(tmp_path / "map.h5"), solution)
+    assert torch.equal(again.delta, found.delta)
