@@ -39,10 +39,13 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     """|u - u*| of a field on the nodes of the reference, on a logarithmic scale, with the reference's own error.
 
     Raises:
-        ValueError: an unknown field, or a problem without reference.
+        ValueError: an unknown field, one that the reference does not hold, or a problem without reference.
     """
-    name = field or solution.problem.field_names[0]
-    errors, seen = solution.errors(), error_plane(solution, name, t)
+    errors = solution.errors()
+    name = field or next(iter(errors))
+    seen = error_plane(solution, name, t)
+    if name not in errors:
+        raise ValueError(f"the reference does not hold {name}: choose one of {', '.join(errors)}")
     own = solution.problem.reference.error
     floor = f"the reference's own {own:.0e}" if own else "exact reference"
     title = titled(f"|{name} − {name}*|", seen)
@@ -91,10 +94,10 @@ def plot_corrected(
 
 
 def error_figure(found: ErrorMap) -> Figure:
-    """For every field in a row: the predicted error, the true one where there is a reference, the corrected field."""
+    """For every field in a row: the predicted error, the true one if a reference holds all, the corrected field."""
     solution = found.solution
     draws: list[Callable[[str, Axes], Axes]] = [lambda n, ax: plot_error_map(found, n, ax)]
-    if solution.problem.reference is not None:
+    if set(solution.problem.field_names) <= _compared(solution):
         draws.append(lambda n, ax: plot_error(solution, n, ax))
     draws.append(lambda n, ax: plot_corrected(found, n, ax))
     names, width = solution.problem.field_names, _width(solution)
@@ -231,9 +234,14 @@ def _across(solution: Solution, seen: Plane) -> tuple[str, Plane]:
 
 
 def _truth(solution: Solution, name: str, seen: Plane) -> Plane | None:
-    if solution.problem.reference is None or name not in solution.problem.field_names or seen.fixed:
+    if seen.fixed or name not in _compared(solution):
         return None
     return _across(solution, error_plane(solution, name, truth=True))[1]
+
+
+def _compared(solution: Solution) -> set[str]:
+    """What the reference holds."""
+    return set() if solution.problem.reference is None else set(solution.errors())
 
 
 def _shade(fraction: float) -> Any:
@@ -296,7 +304,7 @@ def figures(solution: Solution) -> dict[str, Figure]:
         "history": _row(("",), lambda _, ax: plot_history(solution, ax), 8.0),
     }
     if solution.problem.reference is not None:
-        found["error"] = _row(names, lambda n, ax: plot_error(solution, n, ax), width)
+        found["error"] = _row(tuple(solution.errors()), lambda n, ax: plot_error(solution, n, ax), width)
     return found
 
 
