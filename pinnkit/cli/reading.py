@@ -1,0 +1,176 @@
+"""Commands that read a run: report, error, correct, certify, plot, export."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .shared import Given, Json, Run, Threads, check_picture, print_json, print_report
+from .shell import app
+
+
+@app.command()
+def report(
+    run: Run,
+    problem: Given = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate/--no-estimate", help="Estimate the error without the reference: some seconds.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Print the errors, residuals and cost of a run."""
+    from ..jobs import opened
+
+    print_report(opened(run, problem), as_json, run, estimate)
+
+
+@app.command()
+def error(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(metavar="MAP.h5", help="Write the map to a file.")] = None,
+    picture: Annotated[Path | None, typer.Option(metavar="MAP.png", help="Draw it, beside the true error.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh points.")] = 0,
+    problem: Given = None,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Say how wrong a run is, and where, without a reference; correct it; say when not to trust that."""
+    check_picture(picture)
+    import torch
+
+    from ..error_map import error_map
+    from ..jobs import opened
+
+    torch.set_num_threads(threads)
+    found = error_map(opened(run, problem), seed=seed)
+    files = {} if out is None else {"map": str(found.save(out))}
+    if picture is not None:
+        from ..plot import error_figure
+
+        error_figure(found).savefig(picture, dpi=160)
+        files["picture"] = str(picture)
+    true = {} if found.solution.problem.reference is None else found.solution.errors()
+    if as_json:
+        print_json(found.to_dict() | {"true": true, "files": files})
+        return
+    print(found)
+    for name, figures in true.items():
+        print(f"true relative L2 error of {name}: {figures['relative_l2']:.2e}")
+    print("\n".join(f"{name} in {file}" for name, file in files.items()), end="\n" if files else "")
+
+
+@app.command()
+def correct(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(metavar="BETTER.h5", help="RUN-corrected.h5 unless given.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fresh points.")] = 0,
+    problem: Given = None,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Correct a run by the error that its own residual implies, and write the corrected run to a file of its own."""
+    import torch
+
+    from ..jobs import corrected, opened
+
+    torch.set_num_threads(threads)
+    path = out or run.with_name(f"{run.stem}-corrected.h5")
+    print_report(corrected(opened(run, problem), path, seed), as_json, path)
+
+
+@app.command()
+def certify(
+    run: Run,
+    enclosed: Annotated[
+        bool, typer.Option("--enclosed", help="Enclose the misfit by interval arithmetic: only this is rigorous.")
+    ] = False,
+    problem: Given = None,
+    as_json: Json = False,
+) -> None:
+    """Bound the error of a run from above, by a theorem that fits its equation."""
+    from ..certificate.certify import certify as make
+    from ..jobs import opened
+
+    found = make(opened(run, problem), enclosed)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print(found)
+
+
+@app.command()
+def plot(
+    run: Run,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where to; beside the run file unless given.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="png, pdf, svg ...")] = "png",
+    problem: Given = None,
+    as_json: Json = False,
+) -> None:
+    """Draw solution, error, points, slices and history of a run, and all in one: RUN-summary.png and so on."""
+    from ..jobs import opened
+    from ..plot import figures
+
+    folder = out or run.parent
+    solution = opened(run, problem)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for name, figure in figures(solution).items():
+        files[name] = str(folder / f"{run.stem}-{name}.{format}")
+        figure.savefig(files[name], dpi=160)
+    if as_json:
+        print_json({"figures": files})
+    else:
+        print("\n".join(files.values()))
+
+
+@app.command()
+def export(
+    run: Run,
+    out: Annotated[Path | None, typer.Option(metavar="FLOW.vtu", help="Where to; RUN.vtu unless given.")] = None,
+    derivative: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A derivative that comes with the fields, as u_x; repeatable.")
+    ] = [],  # noqa: B006
+    vector: Annotated[
+        list[str], typer.Option(metavar="NAME=U,V", help="A vector of fields, as velocity=u,v; repeatable.")
+    ] = [],  # noqa: B006
+    times: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of a time series.")] = 21,
+    nodes: Annotated[int | None, typer.Option(min=8, metavar="N", help="About how many nodes the mesh has.")] = None,
+    error: Annotated[bool, typer.Option("--error", help="The predicted error comes with the fields.")] = False,
+    points: Annotated[
+        Path | None, typer.Option(metavar="POINTS.vtu", help="Write the training points as well.")
+    ] = None,
+    of: Annotated[
+        list[str], typer.Option(metavar="WHAT", help="The points' influence on this, as of `influence`; repeatable.")
+    ] = [],  # noqa: B006
+    problem: Given = None,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Write a run for ParaView: fields on a mesh of the domain (.vtu, a series with .pvd), and its training points."""
+    if of and points is None:
+        raise ValueError(f"--of {of[0]} is a column of the training points: name their file, as --points points.vtu")
+    import torch
+
+    from .. import options
+    from ..jobs import Question, influenced, opened
+    from ..vtk import export_points, export_vtk
+
+    torch.set_num_threads(threads)
+    vectors = options.pairs(vector, "--vector")
+    if of:
+        model, found = influenced(run, problem, Question(tuple(of)))
+        solution = model.solution
+    else:
+        solution, found = opened(run, problem), None
+    files = {"fields": str(export_vtk(
+        solution, out or run.with_suffix(".vtu"), " ".join(derivative), vectors=vectors, times=times, nodes=nodes,
+        error=error,
+    ))}  # fmt: skip
+    if points is not None:
+        files["points"] = str(export_points(solution, points, found))
+    if as_json:
+        print_json({"files": files})
+    else:
+        print("\n".join(files.values()))

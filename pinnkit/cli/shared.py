@@ -1,0 +1,57 @@
+"""What several commands share: options, and how results are printed."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:  # torch and sympy take seconds to load: help and lists do without them
+    from ..solution import Solution
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Given = Annotated[Path | None, typer.Option("--problem", metavar="FILE.py", help="The file that states the problem.")]
+Run = Annotated[Path, typer.Argument(metavar="RUN.h5", help="A run file.")]
+Target = Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A problem of the catalogue, or a file with one.")]
+Arguments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="K=V", help="An argument of the problem; repeatable.")
+]
+Threads = Annotated[int, typer.Option(min=1, help="Torch threads; more than 1 is slower on usual sizes.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+
+
+def check_picture(picture: Path | None) -> None:
+    """Before any work: a picture without a suffix has no format."""
+    if picture is not None and not picture.suffix:
+        raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+
+
+def print_report(solution: "Solution", as_json: bool, path: Path, estimate: bool = True) -> None:
+    from ..report import report as make
+
+    found = make(solution, estimate)
+    if as_json:
+        print_json(found.to_dict() | {"file": str(path)})
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(found)
+        print(f"in {path}")
+    else:
+        print(found)
+        print(f"in {path}")
+
+
+def print_json(data: Any) -> None:
+    """JSON that every reader takes: what is not finite becomes null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(v) for v in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    print(json.dumps(plain(data), indent=2, allow_nan=False))
