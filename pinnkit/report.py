@@ -97,7 +97,7 @@ def report(solution: Solution, estimate: bool = True) -> Report:
 
     The ``estimate`` of the error without a reference takes 1 to 10 s for usual networks; it can be left out.
     """
-    problem, progress = solution.problem, solution.progress
+    problem = solution.problem
     figures = estimated(solution) if estimate else {}
     errors = solution.errors() if problem.reference is not None else {}
     return Report(
@@ -112,16 +112,23 @@ def report(solution: Solution, estimate: bool = True) -> Report:
         network=_describe(solution.network),
         trained=solution.model.count,
         points={key: len(points) for key, points in solution.points.items()},
-        iterations=0 if progress is None else progress.total,
-        rounds=0 if progress is None else progress.round,
-        wall_s=0.0 if progress is None else progress.wall_s,
-        cpu_s=0.0 if progress is None else progress.cpu_s,
+        **_cost(solution),
         stop_reasons=solution.stops,
         notes=solution.notes,
         versions=dict(solution.versions),
         error_bars=error_bars(solution) if estimate and solution.unknowns else {},
         **figures,
     )
+
+
+def _cost(solution: Solution) -> dict[str, Any]:
+    """Where training stands; of a solution that was stored without it, where its history ends."""
+    now, history = solution.progress, solution.history
+    if now is not None:
+        return {"iterations": now.total, "rounds": now.round, "wall_s": now.wall_s, "cpu_s": now.cpu_s}
+    last = history.row(len(history) - 1) if len(history) else {}
+    counts = {name: int(last.get(key, 0)) for name, key in (("iterations", "iteration"), ("rounds", "round"))}
+    return counts | {name: last.get(name, 0.0) for name in ("wall_s", "cpu_s")}
 
 
 def estimated(solution: Solution) -> dict[str, Any]:

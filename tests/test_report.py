@@ -4,6 +4,7 @@ import io
 import json
 import math
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import pytest
 import sympy as sp
@@ -56,6 +57,13 @@ def test_cost_and_reasons(solution: pk.Solution) -> None:
     assert 0 < found.cpu_s and 0 < found.wall_s and "25 iterations, 2 rounds of resampling" in str(found)
     noted = pk.report(replace(solution, notes=("look here",)))
     assert noted.notes == ("look here",) and "note" in str(noted) and "look here" in str(noted)
+
+
+def test_a_small_file_keeps_what_the_training_took(solution: pk.Solution, tmp_path: Path) -> None:
+    found = pk.report(pk.load(pk.save(solution, tmp_path / "small.h5", small=True)), estimate=False)
+    last = solution.history.row(len(solution.history) - 1)
+    assert (found.iterations, found.rounds) == (25, solution.progress.round)
+    assert (found.wall_s, found.cpu_s) == (last["wall_s"], last["cpu_s"]) and found.cpu_s > 0
 
 
 def test_a_report_is_a_value_and_json(solution: pk.Solution) -> None:
