@@ -110,6 +110,11 @@ def velocity(problem: Problem) -> tuple[sp.Expr, ...]:
     return tuple(_output(problem, name) for name in VELOCITY[: len(problem.domain.space)])
 
 
+def is_plane_flow(problem: Problem) -> bool:
+    """Whether a problem with two space coordinates has a velocity u, v and a pressure p, as fields or derived."""
+    return len(problem.domain.space) == 2 and {"u", "v", PRESSURE} <= set(problem.outputs)
+
+
 def _label(on: On) -> str:
     return on if isinstance(on, str) else "+".join(on)
 

@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from .error_map import ErrorMap
+from .flow_picture import plot_flow
+from .fluid import is_plane_flow
 from .problem import Problem
 from .report import Report, report
 from .solution import Solution
 from .view import Plane, error_plane, plane, shown, titled
 
-BLUE, ORANGE, GREEN, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"  # Okabe, Ito 2008
-SEQUENTIAL, DIVERGING, ERRORS = "viridis", "RdBu_r", "magma"
 DECADES = 4  # of an error map, counted from its largest value
 
 
@@ -293,7 +294,9 @@ def equation_text(problem: Problem) -> str:
 
 
 def figures(solution: Solution) -> dict[str, Figure]:
-    """All pictures by name: summary, solution, error (with a reference), points, rounds, slices, history."""
+    """All pictures by name: summary, solution, error (with a reference), points, rounds, slices, history; of a plane
+    flow its streamlines, pressure and vorticity as well.
+    """
     names, width = solution.problem.field_names, _width(solution)
     found = {
         "summary": plot_summary(solution),
@@ -305,6 +308,8 @@ def figures(solution: Solution) -> dict[str, Figure]:
     }
     if solution.problem.reference is not None:
         found["error"] = _row(tuple(solution.errors()), lambda n, ax: plot_error(solution, n, ax), width)
+    if is_plane_flow(solution.problem):
+        found["flow"] = plot_flow(solution)
     return found
 
 

@@ -1,5 +1,7 @@
 """Pictures of a flow show its numbers, the body drawn over them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
 import pinnkit as pk
+from pinnkit.cli import main
 from pinnkit.flow_picture import plot_flow, plot_pressure, plot_streamlines, plot_vorticity
+from pinnkit.fluid import is_plane_flow
 from pinnkit.outline import draw_body
 from problems import cylinder
 
@@ -46,6 +50,33 @@ def test_one_figure(solution: pk.Solution) -> None:
         assert [ax.get_title() for ax in axes] == titles
 
 
+def test_an_unsteady_flow_is_drawn_at_a_time() -> None:
+    settings = {"stages": [pk.Adam(1)], "resample": None, "progress": False, "validation": 20}
+    vortices = pk.solve(pk.problem("taylor_green"), pk.MLP(3, 4, 3), 20, **settings)
+    ax = plot_pressure(vortices, t=0.25)
+    values = np.asarray(ax.collections[0].get_array())
+    x, y = (np.linspace(*ends, n) for ends, n in zip((ax.get_xlim(), ax.get_ylim()), values.shape[::-1], strict=True))
+    place = torch.tensor([[x[7], y[20], 0.25]], dtype=torch.float64)
+    assert values[20, 7] == pytest.approx(float(vortices.jet(place, "p"))) and ax.get_title() == "pressure, t = 0.25"
+    assert plot_vorticity(vortices).get_title() == "vorticity, t = 1"
+    with pytest.raises(ValueError, match="expected a time from 0 to 1"):
+        plot_flow(vortices, t=2)
+
+
+def test_what_a_plane_flow_is() -> None:
+    flows = [name for name in ("cavity", "cylinder", "kovasznay", "wake") if is_plane_flow(pk.problem(name))]
+    assert flows == ["cavity", "cylinder", "kovasznay", "wake"]
+    assert is_plane_flow(pk.problem("kovasznay", form="stream"))
+    assert not any(is_plane_flow(pk.problem(name)) for name in ("beltrami", "schroedinger", "poisson_disk", "wave2d"))
+
+
+def test_the_shell_draws_a_flow_as_one(solution: pk.Solution, tmp_path: Path) -> None:
+    run = pk.save(solution, tmp_path / "run.h5")
+    with pytest.raises(SystemExit) as stop:
+        main(["plot", str(run)])
+    assert stop.value.code == 0 and (tmp_path / "run-flow.png").stat().st_size > 10_000
+
+
 def test_only_bodies_are_drawn() -> None:
     assert not draw_body(Figure().add_subplot(), pk.Box(x=(0, 1), y=(0, 1))).collections
     ax = draw_body(Figure().add_subplot(), cylinder().domain)
@@ -58,5 +89,5 @@ def test_one_sentence(solution: pk.Solution) -> None:
         plot_flow(solution, ((3, 1), (0, 1)))
     settings = {"stages": [pk.Adam(1)], "resample": None, "progress": False, "validation": 20}
     wave = pk.solve(pk.problem("burgers"), pk.MLP(2, 3, 1), 20, **settings)
-    with pytest.raises(ValueError, match="expected a steady plane flow"):
+    with pytest.raises(ValueError, match="expected a plane flow"):
         plot_streamlines(wave)

@@ -11,8 +11,8 @@ from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..colours import BLUE, DIVERGING, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from ..outline import draw_body
-from ..plot import BLUE, DIVERGING, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from ..solution import Solution
 from ..view import plane, shown
 from . import indicator

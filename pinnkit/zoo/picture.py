@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import runfile
+from ..colours import BLUE, ORANGE, RED
 from ..influence.attribution import Influence
 from ..influence.picture import plot_comparison
 from ..influence.summary import indicators
-from ..plot import BLUE, ORANGE, RED
 from .runs import Job, Traits, path
 from .specimen import ZOO
 from .trait import NAMES, TRAITS
