@@ -163,7 +163,7 @@ def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
     iterations = history["iteration"]
     ax.plot(iterations, history["loss"], color=BLUE, lw=1.2, label="loss, training points")
     ax.plot(iterations, history["validation"], color=SKY, lw=1.2, label="loss, fresh points")
-    for name, colour in zip(solution.problem.field_names, (RED, ORANGE, GREEN) * 9, strict=False):
+    for name, colour in zip(solution.problem.outputs, (RED, ORANGE, GREEN) * 9, strict=False):
         if f"error:{name}" in history:
             ax.plot(iterations, history[f"error:{name}"], color=colour, lw=1.6, label=f"relative L2 error of {name}")
     ax.set_yscale("log")
@@ -300,7 +300,7 @@ def figures(solution: Solution) -> dict[str, Figure]:
     names, width = solution.problem.field_names, _width(solution)
     found = {
         "summary": plot_summary(solution),
-        "solution": _row(names, lambda n, ax: plot_field(solution, n, ax), width),
+        "solution": _row(tuple(solution.problem.outputs), lambda n, ax: plot_field(solution, n, ax), width),
         "points": _row(tuple(solution.points), lambda key, ax: plot_points(solution, ax, key), width),
         "rounds": plot_rounds(solution, next(iter(solution.points))),
         "slices": _row(names, lambda n, ax: plot_slices(solution, n, ax), width),

@@ -76,8 +76,8 @@ class Solution:
         return columns if len(columns) > 1 else columns[0]
 
     def derivative(self, name: str) -> sp.Expr:
-        """The expression that a name such as u, u_x or v_xy stands for; raises ValueError for any other name."""
-        fields = dict(zip(self.problem.field_names, self.problem.fields, strict=True))
+        """The expression that a name such as u, u_x or v_xy stands for, u a field or derived; else ValueError."""
+        fields = self.problem.outputs
         u, _, suffix = (name, "", "") if name in fields else name.partition("_")
         if u not in fields:
             known = ", ".join(fields)

@@ -30,11 +30,11 @@ def export_vtk(
 ) -> Path:
     """Write a solution's fields at the nodes of a mesh of its domain to a .vtu file; the path to open is returned.
 
-    Derivatives asked for by name ("u_x u_xx") come with them, and vectors as ``{"velocity": "u v"}``; with ``error``
-    the predicted error of every field (:func:`pinnkit.error_map`). ``nodes`` is about how many the mesh has, ``on`` a
-    mesh of one's own. Where space has two or three dimensions, time makes a series: ``times`` counts its steps or
-    names them, and NAME.pvd lists the files NAME-0000.vtu and so on; a single step is one file. Where space has one
-    dimension, time is the second axis.
+    Derived quantities come with them. Derivatives asked for by name ("u_x u_xx") do so too, and vectors as
+    ``{"velocity": "u v"}``; with ``error`` the predicted error of every field (:func:`pinnkit.error_map`). ``nodes``
+    is about how many the mesh has, ``on`` a mesh of one's own. Where space has two or three dimensions, time makes a
+    series: ``times`` counts its steps or names them, and NAME.pvd lists the files NAME-0000.vtu and so on; a single
+    step is one file. Where space has one dimension, time is the second axis.
 
     Raises:
         ImportError: meshio is not installed; ValueError: unknown names, times outside the domain, another suffix;
@@ -106,6 +106,11 @@ def _meshio() -> ModuleType:
 def _checked(path: str | Path, suffixes: Sequence[str]) -> Path:
     _meshio()  # before any work
     path = Path(path)
+    if path.suffix == ".vtp":
+        raise ValueError(
+            f"{path}: .vtp files, which hold polygons only, are not written: a .vtu file holds the same and opens in "
+            f"ParaView alike, give {path.with_suffix('.vtu').name}"
+        )
     if path.suffix not in suffixes:
         raise ValueError(f"{path}: give a file that ends in {' or '.join(suffixes)}")
     if not path.parent.is_dir():
@@ -124,7 +129,7 @@ def _columns(
     solution: Solution, names: str, vectors: Mapping[str, str], error: bool
 ) -> Callable[[Tensor], dict[str, np.ndarray]]:
     """What is written at points X, as a function of them; ValueError for unknown names, before any work."""
-    wanted = dict.fromkeys((*solution.problem.field_names, *_split(names)))
+    wanted = dict.fromkeys((*solution.problem.outputs, *_split(names)))
     groups = {name: (name,) for name in wanted} | {name: tuple(_split(text)) for name, text in vectors.items()}
     for name, parts in groups.items():
         if name not in wanted and not 1 < len(parts) < 4:

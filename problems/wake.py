@@ -13,10 +13,14 @@ import pinnkit as pk
 from pinnkit.wake import Wake, load_wake
 
 FRAMES = 25  # snapshots that a solution is compared with, at most
+FORMS = ("velocity", "stream")
 DEGREES = (6, 5)  # in x and y, of the polynomials that find the period
 
 
-def wake(readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float = 10.0, file: str = "") -> pk.Problem:
+def wake(
+    readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float = 10.0, file: str = "",
+    form: str = "velocity",
+) -> pk.Problem:  # fmt: skip
     """u_t + lambda1 (u u_x + v u_y) + p_x = lambda2 (u_xx + u_yy), likewise v, div u = 0; both unknown.
 
     u and v are measured at ``readings`` random places and times of the window [1, 8] x [-2, 2] behind a cylinder of
@@ -24,36 +28,43 @@ def wake(readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float 
     normal noise of standard deviation ``noise`` times the field's own; places and noise are drawn with ``seed``. The
     pressure is found up to a function of time and never given. ``weight`` is that of the readings, 1 that of the
     equations. The network is told about the period, which the readings show. ``file`` names other snapshots than the
-    project's, such as cylinder_nektar_wake.mat.
+    project's, such as cylinder_nektar_wake.mat. ``form="stream"`` has the fields psi, p with u = psi_y, v = -psi_x, as
+    in that paper: incompressible by construction, psi up to a function of time.
+
+    Raises:
+        ValueError: an unknown form, more readings than there are; FileNotFoundError: no such file.
     """
     flow = load_wake(file or None)
     X, values = measured(flow, readings, noise, seed)
     return inverse_flow(
         "wake", box(flow), X, values, weight, Frames(flow),
-        arguments={"readings": readings, "noise": noise, "seed": seed, "weight": weight, "file": file},
+        form=form,
+        arguments={"readings": readings, "noise": noise, "seed": seed, "weight": weight, "file": file, "form": form},
     )  # fmt: skip
 
 
 def inverse_flow(
-    name: str, domain: pk.Box, X: Tensor, values: Tensor, weight: float, reference=None, **more
+    name: str, domain: pk.Box, X: Tensor, values: Tensor, weight: float, reference=None, form: str = "velocity", **more
 ) -> pk.Problem:  # fmt: skip
     """Incompressible Navier-Stokes equations, lambda1 and lambda2 unknown; u and v are values (n, 2) at X (n, 3)."""
+    if form not in FORMS:
+        raise ValueError(f"{name} has no form {form!r}: choose one of {', '.join(FORMS)}")
     x, y, t = pk.coordinates("x y t")
-    u, v, p = (pk.field(letter, x, y, t) for letter in "uvp")
+    psi, u, v, p = (pk.field(letter, x, y, t) for letter in ("psi", "u", "v", "p"))
+    fields = (u, v, p)
+    if form == "stream":
+        u, v, fields = psi.diff(y), -psi.diff(x), (psi, p)
     lambda1, lambda2 = sp.symbols("lambda1 lambda2")
 
     def momentum(w: sp.Expr, slope: sp.Expr) -> sp.Expr:
         carried = u * w.diff(x) + v * w.diff(y)
         return w.diff(t) + lambda1 * carried + slope - lambda2 * (w.diff(x, 2) + w.diff(y, 2))
 
+    equations = {"x momentum": momentum(u, p.diff(x)), "y momentum": momentum(v, p.diff(y))}
     return pk.Problem(
         name=name,
-        fields=(u, v, p),
-        equations={
-            "x momentum": momentum(u, p.diff(x)),
-            "y momentum": momentum(v, p.diff(y)),
-            "continuity": u.diff(x) + v.diff(y),
-        },
+        fields=fields,
+        equations=equations if form == "stream" else equations | {"continuity": u.diff(x) + v.diff(y)},
         domain=domain,
         conditions=[
             pk.Observations(u, X, values[:, 0], name="u readings", weight=weight),
@@ -61,8 +72,9 @@ def inverse_flow(
         ],
         unknowns={"lambda1": 0.0, "lambda2": 0.0},
         reference=reference,
+        derived={"u": u, "v": v} if form == "stream" else {},
         recipe=pk.Recipe(
-            network=pk.MLP(3, 32, 32, 32, 32, 3, features=pk.Oscillation("t", period(X, values), 2)),
+            network=pk.MLP(3, 32, 32, 32, 32, len(fields), features=pk.Oscillation("t", period(X, values), 2)),
             points={"pde": 1000},
             stages=[pk.Adam(200, lr=5e-3, decay=0.3), pk.SSBroyden(8000)],
             resample=pk.rad(every=200, weights=True, growth=1.1, most=4000),

@@ -121,11 +121,22 @@ def test_points_come_with_residuals_and_influence(burgers: pk.Solution, tmp_path
         pk.export_points(other, tmp_path / "points.vtu", found)
 
 
+def test_derived_quantities_come_with_the_fields(tmp_path: Path) -> None:
+    settings = {"stages": [pk.Adam(1)], "resample": None, "progress": False, "validation": 20}
+    stream = pk.solve(pk.problem("kovasznay", form="stream"), pk.MLP(2, 4, 2), 20, **settings)
+    found = meshio.read(pk.export_vtk(stream, tmp_path / "k.vtu", vectors={"velocity": "u v"}, nodes=30))
+    assert set(found.point_data) == {"psi", "p", "u", "v", "velocity"}
+    X = torch.as_tensor(found.points[:, :2])
+    assert np.allclose(found.point_data["v"], -stream.jet(X, "psi_x"), atol=1e-13)
+    assert torch.allclose(stream.jet(X, "v_y"), -stream.jet(X, "u_x"), atol=1e-13)
+
+
 def test_what_cannot_be_written_is_said_and_leaves_nothing(
     flow: pk.Solution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for settings, message in (
         ({"path": "flow.png"}, r"flow\.png: give a file that ends in \.vtu or \.pvd"),
+        ({"path": "flow.vtp"}, r"flow\.vtp: \.vtp files, .* are not written: .* give flow\.vtu"),
         ({"names": "w"}, "'w': the fields are u, v"),
         ({"vectors": {"velocity": "u"}}, "the vector 'velocity' is 'u': give two or three"),
         ({"vectors": {"velocity": "u q"}}, "'q'"),
@@ -163,3 +174,7 @@ def test_the_command_writes_fields_and_points(
     with pytest.raises(SystemExit) as left:
         main(["export", str(run), "--of", "error"])
     assert left.value.code == 2 and "name their file, as --points points.vtu" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        main(["export", str(run), "--out", str(tmp_path / "flow.vtp")])
+    said = capsys.readouterr().err
+    assert left.value.code == 2 and "give flow.vtu" in said and not (tmp_path / "flow.vtp").exists()

@@ -34,19 +34,26 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_equations_hold_for_a_flow_in_closed_form(snapshots: Path) -> None:
-    problem = problems.wake(300, file=str(snapshots))
+@pytest.mark.parametrize("form", ["velocity", "stream"])
+def test_the_equations_hold_for_a_flow_in_closed_form(snapshots: Path, form: str) -> None:
+    problem = problems.wake(300, file=str(snapshots), form=form)
     x, y, t = problem.variables
     decay, s = sp.exp(-2 * t / 20), x - t
     exact = {
         "u": 1 - decay * sp.cos(s) * sp.sin(y), "v": decay * sp.sin(s) * sp.cos(y),
-        "p": -(decay**2) / 4 * (sp.cos(2 * s) + sp.cos(2 * y)),
+        "p": -(decay**2) / 4 * (sp.cos(2 * s) + sp.cos(2 * y)), "psi": y + decay * sp.cos(s) * sp.cos(y),
     }  # fmt: skip
     flow = {f: exact[str(f.func)] for f in problem.fields}
     for e in problem.equations.values():
         numbers = {q: {"lambda1": 1, "lambda2": sp.Rational(1, 20)}[q.name] for q in e.free_symbols - {x, y, t}}
         assert sp.simplify(e.subs(flow).doit().subs(numbers)) == 0
     assert problem.unknowns == {"lambda1": 0.0, "lambda2": 0.0}
+    for name in "uv":
+        assert sp.simplify(problem.outputs[name].subs(flow).doit() - exact[name]) == 0
+    readings = problem.conditions[0]
+    X, value = (sp.Matrix(list(map(float, row))) for row in (readings.X[0], readings.values[:1]))
+    there = readings.u.subs(flow).doit().subs(dict(zip((x, y, t), X, strict=True)))
+    assert float(there) == pytest.approx(float(value[0]), abs=1e-12)
 
 
 def test_readings_are_of_the_snapshots_and_follow_seed_and_noise(snapshots: Path) -> None:
@@ -60,6 +67,8 @@ def test_readings_are_of_the_snapshots_and_follow_seed_and_noise(snapshots: Path
     sd = load_wake(snapshots).v.std()
     assert torch.equal(X, Y) and float((noisy - v).std()) == pytest.approx(0.1 * sd, rel=0.2)
     assert torch.equal(readings(noise=0.1)[1], noisy) and not torch.equal(readings(seed=1)[0], X)
+    with pytest.raises(ValueError, match="no form 'vortex'"):
+        readings(form="vortex")
     with pytest.raises(ValueError, match="readings=5000"):
         problems.wake(file=str(snapshots))
 
