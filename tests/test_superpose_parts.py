@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 import pinnkit as pk
 from pinnkit.superpose import tree
 from pinnkit.superpose.atoms import integrals, local
+from pinnkit.superpose.columns import Dense, joined
 from pinnkit.superpose.family import Family, Range
 from pinnkit.superpose.greedy import Choice, Search, from_dictionary, prune, refine
 from pinnkit.superpose.modes import forced, polynomials, standing
 from pinnkit.superpose.network import Superposition, superposition
 from pinnkit.superpose.operator import operator
+from pinnkit.superpose.products import Products
 from pinnkit.superpose.projection import fit, jacobian
 from pinnkit.superpose.quadrature import panels, resolve
 from pinnkit.superpose.rows import rows
@@ -165,7 +167,7 @@ def mixed_problem():
 def test_jacobian_of_the_projection_on_every_block_of_rows(problem):
     data = rows(problem, norms(problem), {"x": 20, "t": 20})
     families = [f for f in local(operator(problem), walls(problem), problem.domain).families(0.05)]
-    search = Search(data, np.zeros((len(data.target), 0)), families, data.target, 0.0)
+    search = Search(data, Dense(np.zeros((len(data.target), 0))), families, data.target, 0.0)
     rng = np.random.default_rng(0)
     atoms = []
     for f, family in enumerate(families):
@@ -198,7 +200,7 @@ def test_fit_is_least_squares_and_drops_what_is_dependent():
 
 
 def plain(D, y, goal=0.0):
-    return Search(None, D, (), y, goal)
+    return Search(None, Dense(D), (), y, goal)
 
 
 def test_dictionary_choice_takes_the_largest_orthogonal_score():
@@ -230,7 +232,7 @@ def test_refinement_finds_the_parameters():
     family = next(
         f for f in local(operator(problem), walls(problem), problem.domain).families(0.02) if "pulse" in f.name
     )
-    search = Search(data, np.zeros((len(data.target), 0)), [family], data.target, 0.0)
+    search = Search(data, Dense(np.zeros((len(data.target), 0))), [family], data.target, 0.0)
     start = Choice((), ((0, (0.5, float(np.log(0.2)))),))
     found = refine(search, start, 30)
     assert family.from_scale(np.array(found.atoms[0][1])) == pytest.approx([0.45, 0.1], abs=1e-7)
@@ -243,3 +245,33 @@ def test_forced_solutions_oscillate_with_the_walls():
     family, theta = forced(op, problem.domain, 3)
     assert len(theta) == 12
     assert max(op.misfit(family.at(row), {}) for row in theta) < 1e-13
+
+
+def room(equation, *walls, exact=None):
+    names, order = "xyz", 2 if equation.has(sp.Derivative(R, (t, 2))) else 1
+    box = pk.Box(**dict.fromkeys(names, (0, 1)), t=(0, 0.5))
+    initial = [pk.Initial(R, exact.diff(t, k).subs(t, 0), order=k) for k in range(order)]
+    return pk.Problem("room", R, equation, box, [*initial, *walls], reference=pk.Exact({R: exact}))
+
+
+y, z = pk.coordinates("y z")
+R = pk.field("u", x, y, z, t)
+LAPLACE = sum(R.diff(s, 2) for s in (x, y, z))
+MIXED = [
+    pk.Neumann(R, 0, on="x"), pk.Periodic(R, "y"), pk.Robin(R, 2, 1, 0, on="z_min"), pk.Dirichlet(R, 0, on="z_max"),
+]  # fmt: skip
+
+
+def test_products_are_the_columns_without_writing_them_out():
+    problem = room(R.diff(t, 2) - LAPLACE, *MIXED, exact=sp.cos(sp.pi * x))
+    data = rows(problem, norms(problem), dict.fromkeys("xyzt", 3))
+    family, theta = standing(operator(problem), walls(problem), problem.domain, 8)
+    products, D = Products(data.blocks, family, theta), data.columns(family, theta)
+    assert products.shape == D.shape and len(data.blocks) == 7
+    V = np.random.default_rng(0).normal(size=(len(D), 2))
+    assert products.dot(V) == pytest.approx(D.T @ V, abs=1e-12)
+    assert products.squares() == pytest.approx((D * D).sum(0), rel=1e-12)
+    assert products.take([3, 7]) == pytest.approx(D[:, [3, 7]], abs=1e-14)
+    both = joined([Dense(D[:, :2]), products, Dense(D[:, 2:5])])
+    assert both.take([1, 4, len(theta) + 3]) == pytest.approx(D[:, [1, 2, 3]], abs=1e-14)
+    assert both.dot(V[:, 0]) == pytest.approx(np.concatenate([D[:, :2], D, D[:, 2:5]], 1).T @ V[:, 0], abs=1e-12)

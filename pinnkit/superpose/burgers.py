@@ -11,6 +11,7 @@ from pinnkit.condition import Dirichlet, Initial, Residual
 from pinnkit.domain import Box
 from pinnkit.expression import Program
 from pinnkit.history import History
+from pinnkit.points import Points
 from pinnkit.problem import Problem
 from pinnkit.residual import Model
 from pinnkit.solution import Solution
@@ -104,7 +105,8 @@ def solve(problem: Problem, nu: float, tolerance: float, most: int) -> Solution:
     network = ColeHopf(Superposition((kernel,), tuple((0, tuple(row)) for row in theta.tolist())), nu)
     misfit = solved.misfit / float(np.linalg.norm(y))
     model = Model(problem, network, False, frozenset(problem.equations))
-    points = quadrature(problem, conditions(problem), {box.names[0]: 200.0, box.names[1]: 30.0})
+    nodes = quadrature(problem, conditions(problem), {box.names[0]: 200.0, box.names[1]: 30.0})
+    points = Points({key: n.points for key, n in nodes.items()})
     wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
     verdict = "within" if misfit <= tolerance else "the tolerance was"
     stop = f"phi and its slope are met to {misfit:.1e}, relative, by {count} kernels ({verdict} {tolerance:.1e})"

@@ -9,10 +9,12 @@ from pinnkit.problem import Problem
 
 from . import steady
 from .atoms import Local
+from .columns import Columns, Dense, joined
 from .family import Family
 from .greedy import HUGE
 from .modes import EXTENSION, forced, plane, polynomials, standing
 from .operator import Operator
+from .products import Products
 from .rows import Rows
 from .system import System
 from .walls import Wall
@@ -30,11 +32,16 @@ class Dictionary:
 
     parts: tuple[Part, ...]
 
-    def columns(self, rows: Rows) -> np.ndarray:
-        """The weighted rows of all members, shape (M, K), 0 for those that are not finite: never chosen."""
-        M = sum(len(b.X) for b in rows.blocks)
-        D = np.concatenate([np.zeros((M, 0)), *(rows.columns(f, theta) for f, theta in self.parts)], 1)
-        return np.where((np.abs(D) < HUGE).all(0), D, 0.0)
+    def columns(self, rows: Rows) -> Columns:
+        """The weighted rows of all members, those that are not finite being 0: never chosen."""
+        found: list[Columns] = [Dense(np.zeros((len(rows.target), 0)))]
+        for family, theta in self.parts:
+            if len(family.coordinates) > 2 and rows.gridded and family.factors is not None:
+                found.append(Products(rows.blocks, family, theta))
+                continue
+            D = rows.columns(family, theta)
+            found.append(Dense(np.where((np.abs(D) < HUGE).all(0), D, 0.0)))
+        return joined(found)
 
     def member(self, j: int) -> tuple[Family, tuple[float, ...]]:
         """The family and parameters of column j."""

@@ -92,6 +92,19 @@ class Family:
         return sp.Add(*(image[0] * phi.xreplace(place) for image, place in zip(self.images, turned, strict=True)))
 
     @cached_property
+    def factors(self) -> tuple[sp.Expr, ...] | None:
+        """phi as a product of functions of one coordinate each, in their order; None where it is none."""
+        if len(self.parts) > 1 or self.images != ITSELF:
+            return None
+        found = [sp.S.One] * len(self.coordinates)
+        for e in sp.Mul.make_args(sp.expand_power_exp(self.parts[0])):
+            own = [i for i, x in enumerate(self.coordinates) if x in e.free_symbols]
+            if len(own) > 1:
+                return None
+            found[own[0] if own else 0] *= e
+        return tuple(found)
+
+    @cached_property
     def _programs(self) -> dict:
         return {}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .columns import Columns
 from .family import Family
 from .projection import fit, jacobian
 from .rows import Rows
@@ -40,7 +41,7 @@ class Search:
     """What a greedy search works on: rows, a dictionary's columns D (M, K), families, the target (M,)."""
 
     rows: Rows
-    D: np.ndarray
+    D: Columns
     families: Sequence[Family]
     target: np.ndarray
     goal: float  # the misfit to be reached
@@ -51,7 +52,7 @@ class Search:
 
     def columns(self, choice: Choice) -> np.ndarray:
         """F (M, K) of a choice: the dictionary's columns, then the atoms."""
-        return np.concatenate([self.D[:, list(choice.fixed)], self.atom_columns(choice.atoms)], 1)
+        return np.concatenate([self.D.take(choice.fixed), self.atom_columns(choice.atoms)], 1)
 
     def atom_columns(self, atoms: Sequence[tuple[int, tuple[float, ...]]]) -> np.ndarray:
         """The columns of atoms, shape (M, K)."""
@@ -99,8 +100,8 @@ def from_dictionary(search: Search, start: Choice, most: int) -> Choice:
     r -= Q @ (Q.T @ r)
     basis = np.empty((len(r), Q.shape[1] + max(0, min(most, D.shape[1]))))
     basis[:, : Q.shape[1]], n = Q, Q.shape[1]
-    size = np.maximum((D * D).sum(0), 1e-300)
-    left, along = size - ((Q.T @ D) ** 2).sum(0), r @ D  # |P phi|^2 and <r, P phi>
+    size = np.maximum(D.squares(), 1e-300)
+    left, along = size - (D.dot(Q) ** 2).sum(1), D.dot(r)  # |P phi|^2 and <r, P phi>
     fixed, misfit = list(start.fixed), float(np.linalg.norm(r))
     alive = left > SPAN * size
     alive[fixed] = False
@@ -111,12 +112,12 @@ def from_dictionary(search: Search, start: Choice, most: int) -> Choice:
         j = int(gain.argmax())
         if gain[j] <= 1e-28 * (search.target @ search.target):
             break
-        q = D[:, j].copy()
+        q = D.take([j])[:, 0]
         for _ in range(2):
             q -= basis[:, :n] @ (basis[:, :n].T @ q)
         q /= np.linalg.norm(q)
         basis[:, n], n = q, n + 1
-        shared, part = q @ D, q @ r
+        shared, part = D.dot(q), q @ r
         left, along, r = left - shared**2, along - part * shared, r - part * q
         alive &= left > SPAN * size
         alive[j] = False
@@ -178,7 +179,9 @@ def _candidate(
     r -= Q @ (Q.T @ r)
     best, gain = None, 0.0
     if mixed and search.D.shape[1]:
-        scores = _scores(search.D, Q, r)
+        size = np.maximum(search.D.squares(), 1e-300)
+        left = size - (search.D.dot(Q) ** 2).sum(1)
+        scores = np.where(left > SPAN * size, np.abs(search.D.dot(r)) / np.sqrt(np.maximum(left, 1e-300)), 0.0)
         scores[list(choice.fixed)] = 0
         gain = float(np.sort(scores)[-BATCH:] @ np.sort(scores)[-BATCH:]) / BATCH
         best = from_dictionary(search, choice, choice.coefficients + BATCH) if gain > 0 else None
@@ -246,7 +249,7 @@ def refine(search: Search, choice: Choice, steps: int) -> Choice:
     """Move the atoms' parameters by Levenberg-Marquardt on the projected problem, inside their ranges."""
     if not choice.atoms:
         return replace(choice, misfit=fit(search.columns(choice), search.target).misfit)
-    Q = _orthonormal(search.D[:, list(choice.fixed)])
+    Q = _orthonormal(search.D.take(choice.fixed))
 
     def project(V: np.ndarray) -> np.ndarray:
         return V - Q @ (Q.T @ V)

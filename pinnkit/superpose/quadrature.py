@@ -1,7 +1,8 @@
 """Gauss points on the parts of a domain where conditions hold, so many that the data there are resolved."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from pinnkit.condition import Observations, PointSet
 from pinnkit.domain import Box
-from pinnkit.points import Points
 from pinnkit.problem import Problem
 from pinnkit.readout import Readout
 
@@ -17,10 +17,48 @@ from . import arcs
 from .panels import ORDER, Data, panels, resolve
 
 GRADING = 12  # bisections towards the initial time, where solutions vary like sqrt(t)
-MANY = 5_000  # points of one set at most, where data have several dimensions
+MANY = 5_000  # points of one face at most, where data have several dimensions ...
+MANY_AT_FIRST = 40_000  # and at the initial time
 
 
-def quadrature(problem: Problem, readouts: dict[str, Readout], waves: Mapping[str, float]) -> Points:
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Points whose coordinates are those of axes, by coordinate, and the axes' quadrature weights."""
+
+    axes: tuple[np.ndarray, ...]
+    weights: tuple[np.ndarray, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of points by coordinate."""
+        return tuple(map(len, self.axes))
+
+    @property
+    def X(self) -> Tensor:
+        """The points (n, d), the last coordinate varying fastest."""
+        return torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*self.axes, indexing="ij")], 1))
+
+    @property
+    def w(self) -> Tensor:
+        """The points' weights (n,)."""
+        return torch.as_tensor(np.prod(np.meshgrid(*self.weights, indexing="ij"), axis=0).ravel())
+
+    def moved(self, i: int, value: float) -> "Grid":
+        """The same with coordinate i at one value."""
+        axes = (*self.axes[:i], np.array([value]), *self.axes[i + 1 :])
+        return Grid(axes, self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """A set of points; where it is grids one after the other, these and those of the image points."""
+
+    points: PointSet
+    grids: tuple[Grid, ...] = ()
+    images: tuple[Grid, ...] = ()
+
+
+def quadrature(problem: Problem, readouts: dict[str, Readout], waves: Mapping[str, float]) -> dict[str, Nodes]:
     """Point sets of all conditions with quadrature weights, fine enough for so many half-waves by each coordinate.
 
     Raises:
@@ -36,57 +74,47 @@ def quadrature(problem: Problem, readouts: dict[str, Readout], waves: Mapping[st
     found = {}
     for key, readout in readouts.items():
         if key in observed:
-            found[key] = problem.sample(key, 1)
+            found[key] = Nodes(problem.sample(key, 1))
             continue
         if plane and not key.startswith("periodic_"):
             count = math.ceil(3 * max(waves.values()) / ORDER)
-            found[key] = arcs.points(problem.domain, key, lambda at, r=readout: -origin(r, at).numpy(), count)
+            found[key] = Nodes(arcs.points(problem.domain, key, lambda at, r=readout: -origin(r, at).numpy(), count))
             continue
-        found[key] = _set(problem, key, readout, waves)
-    return Points(found)
+        found[key] = _nodes(problem.domain, key, readout, waves)
+    return found
 
 
-def _set(problem: Problem, key: str, readout: Readout, waves: Mapping[str, float]) -> PointSet:
-    box: Box = problem.domain
-    periodic = key.startswith("periodic_")
+def _nodes(box: Box, key: str, readout: Readout, waves: Mapping[str, float]) -> Nodes:
     if key == "initial":
-        return _joined([_patch(box, (box.time, "min"), None, readout, waves)])
-    if periodic:
+        grid = _grid(box, (box.time, "min"), None, readout, waves)
+        return Nodes(PointSet(grid.X, weights=grid.w / grid.w.mean()), (grid,))
+    if key.startswith("periodic_"):
         name = key.removeprefix("periodic_")
-        low = _patch(box, (name, "min"), None, readout, waves, images=True)
         i = box.names.index(name)
-        image = low[0].clone()
-        image[:, i] = box.upper[i]
-        weights = low[1] * (len(low[1]) / low[1].sum())
-        return PointSet(low[0], image=image, weights=weights)
-    wanted = [box.faces[k] for k in box._chosen(tuple(key.split("+")))]
-    patches = []
-    for face in wanted:
+        grid = _grid(box, (name, "min"), None, readout, waves, images=True)
+        image = grid.moved(i, float(box.upper[i]))
+        return Nodes(PointSet(grid.X, image=image.X, weights=grid.w / grid.w.mean()), (grid,), (image,))
+    grids, normals = [], []
+    for face in (box.faces[k] for k in box._chosen(tuple(key.split("+")))):
         name, end = face.rsplit("_", 1)
         normal = torch.zeros(len(box.names), dtype=torch.float64)
         normal[box.names.index(name)] = 1.0 if end == "max" else -1.0
-        patches.append(_patch(box, (name, end), normal, readout, waves))
-    return _joined(patches, box)
+        grids.append(_grid(box, (name, end), normal, readout, waves))
+        normals.append(normal.expand(math.prod(grids[-1].shape), -1))
+    X, w, n = (torch.cat(list(parts)) for parts in ((g.X for g in grids), (g.w for g in grids), normals))
+    columns = {f"n_{name}": n[:, box.names.index(name)].contiguous() for name in box.space}
+    return Nodes(PointSet(X, columns, weights=w / w.mean()), tuple(grids))
 
 
-def _joined(patches: Sequence[tuple], box: Box | None = None) -> PointSet:
-    X, weights = (torch.cat([p[k] for p in patches]) for k in (0, 1))
-    columns = {}
-    if box is not None:
-        normals = torch.cat([p[2].expand(len(p[0]), -1) for p in patches])
-        columns = {f"n_{name}": normals[:, box.names.index(name)].contiguous() for name in box.space}
-    return PointSet(X, columns, weights=weights * (len(weights) / weights.sum()))
-
-
-def _patch(
+def _grid(
     box: Box,
     fixed: tuple[str, str],
     normal: Tensor | None,
     readout: Readout,
     waves: Mapping[str, float],
     images: bool = False,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Tensor Gauss points on the face where one coordinate is at its end, their weights, and the normal."""
+) -> Grid:
+    """Tensor Gauss points on the face where one coordinate is at its end."""
     at = box.names.index(fixed[0])
     bounds = box.bounds
     free = [i for i in range(len(box.names)) if i != at]
@@ -107,20 +135,12 @@ def _patch(
             first = edges[1] - edges[0]
             edges = np.concatenate([edges[:1], edges[0] + first * 0.5 ** np.arange(GRADING, 0, -1), edges[1:]])
         rules.append(panels(resolve(data, edges)))
-    if len(rules) > 1 and math.prod(len(s) for s, _ in rules) > MANY:
-        least = int(MANY ** (1 / len(rules)) / ORDER)
-        rules = [panels(np.linspace(bounds[0, i], bounds[1, i], max(2, least) + 1)) for i in free]
-    if not rules:  # a single point: the end of an interval without time
-        X = torch.as_tensor(bounds[:1]).clone()
-        X[0, at] = float(end)
-        return X, torch.ones(1, dtype=torch.float64), normal
-    meshes = np.meshgrid(*(s for s, _ in rules), indexing="ij")
-    weights = np.prod(np.meshgrid(*(w for _, w in rules), indexing="ij"), axis=0).ravel()
-    X = torch.empty(len(weights), len(box.names), dtype=torch.float64)
-    X[:, at] = float(end)
-    for i, mesh in zip(free, meshes, strict=True):
-        X[:, i] = torch.as_tensor(mesh.ravel())
-    return X, torch.as_tensor(weights), normal
+    most = MANY_AT_FIRST if fixed[0] == box.time else MANY
+    if len(rules) > 1 and math.prod(len(s) for s, _ in rules) > most:
+        count = max(1, int(most ** (1 / len(rules)) / ORDER))
+        rules = [panels(np.linspace(bounds[0, i], bounds[1, i], count + 1)) for i in free]
+    axes = dict(zip(free, rules, strict=True)) | {at: (np.array([float(end)]), np.ones(1))}
+    return Grid(*zip(*(axes[i] for i in range(len(axes))), strict=True))
 
 
 def _data(box: Box, readout: Readout, place: Callable, normal: Tensor | None, opposite: int | None) -> Data:

@@ -16,14 +16,15 @@ from pinnkit.readout import Readout
 from pinnkit.taylor import Index
 
 from .family import Family
-from .quadrature import linear, origin, quadrature
+from .quadrature import Grid, linear, origin, quadrature
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
     """One condition at its points: sum over terms of coefficient * D^index phi_field(X or image) = target.
 
-    Shapes: X and image (n, d), coefficients and target (n,), root (n,) the square roots of the weights a_m.
+    Shapes: X and image (n, d), coefficients and target (n,), root (n,) the square roots of the weights a_m. Where the
+    points are grids one after the other, ``grids`` and ``image_grids`` are these.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Row:
     terms: tuple[tuple[Index, int, int, Tensor], ...]  # index, image, field, coefficient
     target: Tensor
     root: Tensor
+    grids: tuple[Grid, ...] = ()
+    image_grids: tuple[Grid, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,11 @@ class Rows:
     def target(self) -> np.ndarray:
         """The weighted data, shape (M,): the loss is |target - columns a|^2."""
         return torch.cat([b.root * b.target for b in self.blocks]).numpy()
+
+    @property
+    def gridded(self) -> bool:
+        """Whether all points are grids."""
+        return all(b.grids for b in self.blocks)
 
     @property
     def slices(self) -> dict[str, slice]:
@@ -118,16 +126,10 @@ def rows(problem: Problem, weights: Mapping[str, float], waves: Mapping[str, flo
         ValueError: a condition that is not linear in the field, or holds inside the domain.
     """
     readouts = conditions(problem)
-    return rows_at(problem, quadrature(problem, readouts, waves), weights, readouts)
-
-
-def rows_at(
-    problem: Problem, points: Points, weights: Mapping[str, float], readouts: Mapping[str, Readout] | None = None
-) -> Rows:
-    """The rows at given points, whose weights have mean 1."""
+    nodes = quadrature(problem, readouts, waves)
     blocks = []
-    for key, readout in (conditions(problem) if readouts is None else readouts).items():
-        at = points[key]
+    for key, readout in readouts.items():
+        at = nodes[key].points
         if not linear(readout, at[:8]):
             raise ValueError(f"{problem.name}: a condition among {', '.join(readout.names)} is not linear")
         target = -origin(readout, at)
@@ -136,8 +138,8 @@ def rows_at(
         for r, name in enumerate(readout.names):
             terms = tuple(tuple(term) for row, *term in entries if row == r)
             root = (weights[name] / len(at) * own).sqrt()
-            blocks.append(Row(name, at.X, at.image, terms, target[r], root))
-    return Rows(tuple(blocks), points, dict(weights))
+            blocks.append(Row(name, at.X, at.image, terms, target[r], root, nodes[key].grids, nodes[key].images))
+    return Rows(tuple(blocks), Points({key: n.points for key, n in nodes.items()}), dict(weights))
 
 
 def _entries(readout: Readout, points: PointSet) -> Sequence[tuple[int, Index, int, int, Tensor]]:

@@ -21,6 +21,7 @@ from pinnkit.versions import versions
 from . import burgers
 from .atoms import Local, local, verify
 from .cole_hopf import ColeHopf
+from .columns import joined
 from .dictionary import OSCILLATIONS, Dictionary, first, special
 from .family import Family
 from .greedy import Choice, Search, from_dictionary, from_families, prune
@@ -35,7 +36,7 @@ from .steady import frequencies
 from .system import System, system
 from .walls import Wall, walls
 
-MODES = {1: 200, 2: 400, 3: 500}  # separated solutions by the number of space dimensions
+MODES = {1: 200, 2: 400, 3: 2000}  # separated solutions by the number of space dimensions
 DRAWN = 32  # members of an orbit of one parameter in the dictionary, twice as many of two ...
 FINER = 1.5  # points that show whether a member changes between those that are fitted
 SAME = 1e-6  # of its squared norm: how far both may differ
@@ -131,7 +132,7 @@ def solve_lie(
             known = search.D.shape[1]
             more = special(problem, op, sides, near, count)
             listed = Dictionary((*listed.parts, *more.parts))
-            search = replace(search, D=np.concatenate([search.D, more.columns(data)], 1))
+            search = replace(search, D=joined([search.D, more.columns(data)]))
             start = Choice(tuple(range(known, search.D.shape[1]))[:most])
             choice = min(choice, from_dictionary(search, start, most), key=_misfit)
             tell(choice)
@@ -141,7 +142,7 @@ def solve_lie(
             free = [(f, _seen(f, fine, data, seed)) for f in own if near is None]
             more = Dictionary((*free, *((f, np.zeros((1, 0))) for f in families if not f.count)))
             listed = Dictionary((*listed.parts, *more.parts))
-            D = np.concatenate([search.D, more.columns(data)], 1)
+            D = joined([search.D, more.columns(data)])
             search = replace(search, D=D, families=[f for f in (*own, *families) if f.count])
             if more.parts:
                 choice = min(choice, from_dictionary(search, Choice(), most), key=_misfit)
