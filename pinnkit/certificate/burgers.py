@@ -6,10 +6,11 @@ L1(t)  |e(t)|_1 <= |e0|_1 + |r|_{L1(Q)} + G (L + int |v_x| dx dt), G the largest
        e_t + ((u + v) e / 2)_x = nu e_xx - r, the parts of e above G and below -G do not grow but by r and G |v_x|
        (contraction in L1, Kruzhkov 1970).
 sup    where v solves the equation exactly and u = 0 at the ends: |e| <= ((1 + q) max(|e0|, G) + 2 q U) / (1 - q) with
-       U = max |u0|, q = exp(|e0|_1 / 4 nu + G / 2 nu (L / 4 + K T)) - 1, K = nu (2 / L + G / 2 nu) + U. By the map
-       of Cole and Hopf u = -2 nu p_x / p: the ratio R of the two p obeys R_t = nu R_xx - u R_x, |R_n| <= G / 2 nu
-       R at the ends, hence |R - 1| <= q; and the slopes p_x differ, relative to p, by no more than at the start
-       and at the ends, because p > 0 is itself a solution of the heat equation.
+       U = max |u0|, q = exp(S / 2 nu + G / 2 nu (L / 4 + K T)) - 1, K = nu (2 / L + G / 2 nu) + U, S <= |e0|_1 / 2
+       half the oscillation of int e0 dx. By the map of Cole and Hopf u = -2 nu p_x / p: the ratio R of the two p,
+       at first c exp(int e0 / 2 nu), obeys R_t = nu R_xx - u R_x, |R_n| <= G / 2 nu R at the ends, hence |R - 1|
+       <= q for the best c; and the slopes p_x differ, relative to p, by no more than at the start and at the ends,
+       because p > 0 is itself a solution of the heat equation.
 """
 
 import math
@@ -21,7 +22,7 @@ from pinnkit.superpose.burgers import viscosity
 
 from .bound import Bound, Theorem
 from .form import Form
-from .misfit import Misfits
+from .misfit import Misfits, Norm
 
 
 def match(f: Form) -> Theorem | None:
@@ -38,7 +39,7 @@ def match(f: Form) -> Theorem | None:
     def bound(m: Misfits) -> list[Bound]:
         e0, r = m.initial(), m.residual()
         G = max(m.wall(held[0], face).sup for face, held in f.held.items())
-        if resting and r.sup == 0 and (q := _ratio(e0.l1, G, nu, L, T, largest)) < 0.5:
+        if resting and r.sup == 0 and (q := _ratio(e0, G, nu, L, T, largest)) < 0.5:
             value = ((1 + q) * max(e0.sup, G) + 2 * q * largest) / (1 - q)
             how = "maximum principle through the Cole-Hopf map"
             return [Bound("sup", value, how), Bound("L1(t)", L * value, how)]
@@ -48,10 +49,11 @@ def match(f: Form) -> Theorem | None:
     return bound
 
 
-def _ratio(e0: float, G: float, nu: float, L: float, T: float, largest: float) -> float:
+def _ratio(e0: Norm, G: float, nu: float, L: float, T: float, largest: float) -> float:
     """q; infinite where it is of no use."""
     small = G / (2 * nu)
-    exponent = e0 / (4 * nu) + small * (L / 4 + (nu * (2 / L + small) + largest) * T)
+    swing = e0.l1 / 2 if e0.swing is None else min(e0.swing, e0.l1 / 2)
+    exponent = swing / (2 * nu) + small * (L / 4 + (nu * (2 / L + small) + largest) * T)
     return math.expm1(exponent) if exponent < 0.5 else math.inf
 
 

@@ -11,7 +11,7 @@ from pinnkit.superpose.network import Superposition
 from pinnkit.superpose.operator import exact
 from pinnkit.superpose.solver import closed_form
 
-from . import enclosure, surface
+from . import enclosure, hopf, surface
 from .asked import Asked
 from .misfit import Norm
 
@@ -56,6 +56,8 @@ class EnclosedMisfits(Asked):
         free = [n for n in box.names if n not in fixed]
         e = residual.expression
         same = {q: sp.Symbol(q.name, real=True) for q in e.free_symbols if q.name in problem.parameters}
+        if isinstance(self.solution.network, ColeHopf):
+            return self._ratio(e.xreplace(same).subs(exact(problem)), by, fixed)
         e = e.xreplace(same).subs(problem.fields[0], closed_form(self.solution)).doit().subs(exact(problem))
         for name in by:
             e = sp.diff(e, symbols[name])
@@ -72,3 +74,18 @@ class EnclosedMisfits(Asked):
         if not math.isfinite(found.norm.sup):
             raise ValueError(f"{problem.name}: {residual.name!r} could not be enclosed: use samples")
         return found.norm
+
+    def _ratio(self, e: sp.Expr, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
+        """Of a Cole-Hopf map, on a line."""
+        problem, box = self.solution.problem, self.solution.problem.domain
+        if by or e.diff(u := problem.fields[0]) != 1:
+            raise ValueError(f"{problem.name}: only the values of a Cole-Hopf map are enclosed: use samples")
+        x, t = problem.variables
+        (free,) = (n for n in box.names if n not in fixed)
+        at = {s: fixed[s.name] for s in (x, t) if s.name in fixed}
+        along, a = x if free == x.name else t, self.solution.theta.numpy()
+        line = hopf.Line(self.solution.network, a, -e.subs(u, 0), along, at)
+        ends = tuple(box.bounds[:, box.names.index(free)].tolist())
+        norm, cells = hopf.norms(line, ends, FLOOR * self.scale, free == x.name)
+        self.cells += cells
+        return norm

@@ -12,13 +12,15 @@ from pinnkit.condition import Condition
 class Norm:
     """Upper bounds of the maximum, the L2 and the L1 norm of one misfit.
 
-    ``envelope`` (n, 3) holds rows (from, to, maximum) of time, of a misfit on a wall, where they are known.
+    ``envelope`` (n, 3) holds rows (from, to, maximum) of time, of a misfit on a wall, where they are known. ``swing``
+    is half the oscillation of the antiderivative, of a misfit of initial values on an interval, where that is known.
     """
 
     sup: float = 0.0
     l2: float = 0.0
     l1: float = 0.0
     envelope: np.ndarray | None = None
+    swing: float | None = None
 
     def to_dict(self) -> dict[str, float]:
         """The norms by name."""

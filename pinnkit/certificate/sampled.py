@@ -103,17 +103,21 @@ class SampledMisfits(Asked):
         X, weights, rules = grid(box, fixed)
         axes = {n: x for n, (x, _) in rules.items()}
         self.points += len(X)
-        r = self._values(Residual(residual.name, e, residual.key), PointSet(X.to(self.solution.theta)))
+        signed = self._signed(Residual(residual.name, e, residual.key), PointSet(X.to(self.solution.theta)))
+        r = signed.abs() + self._rounding
+        swing = _swing(signed * weights, r * weights) if len(axes) == 1 and box.time not in axes else None
         shaped = r.numpy().reshape([len(a) for a in axes.values()])
         raised = shaped + sum(_between(shaped, axis) for axis in range(shaped.ndim))
         return Norm(
             float(raised.max()), float((weights * r * r).sum().sqrt()), float((weights * r).sum()),
-            envelope(raised, list(axes), box.time, axes.get(box.time)),
+            envelope(raised, list(axes), box.time, axes.get(box.time)), swing,
         )  # fmt: skip
 
     def _values(self, residual: Residual, points: PointSet) -> Tensor:
-        readout = self.solution.model.readout([residual])
-        return self.solution._rows(readout, points)[0].double().cpu().abs() + self._rounding
+        return self._signed(residual, points).abs() + self._rounding
+
+    def _signed(self, residual: Residual, points: PointSet) -> Tensor:
+        return self.solution._rows(self.solution.model.readout([residual]), points)[0].double().cpu()
 
     def _scattered(self, residual: Residual, points: PointSet) -> Norm:
         self.points += len(points)
@@ -143,6 +147,13 @@ def envelope(values: np.ndarray, names: list[str], time: str | None, at: np.ndar
         return None
     top = values.max(tuple(i for i, n in enumerate(names) if n != time))
     return np.stack([at[:-1] - at[0], at[1:] - at[0], np.maximum(top[:-1], top[1:])], 1)
+
+
+def _swing(parts: Tensor, sizes: Tensor) -> float:
+    """Half the oscillation of an antiderivative, from its parts at quadrature nodes in order."""
+    whole = torch.cat([parts.new_zeros(1), parts.cumsum(0)])
+    rounding = ROUNDING * torch.finfo(torch.float64).eps * float(sizes.sum())
+    return float(whole.max() - whole.min()) / 2 + float(sizes.max()) + rounding
 
 
 def _between(values: np.ndarray, axis: int) -> np.ndarray:

@@ -40,7 +40,7 @@ def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
     if isinstance(e, sp.Mul):
         out = visit(e.args[0])
         for a in e.args[1:]:
-            out = _multiply(out, visit(a))
+            out = multiply(out, visit(a))
         return out
     if isinstance(e, sp.Pow):
         return _power(visit(e.base), e.exp)
@@ -67,7 +67,8 @@ def _joined(*parts: Interval) -> Interval:
     return Interval(np.concatenate([p.low for p in parts]), np.concatenate([p.high for p in parts]))
 
 
-def _multiply(a: Series, b: Series) -> Series:
+def multiply(a: Series, b: Series) -> Series:
+    """The product of two series."""
     p, q = len(a.low), len(b.low)
     if p == 1 or q == 1:
         return a * b
@@ -124,14 +125,14 @@ def _tanh(u: Series) -> Series:
     one = Interval.point(1.0, u.low.shape[1])
 
     def slope(w: list[Interval]) -> list[Interval]:
-        square = _multiply(_stacked(w), _stacked(w))
+        square = multiply(_stacked(w), _stacked(w))
         return [one - square[0], *(-square[k] for k in range(1, len(w)))]
 
     return _derived(u, u[0].tanh(), slope)
 
 
 def _gauss(u: Series, first: Interval, sign: float) -> Series:
-    bell = _multiply(_exp(-_multiply(u, u)), Interval.point(sign * 2 / np.sqrt(np.pi), u.low.shape[1], WIDTH)[None])
+    bell = multiply(_exp(-multiply(u, u)), Interval.point(sign * 2 / np.sqrt(np.pi), u.low.shape[1], WIDTH)[None])
     slope = [bell[k] for k in range(len(bell.low))]
     return _derived(u, first, lambda w: slope)
 
@@ -157,9 +158,9 @@ def _power(u: Series, exponent: sp.Expr) -> Series:
         out, times, base = None, n, u
         while times:
             if times & 1:
-                out = base if out is None else _multiply(out, base)
+                out = base if out is None else multiply(out, base)
             times >>= 1
-            base = _multiply(base, base) if times else base
+            base = multiply(base, base) if times else base
         if n % 2 == 0:  # an even power is not negative
             value = Interval(np.maximum(out.low[:1], 0.0), out.high[:1])
             out = _joined(value, out[1:])
