@@ -19,6 +19,7 @@ from .enclosed import EnclosedMisfits
 from .form import Form
 from .misfit import Misfits, Norm
 from .sampled import ROUNDING, SampledMisfits, grid
+from .slopes import slope_norms
 
 MEANING = {
     "sup": "largest |error|",
@@ -165,7 +166,7 @@ def _equation(f: Form) -> str:
 
 
 def _errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """The true errors in norms without derivatives, and the size of the reference's own error in them."""
+    """The true errors (of slopes where the reference is a closed form), and the size of the reference's own error in them."""
     reference, box = solution.problem.reference, solution.problem.domain
     if reference is None:
         return {}, {}
@@ -183,7 +184,10 @@ def _errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float], dic
             rules = {n: (x, _trapezoid(x)) for n, x in axes.items()}
             predicted, values = (a[..., 0].numpy() for a in columns)
         found, size = (norms_on_grid(a, rules, box.time) for a in (predicted - values, values))
-        if not callable(reference):
+        if callable(reference):
+            for norm, (wrong, whole) in slope_norms(solution, norms, X, rules).items():
+                found[norm], size[norm] = wrong, whole
+        else:
             found = _resolved(found, predicted - values, rules, box.time, reference.error * size["sup"])
     relative = reference.error + ROUNDING * torch.finfo(torch.float64).eps
     kept = [n for n in norms if n in found]

@@ -84,6 +84,9 @@ def certify(
     enclosed: Annotated[
         bool, typer.Option("--enclosed", help="Enclose the misfit by interval arithmetic: only this is rigorous.")
     ] = False,
+    slopes: Annotated[
+        bool, typer.Option("--slopes", help="Bound the error's derivatives too, where an energy gives them.")
+    ] = False,
     problem: Given = None,
     as_json: Json = False,
 ) -> None:
@@ -91,7 +94,7 @@ def certify(
     from ..certificate.certify import certify as make
     from ..jobs import opened
 
-    found = make(opened(run, problem), enclosed)
+    found = make(opened(run, problem), enclosed, slopes)
     if as_json:
         print_json(found.to_dict())
     else:
