@@ -275,3 +275,21 @@ def test_products_are_the_columns_without_writing_them_out():
     both = joined([Dense(D[:, :2]), products, Dense(D[:, 2:5])])
     assert both.take([1, 4, len(theta) + 3]) == pytest.approx(D[:, [1, 2, 3]], abs=1e-14)
     assert both.dot(V[:, 0]) == pytest.approx(np.concatenate([D[:, :2], D, D[:, 2:5]], 1).T @ V[:, 0], abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["heat3d", "wave3d"])
+def test_three_dimensions_to_the_last_digit(name):
+    solution = pk.solve_lie(pk.problem(name))
+    assert solution.errors()["u"]["relative_l2"] < 1e-13 and solution.model.count == 2
+    e, X = pk.closed_form(solution), solution.problem.domain.sample(3)
+    for at, value in zip(X.tolist(), solution(X)[:, 0].tolist(), strict=True):
+        assert float(e.subs(dict(zip((x, y, z, t), at, strict=True)))) == pytest.approx(value, abs=1e-12)
+    assert r"\sin" in sp.latex(e) or r"\cos" in sp.latex(e)
+
+
+def test_three_dimensions_insulated_periodic_and_cold():
+    k = sp.pi
+    insulated = [pk.Neumann(R, 0, on="x"), pk.Periodic(R, "y"), pk.Dirichlet(R, 0, on="z")]
+    e = sp.cos(k * x) * sp.cos(2 * k * y) * sp.sin(k * z) * sp.exp(-6 * k**2 * t / 10)
+    solution = pk.solve_lie(room(R.diff(t) - LAPLACE / 10, *insulated, exact=e))
+    assert solution.errors()["u"]["relative_l2"] < 1e-12 and solution.model.count == 1
