@@ -166,7 +166,7 @@ def _equation(f: Form) -> str:
 
 
 def _errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """The true errors (of slopes where the reference is a closed form), and the size of the reference's own error in them."""
+    """The true errors, of slopes where the reference is a closed form, and the reference's own error in them."""
     reference, box = solution.problem.reference, solution.problem.domain
     if reference is None:
         return {}, {}
