@@ -6,8 +6,8 @@ import sys
 from .common import ROOT, environment
 
 NAMES = (
-    "import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_cases",
-    "certificates",
+    "import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_catalogue",
+    "lie_cases", "certificates",
 )  # fmt: skip
 LONG = (  # only when named
     "accuracy", "correction", "cylinder", "error_map", "flows", "influence_validation", "inverse",
