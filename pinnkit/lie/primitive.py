@@ -36,7 +36,7 @@ def integral(f: sp.Expr, s: sp.Symbol) -> Integral | None:
     f = sp.expand(f)
     if not f.has(s):
         return Integral(sp.expand(f * s))
-    simple = _rational(f, s) if f.is_rational_function(s) else None
+    simple = _rational(f, s) if f.is_rational_function(s) else _hyperbolic(f, s)
     if simple is not None:
         return simple
     for term in sp.Add.make_args(f):
@@ -81,6 +81,45 @@ def _rational(f: sp.Expr, s: sp.Symbol) -> Integral | None:
 def _merged(regular: sp.Expr, h: sp.Expr, s: sp.Symbol) -> sp.Expr:
     """A sum of powers of h that vanishes at s = 0, over one denominator."""
     return sp.factor(sp.together(regular)) if regular.has(s) else regular
+
+
+def _hyperbolic(f: sp.Expr, s: sp.Symbol) -> Integral | None:
+    """Rational functions of exp(c s) that are c h'/h, or that `_rational` can do by y = exp(4 c s) - 1."""
+    if not f.has(sp.cosh, sp.sinh):
+        return None
+    num, h = sp.fraction(sp.together(f))
+    ratio = sp.cancel(_exponentials(num / sp.diff(h, s))) if h.has(s) else s
+    if not ratio.has(s):
+        return Integral(sp.S.Zero, ((ratio, h / h.subs(s, 0)),))
+    rates = {sp.Abs(sp.diff(a.args[0], s)) for a in f.atoms(sp.cosh, sp.sinh)}
+    if len(rates) != 1 or (rate := rates.pop()).has(s):
+        return None
+    y, P = sp.Symbol("_y", real=True), sp.Dummy("P", positive=True)
+    own = {sp.exp(rate * s): sp.sqrt(P), sp.exp(-rate * s): 1 / sp.sqrt(P)}
+    inner = sp.cancel(_exponentials(f).xreplace(own) / (2 * rate * P))
+    found = _rational(sp.expand(inner.subs(P, 1 + y)), y) if inner.is_rational_function(P) else None
+    if found is None:
+        return None
+    if found.logs:
+        return None
+    return Integral(_centred(found.regular.subs(y, P - 1), P, rate * s))
+
+
+def _centred(e: sp.Expr, P: sp.Symbol, half: sp.Expr) -> sp.Expr:
+    """A rational function of P = exp(2 half) by cosh and sinh, which neither overflows nor cancels."""
+    parts = [sp.Poly(p, P) for p in sp.fraction(sp.cancel(e))]
+    n = max(p.degree() for p in parts)
+
+    def hyperbolic(p: sp.Poly) -> sp.Expr:
+        angles = [((2 * k - n) * half, c) for (k,), c in p.terms()]
+        return sp.expand(sum(c * (sp.cosh(angle) + sp.sinh(angle)) for angle, c in angles))
+
+    return sp.cancel(hyperbolic(parts[0]) / hyperbolic(parts[1]))
+
+
+def _exponentials(e: sp.Expr) -> sp.Expr:
+    """cosh and sinh by exp, and nothing else."""
+    return e.replace(lambda a: isinstance(a, (sp.cosh, sp.sinh)), lambda a: a.rewrite(sp.exp))
 
 
 def _direct(term: sp.Expr, s: sp.Symbol) -> Integral | None:

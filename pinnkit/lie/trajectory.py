@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 
 import sympy as sp
 
@@ -16,36 +17,41 @@ Components = Mapping[sp.Symbol, sp.Expr]
 class Trajectory:
     """Every variable as a function of s and the starting values; it exists while ``domain`` stays positive.
 
-    All expressions in ``domain`` are 1 at s = 0.
+    All expressions in ``domain`` are 1 at s = 0. ``functions`` of the variables may move more simply than they do;
+    ``positive`` is so always.
     """
 
     values: dict[sp.Symbol, sp.Expr]
     domain: tuple[sp.Expr, ...]
+    functions: dict[sp.Expr, sp.Expr] = field(default_factory=dict)
+    positive: tuple[sp.Expr, ...] = (sp.S.One,)
 
 
-def trajectory(field: Components, s: sp.Symbol) -> Trajectory | None:
+def trajectory(speeds: Components, s: sp.Symbol) -> Trajectory | None:
     """The trajectory through the starting values, or None where no closed form is known.
 
     Sets of variables that need each other are solved together (affine, projective and conformal fields by a
     matrix exponential), single ones by an integrating factor, a Moebius map or separation.
     """
-    known: dict[sp.Symbol, sp.Expr] = {}
-    domain: list[sp.Expr] = []
-    for group in _groups(field):
-        part = {z: field[z].subs(known, simultaneous=True) for z in group}
+    known, functions = {}, {}
+    domain, positive = [], []
+    for group in _groups(speeds):
+        part = {z: speeds[z].subs(functions | known, simultaneous=True) for z in group}
         found = _single(group[0], part[group[0]], s) if len(group) == 1 else _joint(part, s)
         if found is None:
             return None
         known |= found.values
+        functions |= found.functions
         domain += found.domain
-    return Trajectory(known, tuple(dict.fromkeys(d for d in domain if d != 1)))
+        positive += found.positive
+    return Trajectory(known, tuple(dict.fromkeys(d for d in domain if d not in positive)))
 
 
-def _groups(field: Components) -> list[list[sp.Symbol]]:
+def _groups(speeds: Components) -> list[list[sp.Symbol]]:
     """Strongly connected sets of variables, each after those that it needs."""
-    needs = {z: [y for y in field if y in e.free_symbols] for z, e in field.items()}
+    needs = {z: [y for y in speeds if y in e.free_symbols] for z, e in speeds.items()}
     edges = [(z, y) for z, others in needs.items() for y in others]
-    return sp.utilities.iterables.strongly_connected_components((list(field), edges))
+    return sp.utilities.iterables.strongly_connected_components((list(speeds), edges))
 
 
 def _single(z: sp.Symbol, speed: sp.Expr, s: sp.Symbol) -> Trajectory | None:
@@ -61,7 +67,7 @@ def _single(z: sp.Symbol, speed: sp.Expr, s: sp.Symbol) -> Trajectory | None:
         if len(coefficients) == 3 and not speed.has(s):
             return _moebius(z, *coefficients, s)
     if not speed.has(s):
-        return _separable(z, speed, s)
+        return _separable(z, speed, s) or _circular(z, speed, s)
     return None
 
 
@@ -100,6 +106,30 @@ def _separable(z: sp.Symbol, speed: sp.Expr, s: sp.Symbol) -> Trajectory | None:
         h = 1 + (1 - n) * c * s * z ** (n - 1)
         return Trajectory({z: z * h ** (1 / (1 - n))}, (h,))
     return None
+
+
+def _circular(z: sp.Symbol, speed: sp.Expr, s: sp.Symbol) -> Trajectory | None:
+    """dz/ds = g = c cos k z + d sin k z: a projective map of (cos k z/2, sin k z/2), which never turns by a half.
+
+    exp(s N) with N symmetric and without trace, N^2 = rho^2, maps the half angle; f = c sin k z - d cos k z.
+    """
+    waves = list(speed.atoms(sp.sin, sp.cos))
+    phases = {w.args[0] for w in waves}
+    if len(phases) != 1 or sp.diff(*phases, z, 2) != 0 or (phase := phases.pop()).subs(z, 0) != 0:
+        return None
+    k, c, d = sp.diff(phase, z), speed.coeff(sp.cos(phase)), speed.coeff(sp.sin(phase))
+    if sp.expand(speed - c * sp.cos(phase) - d * sp.sin(phase)) != 0 or (c.free_symbols | d.free_symbols) & {z, s}:
+        return None
+    square = sp.factor(c**2 + d**2)
+    rho = k * sp.powdenest(sp.sqrt(square), force=True) / 2
+    g, f = speed * k / (2 * rho), (c * sp.sin(phase) - d * sp.cos(phase)) * k / (2 * rho)
+    one, two = rho * s, 2 * rho * s
+    turned = sp.atan(g * sp.sinh(one) / (sp.cosh(one) + f * sp.sinh(one)))
+    h = sp.cosh(two) + f * sp.sinh(two)
+    g, f = g / h, (sp.sinh(two) + f * sp.cosh(two)) / h  # of the moved z
+    functions = {sp.cos(phase): c * g - d * f, sp.sin(phase): d * g + c * f}
+    scale = 2 * rho / (k * square)
+    return Trajectory({z: z + 2 * turned / k}, (), {e: scale * moved for e, moved in functions.items()}, (h,))
 
 
 def _joint(field: Components, s: sp.Symbol) -> Trajectory | None:
@@ -183,27 +213,17 @@ def _commuting(z: Sequence[sp.Symbol], speeds: Sequence[sp.Expr], s: sp.Symbol) 
     A = sp.Matrix([[sp.diff(e, zi) for zi in z] for e in speeds])
     if any(sp.expand(e - r) != 0 for e, r in zip(speeds, A * sp.Matrix(z), strict=True)):
         return None
-    parts: dict[sp.Expr, sp.Matrix] = {}
-    for k, e in enumerate(A):
-        for term in sp.Add.make_args(sp.expand(e)):
-            c, g = term.as_independent(s, as_Add=False)
-            parts.setdefault(g, sp.zeros(*A.shape))[k] += c
-    matrices: list[tuple[sp.Matrix, sp.Expr]] = []
-    for g, N in parts.items():
-        if N.is_zero_matrix:
-            continue
-        for k, (M, total) in enumerate(matrices):
-            i = next(i for i, e in enumerate(M) if e != 0)
-            ratio = sp.cancel(N[i] / M[i])
-            if (N - ratio * M).applyfunc(sp.cancel).is_zero_matrix:
-                matrices[k] = (M, total + ratio * g)
-                break
-        else:
-            matrices.append((N, g))
-    if any(not (M * N - N * M).applyfunc(sp.cancel).is_zero_matrix for M, _ in matrices for N, _ in matrices):
+    parts: dict[sp.Matrix, sp.Expr] = {}  # the integrals' integrands by matrix
+    for g, N in _by_function(A, s).items():
+        content = sp.gcd_list(list(N))
+        N = sp.ImmutableMatrix(N.applyfunc(lambda e, c=content: sp.cancel(e / c)))
+        content = -content if -N in parts else content
+        N = -N if -N in parts else N
+        parts[N] = parts.get(N, 0) + content * g
+    if any(not (M * N - N * M).applyfunc(sp.cancel).is_zero_matrix for M, N in combinations(parts, 2)):
         return None
     E, domain = sp.eye(len(z)), []
-    for N, g in matrices:
+    for N, g in parts.items():
         c, time = integral(g, s), sp.Dummy("tau")
         exponential = matrix_exponential(N, time)
         if c is None or exponential is None:
@@ -211,3 +231,13 @@ def _commuting(z: Sequence[sp.Symbol], speeds: Sequence[sp.Expr], s: sp.Symbol) 
         E = E * exponential.applyfunc(lambda e, c=c, time=time: e.subs(time, c.value))
         domain += c.domain
     return Trajectory(dict(zip(z, E * sp.Matrix(z), strict=True)), tuple(domain))
+
+
+def _by_function(A: sp.Matrix, s: sp.Symbol) -> dict[sp.Expr, sp.Matrix]:
+    """Constant matrices N_k with A = sum_k g_k(s) N_k, by g_k."""
+    parts: dict[sp.Expr, sp.Matrix] = {}
+    for k, e in enumerate(A):
+        for term in sp.Add.make_args(sp.expand(e)):
+            c, g = term.as_independent(s, as_Add=False)
+            parts.setdefault(g, sp.zeros(*A.shape))[k] += c
+    return {g: N for g, N in parts.items() if not N.is_zero_matrix}
