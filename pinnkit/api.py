@@ -20,6 +20,7 @@ from .influence.attribution import Influence
 from .influence.curvature import Curvature, curvature
 from .influence.functional import Error, Field, Function, Integral, Loss, Unknown, at, integral, test_loss
 from .influence.map_file import load_map, save_map
+from .influence.response import Response, response
 from .influence.result import Attribution, Stationarity
 from .influence.retrain import Retrained, retrain
 from .influence.summary import Comparison, Indicators, compare, indicators

@@ -12,6 +12,7 @@ from ..error_map import error_map
 from ..influence import indicator
 from ..influence.attribution import Influence
 from ..influence.functional import Field, test_loss
+from ..influence.response import response
 from ..influence.summary import FORCED, Indicators, indicators, together
 from ..points import sample
 from ..solution import Solution
@@ -40,6 +41,9 @@ TRAITS: tuple[Trait, ...] = (
     Trait("cancellation", PUBLISHED, "1 - |sum of E| / sum of |E| over the terms of a point"),
     Trait("self-influence", PUBLISHED, "sum_j a r^2 h over the loss"),
     Trait("outside the domain of dependence", OURS, "share of |E_ij| from there, over that for equal |E_ij|"),
+    Trait("reciprocity of the response", OURS, "sum K_kl K_lk / sum K_kl^2 of the response to sources, k != l"),
+    Trait("directionality of the response", OURS, "share of |K_kl| from smaller t, x or radius"),
+    Trait("uptake of sources", OURS, "90 % quantile over places: far above 1 where no points hold a source", True),
     Trait("participation", OURS, "(sum_j |E_ij|)^2 / (N sum_j E_ij^2)"),
     Trait("tension between terms", OURS, "sum over terms of |sum_j E_ij|, over sum |E_ij|"),
     Trait("helpfulness", OURS, "sum_j E_j / sum_j |E_j| of the effects on the loss on fresh points"),
@@ -71,6 +75,7 @@ def measure(solution: Solution, specimen: Specimen, *, points: int = 500, seed: 
     X = problem.sample("pde", points, seed=seed).X
     known = indicators(influence, u, X, along=specimen.along)
     found = _of_summary(known, problem.equations) | _of_origin(influence, u, X, specimen) | _of_rows(influence, known)
+    found |= _of_response(influence, specimen)
     found["helpfulness"] = _helpfulness(influence, seed + 1)
     found |= _of_loss(solution, seed + 2) | _of_error(solution, u)
     found["jackknife spread"] = jackknife_spread(influence, u, X)
@@ -118,6 +123,16 @@ def _of_origin(influence: Influence, u: str, X: Tensor, specimen: Specimen) -> d
         math.nan if outside is None else indicator.share(E, outside).nanmean() / outside.to(Z).mean()
     )
     return found
+
+
+def _of_response(influence: Influence, specimen: Specimen) -> dict[str, float]:
+    """What the equation does that the model has learned: whether sources act both ways, and whether they are held."""
+    found = response(influence)
+    return {
+        "reciprocity of the response": found.reciprocity,
+        "directionality of the response": found.directionality(specimen.along),
+        "uptake of sources": float(found.uptake.quantile(0.9)),
+    }
 
 
 def _of_rows(influence: Influence, known: Indicators) -> dict[str, float]:
