@@ -22,6 +22,12 @@ def advection(a: float = 1.0) -> pk.Problem:
         conditions=[pk.Initial(u, exact.subs(t, 0)), pk.Dirichlet(u, exact.subs(x, 0), on="x_min")],
         parameters={"a": a},
         reference=pk.Exact({u: exact}, {"a": a}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"a": a},
     )
 

@@ -25,6 +25,12 @@ def advection_diffusion(a: float = 1.0, D: float = 0.02) -> pk.Problem:
         ],
         parameters={"a": a, "D": D},
         reference=pk.Exact({u: exact}, {"a": a, "D": D}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"a": a, "D": D},
     )
 

@@ -20,7 +20,12 @@ def airy(alpha: float = 1.0) -> pk.Problem:
         conditions=[pk.Initial(u, exact.subs(t, 0)), pk.Periodic(u, "x", order=2)],
         parameters={"alpha": alpha},
         reference=pk.Exact({u: exact}, {"alpha": alpha}),
-        recipe=pk.Recipe(pk.MLP(2, 20, 20, 20, 1, activation="sin", features=pk.Harmonics(("x",), 2))),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1, activation="sin", features=pk.Harmonics(("x",), 2)),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"alpha": alpha},
     )
 

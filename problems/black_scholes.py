@@ -30,6 +30,12 @@ def black_scholes(sigma: float = 0.3, r: float = 0.05) -> pk.Problem:
         ],
         parameters={"sigma": sigma, "r": r},
         reference=pk.Exact({V: exact}, {"sigma": sigma, "r": r}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"sigma": sigma, "r": r},
     )
 

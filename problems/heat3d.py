@@ -25,6 +25,12 @@ def heat3d(alpha: float = 0.1) -> pk.Problem:
         conditions=[pk.Initial(u, exact.subs(t, 0)), pk.Dirichlet(u, 0)],
         parameters={"alpha": alpha},
         reference=pk.Exact({u: exact}, {"alpha": alpha}),
+        recipe=pk.Recipe(
+            network=pk.MLP(4, 20, 20, 20, 1),
+            points={"pde": 2000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"alpha": alpha},
     )
 

@@ -20,6 +20,12 @@ def helmholtz(k: float = 5.0) -> pk.Problem:
         conditions=[pk.Dirichlet(u, exact)],
         parameters={"k": k},
         reference=pk.Exact({u: exact}, {"k": k}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"k": k},
     )
 

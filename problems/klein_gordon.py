@@ -24,6 +24,12 @@ def klein_gordon(c: float = 1.0, m: float = 3.0) -> pk.Problem:
         conditions=[pk.Initial(u, exact.subs(t, 0)), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0, on="x")],
         parameters={"c": c, "m": m},
         reference=pk.Exact({u: exact}, {"c": c, "m": m}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"c": c, "m": m},
     )
 

@@ -18,6 +18,12 @@ def laplace() -> pk.Problem:
         domain=pk.Box(x=(0, 1), y=(0, 1)),
         conditions=[pk.Dirichlet(u, exact)],
         reference=pk.Exact({u: exact}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
     )
 
 

@@ -26,6 +26,12 @@ def ornstein_uhlenbeck(theta: float = 1.0, D: float = 0.5) -> pk.Problem:
         ],
         parameters={"theta": theta, "D": D},
         reference=pk.Exact({u: exact}, {"theta": theta, "D": D}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"theta": theta, "D": D},
     )
 

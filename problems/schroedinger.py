@@ -25,6 +25,12 @@ def schroedinger() -> pk.Problem:
         domain=pk.Box(x=(0, 1), t=(0, sp.Rational(1, 4))),
         conditions=[c for f in (u, v) for c in (pk.Initial(f, exact[f].subs(t, 0)), pk.Dirichlet(f, 0, on="x"))],
         reference=pk.Exact(exact),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 2),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
     )
 
 

@@ -27,6 +27,12 @@ def telegraph(a: float = 1.0, c: float = 1.0) -> pk.Problem:
         conditions=[pk.Initial(u, exact.subs(t, 0)), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0, on="x")],
         parameters={"a": a, "c": c},
         reference=pk.Exact({u: exact}, {"a": a, "c": c}),
+        recipe=pk.Recipe(
+            network=pk.MLP(2, 20, 20, 20, 1),
+            points={"pde": 1000},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"a": a, "c": c},
     )
 

@@ -25,6 +25,12 @@ def wave3d(c: float = 1.0) -> pk.Problem:
         conditions=[pk.Initial(u, exact.subs(t, 0)), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0)],
         parameters={"c": c},
         reference=pk.Exact({u: exact}, {"c": c}),
+        recipe=pk.Recipe(
+            network=pk.MLP(4, 24, 24, 24, 1),
+            points={"pde": 2500},
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            resample=pk.rad(weights=True, every=200),
+        ),
         arguments={"c": c},
     )
 
