@@ -40,19 +40,18 @@ def separation(problem: Any, count: int) -> tuple[float, float]:
     """Relative L2 error and CPU seconds of straight lines and the first separated solutions, ``count`` in all."""
     import numpy as np
 
-    from pinnkit.superpose import solver
+    from pinnkit.superpose import dictionary, solver
     from pinnkit.superpose.greedy import Choice, Search
 
     start = time.perf_counter(), time.process_time()
     op, sides = solver.operator(problem), solver.walls(problem)
     data = solver.rows(problem, solver._weights(problem), solver._waves(op, sides, problem.domain, max(count, 50)))
-    listed = solver.separated(problem, op, sides, count)
-    columns = solver._columns(listed, data)
+    listed = dictionary.first(problem, op, sides, count)
     names = [r.name for r in listed.parts[1][0].ranges]
     still = listed.parts[1][1][:, names.index("q")] == 0  # waves that start at rest, as the data do
     lines = len(listed.parts[0][1])
     wanted = [*range(min(2, lines, count)), *(lines + np.flatnonzero(still))][:count]
-    search = Search(data, columns, (), data.target, 0.0)
+    search = Search(data, listed.columns(data), (), data.target, 0.0)
     found = solver._solution(problem, search, listed, Choice(tuple(map(int, wanted))), [], 0.0, 1.0, start)
     return found.errors()["u"]["relative_l2"], time.process_time() - start[1]
 

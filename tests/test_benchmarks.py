@@ -1,5 +1,10 @@
 """The benchmarks compare like with like: every way gives the same loss and gradient before it is timed."""
 
+import ast
+import importlib
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 import torch
 
@@ -7,6 +12,7 @@ import pinnkit as pk
 from benchmarks.__main__ import main
 from benchmarks.burgers_race import after, describe, reached
 from benchmarks.common import Times, interleave, ratio, table, verdict
+from benchmarks.lie_cases import separation
 from benchmarks.loss_gradient import CASES, WAYS, Case, agree
 
 
@@ -21,6 +27,25 @@ def test_all_ways_give_the_same(case: Case) -> None:
     loss, gradient = results["autograd"]
     with pytest.raises(ValueError, match="autograd and pinnkit differ by"):
         agree(results | {"autograd": (loss, 1.001 * gradient)})
+
+
+FILES = sorted(Path(__file__).parents[1].glob("benchmarks/*.py"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_name_taken_from_the_package_exists(file: Path) -> None:
+    tree, modules = ast.parse(file.read_text()), {"pk": pk}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "pinnkit":
+            found = importlib.import_module(node.module)
+            for name in node.names:
+                if not hasattr(found, name.name):
+                    importlib.import_module(f"{node.module}.{name.name}")
+                if isinstance(module := getattr(found, name.name), ModuleType):
+                    modules[name.asname or name.name] = module
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            assert hasattr(modules[node.value.id], node.attr), f"{node.value.id}.{node.attr}, line {node.lineno}"
 
 
 def test_times_are_paired() -> None:
@@ -41,3 +66,9 @@ def test_a_race_is_read_off() -> None:
     assert (after(slow, 0.5), after(slow, 30), after(fast, 30)) == ("-", "5.0e-01", "(1.0e-05)")
     text = describe({"deepxde": {0: slow}, "pinnkit": {0: fast}}, [0], 1e-12)
     assert "pinnkit is there after 20.0 s (20.0 s), 5 times sooner by CPU time" in text
+
+
+@pytest.mark.parametrize("kind", ["heat", "wave1d"])
+def test_separation_of_variables_finds_the_fourth_sine(kind: str) -> None:
+    assert separation(pk.problem(kind, initial="sine"), 6)[0] < 1e-11  # two straight lines, four sines
+    assert separation(pk.problem(kind, initial="sine"), 5)[0] > 0.9
