@@ -111,8 +111,9 @@ def solve(
     What is not given comes from the problem's recipe; ``resample=False`` means "as the recipe says", None "never", and
     so does ``balance``, which changes the weights while it trains: the last ones are the solution's. With ``start``
     training goes on from that solution: its points, weights and, where the first stage is of the same kind as the last
-    one, its optimiser's state (the inverse Hessian survives); with a ``problem`` beside it, on that problem
-    (continuation: ``for nu in (0.1, 0.01): last = solve(burgers(nu), start=last)``), at new points unless they are
+    one, its optimiser's state (the inverse Hessian survives), without resampling or balancing unless they are given;
+    with a ``problem`` beside it, on that problem by its recipe (continuation: ``for nu in (0.1, 0.01): last =
+    solve(burgers(nu), start=last)``), with the start's network and weights, at as many new points unless they are
     given. ``checkpoint`` names a run file that is written every ``checkpoint_every`` seconds; an interrupt saves and
     returns. ``observe`` is called with the solution at every log line. ``time_limit`` stops after so many seconds of
     wall time; such a run can be resumed.
@@ -135,14 +136,16 @@ def solve(
         points = dict(recipe.points) if points is None else points
         first = model.initial(seed, dtype).to(device)
     recipe = default_recipe(model.problem)
+    if problem is None:  # more training of a solution, at points that may be the caller's own: they stay
+        recipe = replace(recipe, resample=None, balance=None)
     if not isinstance(points, Points):
         points = sample(model.problem, points, method=recipe.method, seed=seed)
     points = Points({key: _solid(points[key].to(first)) for key in model.keys if key in points})
     plan = Plan(
         tuple(recipe.stages if stages is None else stages),
-        (recipe.resample if start is None else None) if resample is False else resample,
+        recipe.resample if resample is False else resample,
         seed, log_every, validation, time_limit,
-        (recipe.balance if start is None else None) if balance is False else balance,
+        recipe.balance if balance is False else balance,
     )  # fmt: skip
     history = History() if start is None else start.history
     state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)

@@ -90,6 +90,25 @@ def test_continuation_in_a_parameter():
         pk.solve(problems.kovasznay(), start=first, **settings)
 
 
+def test_a_problem_beside_the_start_brings_its_recipe():
+    recipe = pk.Recipe(
+        pk.MLP(2, 6, 1), {"pde": 50}, [pk.Adam(12)], pk.rad(every=5, candidates=100), balance=pk.ntk_balance(every=5)
+    )
+    settings = {"progress": False, "validation": 20}
+    first = pk.solve(replace(problems.burgers(nu=0.1), recipe=recipe), stages=[pk.Adam(2)], resample=None, **settings)
+    second = pk.solve(replace(problems.burgers(nu=0.05), recipe=recipe), start=first, **settings)
+    plan = second.progress.plan
+    assert (plan.stages, plan.resample, plan.balance) == ((pk.Adam(12),), recipe.resample, recipe.balance)
+    assert second.progress.round == 2 and second.progress.total == 14
+    onward = pk.solve(start=second, stages=[pk.Adam(9)], **settings)
+    assert onward.progress.plan.resample is None is onward.progress.plan.balance
+    assert torch.equal(onward.points["pde"].X, second.points["pde"].X)
+    moved = pk.solve(start=second, points=first.points, stages=[pk.Adam(9)], **settings)
+    assert torch.equal(moved.points["pde"].X, first.points["pde"].X)
+    without = pk.solve(second.problem, start=first, stages=[pk.Adam(9)], resample=None, balance=None, **settings)
+    assert without.progress.round == 0 and without.weights == first.weights
+
+
 def test_from_the_shell(tmp_path):
     command = [
         sys.executable, "-m", "pinnkit", "solve", "diffusion", "--stages", "adam:20", "--points", "pde=40", "--quiet",
