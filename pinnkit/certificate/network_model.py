@@ -1,0 +1,198 @@
+"""Networks and expressions as Taylor models in many cells: what a residual is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import sympy as sp
+import torch
+from torch import Tensor
+
+from pinnkit.tape import Activate, Features, Gate, Linear, Tape
+
+from . import analytic
+from .analytic import EXP, INVERSE, SIN, System, compose, of_activation, power
+from .taylor_model import Space, TaylorModel
+
+_FUNCTIONS: dict[type, System] = {
+    sp.exp: EXP, sp.sin: SIN, sp.cos: analytic.COS, sp.tanh: analytic.TANH, sp.log: analytic.LOG,
+    sp.erf: analytic.ERF, sp.erfc: analytic.ERFC, sp.atan: analytic.ATAN,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Boxes of half width ``half`` around ``middle``, both (dim, cells), with the series of their coordinates."""
+
+    space: Space
+    middle: Tensor
+    half: Tensor
+
+    def coordinates(self) -> list[TaylorModel]:
+        """x_i = middle_i + half_i s_i."""
+        pairs = zip(self.middle, self.half, strict=True)
+        return [TaylorModel.coordinate(self.space, i, m, h) for i, (m, h) in enumerate(pairs)]
+
+
+def supported(tape: object) -> str | None:
+    """What of a network has no enclosure; None where all of it has."""
+    if not isinstance(tape, Tape):
+        return f"{type(tape).__name__} is not made of linear layers and known activations"
+    for op in tape.operations:
+        if isinstance(op, Activate):
+            try:
+                of_activation(op.activation)
+            except ValueError as error:
+                return str(error)
+    return None
+
+
+def outputs(tape: Tape, theta: Tensor, tangent: Tensor | None, cells: Cells) -> tuple[TaylorModel, Tensor]:
+    """The network's outputs, a batch (outputs, cells), and how steep it gets by each coordinate (dim, cells).
+
+    With a ``tangent`` (P,) its derivative along that by the parameters is added, as of a linearised network. Steepness
+    is the largest change of what enters an activation from the middle of a cell to its side: cells must be so small
+    that it stays well below the distance pi / 2 of the singularities of tanh.
+    """
+    found = _Run(tape, theta, cells, tangent)
+    value, moved = found.values[-1]
+    return value if moved is None else value + moved, found.steep
+
+
+Pair = tuple[TaylorModel, TaylorModel | None]  # a layer, and its derivative along the tangent
+
+
+class _Run:
+    def __init__(self, tape: Tape, theta: Tensor, cells: Cells, tangent: Tensor | None) -> None:
+        self.theta, self.tangent = theta.detach().double(), None if tangent is None else tangent.detach().double()
+        self.space, self.steep = cells.space, torch.zeros_like(cells.middle)
+        self.values: list[Pair] = [(self._features(tape.features, cells, theta.dtype), None)]
+        for op in tape.operations:
+            self.values.append(self._step(op))
+
+    def _features(self, features: Features, cells: Cells, dtype: torch.dtype) -> TaylorModel:
+        X = _stacked(cells.coordinates())
+        z = X.linear(features.omega.to(dtype).double(), features.phase.to(dtype).double())
+        waves = features.wave
+        if not waves.any():
+            return z
+        self._watch(z[waves])
+        turned = compose(SIN, z[waves])[0]
+        c, wrong, tail = z.c.clone(), z.wrong.clone(), z.tail.clone()
+        c[:, waves], wrong[:, waves], tail[waves] = turned.c, turned.wrong, turned.tail
+        return TaylorModel(self.space, c, wrong, tail)
+
+    def _watch(self, z: TaylorModel) -> None:
+        slopes = z.c[self.space.blocks[1]].abs().amax(1)
+        first = [a.index(1) for a in self.space.exponents[self.space.blocks[1]]]
+        self.steep = torch.maximum(self.steep, slopes[torch.tensor(first).argsort()])
+
+    def _step(self, op: Linear | Activate | Gate) -> Pair:
+        if isinstance(op, Linear):
+            return self._linear(op)
+        if isinstance(op, Activate):
+            z, dz = self.values[op.source]
+            self._watch(z)
+            system, slope = of_activation(op.activation)
+            if dz is None:
+                return compose(system, z)[0], None
+            h, steep = compose(system, z, (slope,))
+            return h, steep * dz
+        (f, df), (u, du), (v, dv) = (self.values[i] for i in (op.f, op.u, op.v))
+        h = v + f * (u - v)
+        return h, None if df is None else dv + df * (u - v) + f * (du - dv)
+
+    def _linear(self, op: Linear) -> Pair:
+        h, dh = self.values[op.source]
+        z = h.linear(*op.weights(self.theta))
+        if self.tangent is None:
+            return z, None
+        moved = h.linear(*op.weights(self.tangent))
+        return z, moved if dh is None else moved + dh.linear(op.weights(self.theta)[0])
+
+
+def _stacked(parts: list[TaylorModel]) -> TaylorModel:
+    """Members (cells,) as one batch (parts, cells)."""
+    c, wrong = (torch.stack([getattr(p, name) for p in parts], 1) for name in ("c", "wrong"))
+    return TaylorModel(parts[0].space, c, wrong, torch.stack([p.tail for p in parts]))
+
+
+def evaluate(
+    e: sp.Expr, values: Mapping[sp.Symbol, TaylorModel], known: dict[sp.Expr, TaylorModel] | None = None
+) -> TaylorModel:
+    """An expression of Taylor models; ``known`` keeps those of its parts.
+
+    Raises:
+        ValueError: a function that is not analytic, or not known to be.
+    """
+    known = {} if known is None else known
+    if e in values:
+        return values[e]
+    if e not in known:
+        known[e] = _make(e, next(iter(values.values())), lambda a: evaluate(a, values, known))
+    return known[e]
+
+
+def _make(e: sp.Expr, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
+    if e.is_number:
+        return TaylorModel.constant(like.space, *_number(e, like.tail))
+    if isinstance(e, sp.Add):
+        first, *others = e.args
+        out = visit(first)
+        for a in others:
+            out = out + visit(a)
+        return out
+    if isinstance(e, sp.Mul):
+        return _times(e, like, visit)
+    if isinstance(e, sp.Pow):
+        return _power(e, visit)
+    if e.func in (sp.sinh, sp.cosh):
+        y = compose(EXP, visit(e.args[0]))[0]
+        back = compose(INVERSE, y)[0]
+        return (y - back if e.func is sp.sinh else y + back).scaled(0.5)
+    if e.func in _FUNCTIONS:
+        return compose(_FUNCTIONS[e.func], visit(e.args[0]))[0]
+    raise ValueError(f"{e.func.__name__} has no Taylor model: write the problem in analytic elementary functions")
+
+
+def _number(e: sp.Expr, like: Tensor) -> tuple[float, Tensor, bool]:
+    try:
+        value = float(e)
+    except (TypeError, OverflowError):
+        raise ValueError(f"the number {e} has no Taylor model: expected a real number of ordinary size") from None
+    exactly = bool(e.is_Rational) and sp.Rational(value) == e
+    if not exactly and not e.is_Rational:
+        value = float(sp.N(e, 25))
+    return value, like, exactly
+
+
+def _times(e: sp.Mul, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
+    numbers, factors = [a for a in e.args if a.is_number], [a for a in e.args if not a.is_number]
+    out = visit(factors[0])
+    for a in factors[1:]:
+        out = out * visit(a)
+    if numbers:
+        value, _, exactly = _number(sp.Mul(*numbers), like.tail)
+        out = out.scaled(value, exactly)
+    return out
+
+
+def _power(e: sp.Pow, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
+    base, exponent = e.args
+    if not exponent.is_number:
+        return compose(EXP, visit(sp.log(base) * exponent))[0]
+    if exponent.is_Integer:
+        n = int(exponent)
+        b = visit(base) if n > 0 else compose(INVERSE, visit(base))[0]
+        out, times = None, abs(n)
+        while times:
+            if times & 1:
+                out = b if out is None else out * b
+            times >>= 1
+            b = b * b if times else b
+        return out
+    a = float(exponent)
+    if sp.Rational(a) != exponent:
+        raise ValueError(f"the power {exponent} has no Taylor model: expected a binary fraction")
+    return compose(power(a), visit(base))[0]
