@@ -1,0 +1,279 @@
+"""Enclosed networks: Taylor models hold what 40 digits and dense samples find, certificates hold, refusals say why."""
+
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pinnkit as pk
+from pinnkit.certificate import cover, enclosed_network
+from pinnkit.certificate.analytic import TANH, compose
+from pinnkit.certificate.bounds import theorems
+from pinnkit.certificate.enclosed_network import EnclosedNetwork
+from pinnkit.certificate.network_model import Cells, evaluate, outputs
+from pinnkit.certificate.taylor_model import Space, TaylorModel, worst
+from pinnkit.condition import Residual
+from pinnkit.linearised import Linearised
+
+x, t = pk.coordinates("x t")
+u = pk.field("u", x, t)
+u_t, u_x, u_xx = pk.derivatives(u, "t", "x", "xx")
+BOX = pk.Box(x=(-1, 1), t=(0, 1))
+SIGMA = {
+    "tanh": mpmath.tanh, "sin": mpmath.sin, "silu": lambda z: z / (1 + mpmath.exp(-z)),
+    "softplus": lambda z: mpmath.log1p(mpmath.exp(z)), "gelu": lambda z: z * mpmath.ncdf(z),
+}  # fmt: skip
+
+
+def tensor(*rows):
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def cell(space, middle, half):
+    return Cells(space, tensor(*([m] for m in middle)), tensor(*([h] for h in half)))
+
+
+def exactly(tape, theta, point):
+    """The network at a point, in mpmath."""
+    values = [[mpmath.fsum(mpmath.mpf(w) * p for w, p in zip(row, point, strict=True)) + mpmath.mpf(b)
+               for row, b in zip(tape.features.omega.tolist(), tape.features.phase.tolist(), strict=True)]]  # fmt: skip
+    values[0] = [mpmath.sin(v) if wave else v for v, wave in zip(values[0], tape.features.wave.tolist(), strict=True)]
+    for op in tape.operations:
+        if hasattr(op, "activation"):
+            values.append([SIGMA[op.activation.name](v) for v in values[op.source]])
+        elif hasattr(op, "offset"):
+            W, b = (v.tolist() for v in op.weights(theta))
+            h = values[op.source]
+            rows = zip(W, b, strict=True)
+            values.append([mpmath.fsum(mpmath.mpf(w) * v for w, v in zip(r, h, strict=True)) + mpmath.mpf(c)
+                           for r, c in rows])  # fmt: skip
+        else:
+            rows = zip(*(values[i] for i in (op.f, op.u, op.v)), strict=True)
+            values.append([v + f * (w - v) for f, w, v in rows])
+    return values[-1][0]
+
+
+def held(model, f, places):
+    """Asserts that f (of mpmath) at local coordinates lies within the bounds of a model of one cell."""
+    rest = mpmath.mpf(float(model.rest))
+    for s in places:
+        value = mpmath.fsum(
+            mpmath.mpf(float(c)) * mpmath.fprod(mpmath.mpf(v) ** k for v, k in zip(s, a, strict=True))
+            for a, c in zip(model.space.exponents, model.c[:, 0], strict=True)
+        )
+        assert abs(value - f(s)) <= rest
+    return float(model.rest)
+
+
+@settings(max_examples=14, deadline=None)
+@given(
+    st.sampled_from(sorted(SIGMA)), st.integers(1, 2), st.sampled_from([pk.MLP, pk.ModifiedMLP]),
+    st.sampled_from([None, pk.Fourier(2, 0.5)]), st.integers(4, 10), st.floats(-0.8, 0.8), st.floats(0.1, 0.9),
+    st.sampled_from([1 / 4, 1 / 16, 1 / 1024, 1e-7]), st.integers(0, 10**6),
+)  # fmt: skip
+def test_networks_are_held_to_40_digits(sigma, depth, kind, features, degree, mx, mt, half, seed):
+    net = kind(2, *[3] * depth, 1, activation=sigma, features=features)
+    tape, theta = net.build(BOX), net.initial(BOX, seed)
+    theta = theta + 0.3 * torch.randn(len(theta), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    cells = cell(Space(2, degree, 1.5), (mx, mt), (half, half / 2))
+    N = outputs(tape, theta, None, cells)[0][0]
+    rng = np.random.default_rng(seed)
+    with mpmath.workdps(40):
+
+        def f(s):
+            point = [mpmath.mpf(mx) + mpmath.mpf(half) * s[0], mpmath.mpf(mt) + mpmath.mpf(half / 2) * s[1]]
+            return exactly(tape, theta, point)
+
+        rest = held(N, f, [(1, -1), (0, 0), *rng.uniform(-1, 1, (1, 2)).tolist()])
+        assert half > 1e-6 or rest < 1e-12  # what is left is rounding
+        if not math.isfinite(rest):
+            return
+        lower = Space(2, degree - 2, 1.0)
+        curved = N.derivative((2, 0), cells.half, lower)
+        held(curved, lambda s: mpmath.diff(lambda a: f((a, s[1])), s[0], 2) / mpmath.mpf(half) ** 2, [(0.3, -0.7)])
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 10**6))
+def test_rounding_of_sums_with_cancellation_is_held(seed):
+    """Weights of alternating signs and sizes up to 1e8: nearly all digits are lost, and the bound knows."""
+    rng = np.random.default_rng(seed)
+    net = pk.MLP(2, 4, 1)
+    tape = net.build(BOX)
+    theta = torch.as_tensor(rng.normal(size=tape.count))
+    theta[-5:] = torch.as_tensor([1e8, -1e8, 1e8, -1e8, 0.1]) * torch.as_tensor(1 + rng.random(5))
+    cells = cell(Space(2, 6, 1.5), (0.3, 0.7), (1e-6, 1e-6))
+    N = outputs(tape, theta, None, cells)[0][0]
+    with mpmath.workdps(40):
+        h = mpmath.mpf(1e-6)
+        rest = held(N, lambda s: exactly(tape, theta, [0.3 + h * s[0], 0.7 + h * s[1]]), [(0, 0), (1, -1)])
+    assert rest < 1e-4
+
+
+@pytest.mark.parametrize(
+    "e",
+    [
+        sp.exp(-3 * x) * sp.sin(5 * x + t), sp.tanh(4 * x - 1) / (2 + t), sp.erf(x / 3) * sp.cosh(x * t),
+        sp.erfc(2 * x + 4) * sp.sqrt(x + 2), sp.log(2 + x) ** 3 - sp.pi * t, sp.atan(2 * x - t), 2 ** (x * t),
+        (1 + x**2) ** sp.Rational(-3, 2), sp.Rational(1, 3) * x + sp.sinh(t) * sp.sqrt(2),
+    ],
+)  # fmt: skip
+def test_expressions_are_held_to_40_digits(e):
+    cells = cell(Space(2, 8, 1.5), (0.3, 0.4), (0.05, 0.02))
+    found = evaluate(e, dict(zip((x, t), cells.coordinates(), strict=True)))
+    with mpmath.workdps(40):
+        f = sp.lambdify((x, t), e, "mpmath")
+        m, h = [mpmath.mpf(v) for v in (0.3, 0.4)], [mpmath.mpf(v) for v in (0.05, 0.02)]
+        rest = held(found, lambda s: f(*(a + b * mpmath.mpf(c) for a, b, c in zip(m, h, s, strict=True))),
+                    [(1, 1), (-1, 1), (0.25, -0.5)])  # fmt: skip
+    assert rest < 1e-5
+
+
+def test_tails_fall_as_the_degree_says():
+    """Halving a cell divides the tail by 2^(n + 1); the true remainder stays below it."""
+    for n in (4, 7):
+        tails = []
+        for half in (0.1, 0.05):
+            z = cell(Space(1, n, 1.5), (0.4,), (half,)).coordinates()[0]
+            y = compose(TANH, z)[0]
+            tails.append(float(y.tail))
+            polynomial = np.polynomial.polynomial.polyval(1.0, y.c[:, 0].numpy())
+            assert abs(polynomial - math.tanh(0.4 + half)) <= float(y.rest) + 1e-16
+        assert 0.8 * 2 ** (n + 1) < tails[0] / tails[1] < 2 ** (n + 3)
+
+
+def test_large_cells_have_no_bound_and_derivatives_need_a_radius():
+    y = compose(TANH, cell(Space(1, 5, 1.0), (0.0,), (2.0,)).coordinates()[0])[0]  # beyond i pi / 2
+    assert not math.isfinite(float(y.tail))
+    assert worst(Space(1, 5, 1.0), 1, 1.0) == math.inf
+    assert worst(Space(1, 5, 2.0), 2, 1.0) == pytest.approx(max(k * (k - 1) / 2**k for k in range(6, 30)))
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["tanh", "sin", "gelu"]))
+def test_covers_lie_above_dense_samples(seed, sigma):
+    problem = pk.Problem("heat", u, u_t - u_xx + u**3, BOX, [pk.Initial(u, 0), pk.Dirichlet(u, 0)])
+    net = pk.MLP(2, 6, 6, 1, activation=sigma)
+    solution = pk.Solution(pk.Model(problem, net, False), 1.5 * net.initial(BOX, seed), pk.Points({}))
+    found = EnclosedNetwork(solution, theorems(problem)[0], 1.0)
+    grid = torch.cartesian_prod(torch.linspace(-1, 1, 151).double(), torch.linspace(0, 1, 101).double())
+    r = solution.evaluate([u_t - u_xx + u**3], grid)[:, 0].abs().reshape(151, 101).numpy()
+    norm = found.residual()
+    assert r.max() * (1 - 1e-12) <= norm.sup <= 1.1 * r.max()
+    area = [np.trapezoid(np.trapezoid(v, dx=0.01), dx=2 / 150) for v in (r**2, r)]
+    assert math.sqrt(area[0]) * (1 - 1e-3) <= norm.l2 <= 1.2 * math.sqrt(area[0]) + 0.01 * r.max()
+    assert area[1] * (1 - 1e-3) <= norm.l1
+    wall = found.wall(problem.conditions[1], "x_max")
+    at = torch.stack([torch.ones(200).double(), torch.linspace(0, 1, 200).double()], 1)
+    v = solution(at)[:, 0].abs().numpy()
+    assert v.max() <= wall.sup <= 1.1 * v.max()
+    for time, value in zip(at[:, 1].tolist(), v, strict=True):
+        assert value <= max(top for start, end, top in wall.envelope if start <= time <= end)
+    slope = solution.jet(at, "u_x").abs().max()
+    assert slope <= found._made(Residual("slope", u_x, "x_max"), (), {"x": 1.0}).sup
+
+
+def trained(problem):
+    return pk.solve(
+        problem, pk.MLP(2, 8, 8, 1), {"pde": 300}, stages=[pk.SSBroyden(150)], progress=False, resample=None
+    )
+
+
+def test_a_trained_network_is_certified_rigorously():
+    solution = trained(pk.problem("diffusion"))
+    found, sampled = pk.certify(solution, enclosed=True), pk.certify(solution)
+    assert found.rigorous and "enclosed by Taylor models" in str(found) and not found.violations
+    assert {b.norm for b in found.bounds} == {b.norm for b in sampled.bounds}
+    for b in found.bounds:
+        assert found.errors[b.norm] <= b.value <= 1.3 * sampled[b.norm]
+    for name, n in found.misfits.items():
+        assert n.sup == 0 or name == "pde"  # the ansatz is proved to meet the data
+    model = pk.Model(solution.problem, Linearised(solution.network, solution.theta))
+    tangent = pk.Solution(model, 1e-3 * torch.ones_like(solution.theta), pk.Points({}))
+    moved = pk.certify(tangent, enclosed=True)
+    assert not moved.violations and moved["sup"] <= 1.3 * pk.certify(tangent)["sup"]
+
+
+def test_soft_conditions_and_single_precision_are_enclosed():
+    problem = pk.problem("advection_diffusion")
+    net = pk.MLP(2, 6, 1)
+    soft = pk.Solution(pk.Model(problem, net, False), net.initial(BOX, 3, torch.float32), pk.Points({}))
+    found = pk.certify(soft, enclosed=True)
+    assert found.rigorous and not found.violations
+    assert all(n.sup > 0 for n in found.misfits.values())
+
+
+def test_data_that_the_ansatz_rounds_are_not_called_exact():
+    """x_max = float(pi) is not pi: sin x is 1.2e-16 there, and no proof says 0."""
+    box = pk.Box(x=(0, math.pi), t=(0, 1))
+    problem = pk.Problem("rod", u, u_t - u_xx, box, [pk.Initial(u, sp.sin(x)), pk.Dirichlet(u, 0, on="x")])
+    problem = pk.Problem(
+        "rod", u, u_t - u_xx, box, problem.conditions, ansatz={u: (sp.sin(x), t * sp.sin(x))},
+        reference=pk.Exact({u: sp.exp(-t) * sp.sin(x)}),
+    )  # fmt: skip
+    net = pk.MLP(2, 4, 1)
+    solution = pk.Solution(pk.Model(problem, net), net.initial(box, 0), pk.Points({}))
+    found = pk.certify(solution, enclosed=True)
+    assert not found.violations
+    assert found.misfits["u initial"].sup == 0
+    assert 0 < found.misfits["u on x (x = 3.14159)"].sup < 1e-10
+
+
+def unsolved(problem, net=None, hard=False):
+    net = net or pk.MLP(len(problem.domain.names), 4, 1)
+    return pk.Solution(pk.Model(problem, net, hard), net.initial(problem.domain, 0), pk.Points({}))
+
+
+def test_refusals_say_why():
+    still = [pk.Initial(u, 0), pk.Dirichlet(u, 0)]
+    wave = pk.Problem("wave", u, u.diff(t, 2) - u_xx, BOX, [*still, pk.Initial(u, 0, order=1)])
+    with pytest.raises(ValueError, match="not of first order in time"):
+        pk.certify(unsolved(wave), enclosed=True)
+    kinked = pk.Problem("kink", u, u_t - u_xx, BOX, [pk.Initial(u, 0), pk.Dirichlet(u, sp.Abs(t - 0.5))])
+    with pytest.raises(ValueError, match="Abs has no"):
+        pk.certify(unsolved(kinked), enclosed=True)
+    called = pk.Problem("call", u, u_t - u_xx, BOX, [pk.Initial(u, lambda x, t: x * 0), pk.Dirichlet(u, 0)])
+    with pytest.raises(ValueError, match="has no"):
+        pk.certify(unsolved(called), enclosed=True)
+    around = pk.Problem("ring", u, u_t - u_xx, BOX, [pk.Initial(u, 0), pk.Periodic(u, "x")])
+    ring = unsolved(around, pk.MLP(2, 4, 1, features=pk.Harmonics(("x",))), None)
+    with pytest.raises(ValueError, match="up to rounding only"):
+        pk.certify(ring, enclosed=True)
+    X, Y, T = pk.coordinates("x y t")
+    v = pk.field("v", X, Y, T)
+    flat = pk.Problem("plate", v, v.diff(T) - v.diff(X, 2) - v.diff(Y, 2), pk.Box(x=(0, 1), y=(0, 1), t=(0, 1)),
+                      [pk.Initial(v, 0), pk.Dirichlet(v, 0)])  # fmt: skip
+    with pytest.raises(ValueError, match="3 coordinates, only 1 or 2"):
+        pk.certify(unsolved(flat), enclosed=True)
+
+
+def test_a_poor_budget_is_said(monkeypatch):
+    monkeypatch.setattr(enclosed_network, "MOST", 20)
+    problem = pk.Problem("heat", u, u_t - u_xx, BOX, [pk.Initial(u, 0), pk.Dirichlet(u, 0)])
+    solution = unsolved(problem, pk.MLP(2, 6, 1))
+    found = EnclosedNetwork(solution, theorems(problem)[0], 1.0)
+    found.residual()
+    assert found.tight or "too few" in found.evaluation
+    monkeypatch.setattr(enclosed_network, "DEGREE", 3)
+    steep = pk.Solution(solution.model, 30 * solution.theta, pk.Points({}))
+    with pytest.raises(ValueError, match="could not be enclosed"):
+        EnclosedNetwork(steep, theorems(problem)[0], 1.0).residual()
+
+
+def test_cover_of_a_polynomial_is_sharp():
+    """x^2 - t on [-1, 1] x [0, 1]: maximum 1, L2 and L1 in closed form."""
+
+    def model(middle, half):
+        a, b = Cells(Space(2, 4, 1.0), middle, half).coordinates()
+        return a * a - b, torch.zeros_like(middle)
+
+    found = cover.norms(model, [(-1.0, 1.0), (0.0, 1.0)], (0, 1), 1e-12, 2000)
+    assert found.tight and 1 <= found.norm.sup < 1.001 and found.seen <= 1
+    true = math.sqrt(2 * (1 / 5 - 1 / 3 + 1 / 3))
+    assert true <= found.norm.l2 <= true * (1 + 1e-9)
+    assert isinstance(TaylorModel.constant(Space(2, 2), 1.0, torch.zeros(3), True), TaylorModel)
