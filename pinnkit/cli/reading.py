@@ -87,18 +87,30 @@ def certify(
     slopes: Annotated[
         bool, typer.Option("--slopes", help="Bound the error's derivatives too, where an energy gives them.")
     ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="CERT.png", help="Draw the misfits, and what each does to the bounds.")
+    ] = None,
     problem: Given = None,
     as_json: Json = False,
 ) -> None:
     """Bound the error of a run from above, by a theorem that fits its equation."""
+    check_picture(picture)
     from ..certificate.certify import certify as make
     from ..jobs import opened
 
-    found = make(opened(run, problem), enclosed, slopes)
+    solution = opened(run, problem)
+    found = make(solution, enclosed, slopes)
+    files = {}
+    if picture is not None:
+        from ..certificate.picture import plot_certificate
+
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        plot_certificate(solution, found).savefig(picture, dpi=160)
+        files["picture"] = str(picture)
     if as_json:
-        print_json(found.to_dict())
+        print_json(found.to_dict() | {"files": files})
     else:
-        print(found)
+        print("\n".join([str(found), *(f"{name} in {file}" for name, file in files.items())]))
 
 
 @app.command()
