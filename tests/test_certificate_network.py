@@ -208,6 +208,26 @@ def test_soft_conditions_and_single_precision_are_enclosed():
     assert all(n.sup > 0 for n in found.misfits.values())
 
 
+def test_slopes_on_walls_are_enclosed():
+    conditions = [pk.Initial(u, 0), pk.Robin(u, 2.0, 0.5, sp.exp(-t), on="x_min"), pk.Neumann(u, sp.sin(t), on="x_max")]
+    problem = pk.Problem("rod", u, u_t - u_xx, BOX, conditions)
+    net = pk.MLP(2, 5, 5, 1)
+    solution = pk.Solution(pk.Model(problem, net, False), net.initial(BOX, 0), pk.Points({}))
+    found, sampled = pk.certify(solution, enclosed=True), pk.certify(solution)
+    for name, n in found.misfits.items():
+        assert n.sup == pytest.approx(sampled.misfits[name].sup, rel=0.06)
+
+
+def test_poisson_is_certified():
+    box, (a, b) = pk.Box(x=(0, 1), y=(0, 1)), pk.coordinates("x y")
+    w, exact = pk.field("w", a, b), sp.sin(sp.pi * a) * sp.sin(sp.pi * b)
+    equation = w.diff(a, 2) + w.diff(b, 2) + 2 * sp.pi**2 * exact
+    problem = pk.Problem("poisson", w, equation, box, [pk.Dirichlet(w, 0)], reference=pk.Exact({w: exact}))
+    net = pk.MLP(2, 6, 1)
+    found = pk.certify(pk.Solution(pk.Model(problem, net), net.initial(box, 0), pk.Points({})), enclosed=True)
+    assert not found.violations and found.rigorous and set(found.errors) == {"sup", "L2"}
+
+
 def test_data_that_the_ansatz_rounds_are_not_called_exact():
     """x_max = float(pi) is not pi: sin x is 1.2e-16 there, and no proof says 0."""
     box = pk.Box(x=(0, math.pi), t=(0, 1))
@@ -237,9 +257,13 @@ def test_refusals_say_why():
     kinked = pk.Problem("kink", u, u_t - u_xx, BOX, [pk.Initial(u, 0), pk.Dirichlet(u, sp.Abs(t - 0.5))])
     with pytest.raises(ValueError, match="Abs has no"):
         pk.certify(unsolved(kinked), enclosed=True)
-    called = pk.Problem("call", u, u_t - u_xx, BOX, [pk.Initial(u, lambda x, t: x * 0), pk.Dirichlet(u, 0)])
-    with pytest.raises(ValueError, match="has no"):
-        pk.certify(unsolved(called), enclosed=True)
+    called = pk.Problem("call", u, u_t - u_xx, BOX, [pk.Initial(u, lambda x, t: torch.sin(math.pi * x)), still[1]])
+    for hard in (False, None):
+        with pytest.raises(ValueError, match="has no (Taylor model|enclosure)"):
+            pk.certify(unsolved(called, hard=hard), enclosed=True)
+    layers = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).double()
+    with pytest.raises(ValueError, match="not made of linear layers"):
+        pk.certify(unsolved(pk.problem("diffusion"), pk.Module(layers, backend="autograd"), None), enclosed=True)
     around = pk.Problem("ring", u, u_t - u_xx, BOX, [pk.Initial(u, 0), pk.Periodic(u, "x")])
     ring = unsolved(around, pk.MLP(2, 4, 1, features=pk.Harmonics(("x",))), None)
     with pytest.raises(ValueError, match="up to rounding only"):

@@ -116,13 +116,13 @@ class _Composition:
         self.exact, self.wrong = k * z.bound * UP, k * (z.wrong + self.space.rounding * z.phi) * UP
         low, high = (np.nextafter((z.c[0] + sign * z.wrong[0]).numpy(), sign * np.inf) for sign in (-1, 1))
         with np.errstate(all="ignore"):
-            for name, v in system.start(Interval(low, high)).items():
-                if name in self.plan.slopes:
-                    middle = (v.low + v.high) / 2
-                    self.series[name].c[0] = torch.as_tensor(middle)
-                    far = np.maximum(v.high - middle, middle - v.low)
-                    self.series[name].wrong[0] = torch.as_tensor(far * UP + TINY)
-                    self.series[name].phi[0] = self.series[name].c[0].abs()
+            started = system.start(Interval(low, high))
+            for name in self.plan.slopes:
+                v, series = started[name], self.series[name]
+                middle = (v.low + v.high) / 2
+                series.c[0] = torch.as_tensor(middle)
+                series.wrong[0] = torch.as_tensor(np.maximum(v.high - middle, middle - v.low) * UP + TINY)
+                series.phi[0] = series.c[0].abs()
         for k in range(self.space.degree + 1):
             for name in self.plan.slopes if k else ():
                 self._slope(name, k)

@@ -38,7 +38,7 @@ class Cells:
 def supported(tape: object) -> str | None:
     """What of a network has no enclosure; None where all of it has."""
     if not isinstance(tape, Tape):
-        return f"{type(tape).__name__} is not made of linear layers and known activations"
+        return f"its network ({type(tape).__name__}) is not made of linear layers and known activations"
     for op in tape.operations:
         if isinstance(op, Activate):
             try:
