@@ -7,10 +7,10 @@ from .common import ROOT, environment
 
 NAMES = (
     "import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_catalogue",
-    "lie_cases", "certificates",
+    "lie_cases", "certificates", "enclosed",
 )  # fmt: skip
 LONG = (  # only when named
-    "accuracy", "correction", "cylinder", "error_map", "flows", "influence_validation", "inverse",
+    "accuracy", "cavity", "correction", "cylinder", "error_map", "flows", "influence_validation", "inverse",
     "published_resampling", "resampling", "zoo",
 )  # fmt: skip
 
