@@ -9,7 +9,7 @@ from .error_map import ErrorMap, error_map
 from .linearised import Linearised
 from .residual import Model
 from .solution import Solution
-from .tangent_space import TangentSpace
+from .tangent_space import TangentSpace, mean_size
 from .train import recorded
 
 FELL = 0.5  # of its mean |residual|, which a correction may leave at most on fresh points and on those of the map
@@ -52,19 +52,16 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) ->
 
 
 def _residuals(space: TangentSpace, found: ErrorMap, seed: int) -> tuple[float, float]:
-    """sum_k w_k^1/2 mean |r_k| of the solution and of the corrected one, on points that neither has seen."""
+    """The mean size of the residuals of the solution and of the corrected one, on points that neither has seen."""
     model, like = space.model, space.theta
     points = {
         key: model.problem.sample(key, FRESH if key == "pde" else FRESH // 4, method="random", seed=seed + 77_003 + i)
         for i, key in enumerate(model.keys)
     }
     points = {key: own.to(like) for key, own in points.items()}
-    means = []
-    for d in (torch.zeros_like(like), found.delta):
-        stack, at = space.stack(points, d)
-        rows = stack.by_term(stack.values(at))
-        means.append(sum(stack.weights[name] ** 0.5 * float(r.abs().mean()) for name, r in rows.items()))
-    return means[0], means[1]
+    stacks = [space.stack(points, d) for d in (torch.zeros_like(like), found.delta)]
+    before, after = (mean_size(stack, stack.values(at)) for stack, at in stacks)
+    return before, after
 
 
 def _moved(solution: Solution, space: TangentSpace, found: ErrorMap) -> Solution:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from . import hdf5
-from .condition import Observations, PointSet
+from .condition import PointSet
 from .expression import Program
 from .graded import graded
 from .hdf5 import Json
@@ -22,7 +22,7 @@ from .reference import Axes
 from .resample import draw
 from .residual import Model, Stack
 from .solution import Solution
-from .tangent_space import TangentSpace
+from .tangent_space import TangentSpace, mean_size
 
 FORMAT, VERSION = "pinnkit-error-map", 1
 EVEN = 0.2  # the chance of a point where the residual vanishes, over the mean one
@@ -269,17 +269,9 @@ class _Search:
         return (w[:, None] * stack.values(at).view(-1, len(points)).square()).sum(0).sqrt()
 
     def _mean(self, points: Mapping[str, PointSet], d: Tensor) -> float:
-        """sum_k w_k^1/2 mean |r_k| of the function u + J_u d: no spike outweighs all else."""
+        """The mean size of the residuals of the function u + J_u d."""
         stack, at = self.space.stack(points, d)
-        return self._total(stack, stack.values(at))
-
-    def _total(self, stack: Stack, r: Tensor) -> float:
-        fixed = {c.name for c in self.problem.conditions if isinstance(c, Observations)}
-        roots = {name: math.sqrt(w) for name, w in stack.weights.items()}
-        own = {key: points.weights for key, points in stack.points.items()}
-        sizes = {name: (row.abs(), own[stack.keys[name]]) for name, row in stack.by_term(r).items()}
-        means = {name: roots[name] * float((e if w is None else e * w).mean()) for name, (e, w) in sizes.items()}
-        return sum(value for name, value in means.items() if name not in fixed) or sum(means.values())
+        return mean_size(stack, stack.values(at))
 
     def run(self, n: int | None) -> ErrorMap:
         """Rounds with some columns, and where more are wanted further ones with all."""
@@ -390,7 +382,7 @@ class _Search:
         moved = self.space.fields(self.X, delta)[1]
         norm = moved.norm(dim=0).clamp_min(1e-300)
         spread = torch.stack([(self.space.fields(self.X, d)[1] - moved).norm(dim=0) / norm for d in others]).amax(0)
-        return _Fit(delta, damping, self._total(stack, r) / max(self.start, 1e-300), bent, spread)
+        return _Fit(delta, damping, mean_size(stack, r) / max(self.start, 1e-300), bent, spread)
 
     def _map(self, fit: _Fit, rows: int, seconds: float) -> ErrorMap:
         noise = self._noise()
@@ -426,7 +418,7 @@ class _Search:
         stack, _ = self.space.stack(self.choose, self.zero)
         r = self.space.residual(self.choose, self.zero)
         change = r - other.residual(self.choose, self.zero)
-        return min(1.0, self._total(stack, change) / max(self._total(stack, r), 1e-300))
+        return min(1.0, mean_size(stack, change) / max(mean_size(stack, r), 1e-300))
 
     def _verdict(self, fit: _Fit, doubt: float, noise: float, ratio: float) -> str:
         """In words, with the reason that weighs most."""

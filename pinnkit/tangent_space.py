@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .condition import PointSet, Residual
+from .condition import Observations, PointSet, Residual
 from .readout import Readout
 from .residual import Model, Stack
 from .solution import Solution
@@ -86,3 +86,16 @@ class _Shifted:
     def rows(self, G: Tensor, out: Tensor) -> None:
         """Add the rows G J to out (B, P)."""
         self.run.rows(G, out)
+
+
+def mean_size(stack: Stack, r: Tensor) -> float:
+    """sum_k w_k^1/2 mean |r_k| of rows r (M,), weighted as the points are: no spike outweighs all else.
+
+    Observations, whose noise no correction removes, count only where there is nothing else.
+    """
+    fixed = {c.name for c in stack.model.problem.conditions if isinstance(c, Observations)}
+    means = {}
+    for name, row in stack.by_term(r.abs()).items():
+        own = stack.points[stack.keys[name]].weights
+        means[name] = stack.weights[name] ** 0.5 * float((row if own is None else own * row).mean())
+    return sum(value for name, value in means.items() if name not in fixed) or sum(means.values())

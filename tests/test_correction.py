@@ -1,6 +1,7 @@
 """Solutions corrected in their tangent space: against closed forms, finite differences, files and the shell."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 import pinnkit as pk
 from pinnkit.cli import main
 from pinnkit.condition import PointSet
-from pinnkit.tangent_space import TangentSpace
+from pinnkit.tangent_space import TangentSpace, mean_size
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,22 @@ def test_a_correction_that_helps_little_is_refused(diffusion: pk.Solution) -> No
     assert same.notes[-1].startswith("not corrected: ") and "not to be trusted" in same.notes[-1]
     with pytest.raises(ValueError, match="belongs to another solution"):
         pk.correct(replace(diffusion), found)
+
+
+def test_the_residual_is_judged_with_the_problems_weight() -> None:
+    problem = pk.problem("cavity", reynolds=10)
+    model = pk.Model(problem, pk.MLP(2, 6, 3))
+    solution = pk.Solution(model, model.initial(0), pk.sample(problem, 30))
+    points = {key: problem.sample(key, 200, method="random", seed=1) for key in model.keys}
+    stack, at = TangentSpace(solution).stack({key: points[key] for key in model.keys}, torch.zeros_like(solution.theta))
+    r, w = stack.values(at), points["pde"].weights
+    assert w is not None and float(w.min()) < 0.5 < 1 < float(w.max())
+    equations = torch.stack([r.abs()[200 * k : 200 * (k + 1)] for k in range(3)])
+    assert math.isclose(mean_size(stack, r), float((equations @ w).sum() / 200), rel_tol=1e-12)  # not the gauge
+    twice = replace(solution, weights={"continuity": 4.0})
+    heavy, _ = TangentSpace(twice).stack({key: points[key] for key in model.keys}, torch.zeros_like(solution.theta))
+    continuity = float(equations[2] @ w) / 200
+    assert math.isclose(mean_size(heavy, r), mean_size(stack, r) + continuity, rel_tol=1e-12)
 
 
 def test_coefficients_are_corrected_too() -> None:
