@@ -114,9 +114,9 @@ def certify(solution: Solution, enclosed: bool = False, slopes: bool = False) ->
     exact solutions in one or two space dimensions; by Taylor models for an MLP in one or two coordinates, if its
     equation is of first order in time (or without time) and second in space. Data must be given in closed form, and
     periodic conditions are excluded. What is proved is about the solution with its weights or amplitudes as exact
-    numbers: what evaluating it in floating point adds (1e-15 of its size in float64) is not in the bound. ``slopes``
-    adds bounds of the error's derivatives where an energy gives them (waves and beams in one dimension), at the cost of
-    looking at derivatives of the misfit.
+    numbers: what evaluating it in floating point adds (about 1e-15 of its terms in float64, of a superposition
+    estimated in ``evaluation``) is not in the bound. ``slopes`` adds bounds of the error's derivatives where an energy
+    gives them (waves and beams in one dimension), at the cost of looking at derivatives of the misfit.
 
     Raises:
         ValueError: an equation, domain, condition or solution for which there is no bound, with the reason.

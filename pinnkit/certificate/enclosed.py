@@ -14,13 +14,18 @@ from pinnkit.superpose.solver import closed_form
 from . import enclosure, hopf, surface
 from .asked import Asked
 from .misfit import Norm
+from .rounding import evaluation_error
 
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
 
 
 @dataclass(eq=False)
 class EnclosedMisfits(Asked):
-    """Norms by interval arithmetic: Taylor forms along lines, interpolation with an error bound on surfaces."""
+    """Norms by interval arithmetic: Taylor forms along lines, interpolation with an error bound on surfaces.
+
+    They are norms of the closed form with the stored numbers as exact ones; its evaluation in floating point, where
+    large terms may cancel, is not enclosed but estimated (``rounding``).
+    """
 
     scale: float
     cells: int = 0
@@ -36,7 +41,8 @@ class EnclosedMisfits(Asked):
     def evaluation(self) -> str:
         """How the norms were found."""
         how = "interval Taylor forms" if len(self.form.space) == 1 else "interpolation with interval remainders"
-        return f"enclosed by {how} on {self.cells} cells; the equation holds by construction"
+        adds = f"of the closed form, to which rounding may add about {evaluation_error(self.solution):.0e}"
+        return f"enclosed by {how} on {self.cells} cells, {adds}; the equation holds by construction"
 
     def residual(self) -> Norm:
         """0: every member of a superposition solves the equation."""
