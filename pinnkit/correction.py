@@ -22,8 +22,9 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) ->
     The network stays where it is, theta + delta would diverge; the corrected solution's network is its tangent
     there, :class:`Linearised`, and its parameters are delta (P,), with unknown coefficients moved as well. It is in
     double precision, can be asked, saved, trained and corrected again as any other, and ends its history with a row of
-    its own. Its ``stops`` say by how much the mean |residual| fell on fresh points. A correction that leaves more than
-    half of it is refused: then the solution comes back as it was, with a note that says so.
+    its own. Its ``stops`` say by how much the mean |residual|, weighted as the loss is, fell on fresh points. A
+    correction that leaves more than half of it is refused: then the solution comes back as it was, with a note that
+    says so.
 
     Cost: that of :func:`error_map`, unless the map ``found`` is given.
 
