@@ -13,7 +13,7 @@ import pinnkit as pk
 from pinnkit.superpose import tree
 from pinnkit.superpose.atoms import integrals, local
 from pinnkit.superpose.columns import Dense, joined
-from pinnkit.superpose.family import Family, Range
+from pinnkit.superpose.family import ITSELF, Family, Range
 from pinnkit.superpose.greedy import Choice, Search, from_dictionary, prune, refine
 from pinnkit.superpose.modes import forced, polynomials, standing
 from pinnkit.superpose.network import Superposition, superposition
@@ -116,6 +116,29 @@ def test_images_keep_the_walls_at_zero(equation):
         if family.name.endswith("x_min") and "order 0" not in family.name:
             start, inside, end = family.values(np.zeros((1, 0)), X, [(0, 0)])[0, 0].tolist()
             assert abs(start) < 1e-15 and abs(inside) < 1e-15 and end > 0.1
+
+
+@pytest.mark.parametrize("equation", [HEAT + 2 * u.diff(x) - u, WAVE])
+def test_where_walls_are_driven_solutions_pass_through_them(equation):
+    problem = stated(equation, pk.Dirichlet(u, sp.sin(t), on="x"))
+    op = operator(problem)
+    near = local(op, walls(problem), problem.domain)
+    found, still = near.families(0.05), local(op, walls(dirichlet(equation)), problem.domain).families(0.05)
+    free = [f for f in found if f.images == ITSELF]
+    assert len(found) == 2 * len(still) == 2 * len(free) and not any(f.images == ITSELF for f in still)
+    for family in free:
+        assert op.misfit(family.at((-0.1, 0.2)), {}) < 1e-11
+        assert family.ranges[0].lower < 0 and family.ranges[0].upper > 1
+
+
+def test_the_misfit_of_nearly_dependent_columns_is_that_of_their_amplitudes():
+    problem = dirichlet(HEAT)
+    data = rows(problem, norms(problem), {"x": 30, "t": 10})
+    s = np.linspace(0, 1, len(data.target))
+    D = s[:, None] ** np.arange(30)
+    search = Search(data, Dense(D), [], np.exp(s) / (1.01 - s), 1e-9)
+    found = from_dictionary(search, Choice(), 30)
+    assert found.misfit == fit(search.columns(found), search.target).misfit
 
 
 def test_values_and_slopes_of_a_family_against_sympy():

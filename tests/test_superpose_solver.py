@@ -218,3 +218,9 @@ def test_settings_are_checked():
         problem = pk.problem("heat")
         model = pk.Model(problem, pk.MLP(2, 4, 1))
         closed_form(pk.Solution(model, model.initial(0), pk.sample(problem, 10)))
+
+
+def test_a_bell_that_leaves_through_a_driven_wall_is_one_member():
+    solution = pk.solve_lie(pk.problem("advection_diffusion"))
+    assert str(solution.network) == "superposition of 1 spreading Gaussian"
+    assert solution.errors()["u"]["relative_l2"] < 1e-9

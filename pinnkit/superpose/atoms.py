@@ -123,8 +123,15 @@ class Local:
         return math.exp(-float(self.tilt) * sign * shift)
 
     def families(self, finest: float) -> list[Family]:
-        """Families with a free place and width, the width at least ``finest``."""
-        return self._spreading(finest) if self.heat is not None else self._running(finest)
+        """Families with a free place and width, the width at least ``finest``.
+
+        Where the walls' data vary in time, also those without images: what runs or spreads through a wall freely.
+        """
+        build = self._spreading if self.heat is not None else self._running
+        mirrored = self.images() != ITSELF
+        found = build(finest, self.images()) if mirrored else []
+        driven = self.wall.ends is not None and not all(e.steady for e in self.wall.ends)
+        return found + (build(finest, ITSELF) if driven or not mirrored else [])
 
     def layers(self) -> list[Family]:
         """Solutions that are 0 at first and grow from a wall like a power of the time."""
@@ -132,18 +139,21 @@ class Local:
             return []
         return self._diffusing() if self.heat is not None else self._entering()
 
-    def _spreading(self, finest: float) -> list[Family]:
+    def _spreading(self, finest: float, images: Images) -> list[Family]:
         a, tau = sp.Symbol("a", real=True), sp.Symbol("tau", real=True)
-        kappa = sp.Float(float(self.heat[0]), 17)
+        kappa, drift, growth = (sp.Float(float(v), 17) for v in self.heat)
+        alone = images == ITSELF  # then in the moving frame: no tilt, which only images need
+        y = self.x + drift * self.s - a if alone else self.x - a
         width = 2 * sp.sqrt(kappa * (self.s + tau))
         seeds = {
-            "spreading Gaussian": sp.sqrt(tau / (self.s + tau)) * sp.exp(-(((self.x - a) / width) ** 2)),
-            "spreading step": sp.erf((self.x - a) / width),
+            "spreading Gaussian": sp.sqrt(tau / (self.s + tau)) * sp.exp(-((y / width) ** 2)),
+            "spreading step": sp.erf(y / width),
         }
         widths = [w**2 / (4 * float(kappa)) for w in (finest, 2 * self.wall.length)]
-        return self._families(seeds, (self._places(), Range("tau", *widths, log=True)))
+        factor = sp.exp(growth * self.s) if alone else self.factor
+        return self._families(seeds, factor, (self._places(images), Range("tau", *widths, log=True)), images)
 
-    def _running(self, finest: float) -> list[Family]:
+    def _running(self, finest: float, images: Images) -> list[Family]:
         a, w = sp.Symbol("a", real=True), sp.Symbol("w", real=True)
         shapes = {"pulse": lambda v: sp.exp(-((v / w) ** 2)), "step": lambda v: sp.tanh(v / w)}
         seeds = {}
@@ -154,19 +164,22 @@ class Local:
                 continue
             for (c, d), f in zip(self.speeds, both, strict=True):
                 seeds[f"{name} with speed {float(-c):.4g}"] = sp.exp(sp.Float(float(d), 17) * self.s) * f
-        return self._families(seeds, (self._places(), Range("w", finest, 2 * self.wall.length, log=True)))
+        ranges = self._places(images), Range("w", finest, 2 * self.wall.length, log=True)
+        return self._families(seeds, self.factor, ranges, images)
 
-    def _places(self) -> Range:
-        alone = self.signs is None and not self.wall.periodic
-        reach = (self.reach / 3 if self.heat is not None else self.reach) if alone else 0.0
-        return Range("a", self.wall.lower - reach, self.wall.upper + reach)
+    def _places(self, images: Images) -> Range:
+        reach = (self.reach / 3 if self.heat is not None else self.reach) if images == ITSELF else 0.0
+        drift = 0.0 if self.heat is None or images != ITSELF else float(self.heat[1]) * self.duration
+        return Range("a", self.wall.lower - reach + min(drift, 0.0), self.wall.upper + reach + max(drift, 0.0))
 
-    def _families(self, seeds: dict[str, sp.Expr], ranges: tuple[Range, ...]) -> list[Family]:
+    def _families(
+        self, seeds: dict[str, sp.Expr], factor: sp.Expr, ranges: tuple[Range, ...], images: Images
+    ) -> list[Family]:
         found = []
         for name, seed in seeds.items():
-            phi = self.factor * seed
+            phi = factor * seed
             verify(self.op, phi, name, ranges)
-            found.append(Family(name, phi, self.op.coordinates, ranges, self.images(), self.wall.index))
+            found.append(Family(name, phi, self.op.coordinates, ranges, images, self.wall.index))
         return found
 
     def _diffusing(self) -> list[Family]:

@@ -94,7 +94,10 @@ class Search:
 
 
 def from_dictionary(search: Search, start: Choice, most: int) -> Choice:
-    """Add columns of the dictionary, each the one of largest |<r, P phi>| / |P phi|, up to ``most`` coefficients."""
+    """Add columns of the dictionary, each the one of largest |<r, P phi>| / |P phi|, up to ``most`` coefficients.
+
+    The misfit is that of `fit`, larger than the orthonormal basis leaves where the columns are nearly dependent.
+    """
     D, Q = search.D, _orthonormal(search.columns(start))
     r = search.target - Q @ (Q.T @ search.target)
     r -= Q @ (Q.T @ r)
@@ -123,7 +126,8 @@ def from_dictionary(search: Search, start: Choice, most: int) -> Choice:
         alive[j] = False
         fixed.append(j)
         misfit = float(np.linalg.norm(r))
-    return replace(start, fixed=tuple(fixed), misfit=misfit)
+    found = replace(start, fixed=tuple(fixed))
+    return replace(found, misfit=fit(search.columns(found), search.target).misfit)
 
 
 def from_families(search: Search, most: int, start: Choice) -> Choice:
