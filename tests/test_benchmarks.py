@@ -12,6 +12,7 @@ import pinnkit as pk
 from benchmarks.__main__ import main
 from benchmarks.burgers_race import after, describe, reached
 from benchmarks.common import Times, interleave, ratio, table, verdict
+from benchmarks.flows import table as flows_table
 from benchmarks.lie_cases import separation
 from benchmarks.loss_gradient import CASES, WAYS, Case, agree
 
@@ -72,3 +73,13 @@ def test_a_race_is_read_off() -> None:
 def test_separation_of_variables_finds_the_fourth_sine(kind: str) -> None:
     assert separation(pk.problem(kind, initial="sine"), 6)[0] < 1e-11  # two straight lines, four sines
     assert separation(pk.problem(kind, initial="sine"), 5)[0] > 0.9
+
+
+def test_the_table_of_flows_says_the_worst_and_the_median() -> None:
+    case = "Taylor-Green, Re = 10, t <= 1"
+    runs = {f"{case} #{i}": {"errors": {"u": e, "v": e, "p": 2 * e}, "cpu_s": 9 + i, "wall_s": 20.0}
+            for i, e in enumerate((1e-6, 3e-6, 2e-6))}  # fmt: skip
+    line = flows_table(runs).splitlines()[2]
+    assert "(3 seeds)" in line and "p 6.0e-06 (4.0e-06) | 11 / 20 |" in line and "missed" not in line
+    runs[f"{case} #2"]["errors"]["p"] = 1.1e-5
+    assert "p 1.1e-05 (6.0e-06) **missed**" in flows_table(runs)
