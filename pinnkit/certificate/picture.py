@@ -41,7 +41,7 @@ def plot_certificate(solution: Solution, found: Certificate | None = None, *, fi
     for ax, along in zip(axes, panels, strict=True):
         own = {name: line for name, line in lines.items() if line[0] == along}
         for name, (_, x, size) in own.items():
-            width = max(1.2, 3.6 - 0.8 * list(own).index(name))  # of two that coincide both are seen
+            width = min(3.6, 1.2 + 0.8 * (len(own) - 1 - list(own).index(name)))  # of two that coincide both are seen
             style = {"lw": width} if isinstance(solution.problem.domain, Box) else {"ls": "", "marker": ".", "ms": 2}
             ax.plot(x, size, color=colours[name], label=name, **style)
             ax.axhline(found.misfits[name].sup, color=colours[name], lw=1, ls="--")
