@@ -11,7 +11,7 @@ import pinnkit as pk
 from pinnkit.cli import main
 from pinnkit.zoo import runs as module
 from pinnkit.zoo.effect import Outcome, effect, misplaced, outcomes
-from pinnkit.zoo.page import LESSONS, page, plain, sentence
+from pinnkit.zoo.page import LESSONS, lesson, page, plain
 from pinnkit.zoo.picture import plot_traits
 from pinnkit.zoo.runs import Job, fill, jobs, path, read, train, traits_path
 from pinnkit.zoo.specimen import ZOO, Specimen, Variant
@@ -75,10 +75,9 @@ def test_an_outcome_counts_pairs_on_the_side_that_prevails() -> None:
     assert o.auc == 1 and o.threshold == pytest.approx(math.sqrt(2e-3 * 0.1))
     mixed = Outcome(trait, {**o.effects, ("c", "few"): effect([1.0, 2.0], [0.1, 0.2])})
     assert mixed.sign == 1 and mixed.separated() == (3, 4) and not mixed.always and mixed.threshold is None
-    assert "larger in all bad models in 3 of 4 pairs (few 2/3, short 1/1), the other way round in 1" in sentence(mixed)
+    assert mixed.separated("few") == (2, 3) and mixed.against == 1
     apart = Outcome(trait, {**o.effects, ("a", "broken"): effect([1e-3, 2e-3], [1e-5, 1e-6])})
     assert apart.separated() == (3, 3) and apart.threshold == o.threshold and apart.broken.delta == -1
-    assert sentence(apart) == f"{sentence(o)[:-1]}; smaller in broken models." or apart.trait.name in LESSONS
     single = Outcome(trait, {**o.effects, ("c", "few"): effect([1e-3], [1e-5])})
     assert single.separated() == (3, 3) and single.threshold == o.threshold  # one against one is not counted
     falling = Outcome(trait, {("a", "few"): effect([2.0, 3.0], [0.5, 1.0])})
@@ -88,12 +87,12 @@ def test_an_outcome_counts_pairs_on_the_side_that_prevails() -> None:
 def test_a_lesson_is_taught_only_where_the_numbers_bear_it() -> None:
     pairs = [(p, v) for p in "ab" for v in ("few", "short")]
     praised = {"estimated error", "alarm of the error map", "jackknife spread", "fresh loss", "tension between terms"}
-    for name, (text, bears) in LESSONS.items():
+    for name, (_, bears) in LESSONS.items():
         trait = TRAITS[NAMES.index(name)]
         nothing = Outcome(trait, dict.fromkeys(pairs, effect([1.0, 2.0], [1.0, 2.0])))
         perfect = Outcome(trait, dict.fromkeys(pairs, effect([1e-4, 2e-4], [1.0, 2.0])))
         wrong = nothing if name in praised else perfect  # praise for what tells nothing, doubts of what tells all
-        assert not bears(wrong) and text not in sentence(wrong)
+        assert not bears(wrong) and lesson(wrong) == ""
 
 
 # ---------------------------------------------------------------------------------------------------- traits
@@ -233,8 +232,8 @@ def test_the_page_holds_models_counts_effects_and_sentences(zoo: tuple[Path, mod
     text = page(honest, [("A picture", "zoo.png")])
     assert "4 models of 1 problems, 2 seeds at most" in text and "![A picture](zoo.png)" in text
     found = outcomes(honest)
-    assert text.count("\n- **jackknife spread**") == 2  # its sentence and its definition
-    assert sentence(found["jackknife spread"]) in text and "| cancellation |" in text
+    assert text.count("\n- **jackknife spread**") == 1 and "| cancellation |" in text
+    assert found["jackknife spread"].trait.formula in text and lesson(found["jackknife spread"]) in text
     e = found["loss"].effects["diffusion", "few"]
     assert e.good == tuple(zoo[1][Job("diffusion", "good", s)]["loss"] for s in (0, 1))
     assert f"{e.delta:+.2g} (" in text

@@ -36,6 +36,12 @@ class Effect:
         """Whether every bad model lies on the same side of every good one."""
         return abs(self.delta) == 1
 
+    @property
+    def apart(self) -> bool:
+        """Whether the two kinds lie further from each other than either does within itself."""
+        gap = max(min(self.bad) - max(self.good), min(self.good) - max(self.bad))
+        return gap > max(max(v) - min(v) for v in (self.good, self.bad))
+
 
 def effect(good: Iterable[float], bad: Iterable[float], *, decades: bool = False) -> Effect | None:
     """The effect sizes of a trait between good and bad models; None where it is not defined for both.

@@ -1,4 +1,4 @@
-"""The zoo's page: models, indicators side by side, effect sizes, and the sentence that each indicator teaches."""
+"""The zoo's page: the answer, all indicators side by side and what each teaches, the models, effect sizes."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,30 +13,83 @@ Bearing = Callable[[Outcome], bool]
 
 
 def page(traits: Traits, pictures: Sequence[tuple[str, str]] = ()) -> str:
-    """The page in Markdown; ``pictures`` are (caption, file) pairs."""
+    """The page in Markdown, the answer first; ``pictures`` are (caption, file) pairs."""
     found = outcomes(traits)
     parts = [
-        "# The model zoo", _opening(traits), *(f"![{caption}]({file})" for caption, file in pictures),
-        "## The models", models_table(traits), *_broken(traits), *_misplaced(traits), *_absent(traits),
-        "## Which indicators tell good models from bad ones", READING, summary_table(found),
-        "## What each teaches", "\n".join(f"- **{name}**: {sentence(o)}" for name, o in found.items() if o.trained),
+        "# The model zoo", QUESTION, *_answer(found), _opening(traits), *_misplaced(traits), *_absent(traits),
+        *(f"![{caption}]({file})" for caption, file in pictures),
+        "## All indicators", READING, summary_table(found),
+        "## What they are, and what each teaches", DEFINED, "\n".join(_described(o) for o in found.values()),
+        "## The models", models_table(traits), *_broken(traits),
         "## Effect sizes", EFFECTS, effects_table(found),
         "## The numbers", "Mean over the seeds, good / then each bad variant.", means_table(found),
-        "## Definitions", _definitions(found),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
+QUESTION = "Which single numbers, read from a trained model, tell good models from bad ones?"
+DEFINED = (
+    "E_ij is what leaving out training point j does to the first field at test point i, to first order unless "
+    "leverage is named; h_j is a row's leverage; means are over i. The test points are interior. An estimated "
+    f"error above {TOLERABLE:.0%} raises the alarm."
+)
 READING = (
     "*Separated*: of how many problems all bad models lie on one side of all good ones, and it is the same side in all "
-    "of them. *AUC*: the chance that some bad model of any problem looks worse than some good one of any problem. "
-    "*One threshold*: a value that parts all good from all bad models, whatever the problem. A broken model, trained "
-    "well on a wrong equation, is not counted as bad: on which side of the good ones it lies stands by itself."
+    "of them; *turned*: in how many pairs it is the other side. *AUC*: the chance that some bad model of any problem "
+    "looks worse than some good one of any problem. *One threshold*: a value that parts all good from all bad models, "
+    "whatever the problem. A broken model, trained well on a wrong equation, is not counted as bad: on which side of "
+    "the good ones it lies stands by itself."
 )
 EFFECTS = (
     "Cliff's delta of bad against good models (+1: all bad ones larger; -1: all smaller), in brackets Cohen's d of the "
     "means (of logarithms where a trait spans decades)."
 )
+
+
+def _answer(found: dict[str, Outcome]) -> list[str]:
+    """The indicators that separate every pair, and those that expose a broken model by more than seeds differ."""
+    always = [o for o in sorted((o for o in found.values() if o.trained), key=_rank) if o.always]
+    exposing = [o for o in found.values() if o.broken is not None and o.broken.apart]
+    exposing.sort(key=lambda o: -abs(o.broken.d))
+    chosen = list({o.trait.name: o for o in (*always, *exposing)}.values())
+    if not chosen:
+        return ["None of them separates every pair of good and bad models."]
+    rows = []
+    for o in chosen:
+        values = ["", ""] if o.broken is None else [_values(v) for v in (o.broken.good, o.broken.bad)]
+        verdict = "" if o.broken is None else f"**{_side(o)}**" if o in exposing else _side(o)
+        separated = "{} of {}".format(*o.separated())
+        rows.append((o.trait.name, o.trait.kind, f"**{separated}**" if o.always else separated, *values, verdict))
+    head = ("indicator", "by", "bad from good", "good flow", "broken flow", "the broken one's")
+    if not any(o.broken for o in chosen):
+        return [ANSWER, _table(head[:3], [row[:3] for row in rows])]
+    absolute = found.get("reciprocity of the response")
+    last = [ABSOLUTE] if absolute in exposing and _mirrored(absolute) else []
+    return [f"{ANSWER} {EXPOSED}", _table(head, rows), *last]
+
+
+ANSWER = (
+    "*Bad from good*: of how many pairs (a problem, and too few points or too little training) every bad model lies on "
+    "the same side of every good one."
+)
+EXPOSED = (
+    "A *broken* flow is Stokes' in place of Navier-Stokes', trained well: bold if it lies further from the good ones "
+    "than either differ among their seeds, whose values are shown."
+)
+ABSOLUTE = (
+    "Of those that expose it, reciprocity needs no good model beside it: its value 1 says that the operator which the "
+    "model learned is self-adjoint, and an equation with convection is not."
+)
+
+
+def _values(values: Iterable[float]) -> str:
+    return ", ".join(map(_number, values))
+
+
+def _mirrored(o: Outcome) -> bool:
+    """Whether the broken model's reciprocity is that of a self-adjoint operator, and the good one's is not."""
+    e = o.broken
+    return e is not None and min(e.bad) > 0.95 > 0.8 > max(e.good)
 
 
 def _opening(traits: Traits) -> str:
@@ -119,8 +172,8 @@ def summary_table(found: dict[str, Outcome]) -> str:
         threshold = "" if o.threshold is None else _number(o.threshold)
         side = "larger" if o.sign > 0 else "smaller"
         last = [_side(o)] if broken else []
-        rows.append((o.trait.name, o.trait.kind, side, *counts, f"{o.auc:.2f}", threshold, *last))
-    head = ("indicator", "by", "in bad models", *(f"separated: {k}" for k in kinds), "AUC", "one threshold")
+        rows.append((o.trait.name, o.trait.kind, side, *counts, o.against or "", f"{o.auc:.2f}", threshold, *last))
+    head = ("indicator", "by", "in bad models", *(f"separated: {k}" for k in kinds), "turned", "AUC", "one threshold")
     return _table((*head, *(["in broken models"] if broken else [])), rows)
 
 
@@ -175,17 +228,15 @@ def _number(value: float) -> str:
     return f"{value:.2g}" if value == 0 or 0.001 <= abs(value) < 1000 else f"{value:.0e}"
 
 
-def sentence(o: Outcome) -> str:
-    """What a trait has done, and what that teaches where the numbers bear it."""
-    separated, pairs = o.separated()
-    text = f"separates none of {pairs} pairs"
-    if separated:
-        counts = ", ".join("{} {}/{}".format(k, *o.separated(k)) for k in KINDS if o.separated(k)[1])
-        text = f"{'larger' if o.sign > 0 else 'smaller'} in all bad models in {separated} of {pairs} pairs ({counts})"
-    text += f", the other way round in {o.against}" if o.against else ""
-    text += f"; {_side(o)} in broken models" if o.broken is not None and o.broken.separates else ""
-    lesson = LESSONS.get(o.trait.name)
-    return f"{text}. {lesson[0]}" if lesson is not None and lesson[1](o) else f"{text}."
+def lesson(o: Outcome) -> str:
+    """What a trait teaches, where the numbers bear it; otherwise nothing."""
+    text, bears = LESSONS.get(o.trait.name, ("", None))
+    return text if bears is not None and bears(o) else ""
+
+
+def _described(o: Outcome) -> str:
+    """A trait's definition, and its lesson."""
+    return f"- **{o.trait.name}** ({o.trait.kind}): {o.trait.formula}. {lesson(o)}".rstrip()
 
 
 def _misses(o: Outcome, variant: str) -> bool:
@@ -233,6 +284,21 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
     "outside the domain of dependence": (
         "Influence from where the exact solution cannot depend on is found in good models too.",
         lambda o: o.against > 0,
+    ),
+    "reciprocity of the response": (
+        "It says which equation a model has learned, not how well, and is to be held against the declared one: 1 if "
+        "the operator is self-adjoint, less if something is carried along. Where rows of high leverage hold the "
+        "solution, as on poisson_disk, it fails: far below 1, though the operator is self-adjoint.",
+        lambda o: _mirrored(o) and any(max(e.good) < 0.8 for (p, _), e in o.effects.items() if p == "poisson_disk"),
+    ),
+    "directionality of the response": (
+        "1/2 says that sources act both ways alike. It too belongs to the equation, not to the quality of a training.",
+        lambda o: o.broken is not None and o.broken.delta == -1 and not o.always,
+    ),
+    "uptake of sources": (
+        "Where no points hold a source, a network is free between them: it shows points that are missing, and where; "
+        "of too few iterations it says nothing.",
+        _only_too_few,
     ),
     "participation": (
         "How many points carry a prediction says nothing of how good it is.", lambda o: 0.4 < o.auc < 0.6,
@@ -288,17 +354,6 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         lambda o: o.separated("short")[0] == 0 and o.separated("few")[0] > 0,
     ),
 }  # fmt: skip
-
-
-def _definitions(found: dict[str, Outcome]) -> str:
-    opening = (
-        "E_ij is what leaving out training point j does to the first field at test point i, to first order unless "
-        "leverage is named; h_j is a row's leverage; means are over i. The test points are interior. An estimated "
-        f"error above {TOLERABLE:.0%} raises the alarm."
-    )
-    return (
-        opening + "\n\n" + "\n".join(f"- **{name}** ({o.trait.kind}): {o.trait.formula}" for name, o in found.items())
-    )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -125,7 +125,7 @@ ZOO: dict[str, Specimen] = {
             "drift_diffusion", SMALL,
             _variants(
                 {"pde": 600, "initial": 100, "periodic_x": 80}, 2000,
-                {"pde": 400, "initial": 40, "periodic_x": 40}, 700,
+                {"pde": 200, "initial": 20, "periodic_x": 20}, 700,
             ),
             _early, {"x": 3.0, "t": 0.4},
         ),
