@@ -63,7 +63,7 @@ def reading(solution: pk.Solution, tests: int) -> tuple[dict[str, float], Any, p
     found = influence.attribute(forces(problem)[0], correct=False)
     near = (found.points["pde"].X - torch.tensor([2.0, 2.0]).to(solution.theta)).norm(dim=1) < 0.75
     seen = pk.indicators(influence, "u", tests, along="x")
-    drag = term_fractions(found.effects)
+    drag, answer = term_fractions(found.effects), pk.response(influence)
     numbers = {
         "loss on training points": influence.stationarity.loss,
         "residuals left out / fitted": seen.left_out,
@@ -72,6 +72,8 @@ def reading(solution: pk.Solution, tests: int) -> tuple[dict[str, float], Any, p
         "part of the training points within 1.5 radii": float(near.double().mean()),
         "influence on u from upstream": float(seen.directionality.nanmean()),
         "the same if all points counted alike": float(seen.directionality_baseline.mean()),
+        "reciprocity of x momentum and u": answer.reciprocity,
+        "directionality of x momentum and u": answer.directionality("x"),
         "tension between terms": float(seen.tension.nanmean()),
         "cancellation at interior points": float(seen.cancellation["pde"].nanmean()),
     }
@@ -128,7 +130,8 @@ def _page(exact: dict, rates: dict, good: dict, broken: dict) -> str:
         f"{rates['attribution']['cpu_s']:.1f} s of CPU; {wall:.1f} s of wall time in all, on a shared machine.",
         verdict("CPU seconds for 10 000 points", spent, 30, most=True),
         "Good, and broken: Stokes' equations trained by the same recipe for 1800 iterations, compared by what their "
-        "own influence says.",
+        "own influence says. Reciprocity is 1 for a self-adjoint operator, and directionality then 1/2: Stokes' "
+        "equations have both, whatever the declared ones say, and the loss does not tell.",
         table(["", "good", "broken"], kinds),
     ]
     return "\n\n".join(parts)
