@@ -25,7 +25,7 @@ def advection(a: float = 1.0) -> pk.Problem:
         recipe=pk.Recipe(
             network=pk.MLP(2, 20, 20, 20, 1),
             points={"pde": 1000},
-            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(3500)],
             resample=pk.rad(weights=True, every=200),
         ),
         arguments={"a": a},

@@ -32,7 +32,7 @@ def beam(alpha: float = 1.0) -> pk.Problem:
         recipe=pk.Recipe(
             network=pk.MLP(2, 20, 20, 20, 1, activation="sin"),
             points={"pde": 1000, "x": 200},
-            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(2500)],
+            stages=[pk.Adam(500, lr=2e-3, decay=0.3), pk.SSBroyden(3500)],
             resample=pk.rad(weights=True, every=200),
             hard=True,
             weights={"bending moment": 1e3},  # what an ansatz does not hold
