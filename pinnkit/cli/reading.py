@@ -82,7 +82,8 @@ def correct(
 def certify(
     run: Run,
     enclosed: Annotated[
-        bool, typer.Option("--enclosed", help="Enclose the misfit by interval arithmetic: only this is rigorous.")
+        bool,
+        typer.Option("--enclosed", help="Enclose the misfits by intervals or Taylor models: only this is rigorous."),
     ] = False,
     slopes: Annotated[
         bool, typer.Option("--slopes", help="Bound the error's derivatives too, where an energy gives them.")
