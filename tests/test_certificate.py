@@ -48,6 +48,16 @@ def test_intervals_hold_what_exact_arithmetic_finds(a, b, c, d, p, q):
             assert mpmath.mpf(float(found.low[0])) <= exact <= mpmath.mpf(float(found.high[0]))
 
 
+def test_erfc_is_enclosed_far_out():
+    x = np.linspace(0.5, 26.5, 1500)
+    found = Interval(x, x).erfc()
+    for v, low, high in zip(x, found.low, found.high, strict=True):
+        with mpmath.workdps(40):
+            true = mpmath.erfc(mpmath.mpf(float(v)))
+            assert mpmath.mpf(float(low)) <= true <= mpmath.mpf(float(high))
+            assert high <= 1.01 * float(true) + 1e-299
+
+
 @pytest.mark.parametrize(
     "e",
     [
