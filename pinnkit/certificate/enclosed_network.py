@@ -110,7 +110,7 @@ class EnclosedNetwork(Asked):
     def _ansatz(self) -> tuple[sp.Expr, sp.Expr]:
         """g and d."""
         g, d = self.solution.model.ansatz.get(self.solution.problem.fields[0], (sp.S.Zero, sp.S.One))
-        return self._exactly(sp.sympify(g)), self._exactly(sp.sympify(d))
+        return tuple(self._exactly(sp.sympify(e, strict=True)) for e in (g, d))
 
     def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         problem, box, e = self.solution.problem, self.solution.problem.domain, residual.expression

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
+from .halving import halved, norm
 from .interval import Interval
 from .misfit import Norm
 from .series import Series, enclose, total
 
 ORDER = 8  # of the Taylor form on a cell
-CELLS = 64  # at the start
-ROUNDS = 40  # of bisections
 MOST = 20_000  # cells in all
-TIGHT = 1.05  # by how much the bounds may exceed what is found in the middles of the cells
-SMALLEST = 1e-15  # width of a cell, relative to the interval
 
 
 @dataclass(frozen=True)
@@ -43,35 +40,17 @@ def norms(
     Raises:
         ValueError: a function that has no enclosure.
     """
-    parts, length = terms(e), ends[1] - ends[0]
-    edges = np.linspace(*ends, CELLS + 1)
-    left, right = edges[:-1], edges[1:]
-    done: list[np.ndarray] = []  # rows (width, bound, seen, left, right)
-    for turn in range(ROUNDS + 1):
+    parts = terms(e)
+
+    def look(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with np.errstate(all="ignore"):  # what overflows becomes infinite, and the cell is halved
-            bound, seen = _cells(parts, variable, left, right, fixed)
-            here = np.stack([right - left, bound, seen, left, right])
-            known = np.concatenate([*done, here], 1)
-            sup, mean = known[2].max(), np.sqrt((known[0] * known[2] ** 2).sum() / length)
-            rough = bound > max(TIGHT * sup, floor)
-            share = (bound**2 - seen**2) * (right - left)  # what a cell adds to the square of the L2 norm for nothing
-            rough |= share > (TIGHT**2 - 1) * max(mean, floor) ** 2 * length / 64
-            rough &= right - left > SMALLEST * length
-        if turn == ROUNDS or known.shape[1] + 2 * rough.sum() > MOST:
-            rough[:] = False
-        done.append(here[:, ~rough])
-        middle = (left[rough] + right[rough]) / 2
-        left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
-        if not len(left):
-            break
-    rows = np.concatenate(done, 1)
-    width, bound, seen, left, right = rows[:, rows[3].argsort()]
-    up = 1 + 1e-12  # for the rounding of these sums
-    envelope = np.stack([left - ends[0], right - ends[0], bound], 1)
-    norm = Norm(
-        float(bound.max()), float(np.sqrt((width * bound**2).sum()) * up), float((width * bound).sum() * up), envelope
+            return _cells(parts, variable, left, right, fixed)
+
+    rows = halved(look, ends, floor, MOST)
+    width, _, seen = rows[:3]
+    return Enclosed(
+        norm(rows, ends[0]), Norm(float(seen.max()), float(np.sqrt((width * seen**2).sum()))), rows.shape[1]
     )
-    return Enclosed(norm, Norm(float(seen.max()), float(np.sqrt((width * seen**2).sum()))), len(width))
 
 
 def terms(e: sp.Expr) -> list[sp.Expr]:

@@ -5,7 +5,6 @@ for all members and cells at once; phi is positive, so that nothing cancels in i
 least phi of a small cell is tight. Kernels that are negligible on the whole line enter by their size alone.
 """
 
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -14,7 +13,8 @@ import sympy as sp
 from pinnkit.superpose.cole_hopf import ColeHopf
 from pinnkit.superpose.family import Family
 
-from .enclosure import CELLS, ORDER, ROUNDS, SMALLEST, TIGHT
+from .enclosure import ORDER
+from .halving import CELLS, halved, norm
 from .interval import Interval
 from .misfit import Norm
 from .series import Series, enclose, multiply, total
@@ -82,35 +82,18 @@ def norms(line: Line, ends: tuple[float, float], floor: float, antiderivative: b
     Raises:
         ValueError: data without an enclosure.
     """
-    length = ends[1] - ends[0]
-    edges = np.linspace(*ends, CELLS + 1)
-    left, right = edges[:-1], edges[1:]
-    done: list[np.ndarray] = []  # rows (width, bound, seen, left, right, the data's integral: low, high)
     with np.errstate(all="ignore"):  # what overflows becomes infinite, and the cell is halved
-        line, missing = _without_negligible(line, Interval(left, right))
-        for turn in range(ROUNDS + 1):
-            here = _cells(line, left, right)
-            here[1] = here[1] * (1 + missing) + missing
-            known = np.concatenate([*done, here], 1)
-            sup, mean = known[2].max(), np.sqrt((known[0] * known[2] ** 2).sum() / length)
-            share = (here[1] ** 2 - here[2] ** 2) * here[0]
-            rough = (here[1] > max(TIGHT * sup, floor)) | (share > (TIGHT**2 - 1) * max(mean, floor) ** 2 * length / 64)
-            rough &= here[0] > SMALLEST * length
-            if turn == ROUNDS or known.shape[1] + 2 * rough.sum() > MOST:
-                rough[:] = False
-            done.append(here[:, ~rough])
-            middle = (left[rough] + right[rough]) / 2
-            left, right = np.concatenate([left[rough], middle]), np.concatenate([middle, right[rough]])
-            if not len(left):
-                break
-        rows = np.concatenate(done, 1)
-        rows = rows[:, rows[3].argsort()]
+        edges = np.linspace(*ends, CELLS + 1)
+        line, missing = _without_negligible(line, Interval(edges[:-1], edges[1:]))
+
+        def look(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+            rows = _cells(line, left, right)
+            rows[0] = rows[0] * (1 + missing) + missing
+            return rows
+
+        rows = halved(look, ends, floor, MOST)
         swing = _swing(line, rows, missing) if antiderivative else None
-    width, bound, _, left, right, *_ = rows
-    up = 1 + 1e-12  # for the rounding of these sums
-    envelope = np.stack([left - ends[0], right - ends[0], bound], 1)
-    mean, size = math.sqrt((width * bound**2).sum()) * up, float((width * bound).sum()) * up
-    return Norm(float(bound.max()), mean, size, envelope, swing), rows.shape[1]
+    return norm(rows, ends[0], swing), rows.shape[1]
 
 
 def _images(family: Family, at: dict[sp.Symbol, float]) -> np.ndarray:
@@ -139,7 +122,7 @@ def _without_negligible(line: Line, cells: Interval) -> tuple[Line, float]:
 
 
 def _cells(line: Line, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Rows of the cells: width, bound of |u - data|, what it is in the middle, ends, the data's integral."""
+    """Rows of the cells: a bound of |u - data|, what it is in the middle, the data's integral from below and above."""
     middle, n = (left + right) / 2, len(left)
     radius = np.nextafter(np.maximum(right - middle, middle - left), np.inf)
     power = [Interval(np.ones(n), np.ones(n))]
@@ -162,10 +145,8 @@ def _cells(line: Line, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         integral = integral + (v if j < ORDER else over[2])[j] * Interval(factor * (1 - 1e-14), factor * (1 + 1e-14))
     off = 2 * np.abs((right - middle) - (middle - left)) + 2 * (radius - (right - left) / 2)
     integral = integral + Interval(-off, off) * over[2][0]
-    rows = np.stack([right - left, bound, seen, left, right, integral.low, integral.high])
-    rows[1] = np.where(np.isnan(bound), np.inf, bound)
-    rows[2] = np.nan_to_num(seen, nan=0.0, posinf=0.0)
-    return rows
+    bound, seen = np.where(np.isnan(bound), np.inf, bound), np.nan_to_num(seen, nan=0.0, posinf=0.0)
+    return np.stack([bound, seen, integral.low, integral.high])
 
 
 def _swing(line: Line, rows: np.ndarray, missing: float) -> float:
