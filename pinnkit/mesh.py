@@ -133,6 +133,7 @@ def _delaunay(body: _Body, box: np.ndarray, nodes: int) -> Mesh:
     X = np.empty((0, d))
     for x, _, step in pieces:
         X = _joined(X, x, 0.6 * step)
+    outer = len(X)
     for x, normals, step in pieces:
         away = 0.0
         for _ in range(40):
@@ -141,6 +142,8 @@ def _delaunay(body: _Body, box: np.ndarray, nodes: int) -> Mesh:
                 break
             step = min(h, step * GROWTH)
     X = _joined(X, _within(body, _staggered(box, h)), 0.75 * h, among=False)
+    if d == 3:  # four nodes in a plane make flat cells, whose neighbours do not meet: inner nodes leave it by a little
+        X[outer:] += 0.01 * h * np.random.default_rng(0).uniform(-1, 1, X[outer:].shape)
     cells = Delaunay(X).simplices
     cells = cells[_solid(X, cells)]
     near = np.full((d + 1, d + 1), 1 / 3 / d) + np.eye(d + 1) * (2 / 3 - 1 / 3 / d)  # of a corner, well inside a cell

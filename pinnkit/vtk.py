@@ -1,4 +1,4 @@
-"""VTK files for ParaView: solutions on a mesh, time series, training points with their influence (through meshio)."""
+"""VTK files for ParaView: solutions on a mesh or its boundary, time series, training points with their influence."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,9 @@ from torch import Tensor
 from .atomic import put
 from .influence.result import Attribution
 from .mesh import Mesh, mesh
+from .pointset import PointSet
 from .solution import Solution
+from .vtp import boundary, write_vtp
 
 STEPS = 21  # of a time series, unless told otherwise
 
@@ -30,6 +32,7 @@ def export_vtk(
 ) -> Path:
     """Write a solution's fields at the nodes of a mesh of its domain to a .vtu file; the path to open is returned.
 
+    A .vtp file takes the mesh's boundary alone: the curves around a plane domain, the surface of one in space.
     Derived quantities come with them. Derivatives asked for by name ("u_x u_xx") do so too, and vectors as
     ``{"velocity": "u v"}``; with ``error`` the predicted error of every field (:func:`pinnkit.error_map`). ``nodes``
     is about how many the mesh has, ``on`` a mesh of one's own. Where space has two or three dimensions, time makes a
@@ -37,19 +40,22 @@ def export_vtk(
     step is one file. Where space has one dimension, time is the second axis.
 
     Raises:
-        ImportError: meshio is not installed; ValueError: unknown names, times outside the domain, another suffix;
+        ImportError: a .vtu file without meshio; ValueError: unknown names, times outside the domain, another suffix;
         OSError: a place that cannot be written; what was there stays.
     """
-    path, domain = _checked(path, (".vtu", ".pvd")), solution.problem.domain
+    path, domain = _checked(path, (".vtu", ".vtp", ".pvd")), solution.problem.domain
     grid = mesh(domain, nodes) if on is None else on
+    suffix = ".vtu" if path.suffix == ".pvd" else path.suffix
+    if suffix == ".vtp":
+        grid = boundary(grid)
     columns = _columns(solution, names, vectors or {}, error)
     if domain.time is None or grid.X.shape[1] == len(domain.names):
         steps: list[float] = [0.0]
     else:
         steps = _steps(times, *domain.bounds[:, domain.names.index(domain.time)].tolist())
-    files = [path.with_suffix(".vtu")]
+    files = [path.with_suffix(suffix)]
     if len(steps) > 1:
-        files = [path.with_name(f"{path.stem}-{i:04d}.vtu") for i in range(len(steps))]
+        files = [path.with_name(f"{path.stem}-{i:04d}{suffix}") for i in range(len(steps))]
     for file, t in zip(files, steps, strict=True):
         _write(file, grid, columns(_places(solution, grid, t)))
     if len(steps) == 1:
@@ -60,7 +66,7 @@ def export_vtk(
 
 
 def export_points(solution: Solution, path: str | Path, found: Attribution | None = None) -> Path:
-    """Write the training points to a .vtu file of vertices, with columns of what is known of them.
+    """Write the training points to a .vtp (or .vtu) file of vertices, with columns of what is known of them.
 
     They are: ``set`` (its number in ``solution.points``), the coordinates by name, ``weight`` and, by loss term,
     ``residual TERM``; with an attribution the effect of removing a point on every functional, ``influence on ...``.
@@ -69,10 +75,10 @@ def export_points(solution: Solution, path: str | Path, found: Attribution | Non
     Raises:
         as ``export_vtk``; ValueError: the attribution of other points.
     """
-    path, domain, stack = _checked(path, (".vtu",)), solution.problem.domain, solution.stack
+    path, domain, stack = _checked(path, (".vtp", ".vtu")), solution.problem.domain, solution.stack
     keys = list(stack.readouts)
     sets = [stack.points[key] for key in keys]
-    if found is not None and [len(found.points.get(key, ())) for key in keys] != [len(own) for own in sets]:
+    if found is not None and not all(_same(found.points.get(key), own) for key, own in zip(keys, sets, strict=True)):
         raise ValueError("the attribution is of other points: give one of this solution")
     X = np.concatenate([_numbers(own.X) for own in sets])
     data: dict[str, np.ndarray] = {"set": np.repeat(np.arange(len(keys)), [len(own) for own in sets])}
@@ -99,26 +105,25 @@ def _meshio() -> ModuleType:
     try:
         import meshio
     except ImportError as error:
-        raise ImportError("VTK files are written by meshio, which is not installed: pip install meshio") from error
+        raise ImportError(".vtu files are written by meshio, which is not installed: pip install meshio") from error
     return meshio
 
 
 def _checked(path: str | Path, suffixes: Sequence[str]) -> Path:
-    _meshio()  # before any work
     path = Path(path)
-    if path.suffix == ".vtp":
-        raise ValueError(
-            f"{path}: .vtp files, which hold polygons only, are not written: a .vtu file holds the same and opens in "
-            f"ParaView alike, give {path.with_suffix('.vtu').name}"
-        )
     if path.suffix not in suffixes:
-        raise ValueError(f"{path}: give a file that ends in {' or '.join(suffixes)}")
+        raise ValueError(f"{path}: give a file that ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}")
+    if path.suffix != ".vtp":
+        _meshio()  # before any work
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: the folder {path.parent} does not exist, create it first")
     return path
 
 
 def _write(path: Path, grid: Mesh, data: Mapping[str, np.ndarray]) -> None:
+    if path.suffix == ".vtp":
+        write_vtp(path, grid, data)
+        return
     meshio = _meshio()
     own = {name: np.ascontiguousarray(values) for name, values in data.items()}
     file = meshio.Mesh(_padded(grid.X), [(grid.kind, grid.cells)], own)
@@ -138,7 +143,7 @@ def _columns(
     expressions = [solution.derivative(part) for part in parts]
     found = None
     if error:
-        from .error_map import error_map
+        from .error_search import error_map
 
         found = error_map(solution)
 
@@ -193,6 +198,10 @@ def _list(files: Sequence[Path], steps: Sequence[float]) -> str:
 def _padded(X: np.ndarray) -> np.ndarray:
     """Places in three dimensions, which VTK has always."""
     return np.ascontiguousarray(np.pad(X, ((0, 0), (0, 3 - X.shape[1]))))
+
+
+def _same(points: PointSet | None, own: PointSet) -> bool:
+    return points is not None and np.array_equal(_numbers(points.X), _numbers(own.X))
 
 
 def _numbers(values: Tensor) -> np.ndarray:

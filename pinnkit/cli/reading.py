@@ -144,7 +144,10 @@ def plot(
 @app.command()
 def export(
     run: Run,
-    out: Annotated[Path | None, typer.Option(metavar="FLOW.vtu", help="Where to; RUN.vtu unless given.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FLOW.vtu", help="Where to, RUN.vtu unless given; a .vtp file takes the boundary alone."),
+    ] = None,
     derivative: Annotated[
         list[str], typer.Option(metavar="NAME", help="A derivative that comes with the fields, as u_x; repeatable.")
     ] = [],  # noqa: B006
@@ -155,7 +158,7 @@ def export(
     nodes: Annotated[int | None, typer.Option(min=8, metavar="N", help="About how many nodes the mesh has.")] = None,
     error: Annotated[bool, typer.Option("--error", help="The predicted error comes with the fields.")] = False,
     points: Annotated[
-        Path | None, typer.Option(metavar="POINTS.vtu", help="Write the training points as well.")
+        Path | None, typer.Option(metavar="POINTS.vtp", help="Write the training points as well.")
     ] = None,
     of: Annotated[
         list[str], typer.Option(metavar="WHAT", help="The points' influence on this, as of `influence`; repeatable.")
@@ -166,7 +169,7 @@ def export(
 ) -> None:
     """Write a run for ParaView: fields on a mesh of the domain (.vtu, a series with .pvd), and its training points."""
     if of and points is None:
-        raise ValueError(f"--of {of[0]} is a column of the training points: name their file, as --points points.vtu")
+        raise ValueError(f"--of {of[0]} is a column of the training points: name their file, as --points points.vtp")
     import torch
 
     from .. import options
