@@ -60,7 +60,8 @@ class Problem:
         fix("parameters", finite(self.name, self.parameters))
         fix("unknowns", finite(self.name, self.unknowns))
         fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
-        fix("ansatz", {u: tuple(as_expression(e, f"{self.name}, {u}") for e in p) for u, p in self.ansatz.items()})
+        ansatz = {u: tuple(as_expression(e, f"{self.name}, {u}") for e in p) for u, p in self.ansatz.items()}
+        fix("ansatz", {u: tuple(e.xreplace(_same(p, self.variables)) for e in p) for u, p in ansatz.items()})
         check(self)
         check_counts(self)
 
@@ -157,7 +158,11 @@ class Problem:
 
 def _unify(rows: Sequence[Residual], variables: Sequence[sp.Symbol]) -> list[Residual]:
     """Symbols of one name are one number, whatever was assumed of them; only coordinates stay as they are."""
-    names = {v.name for v in variables}
-    symbols = set().union(*(r.expression.free_symbols for r in rows))
-    same = {s: sp.Symbol(s.name, real=True) for s in symbols if s.name not in names}
+    same = _same([r.expression for r in rows], variables)
     return [replace(r, expression=r.expression.xreplace(same)) for r in rows]
+
+
+def _same(expressions: Sequence[sp.Expr], variables: Sequence[sp.Symbol]) -> dict[sp.Symbol, sp.Symbol]:
+    names = {v.name for v in variables}
+    symbols = set().union(*(e.free_symbols for e in expressions))
+    return {s: sp.Symbol(s.name, real=True) for s in symbols if s.name not in names}

@@ -39,10 +39,11 @@ class Readout:
         self.images = 1 + max((s.image for s in lowered.slots.values()), default=0)
         self.channels = Channels.closed(len(self.variables), {s.channel for s in self.slots.values()})
         self._rows = list(lowered.expressions)
-        self._affine = {
+        known = {
             u: Affine(a.constant.subs(parameters), {N: c.subs(parameters) for N, c in a.coefficients.items()})
             for u, a in affine.items()
         }
+        self._affine = {u: _with_unknowns(a, self.unknowns) for u, a in known.items()}
         self._place = {N: (self.channels.position(s.channel), s.image, s.output) for N, s in self.slots.items()}
 
     @cached_property
@@ -178,6 +179,15 @@ def _put(readout: Readout, s: sp.Symbol, part: Tensor, G: Tensor, gu: Tensor, B:
     else:
         c, k, n = readout._place[s]
         G[c, k * B : (k + 1) * B, n] += part
+
+
+def _with_unknowns(affine: Affine, unknowns: Sequence[sp.Symbol]) -> Affine:
+    """The same, trained coefficients of g beside the network's channels: all that follows treats them alike."""
+    slopes = {s: affine.constant.diff(s) for s in unknowns if affine.constant.has(s)}
+    for s, slope in slopes.items():
+        if slope.has(*unknowns):
+            raise ValueError(f"the ansatz is not linear in the unknown coefficient {s}: expected g + d N with g so")
+    return Affine(affine.constant.subs(dict.fromkeys(slopes, 0)), affine.coefficients | slopes)
 
 
 def _stack(rows: Sequence[Value], X: Tensor) -> Tensor:

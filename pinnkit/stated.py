@@ -19,7 +19,8 @@ TOLERANCE = 1e-10  # what rounding may leave of a condition that is met
 def met(problem: "Problem", ansatz: Ansatz) -> set[str]:
     """The names of the conditions whose residual vanishes whatever the network is.
 
-    The network's value and derivatives are random numbers at random points: what is left is no coincidence.
+    The network's value and derivatives, and unknown coefficients, are random numbers at random points: what is left is
+    no coincidence.
     """
     return {r.name for r in problem.residuals if r.key != "pde" and _holds(problem, ansatz, r)}
 
@@ -27,12 +28,12 @@ def met(problem: "Problem", ansatz: Ansatz) -> set[str]:
 def _holds(problem: "Problem", ansatz: Ansatz, residual: Residual) -> bool:
     expressions = (residual.expression, *(e for pair in ansatz.values() for e in pair))
     symbols = set().union(*(e.free_symbols for e in expressions))
-    if {s.name for s in symbols} & set(problem.unknowns):
-        return False
     values = {s: sp.Float(problem.parameters[s.name], 17) for s in symbols if s.name in problem.parameters}
-    readout = Readout([residual], problem.fields, ansatz, values)
+    unknowns = [s for s in symbols if s.name in problem.unknowns]
+    readout = Readout([residual], problem.fields, ansatz, values, unknowns)
     points = problem.sample(residual.key, PROBES, method="random", seed=7)
     shape = (len(readout.channels), readout.images * len(points), len(problem.fields))
-    N = torch.randn(shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    left = readout.values(N, points, points.X.new_zeros(0)).abs()
+    generator = torch.Generator().manual_seed(7)
+    N, c = (torch.randn(size, generator=generator, dtype=torch.float64) for size in (shape, (len(unknowns),)))
+    left = readout.values(N, points, c).abs()
     return bool((left <= TOLERANCE).all())

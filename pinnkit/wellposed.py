@@ -59,8 +59,10 @@ def _check_equations(problem: "Problem") -> None:
             f"{problem.name} is ill-posed: {len(problem.equations)} equations for {len(problem.fields)} "
             f"fields ({', '.join(problem.field_names)}): add equations or observations"
         )
-    if problem.unknowns and not data and len(problem.equations) <= len(problem.fields):
-        unknowns = ", ".join(problem.unknowns)
+    # A constant that stands in boundary data alone is found as the fields are: psi on a body, beside its slope.
+    inside = {s.name for e in problem.equations.values() for s in e.free_symbols} & set(problem.unknowns)
+    if inside and not data and len(problem.equations) <= len(problem.fields):
+        unknowns = ", ".join(sorted(inside))
         raise ValueError(f"{problem.name}: the unknowns {unknowns} need observations to be found")
 
 

@@ -5,12 +5,16 @@ Lengths are in diameters, velocities in mean inflow velocities: [0, 22] x [0, 4.
 (1.5, 2) and (2.5, 2) (Nabh 1998; John, Matthies 2001).
 """
 
+from typing import Any
+
 import numpy as np
 import sympy as sp
 
 import pinnkit as pk
+from pinnkit.distance import exact
 from pinnkit.interop import import_deepxde
 
+FORMS = ("velocity", "stream")
 LENGTH, HEIGHT, CENTRE, RADIUS = 22.0, 4.1, (2.0, 2.0), 0.5
 
 
@@ -27,46 +31,85 @@ def channel() -> pk.Geometry:
     return pk.Geometry(shapes.Rectangle([0, 0], [LENGTH, HEIGHT]) - disk, parts=sides)
 
 
-def cylinder(reynolds: float = 20.0, convection: float = 1.0) -> pk.Problem:
+def cylinder(reynolds: float = 20.0, convection: float = 1.0, form: str = "velocity") -> pk.Problem:
     """convection u.grad u + grad p = Laplace u / Re, div u = 0; parabolic inflow, no slip, free outflow.
 
-    ``convection=0`` is Stokes' flow, for the model that is broken on purpose.
+    ``convection=0`` is Stokes' flow, for the model that is broken on purpose. ``form="stream"`` has the fields psi, p
+    with u = psi_y, v = -psi_x: incompressible by construction. The inflow fixes psi on both walls; on the cylinder it
+    is a constant, how much fluid passes below, that nobody knows: ``psi_cylinder`` is trained with the network.
+
+    Raises:
+        ValueError: an unknown form.
     """
+    if form not in FORMS:
+        raise ValueError(f"cylinder has no form {form!r}: choose one of {', '.join(FORMS)}")
     x, y = pk.coordinates("x y")
-    u, v, p = (pk.field(name, x, y) for name in "uvp")
-    u_x, u_y, u_xx, u_yy = pk.derivatives(u, "x", "y", "xx", "yy")
-    v_x, v_y, v_xx, v_yy = pk.derivatives(v, "x", "y", "xx", "yy")
-    p_x, p_y = pk.derivatives(p, "x", "y")
-    Re, c = sp.Symbol("Re", positive=True), sp.Symbol("convection")
+    psi, u, v, p = (pk.field(name, x, y) for name in ("psi", "u", "v", "p"))
     H = sp.Rational(41, 10)
+    if form == "stream":
+        conditions, more = _stream(psi, H)
+        u, v, fields = psi.diff(y), -psi.diff(x), (psi, p)
+    else:
+        conditions, more, fields = _velocity(u, v, H), {}, (u, v, p)
+    Re, c = sp.Symbol("Re", positive=True), sp.Symbol("convection")
+    equations = {
+        "x momentum": c * (u * u.diff(x) + v * u.diff(y)) + p.diff(x) - (u.diff(x, 2) + u.diff(y, 2)) / Re,
+        "y momentum": c * (u * v.diff(x) + v * v.diff(y)) + p.diff(y) - (v.diff(x, 2) + v.diff(y, 2)) / Re,
+    }
     return pk.Problem(
         name="cylinder",
-        fields=(u, v, p),
-        equations={
-            "x momentum": c * (u * u_x + v * u_y) + p_x - (u_xx + u_yy) / Re,
-            "y momentum": c * (u * v_x + v * v_y) + p_y - (v_xx + v_yy) / Re,
-            "continuity": u_x + v_y,
-        },
+        fields=fields,
+        equations=equations if form == "stream" else equations | {"continuity": u.diff(x) + v.diff(y)},
         domain=channel(),
         conditions=[
-            pk.Dirichlet(u, 6 * y * (H - y) / H**2, on="inflow"),
-            pk.Dirichlet(v, 0, on="inflow"),
-            pk.Dirichlet(u, 0, on=("walls", "cylinder")),
-            pk.Dirichlet(v, 0, on=("walls", "cylinder")),
-            pk.Operator("u outflow", u_x / Re - p, on="outflow"),
-            pk.Operator("v outflow", v_x / Re, on="outflow"),
+            *conditions,
+            pk.Operator("u outflow", u.diff(x) / Re - p, on="outflow"),
+            pk.Operator("v outflow", v.diff(x) / Re, on="outflow"),
         ],
         parameters={"Re": reynolds, "convection": convection},
         reference=pk.Table("cylinder.h5") if (reynolds, convection) == (20.0, 1.0) else None,
+        **more,
         recipe=pk.Recipe(
-            network=pk.MLP(2, 32, 32, 32, 32, 3, features=pk.Inversion(CENTRE, RADIUS)),
+            network=pk.MLP(2, 32, 32, 32, 32, len(fields), features=pk.Inversion(CENTRE, RADIUS)),
             points={"pde": 2500, "outflow": 64},
             stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(4700)],
             resample=pk.rad(every=100, weights=True, candidates=40_000),  # many: few of them lie next to the cylinder
-            weights={"continuity": 4.0},
+            weights={} if form == "stream" else {"continuity": 4.0},
         ),
-        arguments={"reynolds": reynolds, "convection": convection},
+        arguments={"reynolds": reynolds, "convection": convection, "form": form},
     )
+
+
+def _velocity(u: sp.Expr, v: sp.Expr, H: sp.Expr) -> list[pk.Dirichlet]:
+    """Inflow and no slip."""
+    y = u.args[1]
+    return [
+        pk.Dirichlet(u, 6 * y * (H - y) / H**2, on="inflow"),
+        pk.Dirichlet(v, 0, on="inflow"),
+        pk.Dirichlet(u, 0, on=("walls", "cylinder")),
+        pk.Dirichlet(v, 0, on=("walls", "cylinder")),
+    ]
+
+
+def _stream(psi: sp.Expr, H: sp.Expr) -> tuple[list[pk.Dirichlet | pk.Neumann], dict[str, Any]]:
+    """The same of psi and its normal derivative, and an ansatz that meets them all, whatever psi is on the cylinder."""
+    (x, y), constant = psi.args, sp.Symbol("psi_cylinder", real=True)
+    inflow = y**2 * (3 * H - 2 * y) / H**2
+    square = sum((s - exact(a)) ** 2 for s, a in zip((x, y), CENTRE, strict=True))
+    R2 = exact(RADIUS) ** 2
+    near = sp.exp(-3 * (square - R2) ** 2)  # 1 on the cylinder, of slope 0; below 1e-18 on the walls
+    outer = x**2 / (1 + x**2) * (4 * y * (H - y) / H**2) ** 2
+    conditions = [
+        pk.Dirichlet(psi, inflow, on=("inflow", "walls")),
+        pk.Neumann(psi, 0, on=("inflow", "walls")),
+        pk.Dirichlet(psi, constant, on="cylinder"),
+        pk.Neumann(psi, 0, on="cylinder"),
+    ]
+    return conditions, {
+        "derived": {"u": psi.diff(y), "v": -psi.diff(x)},
+        "unknowns": {"psi_cylinder": HEIGHT / 2},
+        "ansatz": {psi: (inflow + (constant - inflow) * near, outer * (1 - R2 / square) ** 2)},
+    }
 
 
 if __name__ == "__main__":

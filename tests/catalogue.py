@@ -13,7 +13,9 @@ CASES: dict[str, Callable[[], Problem]] = {
 CASES |= {"heat_inverse": problems.heat_inverse, "heat_inverse noise": lambda: problems.heat_inverse(noise=0.01)}
 CASES |= {"cylinder": problems.cylinder, "cylinder convection": lambda: problems.cylinder(convection=0)}
 CASES |= {"wake": lambda: problems.wake(500)}
-CASES |= {f"{n} stream": lambda n=n: getattr(problems, n)(form="stream") for n in ("kovasznay", "taylor_green")}
+CASES |= {
+    f"{n} stream": lambda n=n: getattr(problems, n)(form="stream") for n in ("kovasznay", "taylor_green", "cylinder")
+}
 CASES |= {
     f"cavity {lid} {form}": lambda lid=lid, form=form: problems.cavity(lid=lid, form=form)
     for lid in ("sharp", "regularised")

@@ -1,6 +1,7 @@
 """What a problem may state beside its equations: an ansatz of its own, derived quantities, a weight."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import sympy as sp
@@ -47,6 +48,35 @@ def test_an_ansatz_with_parameters():
     problem = laplace(parameters={"a": 2.0}, equations=U.diff(X, 2) + a * U.diff(Y, 2),
                       ansatz={U: (a * sp.sin(X) / 2, 1 - Y)})  # fmt: skip
     assert pk.Model(problem, pk.MLP(2, 4, 1)).exact_terms == {"u on y_max"}
+
+
+def test_an_ansatz_with_an_unknown_constant():
+    """u = c on one side with slope 0 there, c trained: its slopes and curvature are those of the loss."""
+    c = sp.Symbol("c")
+    held = laplace(
+        equations=U.diff(X, 2) + U**2 - Y,
+        conditions=[
+            pk.Dirichlet(U, c, on="x_min"),
+            pk.Neumann(U, 0, on="x_min"),
+            pk.Dirichlet(U, sp.cos(Y), on="x_max"),
+        ],
+        unknowns={"c": 0.3},
+        ansatz={U: (c * (1 - X**2) + sp.cos(Y) * X**2, X**2 * (1 - X))},
+    )
+    model = pk.Model(held, pk.MLP(2, 5, 1))
+    assert model.exact_terms == {"u on x_min", "du/dn on x_min", "u on x_max"} and model.keys == ("pde",)
+    stack, theta = model.stack(pk.sample(held, 30)), model.initial(0)
+    assert float(theta[-1]) == 0.3
+    e = torch.zeros_like(theta)
+    e[-1] = 1e-5
+    ahead, behind = (stack.values(theta + s * e) for s in (1, -1))
+    assert torch.allclose(stack.jacobian(theta)[:, -1], (ahead - behind) / 2e-5, atol=1e-8)
+    gradients = [stack.loss_and_gradient(theta + s * e)[1] for s in (1, -1)]
+    curved = stack.hvp(theta, e / 1e-5)
+    assert torch.allclose(curved, (gradients[0] - gradients[1]) / 2e-5, rtol=1e-6, atol=1e-7)
+    bent = replace(held, ansatz={U: (c**2 * (1 - X), X)})
+    with pytest.raises(ValueError, match="not linear in the unknown coefficient c"):
+        pk.Model(bent, pk.MLP(2, 5, 1), True).stack(pk.sample(bent, 9))
 
 
 def test_derived_quantities_are_measured():
