@@ -162,7 +162,7 @@ def test_the_catalogue_is_complete():
         assert catalogue.problem(entry.name).name == entry.name
 
 
-@pytest.mark.parametrize("name", ["cavity", "kovasznay", "taylor_green"])
+@pytest.mark.parametrize("name", ["cavity", "cylinder", "kovasznay", "taylor_green"])
 def test_an_unknown_form(name):
     with pytest.raises(ValueError, match=f"{name} has no form 'vorticity': choose one of velocity, stream"):
         getattr(problems, name)(form="vorticity")
