@@ -14,9 +14,11 @@ from benchmarks.certificates import EQUATIONS, compared, heat_or_wave, other
 from pinnkit.certificate import sampled, surface
 from pinnkit.certificate.bounds import theorems, weights
 from pinnkit.certificate.enclosure import norms
+from pinnkit.certificate.energy import End, lifts
 from pinnkit.certificate.interval import Interval
 from pinnkit.certificate.misfit import Norm
 from pinnkit.certificate.series import enclose
+from pinnkit.certificate.wave import crossings
 
 x, y, t = pk.coordinates("x y t")
 u = pk.field("u", x, t)
@@ -178,6 +180,23 @@ def test_constants_of_the_theorems_are_reached_or_nearly():
     )
     wave = stated(u.diff(t, 2) - 9 * u.diff(x, 2), 2, 5, 2)
     assert values(wave, Given(rate=Norm(1.0, 1.0)))["L2(t)"] == pytest.approx(2 / (3 * math.pi))
+
+
+def test_crossings_of_the_interval_are_counted_exactly():
+    def count(square, sides=1, duration=3):
+        return crossings(theorems(stated(u.diff(t, 2) - square * u.diff(x, 2), sides, duration, 2))[0])
+
+    assert count(1) == 3 and count(1 + sp.Rational(1, 10**30)) == 4 and count(sp.Rational(1, 100)) == 1
+    assert count(sp.pi) == 6 and count(sp.Rational(1, 9), 0.5, 1.5) == 1
+
+
+def test_lifts_meet_the_conditions_exactly():
+    ends = [End(walls, "x_min", 0.0, 0, 1.0), End(walls, "x_min", 0.0, 1, -1.0), End(walls, "x_max", 0.3, 0, 1.0),
+            End(walls, "x_max", 0.3, 2, 2.0)]  # fmt: skip
+    for j, p in enumerate(lifts(ends, 0.3)):
+        for i, e in enumerate(ends):
+            value = e.factor * (p.deriv(e.order) if e.order else p)(e.at)
+            assert value == pytest.approx(float(i == j), abs=1e-13)
 
 
 def test_a_misfit_of_the_walls_long_ago_has_decayed():

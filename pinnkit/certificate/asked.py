@@ -28,6 +28,11 @@ class Asked:
         """The norms that were asked for, by condition (and face)."""
         return dict(self._names)
 
+    def apart(self, norm: str) -> float:
+        """By how much, in that norm, the function that misses so much may differ from the solution."""
+        del norm
+        return 0.0
+
     def initial(self, order: int = 0, by: tuple[str, ...] = ()) -> Norm:
         """Of an initial condition."""
         box = self.solution.problem.domain

@@ -32,7 +32,7 @@ def match(f: Form) -> Theorem | None:
     f.dirichlet()
     f.box()
     c = f.numbers.get(f.index(), 0.0)
-    d, D = _spectrum(f.diffusion, f.sides, c)
+    d, D = spectrum(f.diffusion, f.sides, c)
     names = [f.problem.variables[i].name for i in f.space]
 
     transfers = [transfer(f.diffusion, f.sides, c, i) for i in range(len(names))]
@@ -48,7 +48,7 @@ def match(f: Form) -> Theorem | None:
     return bound
 
 
-def _spectrum(a: tuple[float, ...], sides: tuple[float, ...], c: float) -> tuple[float, float]:
+def spectrum(a: tuple[float, ...], sides: tuple[float, ...], c: float) -> tuple[float, float]:
     """d and D: only eigenvalues up to 2 c, and the first ones, can be the extreme ones."""
     top = max(2 * c, 0.0)
     counts = [2 + int(L / math.pi * math.sqrt(top / ai)) for ai, L in zip(a, sides, strict=True)]
@@ -80,7 +80,7 @@ def _even_or_odd(k2: float, L: float) -> float:
     if q < 1e-3:
         return L * (1 + q * q)  # the even one is nearly constant
     if k2 < 0:
-        even, odd = ((L + sign * math.sin(q) / k) / (1 + sign * math.cos(q)) for sign in (1, -1))
+        even, odd = (L + math.sin(q) / k) / math.cos(q / 2) ** 2 / 2, (L - math.sin(q) / k) / math.sin(q / 2) ** 2 / 2
         return max(even, odd)
     e = math.exp(-q)  # cosh q and sinh q over e^q, twice
     even = (2 * L * e + (1 - e * e) / k) / (1 + e) ** 2

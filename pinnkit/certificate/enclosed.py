@@ -1,7 +1,8 @@
 """Misfits of a superposition of exact solutions, enclosed: rigorous upper bounds of their norms."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import sympy as sp
 
@@ -15,6 +16,7 @@ from . import enclosure, hopf, surface
 from .asked import Asked
 from .misfit import Norm
 from .rounding import evaluation_error
+from .seam import Seam, seam
 
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
 
@@ -29,6 +31,7 @@ class EnclosedMisfits(Asked):
 
     scale: float
     cells: int = 0
+    _seam: Seam | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         name = self.solution.problem.name
@@ -36,25 +39,73 @@ class EnclosedMisfits(Asked):
             raise ValueError(f"{name}: {type(self.solution.network).__name__} is not enclosed: certify it with samples")
         if len(self.form.space) > 2:
             raise ValueError(f"{name} has {len(self.form.space)} space dimensions: only two are enclosed; use samples")
+        self._seam = seam(self.form)
 
     @property
     def evaluation(self) -> str:
         """How the norms were found."""
         how = "interval Taylor forms" if len(self.form.space) == 1 else "interpolation with interval remainders"
         adds = f"of the closed form, to which rounding may add about {evaluation_error(self.solution):.0e}"
+        if self._seam is not None:
+            adds += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return f"enclosed by {how} on {self.cells} cells, {adds}; the equation holds by construction"
 
     def residual(self) -> Norm:
-        """0: every member of a superposition solves the equation."""
-        return Norm()
+        """0, as every member of a superposition solves the equation, but for the lifts of jumps at periodic ends."""
+        if self._seam is None:
+            return Norm()
+        ((name, e),) = self.solution.problem.equations.items()
+        u = self.solution.problem.fields[0]
+        lifted = (e.subs(u, -self._lifted).doit() - e.subs(u, sp.S.Zero).doit()) / self.form.lead
+        return self._norm(Residual(name, lifted, "pde"), (), {})
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:
         """Raises ValueError: the inside is not enclosed."""
         raise ValueError(f"{self.solution.problem.name}: its bound needs |u_{''.join(by)}| inside: use samples")
 
     def periodic(self, condition: Periodic) -> None:
-        """Raises ValueError: rounded wave numbers are not exactly periodic."""
-        raise ValueError(f"{condition.name!r} holds up to rounding only, which is not enclosed: use samples")
+        """The jumps, which rounded wave numbers leave, are taken off: the rest is periodic."""
+
+    def apart(self, norm: str) -> float:
+        """By how much the function that the theorems bound differs from the closed form: the jumps' part of it."""
+        if self._seam is None:
+            return 0.0
+        return self._seam.added([self._jump(k) for k in range(self._seam.orders)], norm)
+
+    @cached_property
+    def _closed(self) -> sp.Expr:
+        return closed_form(self.solution)
+
+    def _jump_of(self, k: int) -> sp.Expr:
+        """J_k."""
+        x = self._seam.variable
+        e = self._closed.diff(x, k) if k else self._closed
+        low, high = self._ends
+        return e.xreplace({x: high}) - e.xreplace({x: low})
+
+    @cached_property
+    def _ends(self) -> dict[sp.Symbol, float]:
+        """Symbols in the place of the periodic ends: SymPy would round what it is given numbers for."""
+        if self._seam is None:
+            return {}
+        return {sp.Symbol(f"{self._seam.variable}_{n}", real=True): getattr(self._seam, n) for n in ("low", "high")}
+
+    def _jump(self, k: int) -> Norm:
+        """Of J_k over time."""
+        name = self._seam.name(self.form, k)
+        if name not in self._names:
+            x = self._seam.variable.name
+            self._names[name] = self._made(Residual(name, self._jump_of(k), f"periodic_{x}"), (), {x: self._seam.low})
+        return self._names[name]
+
+    @cached_property
+    def _joined(self) -> sp.Expr:
+        return self._closed if self._seam is None else self._closed - self._lifted
+
+    @cached_property
+    def _lifted(self) -> sp.Expr:
+        """sum_k J_k l_k, which is taken off."""
+        return sp.Add(*(self._jump_of(k) * self._seam.lift(k) for k in range(self._seam.orders)))
 
     def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         problem, box = self.solution.problem, self.solution.problem.domain
@@ -64,10 +115,10 @@ class EnclosedMisfits(Asked):
         same = {q: sp.Symbol(q.name, real=True) for q in e.free_symbols if q.name in problem.parameters}
         if isinstance(self.solution.network, ColeHopf):
             return self._ratio(e.xreplace(same).subs(exact(problem)), by, fixed)
-        e = e.xreplace(same).subs(problem.fields[0], closed_form(self.solution)).doit().subs(exact(problem))
+        e = e.xreplace(same).subs(problem.fields[0], self._joined).doit().subs(exact(problem))
         for name in by:
             e = sp.diff(e, symbols[name])
-        at, floor = {symbols[n]: v for n, v in fixed.items()}, FLOOR * self.scale
+        at, floor = {symbols[n]: v for n, v in fixed.items()} | self._ends, FLOOR * self.scale
         ends = [tuple(box.bounds[:, box.names.index(n)].tolist()) for n in free]
         if not free:
             found = enclosure.norms(e, sp.Dummy(real=True), (0.0, 1.0), at, floor)

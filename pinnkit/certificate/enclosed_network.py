@@ -1,9 +1,9 @@
 """Misfits of a trained network, enclosed: rigorous upper bounds of their norms by Taylor models."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import sympy as sp
 import torch
@@ -12,21 +12,23 @@ from torch import Tensor
 from pinnkit.condition import Periodic, Residual
 from pinnkit.domain import Box
 from pinnkit.equation import lower
-from pinnkit.linearised import Linearised
 from pinnkit.statement import lowered
-from pinnkit.superpose.operator import exact
 
-from . import cover, enclosure
+from . import cover, elliptic, enclosure, surface
 from .asked import Asked
+from .field_model import Field
 from .misfit import Norm
-from .network_model import Cells, evaluate, outputs, supported
+from .network_model import Cells, evaluate, supported
+from .seam import seam
 from .taylor_model import Space, TaylorModel
 
-DEGREE = 10  # of the Taylor polynomials
+DEGREE = (10, 10, 7)  # of the Taylor polynomials in 1, 2, 3 coordinates
 RADIUS = 1.5  # in which their tails are bounded, so that they can be differentiated
 MOST = 20_000  # cells looked at for one norm
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
-CRITICAL = 1e-6  # a slowest rate of decay that is less than this share of its parts comes of a cancellation
+CRITICAL = 1e-5  # a rate of decay that is less than this share of its parts comes of a cancellation
+
+Function = Callable[[Cells, Space], tuple[TaylorModel, Tensor]]
 
 
 @dataclass(eq=False)
@@ -51,17 +53,22 @@ class EnclosedNetwork(Asked):
     def __post_init__(self) -> None:
         problem, f = self.solution.problem, self.form
         self._refuse(not isinstance(problem.domain, Box), "its domain is not a box")
-        self._refuse(len(problem.variables) > 2, f"of networks in {len(problem.variables)} coordinates, only 1 or 2")
-        second = all(sum(J) <= 2 for J in f.slots)
-        self._refuse(f.order > 1 or not second, "its equation is not of first order in time and second in space")
-        u = f.slots.get(f.index())
-        growing = not f.order and u is not None and f.range(f.right.diff(u))[1] > 0
-        self._refuse(growing, "its zero-order coefficient is positive")
-        if f.order and f.diffusion is not None:
-            first = sum(a * (math.pi / L) ** 2 for a, L in zip(f.diffusion, f.sides, strict=True))
-            self._refuse(abs(first - f.numbers.get(f.index(), 0.0)) < CRITICAL * first, "it hardly decays")
-        why = supported(self._tape)
+        d = len(problem.variables)
+        self._refuse(d > len(DEGREE), f"of networks in {d} coordinates, only up to {len(DEGREE)}")
+        self._refuse(self._near_critical(), "it hardly decays" if f.order else "it is close to resonance")
+        why = supported(self._field.tape)
         self._refuse(why is not None, str(why))
+
+    def _near_critical(self) -> bool:
+        """Whether a rate of decay, or the distance to an eigenvalue, is what a cancellation leaves."""
+        f = self.form
+        c = f.numbers.get(f.index(), 0.0) if f.diffusion else 0.0
+        if f.order > 1 or c <= 0:
+            return False
+        if not f.order:
+            return elliptic.spectrum(f.diffusion, f.sides, c)[0] < CRITICAL * c
+        first = sum(a * (math.pi / L) ** 2 for a, L in zip(f.diffusion, f.sides, strict=True))
+        return abs(first - c) < CRITICAL * first
 
     def _refuse(self, bad: bool, why: str) -> None:
         if bad:
@@ -70,8 +77,14 @@ class EnclosedNetwork(Asked):
     @property
     def evaluation(self) -> str:
         """How the norms were found."""
-        how = f"enclosed by Taylor models of degree {DEGREE} on {self.cells} cells"
+        how = f"enclosed by Taylor models of degree {self._degree} on {self.cells} cells"
+        if self._field.seam is not None:
+            how += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return how if self.tight else f"{how}, which were too few for tight bounds"
+
+    @property
+    def _degree(self) -> int:
+        return DEGREE[len(self.solution.problem.variables) - 1]
 
     def residual(self) -> Norm:
         """Of the equation."""
@@ -83,41 +96,38 @@ class EnclosedNetwork(Asked):
         return self._norm(Residual("u", self.solution.problem.fields[0], "pde"), by, {})
 
     def periodic(self, condition: Periodic) -> None:
-        """Raises ValueError: rounded wave numbers are not exactly periodic."""
-        raise ValueError(f"{condition.name!r} holds up to rounding only, which is not enclosed: use samples")
+        """The jumps are taken off the network: what is left is periodic."""
+
+    def apart(self, norm: str) -> float:
+        """By how much the function that the theorems bound differs from the network: the jumps' part of it."""
+        if self._field.seam is None:
+            return 0.0
+        return self._field.seam.added([self._jump(k) for k in range(self._field.seam.orders)], norm)
 
     @cached_property
-    def _tape(self) -> Any:
-        solution = self.solution
-        if isinstance(solution.network, Linearised):
-            return solution.network.network.build(solution.problem.domain)
-        return solution.model.tape
+    def _field(self) -> Field:
+        return Field(self.solution, seam(self.form))
 
-    def _network(self, cells: Cells) -> tuple[TaylorModel, Tensor]:
-        theta, network = self.solution.theta.cpu(), self.solution.network
-        if isinstance(network, Linearised):
-            return outputs(self._tape, network.at.to(theta), theta, cells)
-        return outputs(self._tape, theta, None, cells)
+    def _jump(self, k: int) -> Norm:
+        """Of the jump of derivative number k at the periodic ends."""
+        joint = self._field.seam
+        name, d = joint.name(self.form, k), len(self.solution.problem.variables)
+        if name not in self._names:
+            index = tuple(k if i == joint.axis else 0 for i in range(d))
 
-    def _exactly(self, e: sp.Expr) -> sp.Expr:
-        """An expression in rational numbers: of parameters, and of floats, which are such."""
-        parameters = self.solution.problem.parameters
-        same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in parameters}
-        e = e.xreplace(same).subs(exact(self.solution.problem))
-        return e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
+            def jump(cells: Cells, space: Space) -> tuple[TaylorModel, Tensor]:
+                found, steep = self._field.jumps([index], cells, space)
+                return found[index], steep
 
-    @cached_property
-    def _ansatz(self) -> tuple[sp.Expr, sp.Expr]:
-        """g and d."""
-        g, d = self.solution.model.ansatz.get(self.solution.problem.fields[0], (sp.S.Zero, sp.S.One))
-        return tuple(self._exactly(sp.sympify(e, strict=True)) for e in (g, d))
+            self._names[name] = self._cover(jump, k, {joint.variable.name: joint.low})
+        return self._names[name]
 
     def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         problem, box, e = self.solution.problem, self.solution.problem.domain, residual.expression
         for name in by:
             e = sp.diff(e, problem.variables[box.names.index(name)])
-        e = self._exactly(e)
-        rest = self._without_network(e, fixed) if fixed else None
+        e = self._field.exactly(e)
+        rest = self._without_network(e, fixed) if fixed and self._field.seam is None else None
         stated = Residual(residual.name, e, residual.key)
         norm = self._plain(rest, fixed) if rest is not None else self._covered(stated, fixed)
         if not math.isfinite(norm.sup):
@@ -127,7 +137,7 @@ class EnclosedNetwork(Asked):
     def _without_network(self, e: sp.Expr, fixed: dict[str, float]) -> sp.Expr | None:
         """A misfit on a face where the network does not enter it: an expression of the coordinates; else None."""
         problem = self.solution.problem
-        g, d = self._ansatz
+        g, d = self._field.ansatz
         network = sp.Function("N", real=True)(*problem.variables)
         try:
             row = lower([e.subs(problem.fields[0], g + d * network).doit()], [network], problem.variables)
@@ -141,37 +151,44 @@ class EnclosedNetwork(Asked):
         return sp.simplify(rest) if rest != 0 else rest
 
     def _plain(self, e: sp.Expr, fixed: dict[str, float]) -> Norm:
-        """Of an expression of at most one coordinate."""
+        """Of an expression of the coordinates that are not fixed."""
         if e == 0:
             return Norm()
         box = self.solution.problem.domain
         free = [i for i, n in enumerate(box.names) if n not in fixed]
-        x = self.solution.problem.variables[free[0]] if free else sp.Dummy(real=True)
-        ends = tuple(box.bounds[:, free[0]].tolist()) if free else (0.0, 1.0)
-        found = enclosure.norms(e, x, ends, {}, FLOOR * self.scale)
+        x, ends = [self.solution.problem.variables[i] for i in free], [tuple(box.bounds[:, i].tolist()) for i in free]
+        along = box.names.index(box.time) if box.time in box.names else None
+        if len(free) < 2:
+            line = (x[0], ends[0]) if free else (sp.Dummy(real=True), (0.0, 1.0))
+            found = enclosure.norms(e, *line, {}, FLOOR * self.scale)
+        else:
+            found = surface.norms(e, x, ends, {}, FLOOR * self.scale, free.index(along) if along in free else None)
         self.cells += found.cells
         return found.norm
 
     def _covered(self, residual: Residual, fixed: dict[str, float]) -> Norm:
         """Of an expression of the network and its derivatives."""
-        problem, box = self.solution.problem, self.solution.problem.domain
+        problem = self.solution.problem
         row = lowered(problem, residual)
         index = {s: slot.channel[0][1] for s, slot in row.slots.items()}
-        d, (g, factor) = len(problem.variables), self._ansatz
-        order = max((sum(J) for J in index.values()), default=0)
-        whole, cell = Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
+        wanted = sorted(set(index.values()))
+
+        def function(cells: Cells, space: Space) -> tuple[TaylorModel, Tensor]:
+            u, steep = self._field.on(wanted, cells, space)
+            places = Cells(space, cells.middle, cells.half).coordinates()
+            values = dict(zip(problem.variables, places, strict=True)) | {s: u[J] for s, J in index.items()}
+            return evaluate(row.expressions[0], values), steep
+
+        return self._cover(function, self._field.order(wanted), fixed)
+
+    def _cover(self, function: Function, order: int, fixed: dict[str, float]) -> Norm:
+        """Of a function of cells for which derivatives up to that order are taken, where some coordinates are fixed."""
+        box, d = self.solution.problem.domain, len(self.solution.problem.variables)
+        whole, space = Space(d, self._degree, RADIUS), Space(d, self._degree - order, 1.0)
         still = [i for i, n in enumerate(box.names) if n in fixed]
 
         def model(middle: Tensor, half: Tensor) -> tuple[TaylorModel, Tensor]:
-            N, steep = self._network(Cells(whole, middle, half))
-            at: dict[sp.Symbol, TaylorModel] = dict(
-                zip(problem.variables, Cells(whole, middle, half).coordinates(), strict=True)
-            )
-            known: dict[sp.Expr, TaylorModel] = {}
-            u = evaluate(g, at, known) + evaluate(factor, at, known) * N[0]
-            values = dict(zip(problem.variables, Cells(cell, middle, half).coordinates(), strict=True))
-            values |= {s: u.derivative(J, half, cell) for s, J in index.items()}
-            f = evaluate(row.expressions[0], values)
+            f, steep = function(Cells(whole, middle, half), space)
             for i in still:
                 f = f.at_zero(i)
             return f, steep

@@ -108,12 +108,13 @@ def lifts(ends: list[End], L: float) -> list[Poly]:
     """l_j with B_i l_j = (i = j), of the least degree that has them."""
     if not ends:
         return []
+    xi, unit = sp.Symbol("xi"), sp.eye(len(ends))
     for degree in range(len(ends), 2 * len(ends) + 4):
-        rows = [[e.factor * float(Poly.basis(k).deriv(e.order)(e.at / L)) for k in range(degree)] for e in ends]
-        A = np.array(rows) / np.array([[L**e.order] for e in ends])
-        found, *_ = np.linalg.lstsq(A, np.eye(len(ends)), rcond=1e-12)
-        if np.abs(A @ found - np.eye(len(ends))).max() < 1e-9:
-            return [Poly(column, domain=[0, L], window=[0, 1]) for column in found.T]
+        A = sp.Matrix([[(xi**k).diff(xi, e.order).subs(xi, int(e.at > 0)) for k in range(degree)] for e in ends])
+        if A.rank() == len(ends):  # exactly: what is left of it would have to be bounded
+            found = np.array((A.T * (A * A.T).LUsolve(unit)).tolist(), dtype=float)
+            scaled = found * [L**e.order / e.factor for e in ends]
+            return [Poly(column, domain=[0, L], window=[0, 1]) for column in scaled.T]
     raise ValueError("its boundary conditions contradict each other")
 
 
@@ -123,7 +124,9 @@ def _norm(p: Poly, L: float) -> float:
 
 
 def _sup(p: Poly, L: float) -> float:
-    return float(np.abs(p(np.linspace(0, L, 2001))).max()) * (1 + 1e-5)
+    n, m = p.degree(), 2000
+    between = n**2 * (n**2 - 1) / (6 * m**2)  # of the maximum: Markov's inequality for the second derivative
+    return float(np.abs(p(np.linspace(0, L, m + 1))).max()) / (1 - between)
 
 
 def _applied(p: Poly, q: list[float]) -> Poly:

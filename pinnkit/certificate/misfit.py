@@ -44,3 +44,6 @@ class Misfits(Protocol):
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:
         """Of the solution itself or a derivative, over space and time."""
+
+    def apart(self, norm: str) -> float:
+        """By how much, in that norm, the function that misses so much may differ from the solution."""

@@ -76,7 +76,7 @@ class SampledMisfits(Asked):
             if float(jump) > PERIOD * self.scale:
                 raise ValueError(
                     f"{r.name!r} only holds to {float(jump):.1e}: the theorems need it by construction, as of a "
-                    "network with features=pk.Harmonics"
+                    "network with features=pk.Harmonics; enclosed=True also bounds what jumps"
                 )
 
     @property

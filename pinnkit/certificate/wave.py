@@ -17,6 +17,8 @@ frequency, M(s) = min(s, 1 / w). The energy int e_t^2 + sum c_i^2 e_i^2 + m e^2 
 
 import math
 
+import sympy as sp
+
 from .bound import Bound, Theorem
 from .form import Form
 from .misfit import Misfits
@@ -59,7 +61,7 @@ def _bounds(f: Form, m: Misfits, speeds: list[float], b: float, mass: float) -> 
     found = []
     if pure and len(sides) == 1:
         ((low, high),), (L,) = pairs, sides
-        N, half = crossings(c * T / L), L / (2 * c)
+        N, half = crossings(f), L / (2 * c)
         by_time.append(math.sqrt(c * N) * (low.l2 + high.l2))
         over_all.append(math.sqrt(L * integral_of_crossings(c * T / L)) * (low.l2 + high.l2))
         sup = e0.sup + min(T, half) * e1.sup + N * (low.sup + high.sup) + integral(T, half) * r.sup
@@ -70,9 +72,15 @@ def _bounds(f: Form, m: Misfits, speeds: list[float], b: float, mass: float) -> 
     return [Bound("L2(t)", value, how), Bound("L2(Q)", mean, how), *found]
 
 
-def crossings(q: float) -> int:
-    """ceil(q), for q = c T / L."""
-    return max(1, math.ceil(q * (1 - 1e-12)))
+def crossings(f: Form) -> int:
+    """N = max(1, ceil(c T / L)) in one dimension, by rational arithmetic where c^2 is a rational number."""
+    (i,), bounds = f.space, f.problem.domain.bounds
+    L, T = (sp.Rational(float(bounds[1, k])) - sp.Rational(float(bounds[0, k])) for k in (i, f.time))
+    square = f.coefficients[f.index(i, i)] * (T / L) ** 2
+    if not square.is_Rational:
+        return max(1, math.ceil(math.sqrt(float(square)) * (1 + 1e-12)))
+    n = math.isqrt(int(sp.floor(square)))
+    return max(1, n if n * n == square else n + 1)
 
 
 def integral_of_crossings(q: float) -> float:

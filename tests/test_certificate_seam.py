@@ -1,0 +1,103 @@
+"""Periodic conditions, enclosed: the lifts' jumps are exact, bounds hold for networks that jump much or by rounding."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pinnkit as pk
+from pinnkit.certificate.misfit import Norm
+from pinnkit.certificate.seam import Seam
+
+x, t = pk.coordinates("x t")
+u = pk.field("u", x, t)
+
+
+def test_lifts_jump_in_one_derivative_only():
+    seam = Seam(0, x, -0.5, 1.0, 4)
+    for k in range(4):
+        for j in range(4):
+            assert sp.expand(seam.lift(k).diff(x, j) - seam.lift(k, j)) == 0
+            jump = seam.lift(k, j).subs(x, 1) - seam.lift(k, j).subs(x, -sp.Rational(1, 2))
+            assert jump == (k == j)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.2, 7), st.integers(0, 3), st.sampled_from(["sup", "L2(t)", "L1(t)", "H1(t)", "H2(t)", "L2(Q)"]))
+def test_norms_of_lifts_are_bounded(L, k, norm):
+    seam, derivative = Seam(0, x, 0.0, L, 4), {"H1(t)": 1, "H2(t)": 2}.get(norm, 0)
+    jumps = [Norm(3.0, 2.0, 1.0) if j == k else Norm() for j in range(4)]
+    s = np.linspace(0, L, 4001)
+    v = np.abs(sp.lambdify(x, seam.lift(k, derivative))(s) * np.ones(4001))
+    true = {"sup": v.max(), "L1(t)": np.trapezoid(v, s)}.get(norm, math.sqrt(np.trapezoid(v**2, s)))
+    true *= 2.0 if norm == "L2(Q)" else 3.0
+    assert true * (1 - 1e-6) <= seam.added(jumps, norm) <= 2 * true + 1e-15
+
+
+EQUATIONS = {
+    "heat": u.diff(t) - u.diff(x, 2) / 5 + u.diff(x), "semilinear": u.diff(t) - u.diff(x, 2) / 10 - u + u**3,
+    "wave": u.diff(t, 2) - u.diff(x, 2), "telegraph": u.diff(t, 2) + u.diff(t) - u.diff(x, 2),
+    "advection": u.diff(t) + u.diff(x), "airy": u.diff(t) + u.diff(x, 3) / 50,
+    "beam": u.diff(t, 2) + u.diff(x, 4) / 100,
+}  # fmt: skip
+
+
+def ring(kind, seed, features):
+    """Zero data, and a random network as the error."""
+    equation, rng = EQUATIONS[kind], np.random.default_rng(seed)
+    box = pk.Box(x=(-0.5, float(rng.uniform(0.5, 2))), t=(0, float(rng.uniform(0.3, 1))))
+    start = [pk.Initial(u, 0, order=k) for k in range(2 if equation.has(u.diff(t, 2)) else 1)]
+    around = pk.Periodic(u, "x", order={"airy": 2, "beam": 3}.get(kind, 1))
+    problem = pk.Problem(kind, u, equation, box, [*start, around], reference=pk.Exact({u: sp.S.Zero}))
+    net = pk.MLP(2, 6, 1, features=features)
+    return pk.Solution(pk.Model(problem, net, False), net.initial(box, seed), pk.Points({}))
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.sampled_from(sorted(EQUATIONS)), st.integers(0, 10**6))
+def test_bounds_hold_for_networks_that_jump(kind, seed):
+    solution = ring(kind, seed, None)
+    with pytest.raises(ValueError, match="enclosed=True"):
+        pk.certify(solution)
+    found = pk.certify(solution, enclosed=True, slopes=True)
+    assert found.rigorous and found.misfits["u periodic in x"].sup > 0.01
+    for b in found.bounds:
+        assert found.errors[b.norm] <= b.value
+
+
+@pytest.mark.parametrize("kind", ["heat", "wave", "airy"])
+def test_periodic_networks_jump_by_rounding(kind):
+    solution = ring(kind, 1, pk.Harmonics(("x",)))
+    found, seen = pk.certify(solution, enclosed=True, slopes=True), pk.certify(solution, slopes=True)
+    assert not found.violations and 0 < found.misfits["u periodic in x"].sup < 1e-11
+    assert "periodic ends" in found.evaluation
+    for b in found.bounds:
+        assert b.value == pytest.approx(seen[b.norm], rel=0.06)
+
+
+def test_hard_initial_values_on_a_ring():
+    """What the ansatz meets exactly is met but for the lifts, which are of the size of rounding."""
+    box = pk.Box(x=(0, 1), t=(0, 1))
+    exact = sp.exp(-t * sp.pi**2) * sp.sin(2 * sp.pi * x)
+    conditions = [pk.Initial(u, exact.subs(t, 0)), pk.Periodic(u, "x")]
+    problem = pk.Problem("ring", u, u.diff(t) - u.diff(x, 2) / 4, box, conditions, reference=pk.Exact({u: exact}))
+    net = pk.MLP(2, 6, 1, features=pk.Harmonics(("x",)))
+    solution = pk.Solution(pk.Model(problem, net), net.initial(box, 0), pk.Points({}))
+    found = pk.certify(solution, enclosed=True)
+    assert not found.violations and found.misfits["u initial"].sup < 1e-11 < found.misfits["pde"].sup
+
+
+@pytest.mark.parametrize("kind", ["heat", "wave"])
+def test_superpositions_on_a_ring_are_enclosed(kind):
+    box, start = pk.Box(x=(0, 1.3), t=(0, 0.5)), sp.exp(sp.cos(2 * sp.pi * x / sp.Rational(1.3)))
+    equation = u.diff(t) - u.diff(x, 2) / 10 if kind == "heat" else u.diff(t, 2) - u.diff(x, 2)
+    still = [pk.Initial(u, 0, order=1)] if kind == "wave" else []
+    problem = pk.Problem(kind, u, equation, box, [pk.Initial(u, start), *still, pk.Periodic(u, "x")])
+    solution = pk.solve_lie(problem, tolerance=1e-6)
+    found, seen = pk.certify(solution, enclosed=True), pk.certify(solution)
+    assert found.rigorous and 0 < found.misfits["u periodic in x"].sup < 1e-10
+    for b in found.bounds:
+        assert seen[b.norm] / 1.1 <= b.value <= 1.1 * seen[b.norm] + 1e-9
