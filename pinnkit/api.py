@@ -12,7 +12,8 @@ from .correction import correct
 from .deepxde_model import from_deepxde
 from .domain import Box
 from .equation import coordinates, derivatives, field
-from .error_map import ErrorMap, error_map
+from .error_map import ErrorMap
+from .error_search import error_map
 from .expression import function
 from .fluid import dissipation, drag, flux, force, lift, measure, pressure_difference, vorticity
 from .geometry import Geometry
@@ -38,6 +39,7 @@ from .mesh import Mesh
 from .module import Module
 from .network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation
 from .optim import LBFGS, SOAP, Adam, LevenbergMarquardt, SSBroyden
+from .plan import Recipe
 from .points import Points, sample
 from .problem import Problem
 from .reference import Computed, Exact, Table
@@ -49,7 +51,7 @@ from .solution import Solution
 from .superpose.family import Family
 from .superpose.response import data_response
 from .superpose.solver import closed_form, solve_lie
-from .train import Recipe, resume, solve
+from .train import resume, solve
 from .uncertainty import Uncertainty, uncertainty
 from .vtk import export_points, export_vtk
 from .wake import Wake, load_wake

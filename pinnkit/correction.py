@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import torch
 
-from .error_map import ErrorMap, error_map
+from .error_map import ErrorMap
+from .error_search import error_map
 from .linearised import Linearised
 from .residual import Model
 from .solution import Solution

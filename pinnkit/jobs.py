@@ -8,10 +8,11 @@ from . import catalogue, options, runfile
 from .correction import correct
 from .influence.attribution import Influence
 from .influence.result import Attribution
+from .plan import default_recipe
 from .problem import Problem
 from .settings import decode
 from .solution import Solution
-from .train import default_recipe, resume, solve
+from .train import resume, solve
 
 
 @dataclass(frozen=True)

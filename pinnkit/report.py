@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .error_map import error_map
+from .error_search import error_map
 from .labelled import Labelled
 from .solution import Solution
 from .uncertainty import in_words, uncertainty

@@ -14,13 +14,13 @@ from .hdf5 import Json
 from .history import History
 from .linearised import Linearised
 from .network import Network
+from .plan import Plan, Progress
 from .points import Points
 from .problem import Problem
 from .resample import Resampler
 from .residual import Model
 from .settings import decode, encode, missing
 from .solution import Solution
-from .train import Plan, Progress
 
 FORMAT, VERSION = "pinnkit-run", 1
 _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")

@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,73 +14,21 @@ from torch import Tensor
 from .balance import Balance
 from .history import History
 from .interrupt import Interrupt
-from .network import MLP, Network
-from .optim import Adam, SSBroyden, Stage, Step
+from .network import Network
+from .optim import Stage, Step
+from .plan import Plan, Progress, default_recipe
 from .points import Points, sample
 from .pointset import PointSet
 from .problem import Problem
 from .progress import Reporter, reporter
-from .resample import Resampler, rad
+from .resample import Resampler
 from .residual import Model, Stack
+from .runfile import save
 from .settings import missing
 from .solution import Solution
 from .versions import versions
 
 SUSPICIOUS = 100.0  # validation loss over training loss from which a wrong basin is feared
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights ..."""
-
-    network: Network
-    points: Mapping[str, int] = field(default_factory=lambda: {"pde": 2000})
-    stages: Sequence[Stage] = (Adam(1000), SSBroyden(3000))
-    resample: Resampler | None = field(default_factory=partial(rad, weights=True))
-    hard: bool | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
-    method: str = "sobol"
-    balance: Balance | None = None
-
-
-def default_recipe(problem: Problem) -> Recipe:
-    """The problem's own recipe, or a general one."""
-    if problem.recipe is not None:
-        return problem.recipe
-    return Recipe(MLP(len(problem.domain.names), 32, 32, 32, len(problem.fields)))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that a run follows: what is to be done, apart from the state of doing it."""
-
-    stages: tuple[Stage, ...]
-    resample: Resampler | None = None
-    seed: int = 0
-    log_every: int = 100
-    validation: int = 2000
-    time_limit: float | None = None
-    balance: Balance | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """Where a run stands: stage, iteration in it and in all, rounds of resampling, optimiser state, time spent."""
-
-    plan: Plan
-    stage: int = 0
-    iteration: int = 0
-    total: int = 0
-    round: int = 0
-    state: dict[str, Any] | None = None
-    finished: Stage | None = None  # the last stage that ran to its end, whose state a next run may take over
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-
-    @property
-    def done(self) -> bool:
-        """Whether all stages have run."""
-        return self.stage >= len(self.plan.stages)
 
 
 def solve(
@@ -360,8 +307,6 @@ def _notes(history: History) -> tuple[str, ...]:
 def _run(
     solution: Solution, checkpoint: Any, every: float, show: bool | None, observe: Callable[[Solution], None] | None
 ) -> Solution:
-    from .runfile import save
-
     run = _Run(solution)
     total = run.at.total + sum(s.iterations for s in run.plan.stages[run.at.stage :]) - run.at.iteration
     if checkpoint is not None:
@@ -399,8 +344,6 @@ def _unfinished(run: _Run, asked: bool) -> str:
 
 def _save_if_possible(solution: Solution, path: str | Path, screen: Reporter) -> Solution:
     """The solution, with a note where it could not be saved: a full disk must not cost the run."""
-    from .runfile import save
-
     try:
         save(solution, path)
     except OSError as error:

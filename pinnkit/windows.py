@@ -16,10 +16,11 @@ from .condition import Condition, Initial, Observations
 from .domain import Box
 from .expression import Opaque
 from .network import Network
+from .plan import default_recipe
 from .problem import Problem
 from .runfile import load
 from .solution import Solution
-from .train import default_recipe, resume, solve
+from .train import resume, solve
 
 _REMEMBERED = 256  # values of an earlier window that are kept, by the points they were asked at
 

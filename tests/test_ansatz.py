@@ -12,7 +12,7 @@ import pinnkit as pk
 from pinnkit.ansatz import hard_constraints
 from pinnkit.distance import distance, exact
 from pinnkit.interop import import_deepxde
-from pinnkit.train import default_recipe
+from pinnkit.plan import default_recipe
 
 shape = import_deepxde().geometry
 x, y, z, t = pk.coordinates("x y z t")

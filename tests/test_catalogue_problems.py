@@ -19,7 +19,7 @@ from pinnkit import catalogue
 from pinnkit.condition import Dirichlet, Initial, Observations
 from pinnkit.equation import lower
 from pinnkit.expression import Program
-from pinnkit.train import default_recipe
+from pinnkit.plan import default_recipe
 from pinnkit.wellposed import faces
 
 ROOT = Path(__file__).parents[1]

@@ -1,7 +1,9 @@
 """Importing pinnkit prints nothing, changes nothing, and loads nothing heavy."""
 
+import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -53,3 +55,26 @@ assert np.allclose(np.linalg.norm(x, axis=1), 2)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_circle_of_imports_not_even_a_late_one() -> None:
+    files = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in (ROOT / "pinnkit").rglob("*.py")}
+    files = {name.removesuffix(".__init__"): p for name, p in files.items()}
+    graph = {name: _imported(name, p, set(files)) - {name} for name, p in files.items()}
+    assert sum(map(len, graph.values())) > len(files)
+    list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+def _imported(name: str, path: Path, known: set[str]) -> set[str]:
+    """The package's modules that a file imports, at its top or in its functions."""
+    room, found = name if path.name == "__init__.py" else name.rpartition(".")[0], set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test))]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = ".".join(room.split(".")[: len(room.split(".")) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            found |= {m if (m := f"{module}.{a.name}") in known else module for a in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name for a in node.names}
+    return found & known - ({"pinnkit"} if name != "pinnkit" else set())

@@ -38,7 +38,7 @@ def error(
     check_picture(picture)
     import torch
 
-    from ..error_map import error_map
+    from ..error_search import error_map
     from ..jobs import opened
 
     torch.set_num_threads(threads)

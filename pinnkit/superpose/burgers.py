@@ -11,12 +11,12 @@ from pinnkit.condition import Dirichlet, Initial, Residual
 from pinnkit.domain import Box
 from pinnkit.expression import Program
 from pinnkit.history import History
+from pinnkit.plan import Plan, Progress
 from pinnkit.points import Points
 from pinnkit.problem import Problem
 from pinnkit.residual import Model
 from pinnkit.solution import Solution
 from pinnkit.statement import lowered
-from pinnkit.train import Plan, Progress
 from pinnkit.versions import versions
 from pinnkit.wellposed import faces
 

@@ -15,7 +15,7 @@ from pinnkit.problem import Problem
 from pinnkit.progress import reporter
 from pinnkit.residual import Model
 from pinnkit.solution import Solution
-from pinnkit.train import Plan, Progress
+from pinnkit.plan import Plan, Progress
 from pinnkit.versions import versions
 
 from . import burgers

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..error_map import error_map
+from ..error_search import error_map
 from ..influence import indicator
 from ..influence.attribution import Influence
 from ..influence.functional import Field, test_loss
