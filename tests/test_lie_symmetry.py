@@ -112,6 +112,49 @@ def test_variable_coefficients_and_functions() -> None:
     assert pk.symmetries(u.diff(t) - sp.pi * u.diff(x, 2), u).known == 6  # pi is a generic number
 
 
+POWERS = {  # of u in u_t = (u^n u_x)_x: the algebra's dimension (Ovsiannikov 1959)
+    sp.Rational(-4, 3): 5, sp.Rational(1, 2): 4, sp.Rational(-2, 3): 4, sp.Rational(-2): 4, sp.Rational(-1, 2): 4, a: 4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("n", POWERS)
+def test_powers_of_the_field(n: sp.Expr) -> None:
+    v = pk.symmetries(u.diff(t) - (u**n * u.diff(x)).diff(x), u)
+    assert v.known == len(v) == POWERS[n] and all(pk.flow(w) is not None for w in v)
+    if n == sp.Rational(-4, 3):
+        assert "x**2 ∂_x - 3*u*x ∂_u" in map(str, v)
+
+
+def test_powers_of_coordinates() -> None:
+    half = sp.Rational(1, 2)
+    for equation, dimension, expected in (
+        (u.diff(t) - sp.sqrt(x) * u.diff(x, 2), 4, "2*x ∂_x + 3*t ∂_t"),
+        (u.diff(t) - x ** sp.Rational(4, 3) * u.diff(x, 2), 4, "12*t*x ∂_x + 4*t**2 ∂_t + u*(2*t - 9*x**(2/3)) ∂_u"),
+        (u.diff(t) - x * u.diff(x, 2) - half * u.diff(x), 6, "sqrt(x) ∂_x"),  # to u_t = u_yy by x = y^2 / 4
+        (u.diff(t) - u.diff(x, 2) - 2 * u.diff(x) / x, 6, "∂_x - u/x ∂_u"),  # to v_t = v_xx by v = x u
+    ):
+        v = pk.symmetries(equation, u)
+        assert v.known == len(v) == dimension and expected in map(str, v)
+        at = {x: sp.Rational(9, 10), t: sp.Rational(4, 5)}
+        for w in v:
+            f = pk.flow(w)
+            (once,), (twice,) = (
+                f([x * t**2 + x**2], sp.Rational(1, 9)),
+                f(f([x * t**2 + x**2], sp.Rational(1, 18)), sp.Rational(1, 18)),
+            )
+            assert abs(float((once - twice).subs(at))) < 1e-14
+
+
+def test_functions_of_one_base_are_powers_of_one_generator() -> None:
+    n = sp.Symbol("n")
+    together = pk.symmetries(u.diff(t) - u**n * u.diff(x, 2) - n * u ** (n - 1) * u.diff(x) ** 2, u)
+    assert len(together) == 4  # u^n and u^(n - 1) are not independent
+    assert pk.symmetries(u.diff(t) - sp.exp(x) * u.diff(x, 2) - sp.exp(x) * u.diff(x) / 2, u).known == 6
+    assert pk.symmetries(u.diff(t) - 2**x * u.diff(x, 2), u).known == 4
+    assert pk.symmetries(u.diff(t) - sp.sqrt(1 + x**2) * u.diff(x, 2), u).known == 2
+    assert pk.symmetries(u.diff(t) - u.diff(x, 2) + (x + 1 / x**2) * u, u).known == 2  # after seven prolongations
+
+
 def test_equations_without_symmetry_and_bad_input() -> None:
     none = pk.symmetries(u.diff(t) - u.diff(x, 2) - u**2 * sp.sin(x * t), u)
     assert len(none) == 0 and none.known == 0

@@ -1,10 +1,14 @@
-"""Closed forms of the symmetries: polynomials, times exponentials or arbitrary functions, by an exact null space."""
+"""Closed forms of the symmetries: powers, times exponentials or arbitrary functions, by an exact null space."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
-from math import comb, perm
+from math import comb, prod
 from typing import Any
+
+from sympy.polys.domains import QQ
+from sympy.polys.rings import PolyElement
 
 from ..taylor import Index
 from .determining import Determining
@@ -12,7 +16,8 @@ from .echelon import Echelon
 from .field import Field
 from .jets import indices
 
-Term = tuple[int, Index, int]  # function f, powers of z, derivative k of the arbitrary function
+Powers = tuple[int | Fraction, ...]
+Term = tuple[int, Powers, int]  # function f, powers of z, derivative k of the arbitrary function
 Vector = dict[Term, Any]
 
 
@@ -35,13 +40,25 @@ class Factor:
 PLAIN = Factor({}, {})
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The powers lowest, lowest + 1/root, ... of a variable."""
+
+    lowest: int = 0
+    root: int = 1
+
+
 def solutions(
-    system: Determining, field: Field, degree: int, factor: Factor = PLAIN, derivatives: int = 0
-) -> list[Vector]:
-    """A basis of the solutions sum c z^a factor^(k) of total degree |a| <= degree, k <= derivatives."""
+    system: Determining, field: Field, degree: int, factor: Factor = PLAIN, derivatives: int = 0,
+    steps: Sequence[Steps] = (),
+) -> list[Vector]:  # fmt: skip
+    """A basis of the solutions sum c z^a factor^(k) of total degree sum |a_i| <= degree, k <= derivatives.
+
+    The powers a_i are 0, 1, ... unless ``steps`` says otherwise.
+    """
     terms = [
         (f, a, k)
-        for a in indices(len(system.base), degree)
+        for a in _powers(steps or [Steps()] * len(system.base), degree)
         for f in range(system.functions)
         for k in range(derivatives + 1)
         if not _excluded(system, factor, f, a)
@@ -72,28 +89,40 @@ class Graded:
 
 def _size(term: Term) -> tuple:
     """The order of terms: by degree, then by derivative of the arbitrary function."""
-    return (sum(term[1]), term[2], term)
+    return (_degree(term[1]), term[2], term)
 
 
 def _smallness(term: Term) -> tuple:
     """The reverse order."""
     f, powers, k = term
-    return (-sum(powers), -k, -f, tuple(-p for p in powers))
+    return (-_degree(powers), -k, -f, tuple(-p for p in powers))
 
 
-def _excluded(system: Determining, factor: Factor, f: int, a: Index) -> bool:
+def _powers(steps: Sequence[Steps], degree: int) -> list[Powers]:
+    """All powers of total degree sum |a_i| <= degree, lowest first."""
+    if all(s == Steps() for s in steps):
+        return indices(len(steps), degree)
+    choices = [[Fraction(k, s.root) for k in range(s.lowest * s.root, degree * s.root + 1)] for s in steps]
+    found = [a for a in product(*choices) if _degree(a) <= degree]
+    return sorted(found, key=lambda a: (_degree(a), tuple(-k for k in a)))
+
+
+def _degree(a: Powers) -> int | Fraction:
+    return sum(map(abs, a))
+
+
+def _excluded(system: Determining, factor: Factor, f: int, a: Powers) -> bool:
     """Whether a derivative that must vanish does not, or the monomial is part of the arbitrary function's argument."""
     if any(a[i] for i in list(factor.slope)[:1]):
         return True
-    return any(f == g and all(a[i] >= k or factor.derived(i, 1) for i, k in enumerate(m)) for g, m in system.zero)
+    return any(
+        f == g and all(_falling(a[i], k) or factor.derived(i, 1) for i, k in enumerate(m)) for g, m in system.zero
+    )
 
 
 def _equations(system: Determining, field: Field, terms: Sequence[Term], factor: Factor) -> list[dict[Term, Any]]:
-    """The determining equations on a sum of terms, split by all monomials."""
-    jets = system.jets
-    places = [jets.position[gen] for gen in system.base]
-    first = len(jets.parameters)
-    rest = [k for k in range(first, len(jets.ring.gens)) if k not in places]
+    """The determining equations on a sum of terms, split by all monomials in normal form."""
+    letters = _Letters(system, field)
     by_function: dict[int, list[Term]] = {}
     for term in terms:
         by_function.setdefault(term[0], []).append(term)
@@ -101,33 +130,79 @@ def _equations(system: Determining, field: Field, terms: Sequence[Term], factor:
     for row in system.rows:
         split: dict[tuple, dict[Term, Any]] = {}
         for (f, m), c in row.items():
-            parts: dict[tuple, dict] = {}
-            for e, number in c.items():
-                key = (tuple(e[k] for k in places), tuple(e[k] for k in rest))
-                parts.setdefault(key, {})[e] = number
-            weights = {key: field.polynomial(p) for key, p in parts.items()}
+            weights = letters.split(c)
             for term in by_function.get(f, ()):
                 for (powers, k), v in _derivative(term, m, factor).items():
-                    for (z, other), w in weights.items():
-                        at = (tuple(a + b for a, b in zip(powers, z, strict=True)), other, k)
-                        line = split.setdefault(at, {})
-                        line[term] = line.get(term, 0) + w * v
+                    own = letters.spelled(powers)
+                    v = v if isinstance(v, int) else field.domain.convert(v)
+                    for z, w in weights.items():
+                        for at, number in letters.normal(tuple(a + b for a, b in zip(own, z, strict=True))):
+                            line = split.setdefault((at, k), {})
+                            line[term] = line.get(term, 0) + w * v * number
         found += [line for line in ({t: v for t, v in row.items() if v} for row in split.values()) if line]
     return found
 
 
-def _derivative(term: Term, m: Index, factor: Factor) -> dict[tuple[Index, int], Any]:
+class _Letters:
+    """Monomials in the variables of the unknown functions and in the functions of them."""
+
+    def __init__(self, system: Determining, field: Field) -> None:
+        self.jets, self.field = system.jets, field
+        tower, position = self.jets.tower, self.jets.position
+        own = list(system.base)
+        own += [g for g in tower.functions if any(g in tower.functions_of(z) for z in system.base)]
+        self.places = [position[gen] for gen in own]
+        self._index = {gen: k for k, gen in enumerate(own)}
+        self._related = [k for k, gen in enumerate(own) if gen in tower.related]
+        self._roots = [tower.root(z) for z in system.base]
+        self._variables = system.base
+        self._normal: dict[Index, Sequence[tuple[Index, Any]]] = {}
+        self._spelled: dict[Powers, Index] = {}
+
+    def split(self, c: PolyElement) -> dict[Index, Any]:
+        """A coefficient by monomials, over the field of the parameters."""
+        parts: dict[Index, dict] = {}
+        for e, number in c.items():
+            parts.setdefault(tuple(e[k] for k in self.places), {})[e] = number
+        return {at: self.field.polynomial(p) for at, p in parts.items()}
+
+    def spelled(self, powers: Powers) -> Index:
+        """z^a for rational a by z, its root and its reciprocal."""
+        if powers not in self._spelled:
+            e = [0] * len(self.places)
+            for i, (power, (q, root)) in enumerate(zip(powers, self._roots, strict=True)):
+                whole, part = divmod(int(power * q), q)
+                e[i if whole >= 0 else self._index[self.jets.tower.reciprocal(self._variables[i])]] += abs(whole)
+                if part:
+                    e[self._index[root]] += part
+            self._spelled[powers] = tuple(e)
+        return self._spelled[powers]
+
+    def normal(self, e: Index) -> Sequence[tuple[Index, Any]]:
+        """A monomial as a sum of monomials in normal form."""
+        if not any(e[k] for k in self._related):
+            return ((e, 1),)
+        if e not in self._normal:
+            whole = [0] * len(self.jets.ring.gens)
+            for k, power in zip(self.places, e, strict=True):
+                whole[k] = power
+            reduced = self.jets.tower.normal(self.jets.ring.from_dict({tuple(whole): QQ.one}))
+            self._normal[e] = tuple(self.split(reduced).items())
+        return self._normal[e]
+
+
+def _derivative(term: Term, m: Index, factor: Factor) -> dict[tuple[Powers, int], Any]:
     """d^m of z^a factor^(k) by Leibniz' rule."""
     _, a, k = term
     choices = []
     for i, (power, times) in enumerate(zip(a, m, strict=True)):
         own = []
-        for j in range(min(power, times) + 1):
-            rest = factor.derived(i, times - j)
-            if rest is not None:
-                own.append((power - j, comb(times, j) * perm(power, j) * rest[0], rest[1]))
+        for j in range(times + 1):
+            number, rest = comb(times, j) * _falling(power, j), factor.derived(i, times - j)
+            if number and rest is not None:
+                own.append((power - j, number * rest[0], rest[1]))
         choices.append(own)
-    out: dict[tuple[Index, int], Any] = {}
+    out: dict[tuple[Powers, int], Any] = {}
     for choice in product(*choices):
         key = (tuple(p for p, _, _ in choice), k + sum(r for _, _, r in choice))
         value = 1
@@ -135,3 +210,9 @@ def _derivative(term: Term, m: Index, factor: Factor) -> dict[tuple[Index, int],
             value = v * value
         out[key] = out.get(key, 0) + value
     return out
+
+
+def _falling(power: int | Fraction, j: int) -> Any:
+    """power (power - 1) ... (power - j + 1), of fractions as a rational of SymPy's."""
+    number = prod((power - i for i in range(j)), start=1)
+    return number if isinstance(number, int) else QQ(number.numerator, number.denominator)

@@ -1,5 +1,8 @@
 """Rates of exponential symmetries: a coordinate that the equations do not contain acts linearly on the algebra."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 from sympy.polys.rings import PolyElement
@@ -9,6 +12,7 @@ from .echelon import Echelon
 from .field import Field
 from .involution import Solutions, Taylor, derivation, nilpotent
 from .jets import plus, unit
+from .tower import substituted
 
 
 def autonomous(system: Determining, i: int) -> bool:
@@ -21,11 +25,15 @@ def autonomous(system: Determining, i: int) -> bool:
 def rates(system: Determining, solutions: Solutions, i: int) -> list[sp.Expr]:
     """All lambda such that symmetries are exp(lambda z_i) times polynomials in z_i: eigenvalues of d/dz_i.
 
-    Roots of quadratic factors are included; those of higher ones are not.
+    Roots of quadratic factors are included; those of higher ones are not. Only 0, where the equations' functions allow
+    no rational point.
     """
     if nilpotent(derivation(system, solutions, i)) is not None:
         return [sp.S.Zero]
-    matrix, domain = _exact(system, solutions, i)
+    point = system.jets.tower.rational()
+    if point is None:
+        return [sp.S.Zero]
+    matrix, domain = _exact(system, solutions, i, point)
     s = sp.Symbol("_lambda")
     coefficients = DomainMatrix(matrix, (len(matrix),) * 2, domain).charpoly()
     polynomial = sum(domain.to_sympy(c) * s**k for k, c in enumerate(reversed(coefficients)))
@@ -36,23 +44,14 @@ def rates(system: Determining, solutions: Solutions, i: int) -> list[sp.Expr]:
     return sorted(set(found), key=lambda e: (sp.count_ops(e), str(e)))
 
 
-def _exact(system: Determining, solutions: Solutions, i: int) -> tuple[list[list], object]:
-    """The derivative by variable i on the parametric Taylor coefficients, over QQ(parameters)."""
-    jets = system.jets
-    others = [gen for gen in jets.ring.gens if gen not in system.base]
-    used = {g for row in system.rows for c in row.values() for g in others if c.degree(g) > 0}
-    field = Field([s for s, g in zip(jets.ring.symbols, jets.ring.gens, strict=True) if g in used])
-    places = [jets.position[g] for g in jets.ring.gens if g in used]
-    at = [(gen, 2 + 3 * k) for k, gen in enumerate(system.base)]
+def _exact(
+    system: Determining, solutions: Solutions, i: int, point: Mapping[PolyElement, Any]
+) -> tuple[list[list], object]:
+    """The derivative by variable i on the parametric Taylor coefficients at a point, over QQ(parameters)."""
+    field = Field(system.jets.parameters)
 
-    def value(p: PolyElement) -> object:
-        for gen, number in at:
-            p = p.subs(gen, number) if p.degree(gen) > 0 else p
-        terms: dict = {}
-        for e, c in p.items():
-            key = tuple(e[k] for k in places)
-            terms[key] = terms.get(key, 0) + c
-        return field.polynomial(terms)
+    def value(p: PolyElement) -> Any:
+        return field.polynomial(substituted(p, point))
 
     taylor = Taylor(system, value)
     echelon = Echelon(solutions.echelon.order, "exact")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count as naturals
 from itertools import product
 from math import comb, prod
 from typing import Any
@@ -15,8 +16,8 @@ from .echelon import Echelon
 from .jets import indices, plus, unit
 from .tower import PRIME, value
 
-MOST = 7  # order of the Taylor expansion after which an algebra counts as infinite
-LARGEST = 2000  # number of Taylor coefficients that may be looked at
+MOST = 7  # prolongations after which an algebra counts as infinite, unless one order has no free coefficient
+LARGEST = 2000  # number of Taylor coefficients after which it does so
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,19 @@ class Solutions:
 
 def count(system: Determining, seed: int = 0) -> Solutions:
     """The dimension by completion to involution: derivatives of the rows are added until all of one order are
-    fixed and nothing new follows for the lower ones (Reid, Lisle, Boulton, Wittkopf 1992; Cartan-Kuranishi)."""
+    fixed and nothing new follows for the lower ones (Reid, Lisle, Boulton, Wittkopf 1992; Cartan-Kuranishi).
+
+    Once no coefficient of one order is free the dimension is finite, and every further step lowers it or ends.
+    """
     point = system.jets.tower.point(seed)
     taylor = Taylor(system, lambda p: value(p, point))
-    n, before, independent = len(system.base), None, []
+    n, before, independent, free = len(system.base), None, [], []
     echelon = Echelon(lambda key: (sum(key[1]), key), "prime")
     start = max((sum(m) for row in system.rows for _, m in row), default=0)
     start = max([start, *(sum(m) for _, m in system.zero), 1])
-    for q in range(start, start + MOST + 1):
+    for q in naturals(start):
         keys = [(f, m) for m in indices(n, q) for f in range(system.functions) if not system.vanishes((f, m))]
-        if len(keys) > LARGEST and q > start:
+        if q > start and 0 not in free and (len(keys) > LARGEST or q > start + MOST):
             break
         taylor.keys = set(keys)
         for name in taylor.names(q, first=q == start):

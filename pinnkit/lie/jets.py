@@ -11,7 +11,7 @@ from sympy.polys.rings import PolyElement
 
 from ..equation import lower
 from ..taylor import Index
-from .tower import Tower
+from .tower import Tower, standard
 
 Jet = tuple[int, Index]  # field a, derivative J
 
@@ -64,11 +64,11 @@ class JetSpace:
         names = {(a, J): _name(fields[a], J, self.coordinates) for a, J in everything}
         self.symbols = {jet: sp.Symbol(name, real=True) for jet, name in names.items()}
         own = {s: self.symbols[jet] for s, jet in slots.items()}
-        expressions = [_rational(e.xreplace(own)) for e in lowered.expressions]
-        self.constants: dict[sp.Symbol, sp.Expr] = {}  # parameter -> the irrational number that it stands for
         variables = (*self.coordinates, *self.symbols.values())
+        expressions = [standard(_rational(e.xreplace(own)), variables) for e in lowered.expressions]
+        self.constants: dict[sp.Symbol, sp.Expr] = {}  # parameter -> the irrational number that it stands for
         expressions = [self._constants(e, variables) for e in expressions]
-        more = [self._constants(_rational(e), variables) for e in more]
+        more = [self._constants(standard(_rational(e), variables), variables) for e in more]
         free = set().union(*(e.free_symbols for e in (*expressions, *more))) - set(variables)
         self.parameters = tuple(sorted(free, key=str))
         expressions = [sp.fraction(sp.together(e))[0] for e in expressions]
@@ -93,7 +93,8 @@ class JetSpace:
 
     def polynomial(self, e: sp.Expr) -> PolyElement:
         """One of the expressions ``more`` as a polynomial."""
-        return self.tower(_rational(e).xreplace({c: s for s, c in self.constants.items()}))
+        variables = (*self.coordinates, *self.symbols.values())
+        return self.tower(standard(_rational(e), variables).xreplace({c: s for s, c in self.constants.items()}))
 
     @cached_property
     def degree(self) -> int | None:

@@ -8,11 +8,12 @@ from itertools import product
 import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.polys.polyerrors import CoercionFailed
+from sympy.polys.rings import PolyElement
 
 from ..problem import Problem
 from ..value import as_expression
 from .algebra import structure
-from .ansatz import PLAIN, Factor, Graded, solutions
+from .ansatz import PLAIN, Factor, Graded, Steps, solutions
 from .determining import Determining, determining
 from .exponents import autonomous, rates
 from .families import concrete, families
@@ -178,21 +179,41 @@ def _search(
         found, families, _, counted = _search([e.subs(change.parameter, change.value) for e in equations], fields)
         return [v.subs({change.root: change.radical}) for v in found], families, system, counted
     found = _finite(system, counted.dimension, own)
+    explicit = [z for z in jets.coordinates if any(_depends(jets, e, z) for e in jets.equations)]
+    if len(found) < counted.dimension and explicit:  # half and negative powers of them
+        wider = JetSpace(equations, fields, more=[sp.sqrt(z) for z in explicit])
+        more = _finite(determining(wider, system.linear), counted.dimension, own, explicit)
+        found = max(found, more, key=len)
     for v in found:
         _verify(v, equations, fields)
     return found, [], system, counted
 
 
-def _finite(system: Determining, dimension: int, own: dict[int, list[sp.Expr]]) -> list[Generator]:
-    """Polynomials times exponentials of the given rates, of rising degree until the dimension is reached."""
+def _depends(jets: JetSpace, e: PolyElement, z: sp.Symbol) -> bool:
+    gen = jets.tower.gen[z]
+    return any(e.degree(g) > 0 for g in (gen, *jets.tower.functions_of(gen)))
+
+
+def _finite(
+    system: Determining, dimension: int, own: dict[int, list[sp.Expr]], negative: Sequence[sp.Symbol] = ()
+) -> list[Generator]:
+    """Powers times exponentials of the given rates, of rising degree until the dimension is reached.
+
+    The powers are multiples of 1/q where the equations contain a q-th root, and from -1 where they may be negative.
+    """
     irrational = {a for r in own.values() for e in r for a in e.atoms(sp.Pow) if a.is_number and a.is_irrational}
     imaginary = {sp.I} if any(e.has(sp.I) for r in own.values() for e in r) else set()
     field = Field(system.jets.parameters, sorted(irrational | imaginary, key=str))
     factors = [factor for pair in _pairs(own) if (factor := _factor(field, pair)) is not None]
+    tower = system.jets.tower
+    low = [tower.gen[z] for z in negative]
+    steps = [Steps(-1 if z in low else 0, tower.root(z)[0]) for z in system.base]
+    highest = 3 if negative else HIGHEST
     found, still = [Graded() for _ in factors], 0
-    for degree in range(HIGHEST + 1):
+    for degree in range(highest + 1):
         grown = [
-            known.add(solutions(system, field, degree, factor)) for known, factor in zip(found, factors, strict=True)
+            known.add(solutions(system, field, degree, factor, steps=steps))
+            for known, factor in zip(found, factors, strict=True)
         ]
         size = sum(
             len(known.basis) * (1 + complex_rate(field, factor)) for known, factor in zip(found, factors, strict=True)
@@ -239,11 +260,16 @@ def _sorted(found: list[Generator]) -> list[Generator]:
     def key(v: Generator) -> tuple:
         used = [k for k, e in enumerate(v.components) if e != 0]
         functions = any(e.has(sp.exp, sp.sin, sp.cos) for e in v.components)
-        degree = max(sp.Poly(e.replace(sp.Function, lambda *a: sp.S.One), *v.base).total_degree() for e in v.components)
+        degree = max(_degree(e.replace(sp.Function, lambda *a: sp.S.One), v.base) for e in v.components)
         only_fields = used[0] >= len(v.coordinates)
         return functions, only_fields, degree, len(used), used, str(v)
 
     return sorted(found, key=key)
+
+
+def _degree(e: sp.Expr, base: Sequence[sp.Symbol]) -> sp.Expr:
+    """The largest sum of the exponents in a term, rational or negative ones included."""
+    return max(sum(term.as_coeff_exponent(z)[1] for z in base) for term in sp.Add.make_args(sp.expand(e)))
 
 
 def _verify(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:

@@ -36,7 +36,7 @@ def trajectory(speeds: Components, s: sp.Symbol) -> Trajectory | None:
     known, functions = {}, {}
     domain, positive = [], []
     for group in _groups(speeds):
-        part = {z: speeds[z].subs(functions | known, simultaneous=True) for z in group}
+        part = {z: _rooted(speeds[z].subs(functions | known, simultaneous=True)) for z in group}
         found = _single(group[0], part[group[0]], s) if len(group) == 1 else _joint(part, s)
         if found is None:
             return None
@@ -45,6 +45,13 @@ def trajectory(speeds: Components, s: sp.Symbol) -> Trajectory | None:
         domain += found.domain
         positive += found.positive
     return Trajectory(known, tuple(dict.fromkeys(d for d in domain if d not in positive)))
+
+
+def _rooted(e: sp.Expr) -> sp.Expr:
+    """Roots of products as products of roots: where they are real the factors, such as ``domain``, are positive."""
+    if all(a.exp.is_Integer or not isinstance(a.base, (sp.Mul, sp.Pow)) for a in e.atoms(sp.Pow)):
+        return e
+    return sp.powdenest(sp.expand_power_base(e, force=True), force=True)
 
 
 def _groups(speeds: Components) -> list[list[sp.Symbol]]:
