@@ -189,7 +189,7 @@ def to_deepxde(
     _check_found(data.num_bcs, conditions)
     terms = (*rows["pde"].names, *conditions)
     weights = [problem.weights[name] for name in terms]
-    return DeepXDEProblem(problem, data, terms, weights, _transform(joined), unknowns)
+    return DeepXDEProblem(problem, data, terms, weights, _transform(joined, unknowns), unknowns)
 
 
 def _groups(model: Model) -> dict[str, list[Residual]]:
@@ -224,16 +224,19 @@ def _check_found(found: list[int], conditions: Mapping[str, Any]) -> None:
         raise ValueError(f"DeepXDE drew no point for {empty[0]!r}: raise the number on its part in num.")
 
 
-def _transform(model: Model) -> Callable[[Tensor, Tensor], Tensor] | None:
+def _transform(model: Model, unknowns: Mapping[str, Tensor]) -> Callable[[Tensor, Tensor], Tensor] | None:
     """(inputs, outputs N) -> g + d N by the model's own ansatz; None where no field has hard constraints."""
     problem, variables = model.problem, model.problem.variables
     if not model.ansatz:
         return None
     pairs = [model.ansatz.get(u, (sp.S.Zero, sp.S.One)) for u in problem.fields]
-    program = Program([with_parameters(problem, sp.sympify(e, strict=True)) for pair in pairs for e in pair], variables)
+    rows = [with_parameters(problem, sp.sympify(e, strict=True)) for pair in pairs for e in pair]
+    trained = sorted({s for e in rows for s in e.free_symbols if s.name in unknowns}, key=str)
+    program = Program(rows, (*variables, *trained))
 
     def transform(x: Tensor, y: Tensor) -> Tensor:
-        found = [column(v, x) for v in program({v: x[:, i] for i, v in enumerate(variables)})]
+        values = {v: x[:, i] for i, v in enumerate(variables)} | {s: unknowns[s.name] for s in trained}
+        found = [column(v, x) for v in program(values)]
         return torch.cat(found[::2], 1) + torch.cat(found[1::2], 1) * y
 
     return transform

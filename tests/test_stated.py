@@ -74,6 +74,12 @@ def test_an_ansatz_with_an_unknown_constant():
     gradients = [stack.loss_and_gradient(theta + s * e)[1] for s in (1, -1)]
     curved = stack.hvp(theta, e / 1e-5)
     assert torch.allclose(curved, (gradients[0] - gradients[1]) / 2e-5, rtol=1e-6, atol=1e-7)
+    with pk.deepxde_precision():
+        twin = pk.to_deepxde(held, pk.sample(held, 30))
+        made = twin.model(pk.MLP(2, 5, 1), theta)
+        made.compile("adam", lr=1e-3, **twin.settings)
+        losses = made.train(iterations=0, verbose=0)[0].loss_train[0]
+    assert losses[: len(stack.terms)] == pytest.approx(stack.losses(theta).tolist(), rel=1e-10)
     bent = replace(held, ansatz={U: (c**2 * (1 - X), X)})
     with pytest.raises(ValueError, match="not linear in the unknown coefficient c"):
         pk.Model(bent, pk.MLP(2, 5, 1), True).stack(pk.sample(bent, 9))
