@@ -12,7 +12,7 @@ from .condition import Condition, Observations, PointSet, Residual
 from .domain import Domain
 from .equation import Ansatz
 from .expression import Program
-from .reference import Exact, Reference
+from .reference import Exact, Reference, as_reference
 from .statement import check, finite
 from .value import as_expression
 from .wellposed import check_counts
@@ -22,13 +22,14 @@ from .wellposed import check_counts
 class Problem:
     """Fields u of coordinates x with equations(u) = 0 in a domain, and conditions.
 
-    ``equations`` is one expression or a mapping from names to expressions, each understood as "= 0".
-    ``parameters`` gives the value of every symbol in them; ``unknowns`` the starting value of coefficients
-    that are trained with the network (an inverse problem). ``derived`` names expressions in the fields that are
-    reported, and compared with the reference, beside them (u = psi_y). ``ansatz`` states u = g + d N for fields whose
-    hard constraints cannot be derived from their conditions; those that it meets are found by trial, others are
-    trained. ``weight`` w(x) >= 0 of the coordinates multiplies the equations' squared residuals: it may vanish where
-    the solution is singular. ``recipe`` holds settings that solve it well.
+    ``equations`` is one expression or a mapping from names to expressions, each understood as "= 0". ``parameters``
+    gives the value of every symbol in them; ``unknowns`` the starting value of coefficients that are trained with
+    the network (an inverse problem). ``derived`` names expressions in the fields that are reported, and compared
+    with the reference, beside them (u = psi_y). ``reference`` may be a closed form: an expression where there is
+    one field, or one for every field. ``ansatz`` states u = g + d N for fields whose hard constraints cannot be
+    derived from their conditions; those that it meets are found by trial, others are trained. ``weight`` w(x) >= 0
+    of the coordinates multiplies the equations' squared residuals: it may vanish where the solution is singular.
+    ``recipe`` holds settings that solve it well.
 
     Raises:
         ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
@@ -41,7 +42,7 @@ class Problem:
     conditions: Sequence[Condition] = ()
     parameters: Mapping[str, float] = field(default_factory=dict)
     unknowns: Mapping[str, float] = field(default_factory=dict)
-    reference: Reference | None = None
+    reference: Reference | sp.Expr | Mapping[AppliedUndef, sp.Expr] | None = None
     derived: Mapping[str, sp.Expr] = field(default_factory=dict)
     ansatz: Ansatz = field(default_factory=dict)
     weight: sp.Expr | None = None
@@ -62,6 +63,8 @@ class Problem:
         fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
         ansatz = {u: tuple(as_expression(e, f"{self.name}, {u}") for e in p) for u, p in self.ansatz.items()}
         fix("ansatz", {u: tuple(e.xreplace(_same(p, self.variables)) for e in p) for u, p in ansatz.items()})
+        if self.reference is not None:
+            fix("reference", as_reference(self.reference, self.fields, self.parameters, self.name))
         check(self)
         check_counts(self)
 

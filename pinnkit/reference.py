@@ -1,11 +1,11 @@
 """Reference solutions: closed forms, computed functions and tables, each with its own measured error."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -88,6 +88,24 @@ class Exact:
         axes, X, mask = _grid(domain)
         found = dict(zip((str(u.func) for u in self.solution), self(X).unbind(1), strict=True))
         return axes, X, mask, _columns(names, found, X[:, 0])
+
+
+def as_reference(given: Any, fields: Sequence[AppliedUndef], parameters: Mapping[str, float], where: str) -> Reference:
+    """A reference as it is; an expression (of one field), or one for every field, as a closed form.
+
+    Raises:
+        TypeError: anything else.
+    """
+    if hasattr(given, "on_grid"):
+        return given
+    if len(fields) == 1 and isinstance(given, (sp.Expr, int, float)):
+        given = {fields[0]: sp.sympify(given, strict=True)}
+    if isinstance(given, Mapping) and given and all(isinstance(e, (sp.Expr, int, float)) for e in given.values()):
+        return Exact(given, parameters)
+    raise TypeError(
+        f"{where}: the reference is {given!r}: expected an expression for every field, {{u: ...}}, or a pinnkit.Exact, "
+        "pinnkit.Table or pinnkit.Computed(function, error)"
+    )
 
 
 @dataclass(frozen=True, eq=False)

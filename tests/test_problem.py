@@ -35,8 +35,8 @@ def wave(*conditions):
     return pk.Problem("wave", u, u_tt - u_xx, BOX, [WALLS, *conditions])
 
 
-def system(equations, *conditions):
-    return pk.Problem("system", (u, v), equations, BOX, [START, pk.Initial(v, 0), WALLS, *conditions])
+def system(equations, *conditions, **more):
+    return pk.Problem("system", (u, v), equations, BOX, [START, pk.Initial(v, 0), WALLS, *conditions], **more)
 
 
 def measured(**changes):
@@ -270,6 +270,17 @@ def test_a_wrong_closed_form_is_noticed_where_it_is_wrong():
     found = heat(reference=pk.Exact({u: wrong})).verify()
     assert found["pde"] > 0.1 and found["u initial"] < 1e-15 and found["u on x"] < 1e-15
     assert heat(reference=pk.Exact({u: wrong.subs(t, 2 * t)})).verify()["pde"] > 0.1
+
+
+def test_a_reference_may_be_the_closed_form_itself():
+    form = sp.exp(-k * sp.pi**2 * t) * sp.sin(sp.pi * x)
+    for given in (form, {u: form}):
+        problem = heat(equations=u_t - k * u_xx, parameters={"k": 0.3}, reference=given)
+        assert isinstance(problem.reference, pk.Exact) and max(problem.verify().values()) < 1e-14
+    with pytest.raises(TypeError, match=r"heat: the reference is <function.*pinnkit.Computed\(function, error\)"):
+        heat(reference=nothing)
+    with pytest.raises(TypeError, match="expected an expression for every field"):
+        system({"a": u_t - v_x, "b": v_t - u_x}, reference=form)
 
 
 def test_unknowns_take_their_true_values():
