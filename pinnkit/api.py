@@ -35,6 +35,7 @@ from .lie.orbit import Orbit, orbits
 from .lie.seed import Seed, seeds
 from .lie.symmetry import Symmetries, symmetries
 from .linearised import Linearised
+from .log_distance import LogDistance
 from .mesh import Mesh
 from .module import Module
 from .network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation

@@ -9,6 +9,7 @@ import numpy as np
 from .balance import Balance
 from .inversion import Inversion
 from .linearised import Linearised, linearised
+from .log_distance import LogDistance
 from .network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation, Scaled
 from .optim import STAGES
 from .resample import R3, Resample, residual_score, uniform_score
@@ -40,6 +41,7 @@ KNOWN: dict[str, Callable[..., Any]] = (
             Harmonics,
             Oscillation,
             Inversion,
+            LogDistance,
             Resample,
             R3,
             Balance,
