@@ -1,54 +1,74 @@
 """Response: what a source in the equation at one place does to a field at another, and whether that is reciprocal."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..condition import PointSet
+from ..points import sample
+from ..residual import Stack
 from ..solution import Solution
 from .attribution import Influence
+from .curvature import curvature
 from .functional import rows_of
 from .indicator import Along, before, coordinate
 
-HELD = (0.5, 2.0)  # uptakes between which a model is said to hold a source
+MISFIT = 0.5  # the largest relative misfit of a source that a model is said to answer
+ENOUGH = 20  # so many answered sources are needed for a single number
 
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """K_kl (m, m): what a field does at place k when the equation has a source at place l, the Green's function.
+    """K_kl (m, m): what a field does at place k when the equation has a unit source at place l, the Green's function.
 
-    ``uptake`` (m,) is how much of a source the residual takes up: 1 if the model answers it, near 0 if its network
-    cannot, far above 1 if no training points hold it there. Single numbers use the places that are held.
+    ``misfit`` (m,) is how far the residual's answer is from the source, on points that held nothing, over the source:
+    0 if the network can express the solution to that source, near 1 if not. Single numbers use the places below
+    ``MISFIT``, and are NaN where there are fewer than ``ENOUGH``. ``uptake`` (m,) is how much of a source the residual
+    takes up at its own place where the training points alone hold it: far above 1 where there are none.
     """
 
     field: str
     equation: str
     places: Tensor
     kernel: Tensor
+    misfit: Tensor
     uptake: Tensor
     names: tuple[str, ...]
 
     @property
-    def held(self) -> Tensor:
-        """Which places have an uptake within ``HELD``, (m,) bool."""
-        return (self.uptake > HELD[0]) & (self.uptake < HELD[1])
+    def answered(self) -> Tensor:
+        """Which sources the model answers, (m,) bool."""
+        return self.misfit < MISFIT
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether it answers enough of them for single numbers."""
+        return int(self.answered.sum()) >= ENOUGH
 
     @property
     def reciprocity(self) -> float:
         """sum_{k != l} K_kl K_lk / sum_{k != l} K_kl^2: 1 for a self-adjoint operator, 0 if nothing comes back."""
         K = self._apart
-        return float((K * K.T).sum() / K.square().sum())
+        return float((K * K.T).sum() / K.square().sum()) if self.meaningful else math.nan
 
     def directionality(self, along: Along) -> float:
         """Share of |K_kl|, k != l, with c_l <= c_k: 1/2 if sources act both ways alike, 1 if only forward."""
-        at = coordinate(self.places[self.held], self.names, along)
+        at = coordinate(self.places[self.answered], self.names, along)
         size = self._apart.abs()
-        return float((size * before(at, at)).sum() / size.sum())
+        return float((size * before(at, at)).sum() / size.sum()) if self.meaningful else math.nan
 
     @property
     def _apart(self) -> Tensor:
-        return self.kernel[self.held][:, self.held].clone().fill_diagonal_(0.0)
+        return self.kernel[self.answered][:, self.answered].clone().fill_diagonal_(0.0)
+
+    def __str__(self) -> str:
+        n, m = int(self.answered.sum()), len(self.places)
+        what = f"of {self.field} to sources in {self.equation}"
+        if not self.meaningful:
+            return f"no reciprocity {what}: the network answers {n} of {m} sources, {ENOUGH} are needed"
+        return f"reciprocity {self.reciprocity:.2f} {what} (1: a self-adjoint operator), {n} of {m} sources answered"
 
 
 def response(
@@ -57,42 +77,65 @@ def response(
 ) -> Response:  # fmt: skip
     """The response of a field (the first) to sources in an equation (the first), as a trained model has it.
 
-    Places are Gaussians phi_k about interior points, their standard deviation ``width`` times the domain's extents.
-    With g_k = <phi_k, du/dtheta>, j_l = <a phi_l, dr/dtheta> and the curvature C of the trained loss, K = g C^-1 j: the
-    Green's function of the linearised equation, smoothed, where the model holds sources: uptake
-    j_k C^-1 j_k / <a phi_k, phi_k> near 1. K = K^T if the operator is self-adjoint (reciprocity).
+    Sources s_l are Gaussians of integral 1 about interior places, their standard deviation ``width`` times the domain's
+    extents. The linearised equation is solved for each in the network's tangent space by least squares, with the
+    model's weights and conditions, on the training points and on fresh ones, ``points`` of them in the interior, as
+    training points alone leave it free between them. K_kl is the mean of the field's change weighted by s_k, so that
+    K = K^T if the operator is self-adjoint (reciprocity). A second or two for some thousand parameters.
 
     Raises:
-        ValueError: an unknown field or equation, fewer than 2 places or points, a width that is not positive.
+        ValueError: an unknown field or equation, fewer than 2 places or 8 points, a width that is not positive.
     """
     influence = Influence(model, "gauss-newton") if isinstance(model, Solution) else model
     solution = influence.solution
     problem, theta = solution.problem, solution.theta
-    if min(places, points) < 2 or not width > 0:
-        raise ValueError(f"places={places}, points={points}, width={width}: give 2 places and points, a positive width")
+    if places < 2 or points < 8 or not width > 0:
+        raise ValueError(f"places={places}, points={points}, width={width}: give 2 places, 8 points, a positive width")
     field, equation = field or problem.field_names[0], equation or next(iter(problem.equations))
     if equation not in problem.equations:
         raise ValueError(f"there is no equation {equation!r}: choose one of {', '.join(problem.equations)}")
-    drawn = problem.sample("pde", points, seed=seed).to(theta)
+    fresh = {key: s.to(theta) for key, s in sample(problem, points, seed=seed).items() if key in solution.points}
+    drawn, unseen = fresh["pde"], problem.sample("pde", points // 4, seed=seed + 2).to(theta)
     centres = problem.sample("pde", places, seed=seed + 1).X.to(theta)
     extent = torch.as_tensor(problem.domain.bounds[1] - problem.domain.bounds[0]).to(theta)
-    phi = torch.exp(-torch.cdist(centres / extent, drawn.X / extent).square() / (2 * width**2))
-    phi = phi / phi.sum(1, keepdim=True).clamp_min(torch.finfo(phi.dtype).tiny)
-    own = torch.ones_like(drawn.X[:, 0]) if drawn.weights is None else drawn.weights
-    a = own * influence.stack.weights[equation]
-    residuals = solution.model.rows({"pde": PointSet(drawn.X)})
-    chosen = theta.new_zeros(len(phi), residuals.rows)
-    for name, part in residuals.by_columns(chosen).items():
-        if name == equation:
-            part.copy_(phi * a)
-    j = _contracted(residuals, chosen, theta)
-    g = _contracted(rows_of(solution, field, PointSet(drawn.X)), phi, theta)
-    solved = influence.curvature.solve(j.T.contiguous())
-    uptake = (j.T * solved).sum(0) / (len(a) * phi.square() @ a)
-    return Response(field, equation, centres, g @ solved, uptake, tuple(problem.domain.names))
+
+    def bump(X: Tensor) -> Tensor:
+        return torch.exp(-torch.cdist(centres / extent, X / extent).square() / (2 * width**2))
+
+    mean = bump(drawn.X)
+    size = mean.mean(1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)  # over the domain's measure: its integral
+
+    def pushed(rows: Stack) -> tuple[Tensor, Tensor]:
+        """Sources as residuals s (m, M), and sum_i a_i s_i J_i (m, P)."""
+        s = theta.new_zeros(places, rows.rows)
+        rows.by_columns(s)[equation].copy_(bump(rows.points["pde"].X) / (size * problem.domain.measure()))
+        return s, _contracted(rows, s * rows.row_weights, theta)
+
+    dense = replace(solution, points=solution.points.add(**fresh))
+    b = pushed(_equations(solution, dense.points["pde"]))[1]
+    moves = curvature(dense.stack, theta, "gauss-newton").solve(b.T.contiguous())
+    K = _contracted(rows_of(solution, field, PointSet(drawn.X)), mean / (len(drawn) * size), theta) @ moves
+    checked = _equations(solution, unseen)
+    s, a = pushed(checked)[0], checked.row_weights
+    left = checked.jacobian(theta) @ moves - s.T
+    alone = _equations(solution, drawn)
+    t, j = pushed(alone)
+    return Response(
+        field, equation, centres, K,
+        misfit=((a @ left.square()) / (s.square() @ a)).sqrt(),
+        uptake=(j.T * influence.curvature.solve(j.T.contiguous())).sum(0) / (t.square() @ alone.row_weights),
+        names=tuple(problem.domain.names),
+    )  # fmt: skip
 
 
-def _contracted(rows, weights: Tensor, theta: Tensor) -> Tensor:
+def _equations(solution: Solution, points: PointSet) -> Stack:
+    """The rows of the equations alone at these points, with their weights."""
+    readout = solution.model.readouts["pde"]
+    weights = {name: solution.term_weights[name] for name in readout.names}
+    return Stack(solution.model, {"pde": points}, weights, {"pde": readout})
+
+
+def _contracted(rows: Stack, weights: Tensor, theta: Tensor) -> Tensor:
     """weights (m, M) J, shape (m, P), without ever holding J."""
     out = theta.new_zeros(len(weights), len(theta))
     for numbers, _, J in rows.jacobian_blocks(theta):

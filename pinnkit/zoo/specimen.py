@@ -122,10 +122,10 @@ ZOO: dict[str, Specimen] = {
             {"x": 0.4, "t": 0.6},
         ),
         Specimen(
-            "drift_diffusion", SMALL,
+            "drift_diffusion", MLP(2, 16, 16, 16, 1, activation="sin"),
             _variants(
-                {"pde": 600, "initial": 100, "periodic_x": 80}, 2000,
-                {"pde": 200, "initial": 20, "periodic_x": 20}, 700,
+                {"pde": 600, "initial": 100, "periodic_x": 80}, 1500,
+                {"pde": 60, "initial": 15, "periodic_x": 15}, 350,
             ),
             _early, {"x": 3.0, "t": 0.4},
         ),
