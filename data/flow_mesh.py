@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from skfem import MeshQuad
-from skfem.element import ElementH1, ElementQuad1
-from skfem.mapping import MappingIsoparametric
-from skfem.refdom import RefQuad
+
+try:
+    from skfem import MeshQuad
+    from skfem.element import ElementH1, ElementQuad1
+    from skfem.mapping import MappingIsoparametric
+    from skfem.refdom import RefQuad
+except ImportError as error:
+    raise ImportError("flow references are computed with scikit-fem: pip install '.[fem]' in the checkout") from error
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

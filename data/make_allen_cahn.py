@@ -10,15 +10,13 @@ and to a method with another space and another time discretisation, Legendre spe
 exponential Runge-Kutta method of order 4.
 """
 
-from pathlib import Path
-
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.interpolate import BarycentricInterpolator
 from scipy.linalg import eigh
-from table import relative, write
+from table import relative, target, write
 
 Array = NDArray[np.float64]
 
@@ -163,10 +161,10 @@ def measure(u: Array) -> dict[str, float]:
 
 def main() -> None:
     """Solve, measure the error and write allen_cahn.h5."""
+    path = target("allen_cahn.h5")
     x, t, u = solve()
     distances = measure(u)
     error = max(distances.values())
-    path = Path(__file__).with_name("allen_cahn.h5")
     write(
         path,
         {"x": x, "t": t},

@@ -10,12 +10,10 @@ y) / t, to the trapezoidal rule with more nodes, and to 40-digit quadrature at s
 there, and max |u| = 1).
 """
 
-from pathlib import Path
-
 import mpmath
 import numpy as np
 from numpy.typing import NDArray
-from table import relative, write
+from table import relative, target, write
 
 Array = NDArray[np.float64]
 
@@ -96,10 +94,10 @@ def measure(x: Array, t: Array, u: Array) -> dict[str, float]:
 
 def main() -> None:
     """Solve, measure the error and write burgers.h5."""
+    path = target("burgers.h5")
     x, t, u = solve()
     distances = measure(x, t, u)
     error = max(distances.values())
-    path = Path(__file__).with_name("burgers.h5")
     write(
         path,
         {"x": x, "t": t},

@@ -9,15 +9,13 @@ The regularised lid is that of Shen (1991, J. Comput. Phys. 95).
 Error: the distance to elements of degree 5 and 4 on the same cells, on the nodes of the table.
 """
 
-from pathlib import Path
-
 import numpy as np
 from flow_fem import Dirichlet, Space, newton, transfer
 from flow_mesh import Array, Blocks
 from flow_published import BOTELLA, GHIA_U, GHIA_V, GHIA_X, GHIA_Y
 from scipy.optimize import brentq, fsolve
 from skfem import LinearForm, asm
-from table import relative, write
+from table import relative, target, write
 
 REYNOLDS = (100, 400, 1000)
 NODES = 129
@@ -127,6 +125,7 @@ def main() -> None:
     for lid in LIDS:
         before = None
         for reynolds in REYNOLDS:
+            path = target(f"cavity_{lid}_{reynolds}.h5")
             before = solve(low, lid, reynolds, before)
             state = solve(space, lid, reynolds, transfer(low, space, before))
             x, fields, mask = tabulate(space, state, lid)
@@ -134,7 +133,6 @@ def main() -> None:
             error = {name: relative(field[mask], other[name][mask]) for name, field in fields.items()}
             quantities, again = features(space, state), features(low, before)
             quantities |= {f"{name} error": abs(value - again[name]) for name, value in quantities.items()}
-            path = Path(__file__).with_name(f"cavity_{lid}_{reynolds}.h5")
             write(
                 path,
                 {"x": x, "y": x},

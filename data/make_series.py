@@ -6,12 +6,10 @@ formula without a series, image sources for heat and d'Alembert's formula for th
 distance to half the modes if that is larger.
 """
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from series import heat, heat_by_images, wave, wave_by_characteristics
-from table import relative, write
+from table import relative, target, write
 
 Array = NDArray[np.float64]
 
@@ -82,9 +80,9 @@ def main() -> None:
         modes = HEAT_MODES if equation == "heat" else WAVE_MODES
         constant = {"alpha": ALPHA} if equation == "heat" else {"c": C}
         for name in names:
+            path = target(f"{equation}_{name}.h5")
             x, t, u = solve(equation, name)
             error = measure(equation, name, x, t, u)
-            path = Path(__file__).with_name(f"{equation}_{name}.h5")
             write(
                 path,
                 {"x": x, "t": t},

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def write(
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def target(name: str) -> Path:
+    """Where a script writes: in the folder that it is called with, beside itself unless given."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is no folder: name the one to write to, or none to replace the files in data/")
+    return folder / name
 
 
 def relative(u: Array, v: Array) -> float:
