@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from .colours import DIVERGING, SEQUENTIAL
 from .fluid import PRESSURE, velocity, vorticity
 from .outline import draw_body
+from .panel import colour_bar, panels
 from .solution import Solution
 
 Region = Sequence[Sequence[float]]  # ((x0, x1), (y0, y1))
@@ -30,11 +31,11 @@ def plot_streamlines(
     """Streamlines over the speed |u|, in a region ((x0, x1), (y0, y1)) or the whole domain.
 
     Raises:
-        ValueError: a problem that is no plane flow, a region without extent, a time outside the domain.
+        ValueError: a problem that is no plane flow, a region without extent or outside the domain, likewise a time.
     """
     axes, (u, v) = _on_grid(solution, _plane_velocity(solution), region, t)
     speed = np.hypot(u, v)
-    norm, title = Normalize(0, float(np.nanmax(speed))), "speed and streamlines"
+    norm, title = Normalize(0, float(np.nanmax(speed)) or 1.0), "speed and streamlines"
     ax = _image(solution, axes, speed, ax, norm, SEQUENTIAL, title, t)
     extent = np.array([np.ptp(a) for a in axes])
     ax.streamplot(
@@ -54,9 +55,9 @@ def plot_pressure(
     _plane_velocity(solution)
     axes, (p,) = _on_grid(solution, (_pressure(solution),), region, t)
     low, high = np.nanquantile(p, [0.005, 0.995]).tolist()  # it is unbounded where a sharp lid meets a wall
-    levels = np.linspace(low, high, CONTOURS)
     ax = _image(solution, axes, p, ax, Normalize(low, high), SEQUENTIAL, "pressure", t)
-    ax.contour(*axes, p, levels, colors="white", linewidths=0.4, linestyles="solid")
+    if high > low:
+        ax.contour(*axes, p, np.linspace(low, high, CONTOURS), colors="white", linewidths=0.4, linestyles="solid")
     return ax
 
 
@@ -66,7 +67,7 @@ def plot_vorticity(
     """The vorticity v_x - u_y, logarithmic beyond a twentieth of its largest size; the rest as above."""
     _plane_velocity(solution)
     axes, (w,) = _on_grid(solution, (vorticity(solution.problem),), region, t)
-    top = float(np.nanquantile(np.abs(w), 0.999))
+    top = float(np.nanquantile(np.abs(w), 0.999)) or 1.0
     return _image(solution, axes, w, ax, SymLogNorm(top / 20, vmin=-top, vmax=top), DIVERGING, "vorticity", t)
 
 
@@ -74,11 +75,8 @@ def plot_flow(solution: Solution, region: Region | None = None, *, t: float | No
     """Streamlines, pressure and vorticity one below the other, or side by side where the region is not long."""
     draws: list[Callable[..., Axes]] = [plot_streamlines, plot_pressure, plot_vorticity]
     (x0, x1), (y0, y1) = _extent(solution, region)
-    long = x1 - x0 > 2 * (y1 - y0)
-    ratio = (y1 - y0) / (x1 - x0)
-    size = (10.0, 3 * (9.0 * ratio + 0.8)) if long else (15.0, 4.1 * ratio + 0.7)
-    figure = Figure(figsize=size, layout="compressed")
-    for draw, ax in zip(draws, figure.subplots(*((3, 1) if long else (1, 3))), strict=True):
+    figure, axes = panels(3, (y1 - y0) / (x1 - x0))
+    for draw, ax in zip(draws, axes, strict=True):
         draw(solution, ax, region, t=t)
     return figure
 
@@ -110,6 +108,8 @@ def _moment(solution: Solution, t: float | None) -> float | None:
     """The time that is shown; None of a steady flow."""
     domain = solution.problem.domain
     if domain.time is None:
+        if t is not None:
+            raise ValueError(f"t={t:g}: {solution.problem.name} is steady, leave t out")
         return None
     start, end = domain.bounds[:, domain.names.index(domain.time)].tolist()
     if t is not None and not start <= t <= end:
@@ -130,6 +130,8 @@ def _on_grid(
         nodes = np.insert(nodes, domain.names.index(domain.time), moment, axis=1)
     X = torch.as_tensor(nodes)
     mask = domain.inside(X)
+    if not mask.any():
+        raise ValueError(f"region={tuple(extent)}: it lies outside the domain, which spans {_extent(solution, None)}")
     found = torch.full((len(X), len(expressions)), torch.nan, dtype=torch.float64)
     found[mask] = solution.evaluate(list(expressions), X[mask]).cpu().double()
     return axes, [v.numpy().reshape(len(axes[1]), len(axes[0])) for v in found.unbind(1)]
@@ -141,8 +143,7 @@ def _image(
 ) -> Axes:  # fmt: skip
     ax = Figure(figsize=(8.0, 4.4), layout="constrained").add_subplot() if ax is None else ax
     image = ax.pcolormesh(*axes, values, norm=norm, cmap=colours, shading="nearest", rasterized=True)
-    bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
-    bar.outline.set_visible(False)
+    bar = colour_bar(ax, image)
     if isinstance(norm, SymLogNorm):
         decade = 10.0 ** np.floor(np.log10(norm.vmax))
         bar.set_ticks([-decade, -decade / 10, 0, decade / 10, decade])

@@ -15,10 +15,12 @@ from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SK
 from .error_map import ErrorMap
 from .flow_picture import plot_flow
 from .fluid import is_plane_flow
+from .outline import draw_body
+from .panel import break_in, colour_bar, panels, summary_panels, summary_size
 from .problem import Problem
 from .report import Report, report
 from .solution import Solution
-from .view import Plane, error_plane, plane, shown, titled
+from .view import Plane, error_plane, plane, ratio, shown, titled
 
 DECADES = 4  # of an error map, counted from its largest value
 
@@ -33,7 +35,8 @@ def plot_field(solution: Solution, field: str | None = None, ax: Axes | None = N
     """
     name = field or solution.problem.field_names[0]
     seen = plane(solution, lambda X: solution.jet(X, name), t=t)
-    return _image(seen, titled(f"solution {name}", seen), _ax(ax), _signed(seen.values), _colours(seen.values))
+    title = titled(f"solution {name}", seen)
+    return _image(solution, seen, title, _ax(ax), _signed(seen.values), _colours(seen.values))
 
 
 def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = None, *, t: float | None = None) -> Axes:
@@ -53,7 +56,8 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     largest = max(float(np.nanmax(seen.values)), 1e-300)
     norm = LogNorm(largest * 10.0**-DECADES, largest)
     seen = replace(seen, values=np.maximum(seen.values, norm.vmin))
-    ax = _image(seen, f"{title}, relative L2 {errors[name]['relative_l2']:.1e}\n({floor})", _ax(ax), norm, ERRORS)
+    title = f"{title}, relative L2 {errors[name]['relative_l2']:.1e}{break_in(ratio(solution))}({floor})"
+    ax = _image(solution, seen, title, _ax(ax), norm, ERRORS)
     if len(seen.axes) == 1:
         ax.set_yscale("log")
     return ax
@@ -76,7 +80,8 @@ def plot_error_map(
     norm = LogNorm(largest * 10.0**-DECADES, largest)
     seen = replace(seen, values=np.maximum(seen.values, norm.vmin))
     title = f"{titled(f'predicted |{name} − {name}*|', seen)}, relative L2 {found.relative_l2[name]:.1e}"
-    ax = _image(seen, f"{title}\n({found.verdict.partition(' because')[0]})", _ax(ax), norm, ERRORS)
+    title = f"{title}{break_in(ratio(found.solution))}({found.verdict.partition(' because')[0]})"
+    ax = _image(found.solution, seen, title, _ax(ax), norm, ERRORS)
     if len(seen.axes) == 1:
         ax.set_yscale("log")
     return ax
@@ -91,7 +96,8 @@ def plot_corrected(
     if name not in names:
         raise ValueError(f"{name!r} is not a field: choose one of {', '.join(names)}")
     seen = plane(found.solution, lambda X: found.corrected(X)[:, names.index(name)], t=t)
-    return _image(seen, titled(f"corrected {name}", seen), _ax(ax), _signed(seen.values), _colours(seen.values))
+    title = titled(f"corrected {name}", seen)
+    return _image(found.solution, seen, title, _ax(ax), _signed(seen.values), _colours(seen.values))
 
 
 def error_figure(found: ErrorMap) -> Figure:
@@ -101,11 +107,10 @@ def error_figure(found: ErrorMap) -> Figure:
     if set(solution.problem.field_names) <= _compared(solution):
         draws.append(lambda n, ax: plot_error(solution, n, ax))
     draws.append(lambda n, ax: plot_corrected(found, n, ax))
-    names, width = solution.problem.field_names, _width(solution)
-    figure = Figure(figsize=(width * len(draws), 4.4 * len(names)), layout="constrained")
-    for name, row in zip(names, figure.subplots(len(names), len(draws), squeeze=False), strict=True):
-        for draw, ax in zip(draws, row, strict=True):
-            draw(name, ax)
+    pairs = [(name, draw) for name in solution.problem.field_names for draw in draws]
+    figure, axes = panels(len(pairs), ratio(solution), len(draws))
+    for (name, draw), ax in zip(pairs, axes, strict=True):
+        draw(name, ax)
     return figure
 
 
@@ -130,9 +135,11 @@ def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *,
             look = {"cmap": _colours(seen.values), "norm": _signed(seen.values), "alpha": 0.4}
             ax.pcolormesh(*seen.axes, seen.values.T, shading="nearest", rasterized=True, **look)
         size = float(np.clip(6000 / max(1, len(points)), 1.0, 14.0))
-        ax.scatter(*where, s=size, color="black", linewidths=0, rasterized=True)
+        ax.scatter(*where, s=size, color="black", linewidths=0, rasterized=True, clip_on=False, zorder=3)
+        draw_body(ax, solution.problem.domain, zorder=1)
     beyond = [n for n in names if n not in seen.names]
-    rounds = solution.progress.round if solution.progress is not None else 0
+    redrawn = any(not np.array_equal(points, past[key].X.cpu()) for past in solution.rounds.values() if key in past)
+    rounds = solution.progress.round if solution.progress is not None and redrawn else 0
     text = f"{len(points)} points {key!r}" + (f" after {rounds} rounds of resampling" if rounds else "")
     ax.set_title(text + (f", seen along {', '.join(beyond)}" if beyond else ""))
     return _label(ax, seen)
@@ -143,10 +150,8 @@ def plot_rounds(solution: Solution, key: str = "pde", most: int = 6) -> Figure:
     kept = {i: points for i, points in solution.rounds.items() if key in points}
     kept |= {-1: solution.points}
     chosen = [list(kept)[j] for j in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]
-    columns = min(3, len(chosen))
-    figure = Figure(figsize=(4.2 * columns, 3.4 * -(-len(chosen) // columns)), layout="constrained")
-    for k, i in enumerate(chosen):
-        ax = figure.add_subplot(-(-len(chosen) // columns), columns, k + 1)
+    figure, axes = panels(len(chosen), ratio(solution), scale=0.8)
+    for i, ax in zip(chosen, axes, strict=True):
         plot_points(replace(solution, points=kept[i]), ax, key)
         when = "the last draw" if i < 0 else f"iteration {i}"
         ax.set_title(f"{when}: {len(kept[i][key])} points")
@@ -170,7 +175,7 @@ def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
     _mark_stages(ax, solution)
     ax.grid(axis="y", color="0.9", lw=0.6)
     ax.set_axisbelow(True)
-    ax.legend(frameon=False, fontsize="small", loc="lower left")
+    ax.legend(frameon=False, fontsize="small", loc="upper right", bbox_to_anchor=(1.0, 0.94))  # below the stages
     return ax
 
 
@@ -205,39 +210,39 @@ def plot_slices(
     The reference, where there is one, is drawn beneath as broad grey lines.
 
     Raises:
-        ValueError: an unknown field.
+        ValueError: an unknown field, values outside the domain.
     """
     name, ax = field or solution.problem.field_names[0], _ax(ax)
-    seen = plane(solution, lambda X: solution.jet(X, name), count=241)
-    if len(seen.axes) == 1:
-        return _image(seen, titled(name, seen), ax, None, "")
-    along, across = _across(solution, seen)
-    truth = _truth(solution, name, seen)
-    low, high = across.axes[0][[0, -1]]
-    inside = (0, 0.25, 0.5, 0.75, 1) if seen.timed else (0.1, 0.3, 0.5, 0.7, 0.9)
+    domain, names = solution.problem.domain, shown(solution)
+    if len(names) == 1:
+        seen = plane(solution, lambda X: solution.jet(X, name), count=481)
+        return _image(solution, seen, titled(name, seen), ax, None, "")
+    across, along = names if names[0] == domain.time else names[::-1]
+    low, high = domain.bounds[:, domain.names.index(across)]
+    inside = (0, 0.25, 0.5, 0.75, 1) if across == domain.time else (0.1, 0.3, 0.5, 0.7, 0.9)
     chosen = low + (high - low) * np.array(inside) if at is None else np.asarray(at, dtype=float)
-    for value, shade in zip(chosen, np.linspace(0.0, 0.85, len(chosen)), strict=True):
-        for source, style in ((truth, {"color": "0.75", "lw": 4}), (across, {"color": _shade(shade), "lw": 1.4})):
-            if source is not None:
-                i = int(np.abs(source.axes[0] - value).argmin())
-                label = f"{across.names[0]} = {value:.3g}" if source is across else None
-                ax.plot(source.axes[1], source.values[i], label=label, **style)
+    if not len(chosen) or chosen.min() < low or chosen.max() > high:
+        raise ValueError(f"at={chosen.tolist()}: give values of {across} from {low:g} to {high:g}")
+    x = np.linspace(*domain.bounds[:, domain.names.index(along)], 481)
+    seen = plane(solution, lambda X: solution.jet(X, name), at={across: chosen, along: x})
+    truth = None if seen.fixed or name not in _compared(solution) else error_plane(solution, name, truth=True)
+    curves = seen.values if names[0] == across else seen.values.T
+    for value, curve, shade in zip(chosen, curves, np.linspace(0.0, 0.85, len(chosen)), strict=True):
+        if truth is not None:
+            ax.plot(*_cut(truth, names.index(across), value), color="0.75", lw=4)
+        ax.plot(x, curve, color=_shade(shade), lw=1.4, label=f"{across} = {value:.3g}")
     ax.set(xlabel=along, ylabel=name, title=titled(name, seen) + (", reference in grey" if truth else ""))
     ax.legend(frameon=False, fontsize="small")
     return ax
 
 
-def _across(solution: Solution, seen: Plane) -> tuple[str, Plane]:
-    """The plane turned so that its first axis is time, or the second coordinate."""
-    timed = seen.names[0] == solution.problem.domain.time
-    turned = seen if timed else Plane(seen.names[::-1], seen.axes[::-1], seen.values.T, seen.fixed)
-    return turned.names[1], turned
-
-
-def _truth(solution: Solution, name: str, seen: Plane) -> Plane | None:
-    if seen.fixed or name not in _compared(solution):
-        return None
-    return _across(solution, error_plane(solution, name, truth=True))[1]
+def _cut(seen: Plane, axis: int, value: float) -> tuple[np.ndarray, np.ndarray]:
+    """The other axis, and the values on the line where one coordinate has a value, linear between its nodes."""
+    nodes, values = seen.axes[axis], np.moveaxis(seen.values, axis, 0)
+    i = int(np.clip(np.searchsorted(nodes, value), 1, len(nodes) - 1))
+    part = (value - nodes[i - 1]) / (nodes[i] - nodes[i - 1])
+    line = values[i] if part == 1 else values[i - 1] if part == 0 else (1 - part) * values[i - 1] + part * values[i]
+    return seen.axes[1 - axis], line
 
 
 def _compared(solution: Solution) -> set[str]:
@@ -252,9 +257,9 @@ def _shade(fraction: float) -> Any:
 
 
 def plot_summary(solution: Solution, figure: Figure | None = None) -> Figure:
-    """One figure of four: solution, error (or residual), points over the solution, history."""
-    figure = figure or Figure(figsize=(2 * _width(solution), 8.4), layout="constrained")
-    field, error, points, history = figure.subplots(2, 2).flat
+    """One figure of four: solution, error (slices without a reference), points over the solution, history."""
+    figure = figure or Figure(figsize=summary_size(ratio(solution)), layout="constrained")
+    field, error, points, history = summary_panels(figure, ratio(solution))
     plot_field(solution, ax=field)
     (plot_slices if solution.problem.reference is None else plot_error)(solution, ax=error)
     plot_points(solution, points, next(iter(solution.points)))
@@ -297,30 +302,25 @@ def figures(solution: Solution) -> dict[str, Figure]:
     """All pictures by name: summary, solution, error (with a reference), points, rounds, slices, history; of a plane
     flow its streamlines, pressure and vorticity as well.
     """
-    names, width = solution.problem.field_names, _width(solution)
+    names, shape = solution.problem.field_names, ratio(solution)
     found = {
         "summary": plot_summary(solution),
-        "solution": _row(tuple(solution.problem.outputs), lambda n, ax: plot_field(solution, n, ax), width),
-        "points": _row(tuple(solution.points), lambda key, ax: plot_points(solution, ax, key), width),
+        "solution": _row(tuple(solution.problem.outputs), lambda n, ax: plot_field(solution, n, ax), shape),
+        "points": _row(tuple(solution.points), lambda key, ax: plot_points(solution, ax, key), shape),
         "rounds": plot_rounds(solution, next(iter(solution.points))),
-        "slices": _row(names, lambda n, ax: plot_slices(solution, n, ax), width),
-        "history": _row(("",), lambda _, ax: plot_history(solution, ax), 8.0),
+        "slices": _row(names, lambda n, ax: plot_slices(solution, n, ax), None),
+        "history": _row(("",), lambda _, ax: plot_history(solution, ax), None),
     }
     if solution.problem.reference is not None:
-        found["error"] = _row(tuple(solution.errors()), lambda n, ax: plot_error(solution, n, ax), width)
+        found["error"] = _row(tuple(solution.errors()), lambda n, ax: plot_error(solution, n, ax), shape)
     if is_plane_flow(solution.problem):
         found["flow"] = plot_flow(solution)
     return found
 
 
-def _width(solution: Solution) -> float:
-    """Inches for one picture: less where its axes are of equal scale."""
-    return 6.3 if shown(solution)[0] == solution.problem.domain.time else 5.2
-
-
-def _row(names: Sequence[str], draw: Callable[[str, Axes], Axes], width: float) -> Figure:
-    figure = Figure(figsize=(width * len(names), 4.4), layout="constrained")
-    for name, ax in zip(names, figure.subplots(1, len(names), squeeze=False)[0], strict=True):
+def _row(names: Sequence[str], draw: Callable[[str, Axes], Axes], shape: float | None) -> Figure:
+    figure, axes = panels(len(names), shape)
+    for name, ax in zip(names, axes, strict=True):
         draw(name, ax)
     return figure
 
@@ -339,16 +339,16 @@ def _colours(values: np.ndarray) -> str:
     return DIVERGING if isinstance(_signed(values), TwoSlopeNorm) else SEQUENTIAL
 
 
-def _image(seen: Plane, title: str, ax: Axes, norm: Normalize | None, colours: str) -> Axes:
+def _image(solution: Solution, seen: Plane, title: str, ax: Axes, norm: Normalize | None, colours: str) -> Axes:
     ax.set_title(title)
     if len(seen.axes) == 1:
         ax.plot(seen.axes[0], seen.values, color=BLUE)
         return _label(ax, seen)
     image = ax.pcolormesh(*seen.axes, seen.values.T, norm=norm, cmap=colours, shading="nearest", rasterized=True)
-    bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
+    bar = colour_bar(ax, image)
     if not isinstance(norm, LogNorm):
         bar.ax.yaxis.set_major_locator(ticker.MaxNLocator(8, steps=[1, 2, 2.5, 5, 10]))
-    bar.outline.set_visible(False)
+    draw_body(ax, solution.problem.domain)
     return _label(ax, seen)
 
 

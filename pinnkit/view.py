@@ -29,14 +29,37 @@ def shown(solution: Solution) -> tuple[str, ...]:
     return domain.space[:2]
 
 
-def plane(solution: Solution, values: Callable[[Tensor], Tensor], *, t: float | None = None, count: int = 256) -> Plane:
-    """A function of points X (n, d) -> (n,) on a uniform grid; time, where not shown, is fixed at t or its end."""
+def ratio(solution: Solution) -> float | None:
+    """Height over width of a picture of two space coordinates; None where a picture may have any."""
+    domain, names = solution.problem.domain, shown(solution)
+    if len(names) == 1 or names[0] == domain.time:
+        return None
+    width, height = np.ptp(domain.bounds, axis=0)[[domain.names.index(n) for n in names]].tolist()
+    return height / width
+
+
+def plane(
+    solution: Solution, values: Callable[[Tensor], Tensor], *, t: float | None = None, count: int = 256,
+    at: Mapping[str, np.ndarray] | None = None,
+) -> Plane:  # fmt: skip
+    """A function of points X (n, d) -> (n,) on a grid; time, where not shown, is fixed at t or its end.
+
+    The grid is uniform, of about count by count cells, square ones in space; ``at`` names other nodes of a coordinate.
+
+    Raises:
+        ValueError: a time t outside the domain.
+    """
     domain, names = solution.problem.domain, shown(solution)
     ends = dict(zip(domain.names, domain.bounds.T, strict=True))
+    if t is not None and domain.time is not None and not ends[domain.time][0] <= t <= ends[domain.time][1]:
+        raise ValueError(f"t={t:g}: expected a time from {ends[domain.time][0]:g} to {ends[domain.time][1]:g}")
     fixed = {n: float(ends[n].mean()) for n in domain.names if n not in names}
     if domain.time in fixed:
         fixed[domain.time] = float(ends[domain.time][1] if t is None else t)
-    axes = tuple(np.linspace(*ends[n], count) for n in names)
+    stretch = ratio(solution) or 1.0
+    counts = (count,) if len(names) == 1 else (round(count / stretch**0.5), round(count * stretch**0.5))
+    uniform = {n: np.linspace(*ends[n], max(k, 32)) for n, k in zip(names, counts, strict=True)}
+    axes = tuple((uniform | dict(at or {}))[n] for n in names)
     grid = dict(zip(names, np.meshgrid(*axes, indexing="ij"), strict=True))
     shape = tuple(len(a) for a in axes)
     X = torch.as_tensor(np.stack([grid.get(n, np.full(shape, fixed.get(n))).ravel() for n in domain.names], 1))

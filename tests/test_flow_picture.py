@@ -1,5 +1,6 @@
 """Pictures of a flow show its numbers, the body drawn over them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,18 @@ def test_an_unsteady_flow_is_drawn_at_a_time() -> None:
         plot_flow(vortices, t=2)
 
 
+def test_a_fluid_at_rest_is_drawn() -> None:
+    x, y = pk.coordinates("x y")
+    u, v, p = (pk.field(name, x, y) for name in "uvp")
+    equations = {"a": u.diff(x) + v.diff(y), "b": u - p.diff(x), "c": v}
+    rest = pk.Problem("rest", (u, v, p), equations, pk.Box(x=(0, 1), y=(0, 1)), [pk.Dirichlet(p, 0)])
+    still = pk.solve(rest, pk.MLP(2, 3, 3), 20, stages=[], resample=None, progress=False, validation=20)
+    still = replace(still, theta=torch.zeros_like(still.theta))
+    figure = plot_flow(still)
+    figure.draw_without_rendering()
+    assert len(figure.axes) == 3
+
+
 def test_what_a_plane_flow_is() -> None:
     flows = [name for name in ("cavity", "cylinder", "kovasznay", "wake") if is_plane_flow(pk.problem(name))]
     assert flows == ["cavity", "cylinder", "kovasznay", "wake"]
@@ -87,6 +100,11 @@ def test_only_bodies_are_drawn() -> None:
 def test_one_sentence(solution: pk.Solution) -> None:
     with pytest.raises(ValueError, match="lower ends first"):
         plot_flow(solution, ((3, 1), (0, 1)))
+    for region in (((30, 31), (0, 1)), ((1.9, 2.1), (1.9, 2.1))):  # beyond the channel, within the cylinder
+        with pytest.raises(ValueError, match="it lies outside the domain, which spans"):
+            plot_flow(solution, region)
+    with pytest.raises(ValueError, match="t=1: cylinder is steady, leave t out"):
+        plot_pressure(solution, t=1)
     settings = {"stages": [pk.Adam(1)], "resample": None, "progress": False, "validation": 20}
     wave = pk.solve(pk.problem("burgers"), pk.MLP(2, 3, 1), 20, **settings)
     with pytest.raises(ValueError, match="expected a plane flow"):

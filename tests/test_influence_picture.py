@@ -138,6 +138,30 @@ def test_any_number_of_coordinates(names: str, bounds: dict[str, tuple[float, fl
     picture.plot_indicator(model.solution, known).figure.canvas.draw()
 
 
+def test_maps_of_a_long_domain_stand_one_below_the_other() -> None:
+    x, y = pk.coordinates("x y")
+    u = pk.field("u", x, y)
+    problem = pk.Problem("strip", u, u.diff(x, 2) + u.diff(y, 2) + 1, pk.Box(x=(0, 5), y=(0, 1)), [pk.Dirichlet(u, 0)])
+    model = pk.Influence(pk.solve(problem, pk.MLP(2, 4, 1), 30, hard=False, **SETTINGS), "gauss-newton")
+    known = pk.indicators(model, X=10)
+    figure = picture.plot_comparison({"a": model, "b": model}, {"x": 1, "y": 0.5}, found={"a": known, "b": known})
+    figure.draw_without_rendering()
+    axes = [ax for ax in figure.axes if ax.get_title()]
+    assert len(axes) == 8
+    influence, leverage, direction = (ax.get_position() for ax in axes[:3])
+    assert influence.x0 == pytest.approx(leverage.x0) and influence.y0 > leverage.y1 and direction.x0 > influence.x1
+    assert direction.height > 2 * influence.height
+    assert (
+        len(
+            {
+                round(ax.get_position().x0, 2)
+                for ax in picture.plot_map(model, model.attribute(pk.at("u", x=1, y=0.5))).axes
+            }
+        )
+        == 1
+    )
+
+
 def test_a_map_of_published_influence_has_no_leverage(model: pk.Influence) -> None:
     dot = pk.Influence(model.solution, "gradient-dot")
     figure = picture.plot_map(dot, dot.attribute(pk.at("u", x=0.2, t=0.5)))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 import pinnkit as pk
 from pinnkit import plot
+from pinnkit.view import plane
 
 SETTINGS = {"stages": [pk.Adam(4), pk.SSBroyden(8)], "resample": None, "log_every": 2, "validation": 50}
 
@@ -52,7 +53,7 @@ def test_a_field_is_drawn_as_it_is_with_time_to_the_right(burgers: pk.Solution) 
     n = len(values)
     X = torch.tensor([[-1 + 2 * i / (n - 1), j / (n - 1)] for i, j in ((3, 7), (100, 200))], dtype=torch.float64)
     assert np.allclose(values[[3, 100], [7, 200]], burgers(X)[:, 0], rtol=0, atol=1e-14)
-    assert len(given.figure.axes) == 2  # the colour bar
+    assert len(ax.child_axes) == 1  # the colour bar
 
 
 def test_derivatives_are_fields_too(burgers: pk.Solution) -> None:
@@ -81,6 +82,9 @@ def test_points_are_where_they_were(burgers: pk.Solution) -> None:
     drawn = np.asarray(ax.collections[-1].get_offsets())
     assert np.array_equal(drawn, burgers.points["pde"].X.numpy()[:, ::-1])  # (t, x)
     assert "after 2 rounds of resampling" in ax.get_title()
+    settings = SETTINGS | {"resample": pk.rad(every=5, candidates=200), "progress": False}
+    soft = pk.solve(pk.problem("burgers"), pk.MLP(2, 4, 1), {"pde": 30, "initial": 9, "x": 8}, hard=False, **settings)
+    assert plot.plot_points(soft, key="initial").get_title() == "9 points 'initial'"  # these were not drawn again
     with pytest.raises(ValueError, match="no points 'x' were trained on: the sets are pde"):
         plot.plot_points(burgers, key="x")
 
@@ -109,6 +113,55 @@ def test_slices_cut_at_the_times_asked_for(burgers: pk.Solution) -> None:
     x = shown[0].get_xdata()
     assert np.allclose(shown[0].get_ydata(), -np.sin(np.pi * x), atol=1e-12)  # the initial condition holds exactly
     assert len(ax.lines) == 4  # the reference beneath
+
+
+def test_a_reference_is_cut_where_the_solution_is() -> None:
+    """Between the nodes of the reference, where its nearest one is not."""
+    solution = heat("x t", x=(0, 1), t=(0, 1))
+    ax = plot.plot_slices(solution, at=[0.1234])
+    beneath, line = ax.lines
+    x, y = beneath.get_data()
+    assert np.abs(y - np.exp(-0.1234) * np.sin(np.pi * x)).max() < 1e-3
+    X = torch.tensor([[line.get_xdata()[60], 0.1234]], dtype=torch.float64)
+    assert line.get_ydata()[60] == pytest.approx(float(solution(X)), abs=1e-13)
+    for at in ([1.1], []):
+        with pytest.raises(ValueError, match="give values of t from 0 to 1"):
+            plot.plot_slices(solution, at=at)
+    moving = heat("x y t", x=(0, 1), y=(0, 1), t=(0, 1))
+    with pytest.raises(ValueError, match="t=2: expected a time from 0 to 1"):
+        plot.plot_field(moving, t=2)
+
+
+@pytest.mark.parametrize("height", [0.2, 5.0])
+def test_panels_have_the_shape_of_the_domain(height: float) -> None:
+    """Pictures fill most of their figure, and bars are as high as they are."""
+    solution = heat("x y", x=(0, 1), y=(0, height))
+    summary = plot.plot_summary(solution)
+    three = plot._row(("u", "u_x", "u_y"), lambda n, ax: plot.plot_field(solution, n, ax), height)
+    for figure, pictures in ((summary, summary.axes[:3]), (three, three.axes)):
+        figure.draw_without_rendering()
+        for ax in pictures:
+            box = ax.get_window_extent()
+            assert box.height / box.width == pytest.approx(height, rel=1e-6)
+            for bar in ax.child_axes:
+                beside = bar.get_window_extent()
+                assert (beside.y0, beside.height) == pytest.approx((box.y0, box.height)) and beside.x0 > box.x1
+                assert beside.width == pytest.approx(0.12 * figure.dpi)
+    filled = sum(ax.get_window_extent().width * ax.get_window_extent().height for ax in three.axes)
+    assert filled > 0.4 * three.bbox.width * three.bbox.height
+    across = len({round(ax.get_position().x0, 3) for ax in three.axes})
+    assert across == (1 if height < 0.5 else 3)
+    nodes = [len(a) for a in plane(solution, lambda X: X[:, 0]).axes]
+    assert nodes[0] * nodes[1] == pytest.approx(256**2, rel=0.01) and nodes[1] / nodes[0] == pytest.approx(
+        height, rel=0.01
+    )
+
+
+def test_a_body_is_drawn_over_the_solution() -> None:
+    disk = pk.solve(pk.problem("poisson_disk"), pk.MLP(2, 4, 1), 30, progress=False, **SETTINGS)
+    for ax in (plot.plot_field(disk), plot.plot_error(disk), plot.plot_points(disk)):
+        circles = [c for c in ax.collections if len(c.get_paths()) and len(c.get_paths()[0].vertices) > 300]
+        assert circles
 
 
 @pytest.mark.parametrize(

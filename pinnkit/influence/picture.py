@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..colours import BLUE, DIVERGING, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from ..outline import draw_body
+from ..panel import LONG, break_in, colour_bar, panel_size, panels
 from ..solution import Solution
-from ..view import plane, shown
+from ..view import plane, ratio, shown
 from . import indicator
 from .attribution import Influence
 from .curvature import Curvature
@@ -26,7 +27,7 @@ DECADES = 6  # below the largest number that a map shows, at most; less where th
 MARGIN = 0.025  # of the extent, around the domain, so that boundary points are seen
 POSITIVE = "magma_r"
 MARKERS = "os^Dv<>"  # the first for the interior
-COLOURS = (BLUE, ORANGE, GREEN, RED, SKY, "#CC79A7", "#F0E442")
+COLOURS = (BLUE, ORANGE, GREEN, RED, SKY, "#CC79A7", "#F0E442", "#332288", "#882255", "0.6", "#44AA99", "0.3")
 
 
 def plot_influence(
@@ -47,18 +48,16 @@ def plot_influence(
     if found.places is not None and torch.isfinite(found.places[functional]).all():
         _star(ax, solution, found.places[functional])
     what = f"{term}: a point's term" if term else "a training point"
-    ax.set_title(f"{what} removed, change of\n{found.names[functional]}")
+    ax.set_title(f"{what} removed, change of{break_in(ratio(solution))}{found.names[functional]}")
     return ax
 
 
 def plot_terms(solution: Solution, found: Attribution, functional: int = 0) -> Figure:
     """A panel for every loss term: what removing a point from this term alone does to one functional, on one scale."""
     all_of = {name: e[functional] for name, e in found.effects.items()}
-    columns = min(3, len(found.terms))
-    rows = -(-len(found.terms) // columns)
-    figure = Figure(figsize=(5.6 * columns, 4.4 * rows), layout="constrained")
-    for i, term in enumerate(found.terms):
-        plot_influence(solution, found, functional, figure.add_subplot(rows, columns, i + 1), term=term, among=all_of)
+    figure, axes = panels(len(found.terms), ratio(solution))
+    for term, ax in zip(found.terms, axes, strict=True):
+        plot_influence(solution, found, functional, ax, term=term, among=all_of)
     return figure
 
 
@@ -101,7 +100,7 @@ def plot_term_fractions(found: Indicators, ax: Axes | None = None, bins: int = 2
     ax.set(xlabel=found.along, ylabel="share of influence", xlim=edges[[0, -1]], ylim=(0, 1))
     ax.set_title(f"influence on {found.field} by loss term")
     handles, labels = ax.get_legend_handles_labels()
-    ax.legend(handles[::-1], labels[::-1], fontsize="small", loc="lower left", framealpha=0.9)
+    ax.legend(handles[::-1], labels[::-1], fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return ax
 
 
@@ -131,11 +130,9 @@ def plot_map(influence: Influence, found: Attribution) -> Figure:
     ]
     if isinstance(influence.curvature, Curvature):  # the methods to compare with have no leverage
         draws += [lambda ax: plot_leverage(influence, ax), lambda ax: plot_self_influence(influence, ax)]
-    columns = 2 if len(draws) == 4 else min(3, len(draws))
-    rows = -(-len(draws) // columns)
-    figure = Figure(figsize=(5.8 * columns, 4.5 * rows), layout="constrained")
-    for i, draw in enumerate(draws):
-        draw(figure.add_subplot(rows, columns, i + 1))
+    figure, axes = panels(len(draws), ratio(influence.solution))
+    for draw, ax in zip(draws, axes, strict=True):
+        draw(ax)
     return figure
 
 
@@ -145,12 +142,12 @@ def plot_comparison(
 ) -> Figure:  # fmt: skip
     """A row for every model: the influence on a field at one point, leverage, directionality, shares of loss terms.
 
-    ``found`` are the models' indicators where they are known already.
+    The two maps of a long domain stand one below the other. ``found`` are the models' indicators where they are known
+    already.
     """
     found = found or {name: indicators(influence, field) for name, influence in models.items()}
-    figure = Figure(figsize=(18.5, 4.1 * len(models) + 0.4), layout="constrained")
-    axes = figure.subplots(len(models), 4, squeeze=False)
-    for (name, influence), row in zip(models.items(), axes, strict=True):
+    figure, rows = _rows(len(models), ratio(next(iter(models.values())).solution))
+    for (name, influence), row in zip(models.items(), rows, strict=True):
         solution, known = influence.solution, found[name]
         u = field or solution.problem.field_names[0]
         plot_influence(solution, influence.attribute(at(u, **where)), 0, row[0])
@@ -160,6 +157,20 @@ def plot_comparison(
         error = "" if known.error is None else f"\nrelative L2 error {known.error:.1e}"
         row[0].set_ylabel(f"{name}\nloss {known.stationarity.loss:.1e}{error}\n\n{row[0].get_ylabel()}")
     return figure
+
+
+def _rows(count: int, shape: float | None) -> tuple[Figure, list[list[Axes]]]:
+    """Axes for two maps of this height over width and two curves, so many times."""
+    if shape is None or shape > LONG:
+        figure = Figure(figsize=(18.5, 4.1 * count + 0.4), layout="constrained")
+        return figure, figure.subplots(count, 4, squeeze=False).tolist()
+    width, height = panel_size(shape)
+    figure = Figure(figsize=(width + 10.0, max(2 * height, 4.1) * count + 0.4), layout="constrained")
+    grid, rows = figure.add_gridspec(2 * count, 3, width_ratios=[width, 4.4, 5.6]), []
+    for i in range(0, 2 * count, 2):
+        maps = [figure.add_subplot(grid[i, 0]), figure.add_subplot(grid[i + 1, 0])]
+        rows.append(maps + [figure.add_subplot(grid[i : i + 2, j]) for j in (1, 2)])
+    return figure, rows
 
 
 def plot_participation(found: Indicators, ax: Axes | None = None, bins: int = 20) -> Axes:
@@ -249,8 +260,7 @@ def _one_axis(ax: Axes, norm: Normalize) -> None:
 
 
 def _bar(ax: Axes, drawn: Any) -> None:
-    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.03)
-    bar.outline.set_visible(False)
+    bar = colour_bar(ax, drawn)
     if isinstance(drawn.norm, SymLogNorm):
         top, low = (int(np.floor(np.log10(v))) for v in (drawn.norm.vmax, drawn.norm.linthresh))
         decades = [10.0**k for k in range(top, low + (top - low > 3), -1 if top - low < 4 else -2)][::-1]
