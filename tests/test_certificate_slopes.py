@@ -1,9 +1,20 @@
 """Bounds of slopes hold: true errors of derivatives, by closed forms, over random problems."""
 
-import pytest
+import math
 
+import pytest
+import sympy as sp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pinnkit as pk
 from benchmarks.certificates import beam, compared, heat_or_wave, klein_gordon, other, telegraph
 from pinnkit.certificate import sampled
+from pinnkit.certificate.bounds import theorems
+from pinnkit.certificate.corners import agreement
+
+x, y, t = pk.coordinates("x y t")
+u, v = pk.field("u", x, t), pk.field("v", x, y, t)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -15,3 +26,73 @@ def test_bounds_of_slopes_hold(make, seed, monkeypatch):
     norm = "H2(t)" if make is beam else "H1(t)"
     bound, true = found[norm]
     assert 0 < true <= bound
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["heat 1", "heat 2", "wave 2"]),
+    st.sampled_from(["superposition", "network"]),
+    st.integers(0, 10**6),
+)
+def test_gradients_are_bounded_on_boxes(monkeypatch, kind, how, seed):
+    monkeypatch.setattr(sampled, "POINTS", 5_000)
+    name, d = kind.split()
+    bound, true = compared(heat_or_wave(name, int(d), how, seed))["H1(t)"]
+    assert 0 < true <= bound
+
+
+@pytest.mark.parametrize("names, order, c", [("x y z t", 2, -2), ("x y t", 1, -2), ("x y t", 1, 3)])
+def test_gradients_are_bounded_in_three_dimensions_and_with_decay(names, order, c, monkeypatch):
+    monkeypatch.setattr(sampled, "POINTS", 2_000)
+    *space, time = variables = pk.coordinates(names)
+    w = pk.field("w", *variables)
+    equation = w.diff(time, order) - sum(w.diff(s, 2) for s in space) - c * w
+    box = pk.Box(**{s.name: (0, 1 - i / 10) for i, s in enumerate(space)}, t=(0, 0.5))
+    start = [pk.Initial(w, 0, order=k) for k in range(order)]
+    problem = pk.Problem("p", w, equation, box, [*start, pk.Dirichlet(w, 0)], reference=pk.Exact({w: sp.S.Zero}))
+    net = pk.MLP(len(variables), 5, 1)
+    found = pk.certify(pk.Solution(pk.Model(problem, net, False), net.initial(box, 2), pk.Points({})), slopes=True)
+    assert 0 < found.errors["H1(t)"] <= found["H1(t)"] <= 100 * found.errors["H1(t)"]
+
+
+def test_the_gradient_of_a_mode_is_bounded_by_its_start():
+    """e0 = sin(pi x) sin(pi y) decays: nothing is lost."""
+    plate = pk.Problem("p", v, v.diff(t) - v.diff(x, 2) - v.diff(y, 2), pk.Box(x=(0, 1), y=(0, 1), t=(0, 1)),
+                       [pk.Initial(v, sp.sin(sp.pi * x) * sp.sin(sp.pi * y)), pk.Dirichlet(v, 0)])  # fmt: skip
+    net = pk.MLP(3, 2, 1)
+    still = pk.Solution(pk.Model(plate, net, False), 0 * net.initial(plate.domain, 0), pk.Points({}))
+    assert pk.certify(still, enclosed=True, slopes=True)["H1(t)"] == pytest.approx(math.pi / math.sqrt(2), rel=1e-4)
+
+
+def conditions(start, low, high):
+    return [pk.Initial(u, start), pk.Dirichlet(u, low, on="x_min"), pk.Dirichlet(u, high, on="x_max")]
+
+
+@pytest.mark.parametrize(
+    "start, high, proved",
+    [
+        (x**2, 1 + t, True), (sp.sin(x) ** 2 + sp.cos(x) ** 2 - 1, 0, False),
+        (sp.exp(0.1 * x) - 1, math.exp(0.1) - 1, False),        (x**2, 1.0001, None), (lambda x, t: x, 1, False),
+    ],
+)  # fmt: skip
+def test_data_that_contradict_each_other_have_no_slopes(start, high, proved):
+    problem = pk.Problem("p", u, u.diff(t) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)), conditions(start, 0, high))
+    f, known = theorems(problem, slopes=True)
+    walls = [(c, face) for face, (c,) in f.held.items()]
+    if proved is None:
+        with pytest.raises(ValueError, match="contradict each other where t = 0 on x_max, by 1.0e-04"):
+            agreement(f, walls)
+        assert len(known) == len(theorems(problem)[1])
+    else:
+        assert agreement(f, walls) is proved
+        assert len(known) == len(theorems(problem)[1]) + 1
+
+
+def test_a_rope_plucked_where_it_is_held_has_no_bound_of_its_slope():
+    for start, bounded in ((sp.sin(sp.pi * x), True), (sp.cos(x), False)):
+        problem = pk.Problem("rope", u, u.diff(t, 2) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)),
+                             [pk.Initial(u, start), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0)])  # fmt: skip
+        net = pk.MLP(2, 3, 1)
+        found = pk.certify(pk.Solution(pk.Model(problem, net, False), net.initial(problem.domain, 0), pk.Points({})),
+                           slopes=True)  # fmt: skip
+        assert ("H1(t)" in [b.norm for b in found.bounds]) == bounded

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pinnkit.condition import Condition, Initial, Residual
 from pinnkit.domain import Box
@@ -15,6 +16,7 @@ from .misfit import Norm
 class Asked:
     """What the two ways to find norms on a box share; they differ in how one is made."""
 
+    rigorous: ClassVar[bool] = False
     solution: Solution
     form: Form
     _known: dict = field(init=False, default_factory=dict)

@@ -6,7 +6,7 @@ from pinnkit.condition import Initial
 from pinnkit.problem import Problem
 from pinnkit.wellposed import faces
 
-from . import burgers, elliptic, energy, heat, maximum, wave
+from . import burgers, elliptic, energy, gradient, heat, maximum, wave
 from .bound import Theorem
 from .form import Form, form
 
@@ -30,9 +30,9 @@ def theorems(problem: Problem, slopes: bool = False) -> tuple[Form, list[Theorem
     except ValueError as error:
         raise ValueError(f"{problem.name} has no certificate: {error}") from None
     found, reasons = [], []
-    for match in (*THEOREMS, energy.match):
-        if match is energy.match and found and not slopes:
-            continue  # it needs derivatives of what the walls miss, the others do not
+    for match in (*THEOREMS, energy.match, gradient.match):
+        if match in (energy.match, gradient.match) and found and not slopes:
+            continue  # these need derivatives of what the walls miss, the others do not
         try:
             theorem = match(f)
         except ValueError as error:

@@ -114,10 +114,11 @@ def certify(solution: Solution, enclosed: bool = False, slopes: bool = False) ->
     exact solutions in one or two space dimensions (in three it is sampled only); by Taylor models for an MLP in up to
     three coordinates. Data must be given in closed form. Periodic conditions are enclosed in one space dimension: what
     values and slopes jump there, even of a network that was not made periodic, is taken off by polynomials and added to
-    the bound. What is proved is about the solution with its weights or amplitudes as exact
-    numbers: what evaluating it in floating point adds (about 1e-15 of its terms in float64, of a superposition
-    estimated in ``evaluation``) is not in the bound. ``slopes`` adds bounds of the error's derivatives where an energy
-    gives them (waves and beams in one dimension), at the cost of looking at derivatives of the misfit.
+    the bound. What is proved is about the solution with its weights or amplitudes as exact numbers: what evaluating it
+    in floating point adds (about 1e-15 of its terms in float64, of a superposition estimated in ``evaluation``) is not
+    in the bound. ``slopes`` adds bounds of the error's derivatives where an energy gives them (heat, wave, telegraph
+    and Klein-Gordon equations on boxes, beams) and the data agree where faces meet, at the cost of looking at
+    derivatives of the misfit.
 
     Raises:
         ValueError: an equation, domain, condition or solution for which there is no bound, with the reason.

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import ClassVar
 
 import sympy as sp
 
@@ -29,6 +30,7 @@ class EnclosedMisfits(Asked):
     large terms may cancel, is not enclosed but estimated (``rounding``).
     """
 
+    rigorous: ClassVar[bool] = True
     scale: float
     cells: int = 0
     _seam: Seam | None = field(init=False, default=None)

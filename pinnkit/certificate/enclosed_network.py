@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import sympy as sp
 import torch
@@ -46,6 +47,7 @@ class EnclosedNetwork(Asked):
     network does not reach of it is enclosed by intervals, and all the rest as the equation's residual is.
     """
 
+    rigorous: ClassVar[bool] = True
     scale: float
     cells: int = 0
     tight: bool = True

@@ -19,7 +19,8 @@ E = int z_t^2 + c^2 z_x^2 + k z_xx^2 + m z^2 grows by its source alone, so that 
          w at 0;
   L2(t)  |e(t)| <= |w| + |e0| + |w| + M(t) (|e1| + sum max|g_j'| |l_j|) + int M(T - s) (...) ds, M(s) = min(s, 1 /
          w0), w0 the lowest frequency;
-  sup    |e(t)| <= sum max|g_j| max|l_j| + sqrt(L) / 2 |z_x(t)|, for values given at both ends.
+  sup    |e(t)| <= sum max|g_j| max|l_j| + sqrt(L) / 2 |z_x(t)|, for values given at both ends. This and the bounds of
+         slopes need initial and boundary values that agree at the ends.
 
 (Evans, Partial Differential Equations, 2010, section 7; Holmer for the linear KdV equation's 2 + 1 conditions.)
 """
@@ -34,6 +35,7 @@ from pinnkit.condition import Condition, Dirichlet, Neumann, Operator
 from pinnkit.statement import lowered
 
 from .bound import Bound, Theorem, integral_of_decay
+from .corners import agreement
 from .form import Form, on_face
 from .misfit import Misfits
 
@@ -215,6 +217,7 @@ def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str)
     weights = (mass, square, stiff)
     shapes = [[_norm(p.deriv(k) if k else p, L) for k in range(3)] for p in ls]
     x = f.problem.variables[f.space[0]].name
+    smooth = _agreement(f, ends, 2 if stiff else 1)
 
     def bound(m: Misfits) -> list[Bound]:
         _turn(f, m, name)
@@ -233,6 +236,8 @@ def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str)
                 "L2(t)", 2 * lifted[0] + m.initial().l2 + M * (e1.l2 + rate + force), "modes and Duhamel, walls lifted"
             )
         ]
+        if smooth is None or (m.rigorous and not smooth):
+            return found
         start = [m.initial(0, (x,) * k).l2 + lifted[k] for k in range(3) if weights[k]]
         parts = [math.sqrt(w) for w in weights if w]
         energy = math.hypot(e1.l2 + rate, *(p * s for p, s in zip(parts, start, strict=True))) + force
@@ -246,3 +251,11 @@ def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str)
         return found
 
     return bound
+
+
+def _agreement(f: Form, ends: list[End], orders: int) -> bool | None:
+    """Whether initial and boundary values are proved to agree at the ends; None where they contradict each other."""
+    try:
+        return agreement(f, [(e.condition, e.face) for e in ends if e.order < orders], orders)
+    except ValueError:
+        return None

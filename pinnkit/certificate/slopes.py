@@ -17,22 +17,26 @@ def slope_norms(
 ) -> dict[str, tuple[float, float]]:
     """The largest L2 norm in space of the derivative's error, and of the derivative itself, by the norm's name.
 
-    ``X`` holds the points of the tensor grid ``rules`` (nodes and weights by coordinate), one of them in space.
+    ``X`` holds the points of the tensor grid ``rules`` (nodes and weights by coordinate). Of several space coordinates
+    the first derivatives count together.
     """
     problem = solution.problem
     box, u = problem.domain, problem.fields[0]
-    if len(box.space) != 1 or not isinstance(problem.reference, Exact):
+    if not isinstance(problem.reference, Exact):
         return {}
-    (x,), found = box.space, {}
+    found, shape = {}, [len(s) for s, _ in rules.values()]
     for norm in norms:
-        if norm in ORDERS:
-            k = ORDERS[norm]
+        if norm not in ORDERS or (ORDERS[norm] > 1 and len(box.space) > 1):
+            continue
+        k, squares = ORDERS[norm], [0.0, 0.0]
+        for x in box.space:
             slope = problem.reference.expression(u).diff(problem.variables[box.names.index(x)], k)
             exact = Exact({u: slope})(X)[:, 0].double().numpy()
             own = solution.jet(X.to(solution.theta), f"{u.func}_{x * k}").reshape(-1).cpu().double().numpy()
-            sizes = []
-            for values in (own - exact, exact):
-                square = np.moveaxis(values.reshape([len(s) for s, _ in rules.values()]) ** 2, box.names.index(x), 0)
-                sizes.append(math.sqrt(float(np.tensordot(rules[x][1], square, (0, 0)).max())))
-            found[norm] = sizes[0], sizes[1]
+            for i, values in enumerate((own - exact, exact)):
+                square = values.reshape(shape) ** 2
+                for name in sorted(box.space, key=box.names.index, reverse=True):  # from the last axis on
+                    square = np.tensordot(square, rules[name][1], (box.names.index(name), 0))
+                squares[i] = squares[i] + square
+        found[norm] = tuple(math.sqrt(float(np.max(s))) for s in squares)
     return found

@@ -26,6 +26,17 @@ from .misfit import Misfits
 
 def match(f: Form) -> Theorem | None:
     """The bounds; None for another kind of equation, ValueError with what is missing."""
+    found = constants(f)
+    if found is None:
+        return None
+    f.dirichlet()
+    f.box()
+    squares, b, c = found
+    return lambda m: _bounds(f, m, [math.sqrt(a) for a in squares], b, -c)
+
+
+def constants(f: Form) -> tuple[tuple[float, ...], float, float] | None:
+    """c_i^2, b and -m of the equation; None for another one, ValueError where its energy may grow."""
     if f.order != 2 or f.numbers is None:
         return None
     second = [f.index(i, i) for i in f.space]
@@ -36,10 +47,7 @@ def match(f: Form) -> Theorem | None:
     if mass < 0 or damping < 0:
         what = f"{-mass:.3g} u" if mass < 0 else f"{-damping:.3g} u_t"
         raise ValueError(f"the term {what} on the right lets its energy grow")
-    f.dirichlet()
-    f.box()
-    speeds = [math.sqrt(f.numbers[J]) for J in second]
-    return lambda m: _bounds(f, m, speeds, damping / 2, mass)
+    return tuple(f.numbers[J] for J in second), damping / 2, 0.0 - mass
 
 
 def _bounds(f: Form, m: Misfits, speeds: list[float], b: float, mass: float) -> list[Bound]:
