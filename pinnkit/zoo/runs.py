@@ -15,7 +15,7 @@ from .specimen import ZOO
 from .trait import ERROR, measure
 
 FORMAT, VERSION = "pinnkit-zoo-traits", 1
-MEASURED = 2  # rises with every change of how traits are measured: what was measured otherwise is measured again
+MEASURED = 3  # rises with every change of how traits are measured: what was measured otherwise is measured again
 
 
 @dataclass(frozen=True)
