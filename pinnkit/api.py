@@ -30,6 +30,7 @@ from .interop import deepxde_precision, to_deepxde
 from .inversion import Inversion
 from .lie.flow import Flow, flow
 from .lie.generator import Generator
+from .lie.normal_form import NormalForm
 from .lie.numerical import NumericalFlow
 from .lie.orbit import Orbit, orbits
 from .lie.seed import Seed, seeds
@@ -49,6 +50,7 @@ from .resample import R3, Resample, draw, rad, rar_d, rar_g, residual_score, uni
 from .residual import Model, Stack
 from .runfile import load, save
 from .solution import Solution
+from .superpose.chart import heat_forms
 from .superpose.family import Family
 from .superpose.response import data_response
 from .superpose.solver import closed_form, solve_lie

@@ -133,15 +133,15 @@ def test_families_of_ones_own_join_and_are_verified():
         pk.solve_lie(problem, families=[wrong])
 
 
-def test_a_fokker_planck_equation_takes_orbits_of_its_own_symmetries():
-    e = sp.exp(-(x**2) / 2) * (1 + x * sp.exp(-t))
-    walls = [pk.Dirichlet(u, e.subs(x, k), on=f"x_{n}") for k, n in ((-2, "min"), (2, "max"))]
-    box = pk.Box(x=(-2, 2), t=(0, 1))
-    equation = u_t - u_xx - sp.diff(x * u, x)
+def test_an_equation_with_a_potential_takes_orbits_of_its_own_symmetries():
+    e = sp.exp(-(x**2) / (4 * t + 2)) / (2 * t + 1)  # the heat equation in the plane, far from its axis
+    walls = [pk.Dirichlet(u, e.subs(x, k), on=f"x_{n}") for k, n in ((1, "min"), (2, "max"))]
+    box = pk.Box(x=(1, 2), t=(0, 1))
+    equation = u_t - u_xx - u_x / x
     problem = pk.Problem("p", u, equation, box, [pk.Initial(u, e.subs(t, 0)), *walls], reference=pk.Exact({u: e}))
     solution = pk.solve_lie(problem, tolerance=1e-3, most=30, pool=60)
     assert solution.errors()["u"]["relative_l2"] < 1e-3
-    assert "moved by" in str(solution.network) or "separated" in str(solution.network)
+    assert "moved by" in str(solution.network)
 
 
 def test_burgers_through_the_map_of_cole_and_hopf(tmp_path):

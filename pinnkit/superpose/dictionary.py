@@ -1,11 +1,11 @@
 """The fixed dictionary of a problem: what is tried first, and what joins where the first does not reach."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pinnkit.problem import Problem
+from pinnkit.domain import Domain
 
 from . import steady
 from .atoms import Local
@@ -52,12 +52,16 @@ class Dictionary:
         raise IndexError("the dictionary has no such column")
 
 
-def first(problem: Problem, op: Operator | System, sides: Sequence[Wall], modes: int) -> Dictionary:
+def together(parts: Iterable[Dictionary]) -> Dictionary:
+    """Dictionaries one after the other."""
+    return Dictionary(tuple(part for one in parts for part in one.parts))
+
+
+def first(domain: Domain, op: Operator | System, sides: Sequence[Wall], modes: int) -> Dictionary:
     """Polynomials of low degree and separated solutions, of which the walls' homogeneous conditions hold.
 
     Without time there are no such: polynomials of higher degree, and exponentials.
     """
-    domain = problem.domain
     parts: list[Part | None] = []
     if op.time is None:
         parts.append(polynomials(op, domain, STEADY_DEGREE[min(3, len(domain.names))]))
@@ -75,13 +79,13 @@ def first(problem: Problem, op: Operator | System, sides: Sequence[Wall], modes:
 
 
 def special(
-    problem: Problem, op: Operator | System, sides: Sequence[Wall], near: Local | None, modes: int
+    domain: Domain, op: Operator | System, sides: Sequence[Wall], near: Local | None, modes: int, wide: bool = False
 ) -> Dictionary:
     """More polynomials, layers at the walls, and where the walls' data ask for them, oscillations of all kinds.
 
-    Without time: sources outside the domain.
+    Without time: sources outside the domain. With ``wide`` also waves of a wider interval where walls are driven, of
+    which many do what few local solutions do later: cheaper where those cost much.
     """
-    domain = problem.domain
     if op.time is None:
         return Dictionary(tuple(steady.sources(op, domain) if op.constant and isinstance(op, Operator) else ()))
     parts = [polynomials(op, domain, DEGREE[len(sides)])]
@@ -89,9 +93,10 @@ def special(
         parts += [(f, np.zeros((1, 0))) for f in near.layers()]
     if len(sides) == 1 and not sides[0].periodic and op.constant and _determined(op):
         known = sides[0].ends is not None
-        if not known or not all(e.steady for e in sides[0].ends) or near is None:
+        driven = not known or not all(e.steady for e in sides[0].ends)
+        if driven or near is None:
             parts.append(forced(op, domain, OSCILLATIONS))
-        if not known:
+        if not known or (driven and wide):
             parts.append(plane(op, sides, domain, modes // 4, 2 * EXTENSION))
     return Dictionary(tuple(part for part in parts if part is not None))
 

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from pinnkit.equation import differentiate
 from pinnkit.expression import Program
+from pinnkit.lie.normal_form import NormalForm
 from pinnkit.taylor import Index
 
 MIRROR = sp.Symbol("mirror", real=True)  # in an expression: the sign with which an image turns its axis
+SHIFT = sp.Symbol("shift", real=True)  # and where a normal form turns what images make: how far it moves them
 ITSELF = ((1.0, 1, 0.0),)
 BLOCK = 2**17  # numbers in one step of an evaluation: 1 MB
 
@@ -38,7 +40,8 @@ class Family:
     """sum over images (c, sign, shift) of c phi(..., sign x_axis + shift, ...; theta), a solution for every theta.
 
     Parameters have shape (K, p), one row a member of the family; where p is 0 there is one member. Of a system phi is
-    a tuple, one expression for every field.
+    a tuple, one expression for every field. With a normal form, phi and its images are a solution of the heat equation
+    in the form's coordinates, from which it makes the member.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Family:
     ranges: tuple[Range, ...] = ()
     images: tuple[tuple[float, int, float], ...] = ITSELF
     axis: int = 0
+    form: NormalForm | None = None
 
     @property
     def parts(self) -> tuple[sp.Expr, ...]:
@@ -89,12 +93,13 @@ class Family:
         known = {r.symbol: sp.Float(v, 17) for r, v in zip(self.ranges, theta, strict=True)}
         phi, x = self.parts[field].xreplace(known), self.coordinates[self.axis]
         turned = ({x: sign * x + shift, MIRROR: sp.Integer(sign)} for _, sign, shift in self.images)
-        return sp.Add(*(image[0] * phi.xreplace(place) for image, place in zip(self.images, turned, strict=True)))
+        whole = sp.Add(*(image[0] * phi.xreplace(place) for image, place in zip(self.images, turned, strict=True)))
+        return whole if self.form is None else self.form(whole)
 
     @cached_property
     def factors(self) -> tuple[sp.Expr, ...] | None:
         """phi as a product of functions of one coordinate each, in their order; None where it is none."""
-        if len(self.parts) > 1 or self.images != ITSELF:
+        if len(self.parts) > 1 or self.images != ITSELF or self.form is not None:
             return None
         found = [sp.S.One] * len(self.coordinates)
         for e in sp.Mul.make_args(sp.expand_power_exp(self.parts[0])):
@@ -111,10 +116,14 @@ class Family:
     def _program(self, indices: tuple[Index, ...], field: int, slopes: bool) -> Program:
         key = indices, field, slopes
         if key not in self._programs:
-            jets = [differentiate(self.parts[field], J, self.coordinates) for J in indices]
+            phi = self.parts[field]
+            if self.form is not None:
+                x = self.coordinates[self.axis]
+                phi = self.form(phi.xreplace({x: MIRROR * x + SHIFT}))
+            jets = [differentiate(phi, J, self.coordinates) for J in indices]
             if slopes:
                 jets = [sp.diff(e, r.symbol) for e in jets for r in self.ranges]
-            inputs = (*self.coordinates, MIRROR, *(r.symbol for r in self.ranges))
+            inputs = (*self.coordinates, MIRROR, SHIFT, *(r.symbol for r in self.ranges))
             self._programs[key] = Program(jets, inputs)
         return self._programs[key]
 
@@ -128,12 +137,14 @@ class Family:
         program = self._program(indices, field, slopes)
         # Shapes (K, images, n), so that what does not change with the image or the member is computed once.
         values = {s: X[None, None, :, i] for i, s in enumerate(self.coordinates)}
-        values |= {self.coordinates[self.axis]: (sign * X[:, self.axis] + shift)[None], MIRROR: sign[None]}
+        values |= {MIRROR: sign[None], SHIFT: shift[None]}
+        if self.form is None:
+            values[self.coordinates[self.axis]] = (sign * X[:, self.axis] + shift)[None]
         size = max(1, BLOCK // (n * len(c)))
         for start in range(0, K, size):
             part = slice(start, start + size)
             values |= {r.symbol: given[part, i, None, None] for i, r in enumerate(self.ranges)}
             for k, jet in enumerate(program(values)):
-                factor = c * sign ** indices[k // p][self.axis]
+                factor = c * sign ** indices[k // p][self.axis] if self.form is None else c
                 out[k // p, k % p, part] += (jet * factor).sum(-2)
         return out

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain import Domain
+from pinnkit.lie.normal_form import NormalForm
 from pinnkit.tape import Pool
 from pinnkit.taylor import Channels
 
@@ -79,6 +80,7 @@ class Superposition:
                 "images": f.images,
                 "axis": f.axis,
             }
+            | ({} if f.form is None else {"form": _encoded(f.form)})
             for f in self.families
         ]
         return {"families": families, "members": self.members}
@@ -94,6 +96,7 @@ def superposition(families, members) -> Superposition:
             tuple(Range(*r) for r in f["ranges"]),
             tuple(tuple(image) for image in f["images"]),
             f["axis"],
+            _decoded(f["form"]) if "form" in f else None,
         )
         for f in families
     ]
@@ -102,6 +105,15 @@ def superposition(families, members) -> Superposition:
 
 def _expression(given: list) -> sp.Expr | tuple[sp.Expr, ...]:
     return tree.decode(given) if isinstance(given[0], str) else tuple(map(tree.decode, given))
+
+
+def _encoded(form: NormalForm) -> list[list]:
+    return [tree.encode(e) for e in (*form.coordinates, form.place, form.clock, form.gauge)]
+
+
+def _decoded(given: list[list]) -> NormalForm:
+    x, t, *maps = map(tree.decode, given)
+    return NormalForm((x, t), *maps)
 
 
 class SuperpositionTape:

@@ -9,20 +9,20 @@ import numpy as np
 import sympy as sp
 import torch
 
-from pinnkit.domain import Domain
 from pinnkit.history import History
+from pinnkit.plan import Plan, Progress
 from pinnkit.problem import Problem
 from pinnkit.progress import reporter
 from pinnkit.residual import Model
 from pinnkit.solution import Solution
-from pinnkit.plan import Plan, Progress
 from pinnkit.versions import versions
 
 from . import burgers
-from .atoms import Local, local, verify
+from .atoms import verify
+from .chart import Chart, charts
 from .cole_hopf import ColeHopf
 from .columns import joined
-from .dictionary import OSCILLATIONS, Dictionary, first, special
+from .dictionary import OSCILLATIONS, Dictionary, together
 from .family import Family
 from .greedy import Choice, Search, from_dictionary, from_families, prune
 from .network import Superposition
@@ -34,7 +34,7 @@ from .projection import fit
 from .rows import Rows, rows
 from .steady import frequencies
 from .system import System, system
-from .walls import Wall, walls
+from .walls import walls
 
 MODES = {1: 200, 2: 400, 3: 2000}  # separated solutions by the number of space dimensions
 DRAWN = 32  # members of an orbit of one parameter in the dictionary, twice as many of two ...
@@ -106,7 +106,8 @@ def solve_lie(
     _verify(op, families)
     sides = walls(problem)
     count = modes or MODES.get(len(sides), 500)
-    density = _waves(op, sides, problem.domain, count)
+    where = charts(problem, op, sides)
+    density = _waves(where, count)
     data = rows(problem, _weights(problem), density)
     y = data.target
     size = float(np.linalg.norm(y))
@@ -122,28 +123,28 @@ def solve_lie(
             history.append((choice.coefficients, loss, wall, cpu))
             screen.update(choice.coefficients, {"loss": loss, "validation": loss, "wall_s": wall})
 
-        listed = first(problem, op, sides, count)
-        lifts = min(1 + len(op.coordinates), sum(len(p) for f, p in listed.parts if f.name == "polynomial"))
+        listed = together(w.first(count) for w in where)
+        lifts = next((len(p) for f, p in listed.parts if f.name == "polynomial"), 0)
+        lifts = min(1 + len(op.coordinates), lifts)
         search = Search(data, listed.columns(data), (), y, tolerance * size, seed, pool, deadline, tell)
         choice = from_dictionary(search, Choice(), most)
         tell(choice)
         if choice.misfit > search.goal and not search.late:
-            near = local(op, sides, problem.domain) if isinstance(op, Operator) else None
             known = search.D.shape[1]
-            more = special(problem, op, sides, near, count)
-            listed = Dictionary((*listed.parts, *more.parts))
+            more = together(w.special(count) for w in where)
+            listed = together((listed, more))
             search = replace(search, D=joined([search.D, more.columns(data)]))
             start = Choice(tuple(range(known, search.D.shape[1]))[:most])
             choice = min(choice, from_dictionary(search, start, most), key=_misfit)
             tell(choice)
         if choice.misfit > search.goal and not search.late:
-            own = _own(problem, op, near, data)
+            atoms, searched = _atoms(problem, where[0], data), where[0].local is not None
             fine = rows(problem, _weights(problem), {n: FINER * v for n, v in density.items()})
-            free = [(f, _seen(f, fine, data, seed)) for f in own if near is None]
+            free = [(f, _seen(f, fine, data, seed)) for f in atoms if not searched]
             more = Dictionary((*free, *((f, np.zeros((1, 0))) for f in families if not f.count)))
-            listed = Dictionary((*listed.parts, *more.parts))
+            listed = together((listed, more))
             D = joined([search.D, more.columns(data)])
-            search = replace(search, D=D, families=[f for f in (*own, *families) if f.count])
+            search = replace(search, D=D, families=[f for f in (*atoms, *families) if f.count])
             if more.parts:
                 choice = min(choice, from_dictionary(search, Choice(), most), key=_misfit)
             if choice.misfit > max(search.goal, ENOUGH * size * bool(free)):
@@ -170,11 +171,11 @@ def mixed(search: Search, linear: Choice, lifts: int, most: int) -> Choice:
     return found if found.misfit <= max(search.goal, linear.misfit) else linear
 
 
-def _own(problem: Problem, op: Operator | System, near: Local | None, data: Rows) -> list[Family]:
+def _atoms(problem: Problem, where: Chart, data: Rows) -> list[Family]:
     """Families with free parameters: local solutions of the symbol, or orbits of the symmetries."""
-    if near is not None:
-        return near.families(_finest(data, problem))
-    if op.time is None and op.constant:
+    if where.local is not None:
+        return where.atoms(_finest(data, problem))
+    if where.op.time is None and where.op.constant:
         return []  # the exponentials of the dictionary are these orbits already
     return orbits(problem)
 
@@ -206,12 +207,14 @@ def _weights(problem: Problem) -> dict[str, float]:
     return norms(problem) | weights(problem)
 
 
-def _waves(op: Operator | System, sides: Sequence[Wall], domain: Domain, modes: int) -> dict[str, float]:
+def _waves(where: Sequence[Chart], modes: int) -> dict[str, float]:
     """Half-waves of the dictionary's solutions by every coordinate."""
+    op, sides, domain = where[0].op, where[0].walls, where[0].box
+    crowding = max(w.crowding for w in where)
     if op.time is None:
         return dict.fromkeys(domain.names, float(frequencies(op, domain.bounds)))
     per = modes if len(sides) == 1 else (2 * modes) ** (1 / max(1, len(sides)))
-    found = {w.name: per for w in sides} | {domain.time: float(OSCILLATIONS)}
+    found = {w.name: per * crowding for w in sides} | {domain.time: float(OSCILLATIONS)}
     scalar = op if isinstance(op, Operator) else op.determinant
     if op.constant and scalar is not None and sides:
         fastest = scalar.rates(np.array([1j * math.pi * per / w.length for w in sides]))
