@@ -152,7 +152,7 @@ def _find_problem(path: str | Path, tree: Mapping[str, Any]) -> Problem:
     if "file" in source:
         raise ValueError(
             f"{path} solves the problem of {source['file']}, which is not executed unasked: give "
-            f"problem=pinnkit.from_file({source['file']!r}{given})"
+            f"problem=pinnkit.from_file({source['file']!r}{given}), in a shell --problem {source['file']}"
         )
     raise ValueError(f"{path} solves {tree['name']!r}, which is not in the catalogue: give problem=... to pinnkit.load")
 
