@@ -36,7 +36,8 @@ def cylinder(reynolds: float = 20.0, convection: float = 1.0, form: str = "veloc
 
     ``convection=0`` is Stokes' flow, for the model that is broken on purpose. ``form="stream"`` has the fields psi, p
     with u = psi_y, v = -psi_x: incompressible by construction. The inflow fixes psi on both walls; on the cylinder it
-    is a constant, how much fluid passes below, that nobody knows: ``psi_cylinder`` is trained with the network.
+    is a constant, how much fluid passes below, that nobody knows: ``psi_cylinder`` is trained with the network. This
+    form is as accurate after as many iterations, but one costs 2.5 times as much: the equations are of third order.
 
     Raises:
         ValueError: an unknown form.
