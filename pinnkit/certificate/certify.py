@@ -115,10 +115,10 @@ def certify(solution: Solution, enclosed: bool = False, slopes: bool = False) ->
     three coordinates. Data must be given in closed form. Periodic conditions are enclosed in one space dimension: what
     values and slopes jump there, even of a network that was not made periodic, is taken off by polynomials and added to
     the bound. What is proved is about the solution with its weights or amplitudes as exact numbers: what evaluating it
-    in floating point adds (about 1e-15 of its terms in float64, of a superposition estimated in ``evaluation``) is not
-    in the bound. ``slopes`` adds bounds of the error's derivatives where an energy gives them (heat, wave, telegraph
-    and Klein-Gordon equations on boxes, beams) and the data agree where faces meet, at the cost of looking at
-    derivatives of the misfit.
+    in floating point adds is not in the bound (of a network about 1e-15 of its terms in float64; of a superposition
+    ``evaluation`` holds a bound, or where none is known an estimate). ``slopes`` adds bounds of the error's derivatives
+    where an energy gives them (heat, wave, telegraph and Klein-Gordon equations on boxes, beams) and the data agree
+    where faces meet, at the cost of looking at derivatives of the misfit.
 
     Raises:
         ValueError: an equation, domain, condition or solution for which there is no bound, with the reason.

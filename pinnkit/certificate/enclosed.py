@@ -8,6 +8,7 @@ from typing import ClassVar
 import sympy as sp
 
 from pinnkit.condition import Periodic, Residual
+from pinnkit.solution import Solution
 from pinnkit.superpose.cole_hopf import ColeHopf
 from pinnkit.superpose.network import Superposition
 from pinnkit.superpose.operator import exact
@@ -16,7 +17,7 @@ from pinnkit.superpose.solver import closed_form
 from . import enclosure, hopf, surface
 from .asked import Asked
 from .misfit import Norm
-from .rounding import evaluation_error
+from .rounding import evaluation_bound, evaluation_error
 from .seam import Seam, seam
 
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
@@ -26,8 +27,8 @@ FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be 
 class EnclosedMisfits(Asked):
     """Norms by interval arithmetic: Taylor forms along lines, interpolation with an error bound on surfaces.
 
-    They are norms of the closed form with the stored numbers as exact ones; its evaluation in floating point, where
-    large terms may cancel, is not enclosed but estimated (``rounding``).
+    They are norms of the closed form with the stored numbers as exact ones; what evaluating it in floating point adds,
+    where large terms may cancel, is said beside them (`rounding`).
     """
 
     rigorous: ClassVar[bool] = True
@@ -47,7 +48,7 @@ class EnclosedMisfits(Asked):
     def evaluation(self) -> str:
         """How the norms were found."""
         how = "interval Taylor forms" if len(self.form.space) == 1 else "interpolation with interval remainders"
-        adds = f"of the closed form, to which rounding may add about {evaluation_error(self.solution):.0e}"
+        adds = f"of the closed form, to which {rounding_adds(self.solution)}"
         if self._seam is not None:
             adds += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return f"enclosed by {how} on {self.cells} cells, {adds}; the equation holds by construction"
@@ -148,3 +149,14 @@ class EnclosedMisfits(Asked):
         norm, cells = hopf.norms(line, ends, FLOOR * self.scale, free == x.name)
         self.cells += cells
         return norm
+
+
+def rounding_adds(solution: Solution) -> str:
+    """What evaluating a closed form in floating point adds to its error, bounded where there are rules for that."""
+    try:
+        bound = evaluation_bound(solution)
+    except ValueError:
+        bound = math.inf
+    if math.isfinite(bound):
+        return f"rounding adds at most {bound:.1e}"
+    return f"rounding may add about {evaluation_error(solution):.0e}"
