@@ -18,6 +18,7 @@ from .fluid import is_plane_flow
 from .outline import draw_body
 from .panel import break_in, colour_bar, panels, summary_panels, summary_size
 from .problem import Problem
+from .reference import Exact
 from .report import Report, report
 from .solution import Solution
 from .view import Plane, error_plane, plane, ratio, shown, titled
@@ -40,7 +41,7 @@ def plot_field(solution: Solution, field: str | None = None, ax: Axes | None = N
 
 
 def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = None, *, t: float | None = None) -> Axes:
-    """|u - u*| of a field on the nodes of the reference, on a logarithmic scale, with the reference's own error.
+    """|u - u*| of a field on the nodes of the reference, or everywhere of a closed form, on a logarithmic scale.
 
     Raises:
         ValueError: an unknown field, one that the reference does not hold, or a problem without reference.
@@ -140,8 +141,9 @@ def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *,
     beyond = [n for n in names if n not in seen.names]
     redrawn = any(not np.array_equal(points, past[key].X.cpu()) for past in solution.rounds.values() if key in past)
     rounds = solution.progress.round if solution.progress is not None and redrawn else 0
-    text = f"{len(points)} points {key!r}" + (f" after {rounds} rounds of resampling" if rounds else "")
-    ax.set_title(text + (f", seen along {', '.join(beyond)}" if beyond else ""))
+    text = f"{len(points)} points {key!r}" + (f", seen along {', '.join(beyond)}" if beyond else "")
+    after = f"{break_in(ratio(solution)) if beyond else ' '}after {rounds} round{'s' * (rounds > 1)} of resampling" if rounds else ""
+    ax.set_title(text + after)
     return _label(ax, seen)
 
 
@@ -188,14 +190,16 @@ def _mark_stages(ax: Axes, solution: Solution) -> None:
     change = np.flatnonzero(np.diff(stage))
     begins = [0.0, *iterations[change]]
     known = max((i + 1 for i, k in enumerate(change) if stage[k + 1] < stage[k]), default=0)  # the last call of solve
+    low = False  # the name stands below that of the stage before, if this is a short one
     for i, begin in enumerate(begins):
+        low = i > 0 and not low and begin - begins[i - 1] < 0.15 * iterations[-1]
         if i:
             ax.axvline(begin, color="0.55", lw=0.8, ls="--")
         k = int(stage[change[i - 1] + 1] if i else stage[0])
         if plan is not None and i >= known and k < len(plan.stages):
             ax.annotate(
-                type(plan.stages[k]).__name__, (begin, 0.97), (4, 0), xycoords=across, textcoords="offset points",
-                va="top", fontsize="small", color="0.35",
+                type(plan.stages[k]).__name__, (begin, 0.97), (4, -12 * low), xycoords=across,
+                textcoords="offset points", va="top", fontsize="small", color="0.35",
             )  # fmt: skip
     fresh = iterations[np.flatnonzero(np.diff(turn, prepend=0))]
     if len(fresh):
@@ -225,7 +229,8 @@ def plot_slices(
         raise ValueError(f"at={chosen.tolist()}: give values of {across} from {low:g} to {high:g}")
     x = np.linspace(*domain.bounds[:, domain.names.index(along)], 481)
     seen = plane(solution, lambda X: solution.jet(X, name), at={across: chosen, along: x})
-    truth = None if seen.fixed or name not in _compared(solution) else error_plane(solution, name, truth=True)
+    known = name in _compared(solution) and (not seen.fixed or isinstance(solution.problem.reference, Exact))
+    truth = error_plane(solution, name, truth=True) if known else None
     curves = seen.values if names[0] == across else seen.values.T
     for value, curve, shade in zip(chosen, curves, np.linspace(0.0, 0.85, len(chosen)), strict=True):
         if truth is not None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .reference import Exact
 from .solution import Solution
 
 
@@ -70,7 +71,9 @@ def plane(
 
 
 def error_plane(solution: Solution, name: str, t: float | None = None, *, truth: bool = False) -> Plane:
-    """|u - u*| (or u* itself) of a field on the reference's nodes, other coordinates at the node next to the middle.
+    """|u - u*| (or u* itself) of a field, on a grid as :func:`plane` where the reference is a closed form.
+
+    Another reference has its own nodes, and coordinates that are not shown are at the node next to the middle.
 
     Raises:
         ValueError: an unknown field.
@@ -79,6 +82,11 @@ def error_plane(solution: Solution, name: str, t: float | None = None, *, truth:
     outputs = list(solution.problem.outputs)
     if name not in outputs:
         raise ValueError(f"{name!r} is not a field: choose one of {', '.join(outputs)}")
+    reference = solution.problem.reference
+    if isinstance(reference, Exact) and (column := _column(reference, name)) is not None:
+        if truth:
+            return plane(solution, lambda X: reference(X)[:, column], t=t)
+        return plane(solution, lambda X: (solution.jet(X, name).cpu() - reference(X)[:, column]).abs(), t=t)
     axes, predicted, values = solution.on_grid()
     k = outputs.index(name)
     array = values[..., k] if truth else (predicted - values)[..., k].abs()
@@ -91,6 +99,11 @@ def error_plane(solution: Solution, name: str, t: float | None = None, *, truth:
     left = [n for n in axes if n in names]
     array = array.transpose([left.index(n) for n in names])
     return Plane(names, tuple(axes[n] for n in names), array, fixed, names[0] == domain.time)
+
+
+def _column(reference: Exact, name: str) -> int | None:
+    names = [str(u.func) for u in reference.solution]
+    return names.index(name) if name in names else None
 
 
 def titled(text: str, seen: Plane) -> str:

@@ -132,6 +132,17 @@ def test_a_reference_is_cut_where_the_solution_is() -> None:
         plot.plot_field(moving, t=2)
 
 
+def test_the_error_of_a_closed_form_is_known_everywhere() -> None:
+    solution = heat("x y t", x=(0, 1), y=(0, 1), t=(0, 1))
+    ax = plot.plot_error(solution, t=0.3)
+    drawn = mesh(ax)
+    assert drawn.shape == (256, 256) and "t = 0.3" in ax.get_title()
+    X = torch.tensor([[100 / 255, 70 / 255, 0.3]], dtype=torch.float64)
+    exact = np.exp(-0.3) * np.sin(np.pi * 100 / 255) * np.sin(np.pi * 70 / 255)
+    assert drawn[70, 100] == pytest.approx(abs(float(solution(X)) - exact), rel=1e-9)
+    assert len(plot.plot_slices(solution).lines) == 10  # the reference beneath each
+
+
 @pytest.mark.parametrize("height", [0.2, 5.0])
 def test_panels_have_the_shape_of_the_domain(height: float) -> None:
     """Pictures fill most of their figure, and bars are as high as they are."""
