@@ -69,7 +69,7 @@ class Report(Labelled):
             found.append((f"residual of {name}", "0 by construction" if exact else f"{value:.2e}"))
         points = ", ".join(f"{n} {key}" for key, n in self.points.items())
         found.append(("network", f"{self.network}, {self.trained} parameters; trained on {points} points"))
-        rounds = f", {self.rounds} rounds of resampling" if self.rounds else ""
+        rounds = f", {self.rounds} round{'s' * (self.rounds > 1)} of resampling" if self.rounds else ""
         found.append(("cost", f"{self.iterations} iterations{rounds}, {self.wall_s:.1f} s ({self.cpu_s:.1f} s CPU)"))
         found += [("stopped", reason) for reason in self.stop_reasons]
         return found + [("note", note) for note in self.notes]
