@@ -66,6 +66,7 @@ def test_erfc_is_enclosed_far_out():
         sp.exp(-3 * x) * sp.sin(5 * x) + x**3, sp.tanh(4 * x - 1), sp.erf(x / 3) * sp.cosh(x),
         sp.erfc(2 * x) * sp.sqrt(x + 1), 1 / (1 + x**2),
         sp.log(2 + x) / (3 - x), sp.sinh(x) * sp.cos(x) ** 2, sp.Max(x - sp.Rational(1, 4), 0) ** 2,
+        x ** sp.Rational(1, 3), (1 + x) ** -0.7, (1 + x) ** x,
     ],
 )  # fmt: skip
 def test_taylor_coefficients_are_enclosed(e):

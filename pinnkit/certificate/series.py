@@ -42,8 +42,10 @@ def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
         for a in e.args[1:]:
             out = multiply(out, visit(a))
         return out
-    if isinstance(e, sp.Pow):
+    if isinstance(e, sp.Pow) and e.exp.is_Rational and sp.Rational(float(e.exp)) == e.exp:
         return _power(visit(e.base), e.exp)
+    if isinstance(e, sp.Pow):
+        return _exp(multiply(visit(e.exp), _log(visit(e.base))))
     if e.func in _FUNCTIONS:
         return _FUNCTIONS[e.func](visit(e.args[0]))
     if isinstance(e, (sp.Max, sp.Min)) and len(e.args) == 2:
@@ -150,7 +152,8 @@ def _inverse(u: Series) -> Series:
     return _stacked(w)
 
 
-def _power(u: Series, exponent: sp.Expr) -> Series:
+def _power(u: Series, exponent: sp.Rational) -> Series:
+    """u to a power that is a binary fraction."""
     if exponent.is_Integer:
         n = int(exponent)
         if n < 0:
@@ -165,9 +168,7 @@ def _power(u: Series, exponent: sp.Expr) -> Series:
             value = Interval(np.maximum(out.low[:1], 0.0), out.high[:1])
             out = _joined(value, out[1:])
         return out
-    a = float(exponent) if exponent.is_number else np.nan
-    if not exponent.is_number or sp.Rational(a) != exponent:
-        raise ValueError(f"the power {exponent} has no enclosure by intervals: expected a binary fraction")
+    a = float(exponent)
     w, inverse = [u[0].power(a)], u[0].reciprocal()
     for k in range(1, len(u.low)):
         j = np.arange(len(u.low))

@@ -174,12 +174,6 @@ def _varies(e: sp.Expr, s: sp.Symbol, middle: dict) -> bool:
     return abs(one - other) > 1e-9 * (1 + abs(one))
 
 
-def _varies(e: sp.Expr, s: sp.Symbol, middle: dict) -> bool:
-    """Whether an expression has clearly different values for different s: then there is nothing to simplify."""
-    one, other = (complex(e.subs({**middle, s: f * middle[s] + 1 - f})) for f in (sp.S.One, sp.Rational(9, 10)))
-    return abs(one - other) > 1e-9 * (1 + abs(one))
-
-
 def _riccati(
     q2: sp.Expr, undone: sp.Expr, rate: sp.Expr, now: sp.Symbol, whole: sp.Expr, since: Callable[[sp.Expr], sp.Expr]
 ) -> Iterator[tuple[sp.Expr, sp.Expr, sp.Expr]]:
