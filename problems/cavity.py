@@ -10,14 +10,17 @@ import pinnkit as pk
 LIDS = ("sharp", "regularised")
 FORMS = ("velocity", "stream")
 COMPUTED = (100, 400, 1000)  # Reynolds numbers with a reference in data/
+CORNER = 2  # Re r at the corners of a sharp lid, below which viscosity rules and the equations count little
+TINY = sp.Float(1e-15)  # keeps values at the corner itself finite
 
 
 def cavity(reynolds: float = 100.0, lid: str = "sharp", form: str = "velocity") -> pk.Problem:
     """u.grad u + grad p = Laplace u / Re, div u = 0 on [0, 1]^2; no slip; the lid y = 1 slides with u = 1.
 
     A "regularised" lid slides with u = 16 x^2 (1 - x)^2 instead. At the corners of the sharp lid u jumps and p is
-    unbounded: there the ansatz holds Taylor's flow near a scraper (1962), as Botella and Peyret (1998) subtract it,
-    and the weight of the equations vanishes like r^4.
+    unbounded: there the ansatz holds Taylor's flow near a :func:`scraper` (1962), as Botella and Peyret (1998) subtract
+    it. What is left is like r f(angle): the network sees the angle by logarithms of distances, and its factor d, of
+    order r there, leaves it nothing unbounded to learn. The weight of the equations vanishes like r^4.
     ``form="stream"`` has the fields psi, p with u = psi_y, v = -psi_x: incompressible by construction. p is
     given at the centre, where the reference has it (its mean is zero), as 0 without a reference.
 
@@ -31,8 +34,14 @@ def cavity(reynolds: float = 100.0, lid: str = "sharp", form: str = "velocity") 
     psi, u, v, p = (pk.field(name, x, y) for name in ("psi", "u", "v", "p"))
     Re = sp.Symbol("Re", positive=True)
     speed = sp.S.One if lid == "sharp" else 16 * x**2 * (1 - x) ** 2
-    stream, pressure = _scrapers(x, y, Re) if lid == "sharp" else (speed * (y**3 - y**2), sp.S.Zero)
+    stream, pressure, weight, features = speed * (y**3 - y**2), sp.S.Zero, None, None
     wall = 16 * x * (1 - x) * y * (1 - y)
+    if lid == "sharp":
+        stream, pressure = _scrapers(x, y, Re)
+        squares = [(a + TINY) ** 2 + (1 - y) ** 2 for a in (x, 1 - x)]
+        wall = wall / (4 * sp.sqrt(sp.prod(squares)))
+        weight = sp.prod((1 + (CORNER / reynolds) ** 2 / square) ** -2 for square in squares)
+        features = pk.LogDistance(("x_min", "x_max", "y_max"), width=0.002)
     if form == "stream":
         U, V = pk.derivatives(psi, "y"), -pk.derivatives(psi, "x")
         fields = {"fields": (psi, p), "derived": {"u": U, "v": V}}
@@ -57,10 +66,10 @@ def cavity(reynolds: float = 100.0, lid: str = "sharp", form: str = "velocity") 
         conditions=[*still, gauge],
         parameters={"Re": reynolds},
         ansatz=ansatz | {p: (pressure, sp.S.One)},
-        weight=sp.prod((1 + 0.01 / (a**2 + (1 - y) ** 2)) ** -2 for a in (x, 1 - x)) if lid == "sharp" else None,
+        weight=weight,
         reference=reference,
         recipe=pk.Recipe(
-            network=pk.MLP(2, 32, 32, 32, len(fields["fields"])),
+            network=pk.MLP(2, 32, 32, 32, len(fields["fields"]), features=features),
             points={"pde": 2000},
             stages=[pk.Adam(300, lr=2e-3, decay=0.3), pk.SSBroyden(2700)],
             resample=pk.rad(every=100, weights=True),
@@ -81,25 +90,24 @@ def _pressure(reference: pk.Table | None, domain: pk.Box, centre: torch.Tensor) 
     return values[(X - centre).norm(dim=1).argmin()]
 
 
-def _scrapers(x: sp.Symbol, y: sp.Symbol, Re: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
-    """psi and p that slide with the lid, rest on the walls, and are Stokes flows at both corners, blended.
+def scraper(along: sp.Expr, down: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """Stream function and pressure of the Stokes flow of unit viscosity at a right-angled corner (Taylor 1962).
 
-    psi = C x theta + D eta (theta - pi/2) is biharmonic, eta being the distance below the lid and theta the angle from
-    it (Taylor 1962). x is shifted by 1e-15, so that the corner itself has values.
+    ``along`` is the distance to a wall at rest, ``down`` that to a wall which slides with speed 1 away from the corner.
+    The velocities in these directions are -psi_down and psi_along: they are 1, 0 on the one and 0, 0 on the other wall,
+    of order 1 at the corner, where p is of order 1/r. psi = r f(angle) is biharmonic.
     """
-    C = 4 / (sp.pi**2 - 4)
-    D = C * sp.pi / 2
-    down = 1 - y
+    angle, C = sp.atan2(down, along), 4 / (sp.pi**2 - 4)
+    psi = C * (along * angle + sp.pi / 2 * down * (angle - sp.pi / 2))
+    return psi, -2 * C * (along + sp.pi / 2 * down) / (along**2 + down**2)
 
-    def corner(along: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
-        along = along + sp.Float(1e-15)
-        angle, square = sp.atan2(down, along), along**2 + down**2
-        return C * along * angle + D * down * (angle - sp.pi / 2), -2 * (C * along + D * down) / square / Re
 
-    (left, p_left), (right, p_right) = corner(x), corner(1 - x)
+def _scrapers(x: sp.Symbol, y: sp.Symbol, Re: sp.Symbol) -> tuple[sp.Expr, sp.Expr]:
+    """psi and p that slide with the lid, rest on the walls, and are Stokes flows at both corners, blended."""
+    (left, p_left), (right, p_right) = scraper(x + TINY, 1 - y), scraper(1 - x + TINY, 1 - y)
     fade = (1 - x) ** 2 * (1 + 2 * x), x**2 * (3 - 2 * x)
     rise = y**2 * (3 - 2 * y)
-    return rise * (fade[0] * left + fade[1] * right), rise * (fade[0] * p_left - fade[1] * p_right)
+    return rise * (fade[0] * left + fade[1] * right), rise * (fade[0] * p_left - fade[1] * p_right) / Re
 
 
 if __name__ == "__main__":

@@ -22,11 +22,16 @@ def test_the_vortex_of_a_stream_function() -> None:
 
 def test_the_table_has_a_row_for_every_reynolds_number(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cavity, "RUNS", tmp_path)
-    assert cavity.file("sharp, direct", 1000.0) == tmp_path / "cavity_sharp-direct_1000.h5"
-    assert not cavity.finished("sharp, direct")
+    assert cavity.files("sharp, direct", 1) == {1000.0: [tmp_path / "cavity_sharp-direct_1000_1.h5"]}
+    up = cavity.files("sharp, continuation", 0)
+    assert list(up) == [100.0, 400.0, 1000.0] and up[1000.0][1].stem == "cavity_sharp-continuation_1000_0_corrected"
+    assert not cavity.finished("sharp, direct", 0)
     error = {"vortex x": 3e-3, "vortex y": 4e-3, "vortex stream function": 1e-3, "vortex vorticity": 1.0}
     step = {"errors": {"u": 0.1, "v": 0.2, "p": 0.3}, "vortex error": error}
     step |= {"cpu_s": 9.4, "wall_s": 20, "iterations": 7}
-    text = cavity.table({"sharp, direct": {"100": step, "400": step}})
-    row = "| sharp, direct | 400 | 1.0e-01 | 2.0e-01 | 3.0e-01 | 5.0e-03 | 1.0e-03 | 9 / 20 | 7 |"
-    assert text.splitlines()[-1] == row and len(text.splitlines()) == 4
+    after = step | {"corrected": {"u": 0.01, "v": 0.02, "p": 0.03}, "corrected_cpu_s": 12.0, "notes": []}
+    text = cavity.table({"sharp, direct": {"100": after, "400": step, "1000": after | {"notes": ["not corrected"]}}})
+    row = "| 1.0e-01 | 2.0e-01 | 3.0e-01 | 5.0e-03 | 1.0e-03 | 9 / 20 | 7 |"
+    assert [line.partition(row)[2] for line in text.splitlines()[2:]] == [
+        " 1.0e-02, 2.0e-02, 3.0e-02 | 12 |", "  |  |", " refused | 12 |"
+    ]  # fmt: skip
