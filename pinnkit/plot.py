@@ -51,7 +51,8 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     seen = error_plane(solution, name, t)
     if name not in errors:
         raise ValueError(f"the reference does not hold {name}: choose one of {', '.join(errors)}")
-    own = solution.problem.reference.error
+    reference = solution.problem.reference
+    own = getattr(reference, "errors", {}).get(name, reference.error)
     floor = f"the reference's own {own:.0e}" if own else "exact reference"
     title = titled(f"|{name} − {name}*|", seen)
     largest = max(float(np.nanmax(seen.values)), 1e-300)
