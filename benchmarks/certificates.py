@@ -3,8 +3,8 @@
 Heat and wave equations: a random box and closed-form solution; the approximation is that solution plus random exact
 solutions that ignore the boundary ("superposition"), or a random small network for zero data ("network", whose
 equation is violated as well). Every other equation that a theorem covers: random coefficients, box and conditions
-with zero data, so that the solution is 0 and a random small network the error. Sampled certificates, and enclosed
-ones ("enclosed") for superpositions.
+with zero data, so that the solution is 0 and a random small network the error; "ring": with periodic conditions, which
+that network misses too. Sampled certificates, with bounds of slopes; and enclosed ones ("enclosed").
 """
 
 import json
@@ -20,6 +20,7 @@ from benchmarks.common import RESULTS, options
 
 KINDS = [(kind, d, how) for kind in ("heat", "wave") for d in (1, 2) for how in ("superposition", "network")]
 KINDS += [(kind, d, "enclosed") for kind in ("heat", "wave") for d in (1, 2)]
+KINDS += [(kind, d, "network enclosed") for kind in ("heat", "wave") for d in (1, 2)]
 POINTS = 10_000  # at which a misfit is looked at: as many as problems of this smoothness need
 
 
@@ -208,26 +209,70 @@ def other(make: Callable, seed: int) -> Any:
     return network(problem, seed, float(rng.uniform(0.5, 1.5)))
 
 
-def compared(solution: Any, enclosed: bool = False) -> dict[str, tuple[float, float]]:
-    """The bound and the true error by norm."""
+ENCLOSED = (allen_cahn, linear_kdv, telegraph, klein_gordon, beam, laplace, helmholtz)  # of the others, networks
+RINGS = ("diffusion", "allen_cahn", "advection", "airy", "wave", "telegraph", "beam")
+
+
+def ring(kind: str, seed: int, features: Any = None) -> Any:
+    """A random periodic problem with zero data, and a random network as its solution, which need not be periodic."""
+    import sympy as sp
+
     import pinnkit as pk
 
-    found = pk.certify(solution, enclosed, slopes=not enclosed)
+    rng = np.random.default_rng([seed, len(kind)])
+    low, length, T = (float(v) for v in rng.uniform((-1, 0.5, 0.3), (0, 2, 1.5)))
+    x, t = pk.coordinates("x t")
+    u = pk.field("u", x, t)
+    c, speed = (float(v) for v in rng.uniform(0.2, 2, 2))
+    equation = {
+        "diffusion": u.diff(t) + speed * u.diff(x) - c * u.diff(x, 2),
+        "allen_cahn": u.diff(t) - c / 10 * u.diff(x, 2) - speed * (u - u**3),
+        "advection": u.diff(t) + speed * u.diff(x),
+        "airy": u.diff(t) + c / 10 * u.diff(x, 3),
+        "wave": u.diff(t, 2) - c * u.diff(x, 2),
+        "telegraph": u.diff(t, 2) + speed * u.diff(t) - c * u.diff(x, 2) + u,
+        "beam": u.diff(t, 2) + c / 10 * u.diff(x, 4),
+    }[kind]
+    box = pk.Box(x=(low, low + length), t=(0, T))
+    start = [pk.Initial(u, 0, order=k) for k in range(2 if equation.has(u.diff(t, 2)) else 1)]
+    around = pk.Periodic(u, "x", order={"airy": 2, "beam": 3}.get(kind, 1))
+    problem = pk.Problem(kind, u, equation, box, [*start, around], reference=pk.Exact({u: sp.S.Zero}))
+    net = pk.MLP(2, 8, 1, features=features)
+    return pk.Solution(pk.Model(problem, net, False), net.initial(box, seed), pk.Points({}))
+
+
+def compared(solution: Any, enclosed: bool = False, slopes: bool | None = None) -> dict[str, tuple[float, float]]:
+    """The bound and the true error by norm; of slopes too, unless a superposition is enclosed."""
+    import pinnkit as pk
+
+    found = pk.certify(solution, enclosed, slopes=not enclosed if slopes is None else slopes)
     return {b.norm: (b.value, found.errors[b.norm]) for b in found.bounds if b.norm in found.errors}
 
 
 def cases(count: int) -> dict[str, list[Callable[[], dict]]]:
     """What is compared, by name."""
     found = {}
+    few = max(1, count // 4)
     for kind, d, how in KINDS:
-        few = max(1, count // 4) if how == "enclosed" else count
-        base = "superposition" if how == "enclosed" else how
+        enclosed, base = "enclosed" in how, "network" if "network" in how else "superposition"
         found[f"{kind} {d}D, {how}"] = [
-            lambda k=kind, d=d, b=base, s=seed, e=how == "enclosed": compared(heat_or_wave(k, d, b, s), e)
-            for seed in range(few)
+            lambda k=kind, d=d, b=base, s=seed, e=enclosed: compared(
+                heat_or_wave(k, d, b, s), e, not e or b == "network"
+            )
+            for seed in range(few if enclosed else count)
         ]
     for make in EQUATIONS:
-        found[make.__name__.replace("_", " ")] = [lambda m=make, s=seed: compared(other(m, s)) for seed in range(count)]
+        name = make.__name__.replace("_", " ")
+        found[name] = [lambda m=make, s=seed: compared(other(m, s)) for seed in range(count)]
+        if make in ENCLOSED:
+            found[f"{name}, enclosed"] = [
+                lambda m=make, s=seed: compared(other(m, s), True, True) for seed in range(few)
+            ]
+    for kind in RINGS:
+        name = kind.replace("_", " ")
+        found[f"{name} ring, enclosed"] = [
+            lambda k=kind, s=seed: compared(ring(k, s), True, True) for seed in range(few)
+        ]
     return found
 
 

@@ -9,6 +9,7 @@ With the eigenvalues s_n = sum a_i (pi n_i / L_i)^2, d = min |s_n - c|, g_i the 
   Also |e| <= D sqrt(sum_i C_i |g_i|^2) + |r| / d, D = max s_n / |s_n - c|, C_i = 2 L_i / pi^2 + 2 L_i / pi, by
   transposition: p with sum a_i p_ii + c p = F, p = 0 on the walls, has a_i |p_ii| <= D |F|, and |p_i| on the
   walls as for the heat equation.
+  1 / d and S_i are reached by misfits in the mode nearest to resonance; of others they say too much the nearer it is.
   Refused where d / c < 1e-6 (resonance): there the problem has no unique solution, or nearly none.
 """
 

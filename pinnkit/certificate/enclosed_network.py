@@ -23,7 +23,8 @@ from .network_model import Cells, evaluate, supported
 from .seam import seam
 from .taylor_model import Space, TaylorModel
 
-DEGREE = (10, 10, 7)  # of the Taylor polynomials in 1, 2, 3 coordinates
+DEGREE = 10  # of the Taylor polynomials
+COORDINATES = 3  # at most: with more there are too many terms
 RADIUS = 1.5  # in which their tails are bounded, so that they can be differentiated
 MOST = 20_000  # cells looked at for one norm
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
@@ -56,7 +57,7 @@ class EnclosedNetwork(Asked):
         problem, f = self.solution.problem, self.form
         self._refuse(not isinstance(problem.domain, Box), "its domain is not a box")
         d = len(problem.variables)
-        self._refuse(d > len(DEGREE), f"of networks in {d} coordinates, only up to {len(DEGREE)}")
+        self._refuse(d > COORDINATES, f"it has {d} coordinates, more than {COORDINATES}")
         self._refuse(self._near_critical(), "it hardly decays" if f.order else "it is close to resonance")
         why = supported(self._field.tape)
         self._refuse(why is not None, str(why))
@@ -79,14 +80,10 @@ class EnclosedNetwork(Asked):
     @property
     def evaluation(self) -> str:
         """How the norms were found."""
-        how = f"enclosed by Taylor models of degree {self._degree} on {self.cells} cells"
+        how = f"enclosed by Taylor models of degree {DEGREE} on {self.cells} cells"
         if self._field.seam is not None:
             how += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return how if self.tight else f"{how}, which were too few for tight bounds"
-
-    @property
-    def _degree(self) -> int:
-        return DEGREE[len(self.solution.problem.variables) - 1]
 
     def residual(self) -> Norm:
         """Of the equation."""
@@ -186,7 +183,7 @@ class EnclosedNetwork(Asked):
     def _cover(self, function: Function, order: int, fixed: dict[str, float]) -> Norm:
         """Of a function of cells for which derivatives up to that order are taken, where some coordinates are fixed."""
         box, d = self.solution.problem.domain, len(self.solution.problem.variables)
-        whole, space = Space(d, self._degree, RADIUS), Space(d, self._degree - order, 1.0)
+        whole, space = Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
         still = [i for i, n in enumerate(box.names) if n in fixed]
 
         def model(middle: Tensor, half: Tensor) -> tuple[TaylorModel, Tensor]:

@@ -22,6 +22,8 @@ E = int z_t^2 + c^2 z_x^2 + k z_xx^2 + m z^2 grows by its source alone, so that 
   sup    |e(t)| <= sum max|g_j| max|l_j| + sqrt(L) / 2 |z_x(t)|, for values given at both ends. This and the bounds of
          slopes need initial and boundary values that agree at the ends.
 
+The energy is kinetic as well: where an error hardly bends but moves, H2(t) lies many times above it.
+
 (Evans, Partial Differential Equations, 2010, section 7; Holmer for the linear KdV equation's 2 + 1 conditions.)
 """
 

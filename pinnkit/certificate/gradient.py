@@ -10,7 +10,8 @@ values. z = e - w vanishes on the walls and has the source f = r - w_t (or w_tt 
          eigenvalue: the equation times z_t (Evans, Partial Differential Equations, 2010, 7.1.3);
   wave   |grad z(t)|_a <= sqrt(|z1|^2 + |grad z0|_a^2 - c |z0|^2) + int |f|, c <= 0: energy.
 
-In P_S g second derivatives by the coordinates of S vanish; of others they are those of g along the faces.
+In P_S g second derivatives by the coordinates of S vanish; of others they are those of g along the faces. The lift
+reaches across the box: for waves through the walls that are short against it the bound is many times the error.
 """
 
 import math
