@@ -19,7 +19,6 @@ from .outline import draw_body
 from .panel import break_in, colour_bar, panels, summary_panels, summary_size
 from .problem import Problem
 from .reference import Exact
-from .report import Report, report
 from .solution import Solution
 from .view import Plane, error_plane, plane, ratio, shown, titled
 
@@ -143,7 +142,8 @@ def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *,
     redrawn = any(not np.array_equal(points, past[key].X.cpu()) for past in solution.rounds.values() if key in past)
     rounds = solution.progress.round if solution.progress is not None and redrawn else 0
     text = f"{len(points)} points {key!r}" + (f", seen along {', '.join(beyond)}" if beyond else "")
-    after = f"{break_in(ratio(solution)) if beyond else ' '}after {rounds} round{'s' * (rounds > 1)} of resampling" if rounds else ""
+    times = f"{rounds} round{'s' * (rounds > 1)} of resampling"
+    after = f"{break_in(ratio(solution)) if beyond else ' '}after {times}" if rounds else ""
     ax.set_title(text + after)
     return _label(ax, seen)
 
@@ -270,13 +270,13 @@ def plot_summary(solution: Solution, figure: Figure | None = None) -> Figure:
     (plot_slices if solution.problem.reference is None else plot_error)(solution, ax=error)
     plot_points(solution, points, next(iter(solution.points)))
     plot_history(solution, history)
-    figure.suptitle(_heading(solution, report(solution, estimate=False)), fontsize="x-large")
+    figure.suptitle(_heading(solution), fontsize="x-large")
     return figure
 
 
-def _heading(solution: Solution, found: Report) -> str:
+def _heading(solution: Solution) -> str:
     problem = solution.problem
-    numbers = {**problem.parameters, **found.unknowns}
+    numbers = {**problem.parameters, **solution.unknowns}
     parts = [problem.name, *(f"${sp.latex(sp.Symbol(k))}$ = {v:.4g}" for k, v in numbers.items())]
     return ",  ".join(parts) + (f":   {equation}" if (equation := equation_text(problem)) else "")
 
