@@ -205,6 +205,14 @@ def test_systems_have_a_cancellation() -> None:
     assert "cancellation at points pde" in str(found)
 
 
+def test_the_response_is_among_the_numbers_where_it_is_asked_for(soft: pk.Influence) -> None:
+    found = pk.indicators(soft, X=5, response=True)
+    own = pk.response(soft)
+    assert torch.equal(found.response.kernel, own.kernel) and "reciprocity of the response" in str(found)
+    assert found.numbers["reciprocity of the response"] == pytest.approx(own.reciprocity, nan_ok=True)
+    assert "reciprocity" not in str(pk.indicators(soft, X=5))
+
+
 def test_models_stand_side_by_side(soft: pk.Influence) -> None:
     a, b, c = (pk.indicators(soft, X=20, seed=seed) for seed in (1, 2, 3))
     table = str(pk.compare({"good": a, "poor": [b, c]}))

@@ -33,7 +33,7 @@ def test_the_strongest_points_of_a_prediction_are_printed_drawn_and_kept(
     call: Call, run: str, solution: pk.Solution
 ) -> None:
     words = ["--of", "u@x=0.2,t=0.5", "--of", "test-loss", "--out", "new/map.h5", "--picture", "new/map.png"]
-    code, text, complaint = call("influence", run, *words, "--top", "3")
+    code, text, complaint = call("influence", run, *words, "--top", "3", "--response")
     assert code == 0 and complaint == ""
     found = pk.Influence(solution).attribute(
         [pk.at("u", x=0.2, t=0.5), pk.test_loss(solution.problem)], convention="fixed"
@@ -44,7 +44,8 @@ def test_the_strongest_points_of_a_prediction_are_printed_drawn_and_kept(
     assert lines[1].startswith("  influence through  pde ")
     assert lines[3].split() == [key, str(number), *(f"{c:.4f}" for c in place), f"{effect:+.2e}"]
     assert sum(line.startswith(("  pde ", "  initial ", "  x ")) for line in lines) == 6
-    for start in ("curvature     exact Hessian", "stationarity  |gradient|", "convention    a change is"):
+    response = f"response      {pk.response(solution)}"
+    for start in ("curvature     exact Hessian", "stationarity  |gradient|", "convention    a change is", response):
         assert any(line.startswith(start) for line in lines)
     assert lines[-2].split() == ["map", "new/map.h5"] and lines[-1].split() == ["picture", "new/map.png"]
     assert Path("new/map.png").read_bytes().startswith(b"\x89PNG")
@@ -54,13 +55,15 @@ def test_the_strongest_points_of_a_prediction_are_printed_drawn_and_kept(
 
 def test_json_is_all_that_is_printed(call: Call, run: str, solution: pk.Solution) -> None:
     words = ["--json", "--curvature", "gauss-newton", "--damping", "1e-4", "--convention", "mean", "--top", "2"]
-    code, text, complaint = call("influence", run, *words)
+    code, text, complaint = call("influence", run, *words, "--response")
     data = json.loads(text)
     assert code == 0 and complaint == "" and data["files"] == {} and data["convention"] == "mean"
     found = pk.Influence(solution, "gauss-newton", 1e-4).attribute(pk.test_loss(solution.problem), convention="mean")
     (answer,) = data["answers"]  # the loss on fresh points unless told otherwise
     assert answer["of"] == found.names[0] and answer["value"] == pytest.approx(float(found.values[0]), rel=1e-12)
     shares = {name: float(v[0]) for name, v in term_fractions(found.effects).items()}
+    own = pk.response(solution).to_dict()
+    assert data["response"] == {k: None if v != v else pytest.approx(v) for k, v in own.items()}
     assert answer["shares"] == pytest.approx(shares, rel=1e-9) and len(answer["strongest"]) == 2
     key, number, (x, t), change = found.strongest(1)[0]
     first = answer["strongest"][0]

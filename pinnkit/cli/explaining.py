@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shared import Given, Json, Quiet, Run, Threads, check_picture, print_json
+from .shared import Given, Json, Kept, Picture, Quiet, Run, Threads, prepare, print_json
 from .shell import app
 
 if TYPE_CHECKING:
@@ -32,14 +32,17 @@ def influence(
         str, typer.Option(help="fixed: the other points keep their weights; mean: they share the removed one's.")
     ] = "fixed",
     top: Annotated[int, typer.Option(min=0, metavar="N", help="Print the N strongest points.")] = 10,
-    out: Annotated[Path | None, typer.Option(metavar="MAP.h5", help="Write all effects to a file.")] = None,
-    picture: Annotated[Path | None, typer.Option(metavar="MAP.png", help="Draw the effects over the domain.")] = None,
+    response: Annotated[
+        bool, typer.Option("--response", help="Say whether the equation answers sources both ways: some seconds.")
+    ] = False,
+    out: Kept = None,
+    picture: Picture = None,
     problem: Given = None,
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Say which training points made a prediction, a loss or an error of a run what it is."""
-    check_picture(picture)
+    prepare(picture, out)
     import torch
 
     from ..influence.reading import reading
@@ -48,7 +51,7 @@ def influence(
     torch.set_num_threads(threads)
     model, found = influenced(run, problem, Question(tuple(of), curvature, damping, convention))
     files = _write_map(model, found, out, picture)
-    said = reading(model, found, top)
+    said = reading(model, found, top, response)
     if as_json:
         print_json(said.to_dict() | {"files": files})
     else:
@@ -62,21 +65,20 @@ def validate(
     groups: Annotated[int, typer.Option(min=0, metavar="N", help="Groups of either kind to train without.")] = 16,
     plantings: Annotated[int, typer.Option(min=0, metavar="N", help="Times that wrong data are planted.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of the points, groups and wrong data.")] = 0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Write all changes to a file.")] = None,
+    out: Kept = None,
     problem: Given = None,
     threads: Threads = 1,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Put the influences of a run to the test: train again without points, and find wrong data that were planted."""
+    prepare(out=out)
     import torch
 
     from ..influence.validation import validate as make
     from ..jobs import opened
 
     torch.set_num_threads(threads)
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
     solution = opened(run, problem)
     found = make(solution, None, points, groups, plantings=plantings, seed=seed, progress=False if quiet else None)
     files = {} if out is None else {"file": str(found.save(out))}
@@ -87,9 +89,6 @@ def validate(
 
 
 def _write_map(model: "Influence", found: "Attribution", out: Path | None, picture: Path | None) -> dict[str, str]:
-    for path in (out, picture):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
     if out is not None:
         from ..influence.map_file import save_map
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .shared import Given, Json, Run, Threads, check_picture, print_json, print_report
+from .shared import FreshSeed, Given, Json, Kept, Picture, Run, Threads, prepare, print_json, print_report
 from .shell import app
 
 
@@ -27,15 +27,15 @@ def report(
 @app.command()
 def error(
     run: Run,
-    out: Annotated[Path | None, typer.Option(metavar="MAP.h5", help="Write the map to a file.")] = None,
-    picture: Annotated[Path | None, typer.Option(metavar="MAP.png", help="Draw it, beside the true error.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh points.")] = 0,
+    out: Kept = None,
+    picture: Picture = None,
+    seed: FreshSeed = 0,
     problem: Given = None,
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Say how wrong a run is, and where, without a reference; correct it; say when not to trust that."""
-    check_picture(picture)
+    prepare(picture, out)
     import torch
 
     from ..error_search import error_map
@@ -63,7 +63,7 @@ def error(
 def correct(
     run: Run,
     out: Annotated[Path | None, typer.Option(metavar="BETTER.h5", help="RUN-corrected.h5 unless given.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the fresh points.")] = 0,
+    seed: FreshSeed = 0,
     problem: Given = None,
     threads: Threads = 1,
     as_json: Json = False,
@@ -88,14 +88,12 @@ def certify(
     slopes: Annotated[
         bool, typer.Option("--slopes", help="Bound the error's derivatives too, where an energy gives them.")
     ] = False,
-    picture: Annotated[
-        Path | None, typer.Option(metavar="CERT.png", help="Draw the misfits, and what each does to the bounds.")
-    ] = None,
+    picture: Picture = None,
     problem: Given = None,
     as_json: Json = False,
 ) -> None:
     """Bound the error of a run from above, by a theorem that fits its equation."""
-    check_picture(picture)
+    prepare(picture)
     from ..certificate.certify import certify as make
     from ..jobs import opened
 
@@ -105,7 +103,6 @@ def certify(
     if picture is not None:
         from ..certificate.picture import plot_certificate
 
-        picture.parent.mkdir(parents=True, exist_ok=True)
         plot_certificate(solution, found).savefig(picture, dpi=160)
         files["picture"] = str(picture)
     if as_json:

@@ -20,12 +20,18 @@ Arguments = Annotated[
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Torch threads; more than 1 is slower on usual sizes.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+FreshSeed = Annotated[int, typer.Option("--seed", min=0, help="Of the fresh points.")]
+Kept = Annotated[Path | None, typer.Option("--out", metavar="FILE.h5", help="Write all that was found to a file.")]
+Picture = Annotated[Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw what was found.")]
 
 
-def check_picture(picture: Path | None) -> None:
-    """Before any work: a picture without a suffix has no format."""
+def prepare(picture: Path | None = None, out: Path | None = None) -> None:
+    """Before any work: a picture without a suffix has no format; the files' folders are made."""
     if picture is not None and not picture.suffix:
         raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+    for path in (picture, out):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def print_report(solution: "Solution", as_json: bool, path: Path, estimate: bool = True) -> None:

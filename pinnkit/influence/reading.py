@@ -5,6 +5,8 @@ from typing import Any
 
 from .attribution import Influence
 from .indicator import term_fractions
+from .response import Response
+from .response import response as respond
 from .result import Attribution
 
 
@@ -37,6 +39,7 @@ class Reading:
     convention: str
     stationarity: str
     notes: tuple[str, ...]
+    response: Response | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain numbers, text, lists and dicts."""
@@ -52,7 +55,8 @@ class Reading:
             for a in self.answers
         ]
         rest = {"curvature": self.curvature, "convention": self.convention, "stationarity": self.stationarity}
-        return {"answers": answers, **rest, "notes": list(self.notes)}
+        more = {} if self.response is None else {"response": self.response.to_dict()}
+        return {"answers": answers, **rest, "notes": list(self.notes), **more}
 
     def __str__(self) -> str:
         lines = [line for answer in self.answers for line in (*_lines(answer), "")]
@@ -60,11 +64,14 @@ class Reading:
         lines.append(f"curvature     {self.curvature}")
         lines.append(f"stationarity  {self.stationarity}")
         lines.append(f"convention    a change is f without the point - f with it, {kept[self.convention]}")
+        if self.response is not None:
+            lines.append(f"response      {self.response}")
         return "\n".join([*lines, *(f"note          {note}" for note in self.notes)])
 
 
-def reading(influence: Influence, found: Attribution, top: int = 10) -> Reading:
-    """The reading of an attribution, with the ``top`` strongest points of every functional."""
+def reading(influence: Influence, found: Attribution, top: int = 10, response: bool = False) -> Reading:
+    """The reading of an attribution, with the ``top`` strongest points of every functional and, asked for, the response
+    of the first field to sources in the first equation."""
     shares = term_fractions(found.effects)
     answers = []
     for k, name in enumerate(found.names):
@@ -75,7 +82,8 @@ def reading(influence: Influence, found: Attribution, top: int = 10) -> Reading:
         answers.append(Answer(name, float(found.values[k]), {t: float(v[k]) for t, v in shares.items()}, strongest))
     stationarity = str(influence.stationarity)
     notes = tuple(note for note in found.notes if note != stationarity)
-    return Reading(tuple(answers), found.curvature, found.convention, stationarity, notes)
+    answered = respond(influence) if response else None
+    return Reading(tuple(answers), found.curvature, found.convention, stationarity, notes, answered)
 
 
 def _lines(answer: Answer) -> list[str]:

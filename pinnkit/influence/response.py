@@ -1,17 +1,20 @@
 """Response: what a source in the equation at one place does to a field at another, and whether that is reciprocal."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..condition import PointSet
+from ..linalg import Primal
 from ..points import sample
 from ..residual import Stack
 from ..solution import Solution
 from .attribution import Influence
-from .curvature import curvature
+from .curvature import DENSE, curvature
 from .functional import rows_of
 from .indicator import Along, before, coordinate
 
@@ -25,8 +28,7 @@ class Response:
 
     ``misfit`` (m,) is how far the residual's answer is from the source, on points that held nothing, over the source:
     0 if the network can express the solution to that source, near 1 if not. Single numbers use the places below
-    ``MISFIT``, and are NaN where there are fewer than ``ENOUGH``. ``uptake`` (m,) is how much of a source the residual
-    takes up at its own place where the training points alone hold it: far above 1 where there are none.
+    ``MISFIT``, and are NaN where there are fewer than ``ENOUGH``.
     """
 
     field: str
@@ -34,7 +36,6 @@ class Response:
     places: Tensor
     kernel: Tensor
     misfit: Tensor
-    uptake: Tensor
     names: tuple[str, ...]
 
     @property
@@ -63,12 +64,80 @@ class Response:
     def _apart(self) -> Tensor:
         return self.kernel[self.answered][:, self.answered].clone().fill_diagonal_(0.0)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The single numbers as plain data; the reciprocity is NaN where it has no meaning."""
+        counts = {"answered": int(self.answered.sum()), "places": len(self.places)}
+        return {"field": self.field, "equation": self.equation, "reciprocity": self.reciprocity, **counts}
+
     def __str__(self) -> str:
         n, m = int(self.answered.sum()), len(self.places)
         what = f"of {self.field} to sources in {self.equation}"
         if not self.meaningful:
             return f"no reciprocity {what}: the network answers {n} of {m} sources, {ENOUGH} are needed"
         return f"reciprocity {self.reciprocity:.2f} {what} (1: a self-adjoint operator), {n} of {m} sources answered"
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Gaussians s_l of integral 1 about interior places (m, d) as sources in one of a model's equations.
+
+    ``scale`` (d,) are their standard deviations, ``drawn`` the fresh points (n,) by which they are normalised and
+    fields weighted.
+    """
+
+    solution: Solution
+    equation: str
+    places: Tensor
+    scale: Tensor
+    drawn: PointSet
+
+    def bumps(self, X: Tensor) -> Tensor:
+        """exp(-|(x - place) / scale|^2 / 2) at points X (n, d), shape (m, n)."""
+        return torch.exp(-torch.cdist(self.places / self.scale, X / self.scale).square() / 2)
+
+    @cached_property
+    def size(self) -> Tensor:
+        """The mean of every bump over the domain, (m, 1)."""
+        mean = self.bumps(self.drawn.X).mean(1, keepdim=True)
+        return mean.clamp_min(torch.finfo(mean.dtype).tiny)
+
+    def rows(self, points: PointSet) -> Stack:
+        """The equations' rows alone at some points, with the model's weights."""
+        model, weights = self.solution.model, self.solution.term_weights
+        readout = model.readouts["pde"]
+        return Stack(model, {"pde": points}, {name: weights[name] for name in readout.names}, {"pde": readout})
+
+    def on(self, rows: Stack) -> Tensor:
+        """The sources as residuals, (m, M)."""
+        s = rows.like.new_zeros(len(self.places), rows.rows)
+        volume = self.solution.problem.domain.measure()
+        rows.by_columns(s)[self.equation].copy_(self.bumps(rows.points["pde"].X) / (self.size * volume))
+        return s
+
+    def pushed(self, rows: Stack) -> Tensor:
+        """sum_i a_i s_i J_i, (m, P)."""
+        return _contracted(rows, self.on(rows) * rows.row_weights, self.solution.theta)
+
+
+def sources(
+    solution: Solution, equation: str | None = None, *,
+    places: int = 200, width: float = 0.07, points: int = 2000, seed: int = 12345,
+) -> Sources:  # fmt: skip
+    """Gaussian sources in an equation (the first) of a trained model, their scale ``width`` times the extents.
+
+    Raises:
+        ValueError: an unknown equation, fewer than 2 places or 8 points, a width that is not positive.
+    """
+    problem, theta = solution.problem, solution.theta
+    if places < 2 or points < 8 or not width > 0:
+        raise ValueError(f"places={places}, points={points}, width={width}: give 2 places, 8 points, a positive width")
+    equation = equation or next(iter(problem.equations))
+    if equation not in problem.equations:
+        raise ValueError(f"there is no equation {equation!r}: choose one of {', '.join(problem.equations)}")
+    low, high = map(torch.as_tensor, problem.domain.bounds)
+    drawn = problem.sample("pde", points, seed=seed).to(theta)
+    centres = problem.sample("pde", places, seed=seed + 1).X.to(theta)
+    return Sources(solution, equation, centres, width * (high - low).to(theta), drawn)
 
 
 def response(
@@ -81,58 +150,43 @@ def response(
     extents. The linearised equation is solved for each in the network's tangent space by least squares, with the
     model's weights and conditions, on the training points and on fresh ones, ``points`` of them in the interior, as
     training points alone leave it free between them. K_kl is the mean of the field's change weighted by s_k, so that
-    K = K^T if the operator is self-adjoint (reciprocity). A second or two for some thousand parameters.
+    K = K^T if the operator is self-adjoint (reciprocity). It costs about as much as a Gauss-Newton curvature.
 
     Raises:
         ValueError: an unknown field or equation, fewer than 2 places or 8 points, a width that is not positive.
     """
-    influence = Influence(model, "gauss-newton") if isinstance(model, Solution) else model
-    solution = influence.solution
-    problem, theta = solution.problem, solution.theta
-    if places < 2 or points < 8 or not width > 0:
-        raise ValueError(f"places={places}, points={points}, width={width}: give 2 places, 8 points, a positive width")
-    field, equation = field or problem.field_names[0], equation or next(iter(problem.equations))
-    if equation not in problem.equations:
-        raise ValueError(f"there is no equation {equation!r}: choose one of {', '.join(problem.equations)}")
-    fresh = {key: s.to(theta) for key, s in sample(problem, points, seed=seed).items() if key in solution.points}
-    drawn, unseen = fresh["pde"], problem.sample("pde", points // 4, seed=seed + 2).to(theta)
-    centres = problem.sample("pde", places, seed=seed + 1).X.to(theta)
-    extent = torch.as_tensor(problem.domain.bounds[1] - problem.domain.bounds[0]).to(theta)
-
-    def bump(X: Tensor) -> Tensor:
-        return torch.exp(-torch.cdist(centres / extent, X / extent).square() / (2 * width**2))
-
-    mean = bump(drawn.X)
-    size = mean.mean(1, keepdim=True).clamp_min(torch.finfo(mean.dtype).tiny)  # over the domain's measure: its integral
-
-    def pushed(rows: Stack) -> tuple[Tensor, Tensor]:
-        """Sources as residuals s (m, M), and sum_i a_i s_i J_i (m, P)."""
-        s = theta.new_zeros(places, rows.rows)
-        rows.by_columns(s)[equation].copy_(bump(rows.points["pde"].X) / (size * problem.domain.measure()))
-        return s, _contracted(rows, s * rows.row_weights, theta)
-
-    dense = replace(solution, points=solution.points.add(**fresh))
-    b = pushed(_equations(solution, dense.points["pde"]))[1]
-    moves = curvature(dense.stack, theta, "gauss-newton").solve(b.T.contiguous())
-    K = _contracted(rows_of(solution, field, PointSet(drawn.X)), mean / (len(drawn) * size), theta) @ moves
-    checked = _equations(solution, unseen)
-    s, a = pushed(checked)[0], checked.row_weights
-    left = checked.jacobian(theta) @ moves - s.T
-    alone = _equations(solution, drawn)
-    t, j = pushed(alone)
-    return Response(
-        field, equation, centres, K,
-        misfit=((a @ left.square()) / (s.square() @ a)).sqrt(),
-        uptake=(j.T * influence.curvature.solve(j.T.contiguous())).sum(0) / (t.square() @ alone.row_weights),
-        names=tuple(problem.domain.names),
-    )  # fmt: skip
+    solution = model if isinstance(model, Solution) else model.solution
+    of = sources(solution, equation, places=places, width=width, points=points, seed=seed)
+    problem, theta, field = solution.problem, solution.theta, field or solution.problem.field_names[0]
+    g = _contracted(rows_of(solution, field, PointSet(of.drawn.X)), of.bumps(of.drawn.X) / (points * of.size), theta)
+    fresh = {k: s.to(theta) for k, s in sample(problem, points, seed=seed).items() if k in solution.points}
+    dense = solution.points.add(**fresh | {"pde": of.drawn})
+    moves = _solved(solution.model.stack(dense, solution.weights), theta, of.pushed(of.rows(dense["pde"])).T)
+    unseen = of.rows(problem.sample("pde", max(points // 4, 2), seed=seed + 2).to(theta))
+    s, a = of.on(unseen), unseen.row_weights
+    left = unseen.jacobian(theta) @ moves - s.T
+    misfit = ((a @ left.square()) / (s.square() @ a)).sqrt()
+    return Response(field, of.equation, of.places, g @ moves, misfit, tuple(problem.domain.names))
 
 
-def _equations(solution: Solution, points: PointSet) -> Stack:
-    """The rows of the equations alone at these points, with their weights."""
-    readout = solution.model.readouts["pde"]
-    weights = {name: solution.term_weights[name] for name in readout.names}
-    return Stack(solution.model, {"pde": points}, weights, {"pde": readout})
+def uptake(influence: Influence, **chosen) -> Tensor:
+    """How much of a source the residual takes up where the training points alone hold the equation, shape (m,).
+
+    <s_k, dr/dtheta C^-1 J^T A s_k> / <s_k, s_k> with the curvature C of the trained loss: 1 where the model answers a
+    source, less where its network cannot, far above 1 where no training points are. ``chosen`` as in :func:`sources`.
+    """
+    of = sources(influence.solution, **chosen)
+    rows = of.rows(of.drawn)
+    j = of.pushed(rows)
+    return (j.T * influence.curvature.solve(j.T.contiguous())).sum(0) / (of.on(rows).square() @ rows.row_weights)
+
+
+def _solved(stack: Stack, theta: Tensor, b: Tensor) -> Tensor:
+    """(J^T A J + damping)^-1 b for b (P, m), with the smallest damping that is safe from rounding."""
+    if len(theta) > DENSE:
+        return curvature(stack, theta, "gauss-newton").solve(b.contiguous())
+    C, _ = stack.normal(theta)
+    return Primal.of(C, 4 * len(theta) * torch.finfo(theta.dtype).eps * float(C.norm())).solve(b.contiguous())
 
 
 def _contracted(rows: Stack, weights: Tensor, theta: Tensor) -> Tensor:

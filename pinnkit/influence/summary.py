@@ -1,5 +1,6 @@
 """The indicators of one model on many test points, and of several models side by side."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,8 @@ from . import indicator
 from .attribution import Influence
 from .functional import Field
 from .indicator import Along, Estimate
+from .response import Response
+from .response import response as respond
 from .result import Attribution, Stationarity
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class Indicators:
     stationarity: Stationarity
     curvature: str
     error: float | None = None
+    response: Response | None = None
 
     @cached_property
     def estimates(self) -> dict[str, Estimate]:
@@ -69,15 +73,18 @@ class Indicators:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Single numbers of the model: loss, error, leverage."""
+        """Single numbers of the model: loss, error, leverage, reciprocity."""
         h = torch.cat(list(self.leverage.values()))
-        return {
+        numbers = {
             "loss on training points": self.stationarity.loss,
             "residuals left out / fitted": self.left_out,
             "mean leverage": float(h.mean()),
             f"part of rows of leverage > {FORCED}": float((h > FORCED).double().mean()),
             "part of the loss a Newton step gains": self.stationarity.gain,
-        } | ({} if self.error is None else {"relative L2 error": self.error})
+        }
+        if self.response is not None:
+            numbers["reciprocity of the response"] = self.response.reciprocity
+        return numbers | ({} if self.error is None else {"relative L2 error": self.error})
 
     def __str__(self) -> str:
         return str(Comparison({"": (self,)}))
@@ -95,6 +102,7 @@ def indicators(
     sigma: float = 1.0,
     kernel: str = "distance",
     correct: bool = False,
+    response: bool = False,
     seed: int = 12345,
 ) -> Indicators:
     """The indicators of influence on a field or derivative (the first) at points X (K, d), or at so many fresh ones.
@@ -102,8 +110,10 @@ def indicators(
     ``along`` is time unless told otherwise, or the first coordinate (:func:`~pinnkit.influence.indicator.coordinate`);
     ``sigma`` and ``kernel`` are those of :func:`~pinnkit.influence.indicator.nearness`, by the domain's extent. Effects
     are of first order, as published; with ``correct`` they have the leverage correction, which a few points that are
-    fitted by force (leverage near 1) can carry alone. A solution is taken with the Gauss-Newton curvature: the exact
-    Hessian costs some products for every test point.
+    fitted by force (leverage near 1) can carry alone. With ``response`` the reciprocity of
+    :func:`~pinnkit.influence.response.response` is among the numbers, at about the cost of all others: it tells which
+    equation was trained, 1 if that is self-adjoint, less if it carries something along. A solution is taken with the
+    Gauss-Newton curvature: the exact Hessian costs some products for every test point.
 
     Raises:
         ValueError: an unknown field, coordinate or kernel, points of another dimension.
@@ -140,6 +150,7 @@ def indicators(
         stationarity=influence.stationarity,
         curvature=found.curvature,
         error=_error(solution, name),
+        response=respond(influence) if response else None,
     )
 
 
@@ -206,7 +217,7 @@ def _texts(runs: Sequence[Indicators]) -> dict[str, str]:
         return plain | {what: str(e) for what, e in runs[0].estimates.items()}
     found = {}
     for what in runs[0].numbers | runs[0].estimates:
-        means = [run.estimates[what].mean if what in run.estimates else run.numbers[what] for run in runs]
+        means = [run.estimates[what].mean if what in run.estimates else run.numbers.get(what, math.nan) for run in runs]
         e = indicator.spread(means)
         found[what] = f"{e.mean:.2g} ± {e.high - e.mean:.1g}"
     return found

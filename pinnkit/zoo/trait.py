@@ -12,7 +12,7 @@ from ..error_search import error_map
 from ..influence import indicator
 from ..influence.attribution import Influence
 from ..influence.functional import Field, test_loss
-from ..influence.response import response
+from ..influence.response import response, uptake
 from ..influence.summary import FORCED, Indicators, indicators, together
 from ..points import sample
 from ..solution import Solution
@@ -131,7 +131,7 @@ def _of_response(influence: Influence, specimen: Specimen) -> dict[str, float]:
     return {
         "reciprocity of the response": found.reciprocity,
         "directionality of the response": found.directionality(specimen.along),
-        "uptake of sources": float(found.uptake.quantile(0.9)),
+        "uptake of sources": uptake(influence).quantile(0.9),
     }
 
 
