@@ -43,7 +43,7 @@ def trained(name: str, form: str, kept: Path) -> pk.Solution:
 def row(history: Any, i: int) -> dict[str, float]:
     """Iterations, CPU seconds, relative errors of fields and coefficients at row i of a history."""
     at = history.row(i)
-    errors = {k.removeprefix("error:"): v for k, v in at.items() if k in ("error:u", "error:v", "error:p")}
+    errors = {name: at[f"error:{name}"] for name in "uvp" if f"error:{name}" in at}
     errors |= {k: abs(at[k] / value - 1) for k, value in TRUE.items() if k in at}
     return {"iteration": at["iteration"], "cpu_s": at["cpu_s"], "errors": errors}
 
@@ -86,7 +86,8 @@ def page(found: Mapping[str, Mapping[str, Any]]) -> str:
             texts[1] = f"{texts[1]} ({common['cpu_s']:.0f} s)"
             lines.append([flow, form, run["parameters"], f"{end['iteration']:.0f}", f"{end['cpu_s']:.0f}", *texts])
     note = (
-        "The same recipe and seed; errors on up to 2000 nodes of the reference; one seed. In stream function form the "
-        "equations are of third order, and continuity holds by construction."
+        "The same recipe, from seed 0, the wake's in stream function form with fewer iterations; errors on up to 2000 "
+        "nodes of the reference, at the end and at the last line of the log before the shorter of two runs ended. In "
+        "stream function form the equations are of third order, and continuity holds by construction."
     )
     return f"{note}\n\n{table(head, lines)}"

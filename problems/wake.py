@@ -29,7 +29,8 @@ def wake(
     pressure is found up to a function of time and never given. ``weight`` is that of the readings, 1 that of the
     equations. The network is told about the period, which the readings show. ``file`` names other snapshots than the
     project's, such as cylinder_nektar_wake.mat. ``form="stream"`` has the fields psi, p with u = psi_y, v = -psi_x, as
-    in that paper: incompressible by construction, psi up to a function of time.
+    in that paper: incompressible by construction, psi up to a function of time; for the same time of training its
+    errors are somewhat larger, as the equations are of third order.
 
     Raises:
         ValueError: an unknown form, more readings than there are; FileNotFoundError: no such file.
