@@ -11,7 +11,7 @@ import pinnkit as pk
 from pinnkit.cli import main
 from pinnkit.zoo import runs as module
 from pinnkit.zoo.effect import Outcome, effect, misplaced, outcomes
-from pinnkit.zoo.page import LESSONS, lesson, page, plain
+from pinnkit.zoo.page import LESSONS, lesson, means_table, page, plain
 from pinnkit.zoo.picture import plot_traits
 from pinnkit.zoo.runs import Job, fill, jobs, path, read, train, traits_path
 from pinnkit.zoo.specimen import ZOO, Specimen, Variant
@@ -63,6 +63,18 @@ def test_where_nothing_varies_or_is_defined_it_is_said() -> None:
     assert effect([0.0, 0.0], [1.0, 1.0]).d == math.inf and effect([1.0, 1.0], [1.0, 1.0]).d == 0
     assert math.isnan(effect([0.0], [1.0]).d) and effect([0.0], [1.0]).delta == 1
     assert effect([math.nan], [1.0]) is None and effect([1.0], []) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_two_kinds_are_apart_if_their_gap_exceeds_what_either_spans(sign: int) -> None:
+    def apart(good: list[float], bad: list[float]) -> bool:
+        return effect([sign * v for v in good], [sign * v for v in bad]).apart
+
+    assert apart([0.50, 0.52], [0.99, 1.00])  # a gap of .47, spans of .02 and .01
+    assert not apart([0.0, 1.0], [1.9, 2.0]) and apart([0.0, 1.0], [2.1, 2.2])  # the good ones differ by 1
+    assert not apart([0.0, 0.1], [1.0, 2.0])  # the bad ones do
+    assert not apart([0.0, 1.0], [1.0, 2.0]) and not apart([0.0, 3.0], [1.0, 2.0])  # none between, or one within
+    assert not apart([1.0, 1.0], [1.0, 1.0]) and apart([1.0], [2.0])
 
 
 def test_an_outcome_counts_pairs_on_the_side_that_prevails() -> None:
@@ -230,7 +242,7 @@ def test_a_model_that_fails_keeps_no_other_from_being_measured(tmp_path: Path, m
 def test_the_page_holds_models_counts_effects_and_sentences(zoo: tuple[Path, module.Traits]) -> None:
     honest = {job: {**row, ERROR: 1e-3 if job.variant == "good" else 0.1} for job, row in zoo[1].items()}
     text = page(honest, [("A picture", "zoo.png")])
-    assert "4 models of 1 problems, 2 seeds at most" in text and "![A picture](zoo.png)" in text
+    assert "4 models of 1 problem, 2 seeds at most" in text and "![A picture](zoo.png)" in text
     found = outcomes(honest)
     assert text.count("\n- **jackknife spread**") == 1 and "| cancellation |" in text
     assert found["jackknife spread"].trait.formula in text and lesson(found["jackknife spread"]) in text
@@ -241,6 +253,13 @@ def test_the_page_holds_models_counts_effects_and_sentences(zoo: tuple[Path, mod
     assert misplaced(belied) == [Job("diffusion", "good", 1)] and "diffusion, good, seed 1 (5.0e-01)" in page(belied)
     assert outcomes(belied)["loss"].effects["diffusion", "few"].good == e.good[:1]
     assert json.loads(json.dumps(plain(zoo[1]), allow_nan=False))[0]["traits"]["cancellation"] is None
+    blank = {j: {**row, "loss": math.nan if j.variant == "few" else 2.0} for j, row in honest.items()}
+    assert "| loss |  |" in means_table(outcomes(blank))  # without a pair there is no cell
+    few = [(job.seed, row) for job, row in blank.items() if job.variant == "few"]
+    short = blank | {Job("diffusion", "short", seed): {**row, "loss": 3.0} for seed, row in few}
+    assert "| loss | 2 / - / 3 |" in means_table(outcomes(short))
+    nameless = {j: {**row, ERROR: math.nan} for j, row in honest.items()}
+    assert misplaced(nameless) == []  # without a reference no name is belied
     figure = plot_traits(zoo[1], ["loss", "mean leverage"])
     assert [ax.get_title() for ax in figure.axes] == ["loss", "mean leverage"]
     with pytest.raises(ValueError, match="'beauty' is no trait"):

@@ -52,13 +52,19 @@ def effect(good: Iterable[float], bad: Iterable[float], *, decades: bool = False
     if not g or not b:
         return None
     wins = sum((y > x) - (y < x) for x in g for y in b)
-    scale = [[math.log10(max(v, 1e-300)) for v in values] if decades else list(values) for values in (g, b)]
-    (m, s), (n, t) = map(_moments, scale)
-    free = len(g) + len(b) - 2
-    pooled = math.sqrt((s + t) / free) if free else math.nan
-    gap = n - m
-    d = gap / pooled if pooled > 0 else math.nan if not free else math.copysign(math.inf, gap) if gap else 0.0
-    return Effect(tuple(g), tuple(b), wins / (len(g) * len(b)), d)
+    scaled = [[math.log10(max(v, 1e-300)) for v in values] if decades else values for values in (g, b)]
+    return Effect(tuple(g), tuple(b), wins / (len(g) * len(b)), _cohen(*scaled))
+
+
+def _cohen(good: Sequence[float], bad: Sequence[float]) -> float:
+    """The difference of the means over the pooled standard deviation; NaN for one value against one."""
+    (m, s), (n, t) = _moments(good), _moments(bad)
+    free = len(good) + len(bad) - 2
+    if not free:
+        return math.nan
+    if s + t > 0:
+        return (n - m) / math.sqrt((s + t) / free)
+    return math.copysign(math.inf, n - m) if n != m else 0.0
 
 
 def _moments(values: Sequence[float]) -> tuple[float, float]:
@@ -134,26 +140,27 @@ class Outcome:
 
 
 def misplaced(traits: Traits) -> list[Job]:
-    """Models whose true error belies their name: good ones above the tolerable error, bad ones below."""
-    return [job for job, row in traits.items() if (row[ERROR] > TOLERABLE) == (job.variant == "good")]
+    """Models whose true error belies their name: good ones above the tolerable error, others not above it."""
+    return [
+        job for job, row in traits.items()
+        if not math.isnan(row[ERROR]) and (row[ERROR] > TOLERABLE) == (job.variant == "good")
+    ]  # fmt: skip
 
 
 def outcomes(traits: Traits) -> dict[str, Outcome]:
     """What every trait has done, by name, the misplaced models left out; the variant "good" is compared with others."""
-    values: dict[str, dict[str, list[Mapping[str, float]]]] = {}
-    out = set(misplaced(traits))
-    for job, found in traits.items():
-        if job in out:
-            continue
-        values.setdefault(job.problem, {}).setdefault(job.variant, []).append(found)
-    found = {}
-    for trait in TRAITS:
-        effects = {}
-        for problem, variants in values.items():
-            for variant in variants:
-                sides = ([row[trait.name] for row in variants.get(v, ())] for v in ("good", variant))
-                one = effect(*sides, decades=trait.decades) if variant != "good" else None
-                if one is not None:
-                    effects[problem, variant] = one
-        found[trait.name] = Outcome(trait, effects)
-    return found
+    out, models = set(misplaced(traits)), {}
+    for job, row in traits.items():
+        if job not in out:
+            models.setdefault((job.problem, job.variant), []).append(row)
+    return {trait.name: Outcome(trait, _effects(trait, models)) for trait in TRAITS}
+
+
+def _effects(trait: Trait, models: Mapping[Pair, Sequence[Mapping[str, float]]]) -> dict[Pair, Effect]:
+    """A trait of all bad variants against the good one of their problem, where both have it."""
+    values = {pair: [row[trait.name] for row in rows] for pair, rows in models.items()}
+    found = {
+        (problem, variant): effect(values.get((problem, "good"), ()), bad, decades=trait.decades)
+        for (problem, variant), bad in values.items() if variant != "good"
+    }  # fmt: skip
+    return {pair: one for pair, one in found.items() if one is not None}

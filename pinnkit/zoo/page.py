@@ -22,7 +22,7 @@ def page(traits: Traits, pictures: Sequence[tuple[str, str]] = ()) -> str:
         "## What they are, and what each teaches", DEFINED, "\n".join(_described(o) for o in found.values()),
         "## The models", models_table(traits), *_broken(traits),
         "## Effect sizes", EFFECTS, effects_table(found),
-        "## The numbers", "Mean over the seeds, good / then each bad variant.", means_table(found),
+        "## The numbers", MEANS, means_table(found),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
@@ -40,6 +40,7 @@ READING = (
     "whatever the problem. A broken model, trained well on a wrong equation, is not counted as bad: on which side of "
     "the good ones it lies stands by itself."
 )
+MEANS = "Mean over the seeds: good / then each bad variant, - where it is not defined."
 EFFECTS = (
     "Cliff's delta of bad against good models (+1: all bad ones larger; -1: all smaller), in brackets Cohen's d of the "
     "means (of logarithms where a trait spans decades)."
@@ -93,12 +94,12 @@ def _mirrored(o: Outcome) -> bool:
 
 
 def _opening(traits: Traits) -> str:
-    n = len({job.seed for job in traits})
+    n, problems = len({job.seed for job in traits}), len({job.problem for job in traits})
     chance = 1 / math.comb(2 * n, n)
     cpu = sum(row["training cpu_s"] + row["cpu_s"] for row in traits.values()) / 60
     kinds = "; ".join(f"*{name}*: {what}" for name, what in KINDS.items() if any(j.variant == name for j in traits))
     return (
-        f"{len(traits)} models of {len({j.problem for j in traits})} problems, {n} seed{'s' * (n > 1)} at most, "
+        f"{len(traits)} models of {problems} problem{'s' * (problems > 1)}, {n} seed{'s' * (n > 1)} at most, "
         f"with soft conditions: good ones, and bad ones of several kinds ({kinds}). Test points, curvature and choice "
         f"of damping are the same for all models of a problem. A number that knows nothing parts {n} good from {n} "
         f"bad models, the bad ones on a given side, with a chance of {chance:.0%}. Training and measuring took "
@@ -205,20 +206,25 @@ def _size(d: float) -> str:
 
 def means_table(found: dict[str, Outcome]) -> str:
     """Means of every trait by problem: good, then the bad variants."""
-    problems = list(dict.fromkeys(p for o in found.values() for p, _ in o.effects))
+    variants: dict[str, dict[str, None]] = {}  # of every problem, in order, whatever trait they have
+    for problem, variant in (pair for o in found.values() for pair in o.effects):
+        variants.setdefault(problem, {})[variant] = None
     rows = []
     for name, o in found.items():
         cells = []
-        for problem in problems:
-            own = {v: e for (p, v), e in o.effects.items() if p == problem}
-            values = [next(iter(own.values())).good, *(e.bad for e in own.values())] if own else []
-            cells.append(" / ".join(_number(_mean(v, o.trait.decades)) for v in values))
+        for problem, bad in variants.items():
+            effects = [o.effects.get((problem, v)) for v in bad]
+            good = next((e.good for e in effects if e is not None), ())
+            means = [_mean(v, o.trait.decades) for v in (good, *(() if e is None else e.bad for e in effects))]
+            cells.append(" / ".join("-" if math.isnan(m) else _number(m) for m in means) if good else "")
         rows.append((name, *cells))
-    return _table(("indicator", *problems), rows)
+    return _table(("indicator", *variants), rows)
 
 
-def _mean(values: Iterable[float], decades: bool) -> float:
-    values = list(values)
+def _mean(values: Sequence[float], decades: bool) -> float:
+    """The mean, the geometric one of what spans decades; NaN of nothing."""
+    if not values:
+        return math.nan
     if decades and min(values) > 0:
         return math.exp(sum(map(math.log, values)) / len(values))
     return sum(values) / len(values)
@@ -286,10 +292,12 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         lambda o: o.against > 0,
     ),
     "reciprocity of the response": (
-        "It says which equation a model has learned, not how well, and is to be held against the declared one: 1 if "
-        "the operator is self-adjoint, less if something is carried along. Where rows of high leverage hold the "
-        "solution, as on poisson_disk, it fails: far below 1, though the operator is self-adjoint.",
-        lambda o: _mirrored(o) and any(max(e.good) < 0.8 for (p, _), e in o.effects.items() if p == "poisson_disk"),
+        "It says which equation a model was trained on, not how well: 1 if the operator is self-adjoint, as on "
+        "poisson_disk whatever the training, less if something is carried along or time goes by. Hold it against the "
+        "equation that you meant to solve.",
+        lambda o: _mirrored(o) and all(
+            min((*e.good, *e.bad)) > 0.95 for (p, _), e in o.effects.items() if p == "poisson_disk"
+        ),
     ),
     "directionality of the response": (
         "1/2 says that sources act both ways alike. It too belongs to the equation, not to the quality of a training.",

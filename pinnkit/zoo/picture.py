@@ -18,7 +18,8 @@ from .trait import NAMES, TRAITS
 
 LOOKS = {"good": (BLUE, "o"), "few": (ORANGE, "^"), "short": (RED, "s"), "broken": ("black", "D")}
 SHOWN = (
-    "jackknife spread", "estimated error", "fresh loss / loss", "loss", "residuals left out / fitted", "mean leverage",
+    "jackknife spread", "estimated error", "fresh loss / loss", "loss", "residuals left out / fitted",
+    "reciprocity of the response",
     "directionality above equal influence", "proximity above equal influence", "share of the conditions",
 )  # fmt: skip
 

@@ -102,7 +102,9 @@ KINDS = {  # what is wrong with a model
     "broken": "an equation without its convective term",
 }
 
-# Where the conditions' terms would drown in the equation's they have weights, the same for good and bad models.
+# Where the conditions' terms would drown in the equation's they have weights, the same for good and bad models. Drift
+# and diffusion run through six periods of time: a tanh network stays at u = 0, where only the initial values cost
+# anything, and leaves it for layers between the points; one of sines trains from every seed.
 ZOO: dict[str, Specimen] = {
     s.problem: s
     for s in (
