@@ -144,14 +144,13 @@ def _delaunay(body: _Body, box: np.ndarray, nodes: int) -> Mesh:
     X = _joined(X, _within(body, _staggered(box, h)), 0.75 * h, among=False)
     if d == 3:  # four nodes in a plane make flat cells, whose neighbours do not meet: inner nodes leave it by a little
         X[outer:] += 0.01 * h * np.random.default_rng(0).uniform(-1, 1, X[outer:].shape)
-    cells = Delaunay(X).simplices
-    cells = cells[_solid(X, cells)]
+    found = Delaunay(X)
+    cells, outside = found.simplices, np.zeros(len(found.simplices), bool)
     near = np.full((d + 1, d + 1), 1 / 3 / d) + np.eye(d + 1) * (2 / 3 - 1 / 3 / d)  # of a corner, well inside a cell
-    corners = X[cells]
     for weights in (np.full(d + 1, 1 / (d + 1)), *near):
-        kept = body.inside(np.einsum("k,mkd->md", weights, corners))
-        cells, corners = cells[kept], corners[kept]
-    used, cells = np.unique(cells, return_inverse=True)
+        kept = np.flatnonzero(~outside)
+        outside[kept] = ~body.inside(np.einsum("k,mkd->md", weights, X[cells[kept]]))
+    used, cells = np.unique(cells[~_peeled(outside, _flat(X, cells), found.neighbors)], return_inverse=True)
     return Mesh(X[used], cells.reshape(-1, d + 1), "triangle" if d == 2 else "tetra")
 
 
@@ -183,7 +182,17 @@ def _staggered(box: np.ndarray, h: float) -> np.ndarray:
     return nodes.reshape(-1, box.shape[1])
 
 
-def _solid(X: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """The cells that are not flat: on a straight side Delaunay's triangulation makes such."""
+def _flat(X: np.ndarray, cells: np.ndarray) -> np.ndarray:
     edges = X[cells[:, 1:]] - X[cells[:, :1]]
-    return np.abs(np.linalg.det(edges)) > 1e-6 * np.linalg.norm(edges, axis=2).max(1) ** X.shape[1]
+    return np.abs(np.linalg.det(edges)) <= 1e-6 * np.linalg.norm(edges, axis=2).max(1) ** X.shape[1]
+
+
+def _peeled(outside: np.ndarray, flat: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+    """The cells outside, and the flat ones on them: Delaunay's triangulation makes such on straight sides.
+
+    A flat cell between others stays, since without it those would not meet.
+    """
+    outside = np.append(outside, True)  # the last one, of number -1, is beyond the hull
+    while (more := flat & ~outside[:-1] & outside[neighbours].any(1)).any():
+        outside[:-1] |= more
+    return outside[:-1]

@@ -119,14 +119,27 @@ def test_the_boundary_of_a_box(bounds: dict[str, tuple[float, float]]) -> None:
     assert sizes.sum() == pytest.approx({1: 2, 2: 6, 3: 22}[d])
 
 
-def test_the_surface_of_a_ball() -> None:
+def closed(surface: pk.Mesh) -> bool:
+    edges = np.sort(np.concatenate([surface.cells[:, [i, j]] for i, j in ((0, 1), (1, 2), (2, 0))]), 1)
+    return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
+
+
+def areas(surface: pk.Mesh) -> np.ndarray:
+    a, b, c = surface.X[surface.cells].transpose(1, 0, 2)
+    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+
+
+def test_surfaces_of_bodies_are_closed() -> None:
     shapes = import_deepxde().geometry
     shell = boundary(mesh(pk.Geometry(shapes.Sphere([0, 0, 0], 1)), 600))
     assert shell.kind == "triangle" and np.abs(np.linalg.norm(shell.X, axis=1) - 1).max() < 0.02
-    a, b, c = shell.X[shell.cells].transpose(1, 0, 2)
-    assert np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2 == pytest.approx(4 * np.pi, rel=0.04)
-    edges = np.sort(np.concatenate([shell.cells[:, [0, 1]], shell.cells[:, [1, 2]], shell.cells[:, [2, 0]]]), 1)
-    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()  # closed
+    assert closed(shell) and areas(shell).sum() == pytest.approx(4 * np.pi, rel=0.04)
+    body = shapes.Cuboid([-1, -1, -1], [1, 1, 1]) - shapes.Sphere([0, 0, 0], 0.5)
+    both = boundary(mesh(pk.Geometry(body), 1500))
+    outer = np.isclose(np.abs(both.X).max(1), 1)[both.cells].all(1)
+    assert closed(both) and areas(both)[outer].sum() == pytest.approx(24)
+    inner = both.X[np.unique(both.cells[~outer])]
+    assert np.linalg.norm(inner, axis=1).max() < 0.7
 
 
 def test_fields_along_the_walls(channel: pk.Solution, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
