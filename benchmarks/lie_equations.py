@@ -72,6 +72,20 @@ def _flow(viscosity: sp.Expr | int) -> System:
     return [momentum(u, x), momentum(v, y), u.diff(x) + v.diff(y)], [u, v, p]
 
 
+def _burgers_plane() -> System:
+    x, y, t = pk.coordinates("x y t")
+    u, v = (pk.field(name, x, y, t) for name in "uv")
+    spread = [w.diff(t) + u * w.diff(x) + v * w.diff(y) - S("nu") * (w.diff(x, 2) + w.diff(y, 2)) for w in (u, v)]
+    return spread, [u, v]
+
+
+def _shallow_plane() -> System:
+    x, y, t = pk.coordinates("x y t")
+    h, u, v = (pk.field(name, x, y, t) for name in "huv")
+    momentum = [w.diff(t) + u * w.diff(x) + v * w.diff(y) + S("g") * h.diff(z) for w, z in ((u, x), (v, y))]
+    return [h.diff(t) + (h * u).diff(x) + (h * v).diff(y), *momentum], [h, u, v]
+
+
 # name: (the system, the dimension without superposition or None where it is infinite, generators that are listed)
 EQUATIONS: dict[str, tuple[Callable[[], System], int | None, int]] = {
     "heat 1D": (lambda: _heat(1), 6, 6),
@@ -133,6 +147,27 @@ EQUATIONS: dict[str, tuple[Callable[[], System], int | None, int]] = {
             )
         ), 5, 5,
     ),
+    "fast diffusion u^(-4/3)": (
+        lambda: _line(lambda u, x, t: u.diff(t) - (u ** sp.Rational(-4, 3) * u.diff(x)).diff(x)), 5, 5,
+    ),
+    "nonlinear wave u^(-4/3)": (
+        lambda: _line(lambda u, x, t: u.diff(t, 2) - (u ** sp.Rational(-4, 3) * u.diff(x)).diff(x)), 5, 5,
+    ),
+    "modified KdV": (lambda: _line(lambda u, x, t: u.diff(t) + 6 * u**2 * u.diff(x) + u.diff(x, 3)), 3, 3),
+    "Harry Dym": (lambda: _line(lambda u, x, t: u.diff(t) - u**3 * u.diff(x, 3)), 5, 5),
+    "Boussinesq": (lambda: _line(lambda u, x, t: u.diff(t, 2) + (u * u.diff(x)).diff(x) + u.diff(x, 4)), 3, 3),
+    "Camassa-Holm": (
+        lambda: _line(
+            lambda u, x, t: u.diff(t) - u.diff(x, x, t) + 3 * u * u.diff(x) - 2 * u.diff(x) * u.diff(x, 2)
+            - u * u.diff(x, 3)
+        ), 3, 3,
+    ),
+    "Benjamin-Bona-Mahony": (
+        lambda: _line(lambda u, x, t: u.diff(t) + u.diff(x) + u * u.diff(x) - u.diff(x, x, t)), 3, 3,
+    ),
+    "cubic Klein-Gordon": (lambda: _line(lambda u, x, t: u.diff(t, 2) - u.diff(x, 2) - u**3), 4, 4),
+    "Burgers 2D": (_burgers_plane, 8, 8),
+    "shallow water 2D": (_shallow_plane, 9, 9),
     "potential Burgers": (lambda: _line(lambda u, x, t: u.diff(t) - u.diff(x, 2) - u.diff(x) ** 2), None, 6),
     "Liouville": (lambda: _line(lambda u, x, t: u.diff(x, t) - sp.exp(u)), None, 6),
     "wave 1D": (lambda: _wave(1), None, 7),
@@ -146,6 +181,41 @@ EQUATIONS: dict[str, tuple[Callable[[], System], int | None, int]] = {
     "Euler 2D": (lambda: _flow(0), None, 13),
     "Navier-Stokes 2D": (lambda: _flow(S("nu")), None, 12),
 }  # fmt: skip
+
+
+CRC = "Ibragimov (ed.), CRC Handbook of Lie Group Analysis of Differential Equations 1 (1994), section"
+OLVER = "Olver, Applications of Lie Groups to Differential Equations (1993), example"
+SOURCES = {
+    "heat 1D": f"{OLVER} 2.41",
+    "heat 2D": "Niederer 1972",
+    "heat 3D": "Niederer 1972",
+    "wave 2D": f"{OLVER} 2.43",
+    "Helmholtz 2D": "Miller, Symmetry and Separation of Variables (1977), chapter 1",
+    "Klein-Gordon": "Miller, Symmetry and Separation of Variables (1977), chapter 1",
+    "Black-Scholes": "Gazizov, Ibragimov 1998",
+    "free Schroedinger": "Niederer 1972",
+    "harmonic oscillator": "Niederer 1973",
+    "Burgers": "Katkov 1965",
+    "KdV": f"{OLVER} 2.44",
+    "Fisher-KPP": "Arrigo, Symmetry Analysis of Differential Equations (2015), section 3.2.4",
+    "porous medium u^m": f"{CRC} 10.2",
+    "fast diffusion u^(-4/3)": f"Ovsiannikov 1959; {CRC} 10.2",
+    "nonlinear wave u^(-4/3)": f"Ames, Lohner, Adams 1981; {CRC} 12.4",
+    "sine-Gordon": f"Lie 1881; {CRC} 12.3",
+    "Liouville": f"Lie 1881; {CRC} 12.3",
+    "wave 1D": f"{CRC} 12.1",
+    "Hamilton-Jacobi": "Arrigo, Symmetry Analysis of Differential Equations (2015), example 3.1",
+    "minimal surface": "Arrigo, Symmetry Analysis of Differential Equations (2015), exercises 3.2",
+    "nonlinear Schroedinger": "Gagnon, Winternitz 1988",
+    "potential Burgers": f"{OLVER} 2.42",
+    "modified KdV": "Baumann, Symmetry Analysis of Differential Equations with Mathematica (2000), p. 299",
+    "Harry Dym": "Baumann, Symmetry Analysis of Differential Equations with Mathematica (2000), p. 226",
+    "Boussinesq": "Clarkson, Kruskal 1989",
+    "Camassa-Holm": "Clarkson, Mansfield, Priestley 1997",
+    "Burgers 2D": "Kontogiorgis, Popovych, Sophocleous 2017 (arXiv 1709.02708)",
+    "shallow water 2D": "Chesnokov 2009",
+    "Kadomtsev-Petviashvili": "David, Kamran, Levi, Winternitz 1985",
+}  # where the dimension, or the infinite algebra, is printed
 
 
 def system(name: str) -> tuple[Sequence[sp.Expr], Sequence[AppliedUndef]]:

@@ -47,6 +47,18 @@ def _rarefaction(x: sp.Symbol, t: sp.Symbol) -> list[sp.Expr]:
     return [(4 - s) ** 2 / (9 * S("g")), 2 * (s + 2) / 3]
 
 
+def _shear_front(x: sp.Symbol, y: sp.Symbol, t: sp.Symbol) -> list[sp.Expr]:
+    """-2 nu grad log phi with phi = 1 + exp(k . x + nu |k|^2 t), by Cole and Hopf."""
+    nu, k = S("nu"), (sp.Integer(1), sp.Rational(1, 2))
+    phi = 1 + sp.exp(k[0] * x + k[1] * y + nu * (k[0] ** 2 + k[1] ** 2) * t)
+    return [-2 * nu * sp.diff(sp.log(phi), z) for z in (x, y)]
+
+
+def _spreading(x: sp.Symbol, y: sp.Symbol, t: sp.Symbol) -> list[sp.Expr]:
+    """Water of even depth that is carried apart."""
+    return [1 / (t + 2) ** 2, (x + 1) / (t + 2), (y + 1) / (t + 2)]
+
+
 SOLUTIONS: dict[str, Callable[..., Sequence[sp.Expr]]] = {
     "harmonic oscillator": _two_states,
     "Burgers": lambda x, t: [1 - sp.tanh((x - t) / (2 * S("nu")))],
@@ -60,6 +72,16 @@ SOLUTIONS: dict[str, Callable[..., Sequence[sp.Expr]]] = {
     "minimal surface": lambda x, y: [sp.acosh(sp.sqrt((x + 2) ** 2 + (y + 1) ** 2))],
     "eikonal 2D": lambda x, y: [sp.sqrt((x + 1) ** 2 + (y + 2) ** 2)],
     "nonlinear Schroedinger": _soliton,
+    "fast diffusion u^(-4/3)": lambda x, t: [(sp.Rational(4, 3) * (x - t + 3)) ** sp.Rational(-3, 4)],
+    "nonlinear wave u^(-4/3)": lambda x, t: [((x + 2) / (t + 1)) ** sp.Rational(-3, 2)],
+    "modified KdV": lambda x, t: [1 / sp.cosh(x - t)],
+    "Harry Dym": lambda x, t: [(4 - sp.Rational(3, 4) * (x + t / 4)) ** sp.Rational(2, 3)],
+    "Boussinesq": lambda x, t: [3 / sp.cosh((x - t) / 2) ** 2 - 2],
+    "Camassa-Holm": lambda x, t: [sp.exp(x - t)],
+    "Benjamin-Bona-Mahony": lambda x, t: [3 / sp.cosh((x - 2 * t) / sp.sqrt(8)) ** 2],
+    "cubic Klein-Gordon": lambda x, t: [sp.sqrt(2) / ((5 * t + 3 * x) / 4 + 2)],
+    "Burgers 2D": _shear_front,
+    "shallow water 2D": _spreading,
     "potential Burgers": lambda x, t: [sp.log(1 + sp.exp(x + t))],
     "Liouville": lambda x, t: [sp.log(2 / (x + t + 1) ** 2)],
     "shallow water 1D": _rarefaction,

@@ -33,7 +33,7 @@ class Factor:
         if i in self.rate:
             return self.rate[i] ** times, 0
         if i in self.slope:
-            return self.slope[i] ** times, times
+            return (1 if self.slope[i] == 1 else self.slope[i] ** times), times
         return (1, 0) if times == 0 else None
 
 
@@ -131,14 +131,18 @@ def _equations(system: Determining, field: Field, terms: Sequence[Term], factor:
         split: dict[tuple, dict[Term, Any]] = {}
         for (f, m), c in row.items():
             weights = letters.split(c)
+            scaled: dict[Any, dict[Index, Any]] = {1: weights}  # by whole numbers: products of fractions are slow
             for term in by_function.get(f, ()):
                 for (powers, k), v in _derivative(term, m, factor).items():
                     own = letters.spelled(powers)
-                    v = v if isinstance(v, int) else field.domain.convert(v)
-                    for z, w in weights.items():
+                    if v not in scaled:
+                        scaled[v] = {
+                            z: w * (v if isinstance(v, int) else field.domain.convert(v)) for z, w in weights.items()
+                        }
+                    for z, w in scaled[v].items():
                         for at, number in letters.normal(tuple(a + b for a, b in zip(own, z, strict=True))):
-                            line = split.setdefault((at, k), {})
-                            line[term] = line.get(term, 0) + w * v * number
+                            line, part = split.setdefault((at, k), {}), w if number == 1 else w * number
+                            line[term] = line[term] + part if term in line else part
         found += [line for line in ({t: v for t, v in row.items() if v} for row in split.values()) if line]
     return found
 
@@ -204,11 +208,8 @@ def _derivative(term: Term, m: Index, factor: Factor) -> dict[tuple[Powers, int]
         choices.append(own)
     out: dict[tuple[Powers, int], Any] = {}
     for choice in product(*choices):
-        key = (tuple(p for p, _, _ in choice), k + sum(r for _, _, r in choice))
-        value = 1
-        for _, v, _ in choice:
-            value = v * value
-        out[key] = out.get(key, 0) + value
+        key, value = (tuple(p for p, _, _ in choice), k + sum(r for _, _, r in choice)), prod(v for _, v, _ in choice)
+        out[key] = out[key] + value if key in out else value
     return out
 
 

@@ -9,7 +9,6 @@ from sympy.polys.rings import PolyElement
 
 from .determining import Determining
 from .echelon import Echelon
-from .field import Field
 from .involution import Solutions, Taylor, derivation, nilpotent
 from .jets import plus, unit
 from .tower import substituted
@@ -48,7 +47,7 @@ def _exact(
     system: Determining, solutions: Solutions, i: int, point: Mapping[PolyElement, Any]
 ) -> tuple[list[list], object]:
     """The derivative by variable i on the parametric Taylor coefficients at a point, over QQ(parameters)."""
-    field = Field(system.jets.parameters)
+    field = system.jets.field()
 
     def value(p: PolyElement) -> Any:
         return field.polynomial(substituted(p, point))

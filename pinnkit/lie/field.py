@@ -1,6 +1,7 @@
 """The field of a system's coefficients: rational functions of its parameters, with roots where they are needed."""
 
 from collections.abc import Iterable, Mapping
+from math import prod
 from typing import Any
 
 import sympy as sp
@@ -8,21 +9,39 @@ from sympy.polys.domains import QQ
 
 
 class Field:
-    """QQ(parameters), or with ``roots`` an algebraic extension of QQ below the parameters."""
+    """QQ(parameters), or with ``roots`` an algebraic extension of QQ below the parameters.
 
-    def __init__(self, parameters: Iterable[sp.Symbol], roots: Iterable[sp.Expr] = ()) -> None:
+    Polynomials start with the parameters as generators; ``inverses`` are functions of the parameters that are
+    generators too, by their positions.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[sp.Symbol],
+        roots: Iterable[sp.Expr] = (),
+        inverses: Mapping[int, sp.Expr] | None = None,
+    ) -> None:
         self.parameters, roots = tuple(parameters), tuple(roots)
         below = QQ.algebraic_field(*roots) if roots else QQ
         self.domain = below.frac_field(*self.parameters) if self.parameters else below
         self._below = below
+        self._inverses = {k: self.element(e) for k, e in (inverses or {}).items()}
 
     def polynomial(self, terms: Mapping[tuple[int, ...], Any]) -> Any:
-        """The element sum c p^e of exponents e of the parameters; what follows them in a key is ignored."""
+        """The element sum c p^e of exponents e of the parameters and inverses; others in a key are ignored."""
+        parts: dict[tuple[int, ...], dict] = {}
+        for e, c in terms.items():
+            parts.setdefault(tuple(e[k] for k in self._inverses), {})[e[: len(self.parameters)]] = c
+        total = self.domain.zero
+        for powers, part in parts.items():
+            total += prod((v**k for v, k in zip(self._inverses.values(), powers, strict=True)), start=self._plain(part))
+        return total
+
+    def _plain(self, terms: Mapping[tuple[int, ...], Any]) -> Any:
+        converted = {e: self._below.convert_from(c, QQ) for e, c in terms.items()}
         if not self.parameters:
-            return sum((self.domain.convert_from(c, QQ) for c in terms.values()), self.domain.zero)
-        ring = self.domain.field.ring
-        n = len(self.parameters)
-        return self.domain.field.new(ring.from_dict({e[:n]: self._below.convert_from(c, QQ) for e, c in terms.items()}))
+            return sum(converted.values(), self.domain.zero)
+        return self.domain.field.new(self.domain.field.ring.from_dict(converted))
 
     def element(self, e: sp.Expr | int) -> Any:
         """An expression in the parameters as an element."""

@@ -1,6 +1,6 @@
 """How many symmetries there are: the free Taylor coefficients of the determining equations at a generic point."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count as naturals
@@ -17,6 +17,7 @@ from .jets import indices, plus, unit
 from .tower import PRIME, value
 
 MOST = 7  # prolongations after which an algebra counts as infinite, unless one order has no free coefficient
+SETTLED = 3  # of them with the same growth after which it does so earlier
 LARGEST = 2000  # number of Taylor coefficients after which it does so
 
 
@@ -38,14 +39,7 @@ class Solutions:
     @cached_property
     def functions(self) -> tuple[int, int] | None:
         """(k, j): the solutions depend on k arbitrary functions of j variables; None if that is not clear."""
-        tail = [h for h in self.free if h][-4:]
-        steps, j = tail, 1
-        while len(steps) > 1:
-            if len(set(steps)) == 1:
-                return (steps[0], j) if self.dimension is None else None
-            steps = [b - a for a, b in zip(steps, steps[1:], strict=False)]
-            j += 1
-        return None
+        return _growth(self.free) if self.dimension is None else None
 
 
 def count(system: Determining, seed: int = 0) -> Solutions:
@@ -56,14 +50,16 @@ def count(system: Determining, seed: int = 0) -> Solutions:
     """
     point = system.jets.tower.point(seed)
     taylor = Taylor(system, lambda p: value(p, point))
-    n, before, independent, free = len(system.base), None, [], []
+    n, before, independent, free, growth = len(system.base), None, [], [], []
     echelon = Echelon(lambda key: (sum(key[1]), key), "prime")
     start = max((sum(m) for row in system.rows for _, m in row), default=0)
     start = max([start, *(sum(m) for _, m in system.zero), 1])
     for q in naturals(start):
         keys = [(f, m) for m in indices(n, q) for f in range(system.functions) if not system.vanishes((f, m))]
-        if q > start and 0 not in free and (len(keys) > LARGEST or q > start + MOST):
-            break
+        if q > start and 0 not in free:
+            certain = len(growth) > SETTLED and growth[-1] and len(set(growth[-SETTLED:])) == 1
+            if certain or len(keys) > LARGEST or q > start + MOST:
+                break
         taylor.keys = set(keys)
         for name in taylor.names(q, first=q == start):
             row = {key: v % PRIME for key, v in taylor.derivative(*name).items() if v % PRIME}
@@ -78,8 +74,20 @@ def count(system: Determining, seed: int = 0) -> Solutions:
                 found = tuple(key for key in parametric if sum(key[1]) < least)
                 return Solutions(len(found), tuple(free[:least]), found, echelon, frozenset(keys), tuple(independent))
             before = now
+        growth.append(_growth(free[:-2]))
     settled = max(1, len(free) - 2)
     return Solutions(None, tuple(free[:settled]), (), echelon, frozenset(keys), tuple(independent))
+
+
+def _growth(free: Sequence[int]) -> tuple[int, int] | None:
+    """(k, j) where the last four numbers grow like those of k functions of j variables: k times a polynomial."""
+    steps, j = [h for h in free if h][-4:], 1
+    while len(steps) > 1:
+        if len(set(steps)) == 1:
+            return steps[0], j
+        steps = [b - a for a, b in zip(steps, steps[1:], strict=False)]
+        j += 1
+    return None
 
 
 def derivation(system: Determining, solutions: Solutions, i: int) -> list[list[int]]:

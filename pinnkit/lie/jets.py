@@ -1,6 +1,6 @@
 """The jet space of a system: its equations as polynomials, total derivatives, and reduction modulo the equations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -11,6 +11,7 @@ from sympy.polys.rings import PolyElement
 
 from ..equation import lower
 from ..taylor import Index
+from .field import Field
 from .tower import Tower, standard
 
 Jet = tuple[int, Index]  # field a, derivative J
@@ -45,16 +46,18 @@ class Rule:
 class JetSpace:
     """Coordinates x, fields u and their derivatives u_J up to the order of the equations Delta(x, u_J) = 0.
 
-    ``parameters`` are all other symbols; constants that are no rational numbers count as parameters.
-    ``more`` are expressions in the coordinates and ``symbols`` (one a field) that will be used with the equations.
+    ``parameters`` are all other symbols; constants that are no rational numbers count as parameters, unless they are
+    roots and ``exact`` is asked for. ``more`` are expressions in the coordinates and ``symbols`` (one a field) that
+    will be used with the equations.
 
     Raises:
         ValueError: functions that are not elementary, or an equation that cannot be solved for a derivative.
     """
 
     def __init__(
-        self, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef], more: Sequence[sp.Expr] = ()
-    ) -> None:
+        self, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef], more: Sequence[sp.Expr] = (),
+        exact: bool = False,
+    ) -> None:  # fmt: skip
         self.fields, self.coordinates = tuple(fields), fields[0].args
         n = len(self.coordinates)
         lowered = lower(equations, fields, self.coordinates)
@@ -66,6 +69,7 @@ class JetSpace:
         own = {s: self.symbols[jet] for s, jet in slots.items()}
         variables = (*self.coordinates, *self.symbols.values())
         expressions = [standard(_rational(e.xreplace(own)), variables) for e in lowered.expressions]
+        self._exact = exact
         self.constants: dict[sp.Symbol, sp.Expr] = {}  # parameter -> the irrational number that it stands for
         expressions = [self._constants(e, variables) for e in expressions]
         more = [self._constants(standard(_rational(e), variables), variables) for e in more]
@@ -83,7 +87,7 @@ class JetSpace:
     def _constants(self, e: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.Expr:
         """Irrational numbers and irrational functions of parameters, each as a new parameter."""
         for atom in sorted(e.atoms(sp.Function, sp.Pow, sp.NumberSymbol), key=sp.count_ops, reverse=True):
-            algebraic = isinstance(atom, sp.Pow) and atom.exp.is_Integer
+            algebraic = isinstance(atom, sp.Pow) and (atom.exp.is_Integer or self._exact and atom.exp.is_Rational)
             if not algebraic and not atom.free_symbols & set(variables) and e.has(atom):
                 known = {c: s for s, c in self.constants.items()}
                 symbol = known.get(atom) or sp.Symbol(f"_c{len(known)}", real=True)
@@ -95,6 +99,10 @@ class JetSpace:
         """One of the expressions ``more`` as a polynomial."""
         variables = (*self.coordinates, *self.symbols.values())
         return self.tower(standard(_rational(e), variables).xreplace({c: s for s, c in self.constants.items()}))
+
+    def field(self, roots: Iterable[sp.Expr] = ()) -> Field:
+        """The field of the equations' coefficients, with further ``roots``."""
+        return Field(self.parameters, roots, {self.position[gen]: e for gen, e in self.tower.inverses.items()})
 
     @cached_property
     def degree(self) -> int | None:
@@ -152,7 +160,11 @@ class JetSpace:
         return self._for(equation, rule.jet)
 
     def _order(self, p: PolyElement) -> int:
-        return max((sum(J) for (_, J), gen in self.u.items() if p.degree(gen) > 0), default=0)
+        functions = self.tower.functions_of
+        return max(
+            (sum(J) for (_, J), gen in self.u.items() if any(p.degree(g) > 0 for g in (gen, *functions(gen)))),
+            default=0,
+        )
 
     def _solved(self, equation: PolyElement, number: int) -> Rule:
         """The equation for a derivative of the highest order with the simplest coefficient."""

@@ -11,7 +11,7 @@ from .jets import JetSpace, plus, unit
 
 def defects(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> tuple[sp.Expr, ...]:
     """pr v (Delta) modulo Delta = 0, times a denominator, by equation: 0 for a symmetry (Olver, theorem 2.31)."""
-    jets = JetSpace(equations, fields, more=v.components)
+    jets = JetSpace(equations, fields, more=v.components, exact=True)
     n = len(jets.x)
     xi, phi = ([jets.polynomial(e) for e in part] for part in (v.xi, v.phi))
     known = {(a, (0,) * n): p for a, p in enumerate(phi)}

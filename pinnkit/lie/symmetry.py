@@ -203,7 +203,7 @@ def _finite(
     """
     irrational = {a for r in own.values() for e in r for a in e.atoms(sp.Pow) if a.is_number and a.is_irrational}
     imaginary = {sp.I} if any(e.has(sp.I) for r in own.values() for e in r) else set()
-    field = Field(system.jets.parameters, sorted(irrational | imaginary, key=str))
+    field = system.jets.field(sorted(irrational | imaginary, key=str))
     factors = [factor for pair in _pairs(own) if (factor := _factor(field, pair)) is not None]
     tower = system.jets.tower
     low = [tower.gen[z] for z in negative]
@@ -245,7 +245,7 @@ def _pairs(own: dict[int, list[sp.Expr]]) -> list[dict[int, sp.Expr]]:
 
 def _infinite(system: Determining, counted: Solutions) -> tuple[list[Generator], list[Generator]]:
     """Polynomials up to the degree at which they stay the same, else up to degree 2; families."""
-    field = Field(system.jets.parameters)
+    field = system.jets.field()
     found = Graded()
     for degree in (0, 1, 2):
         found.add(solutions(system, field, degree))

@@ -20,7 +20,8 @@ _PAIRS = {sp.sin: (sp.sin, sp.cos), sp.cos: (sp.sin, sp.cos), sp.sinh: (sp.sinh,
 class Tower:
     """The ring QQ[parameters, variables, functions of them], its partial derivatives and its normal forms.
 
-    An elementary function is a further generator with a rule for its derivative. All powers of one base are powers of
+    An elementary function is a further generator with a rule for its derivative, the reciprocal of a parameter (one of
+    ``inverses``) one without. All powers of one base are powers of
     one root r, all exp(k m) with rational k of one exponential. sin^2 + cos^2 = 1, h (1/h) = 1 and r^q = h are
     relations; different exponentials, logarithms and roots of different bases count as independent.
 
@@ -32,7 +33,7 @@ class Tower:
         self.variables, self.parameters = tuple(variables), tuple(parameters)
         self._known: dict[sp.Expr, sp.Symbol] = {}  # function -> its symbol
         expressions = [standard(e, variables) for e in expressions]
-        self._units = _units(expressions, variables)
+        self._units = _units(expressions)
         for e in expressions:
             self._rename(e)
         for _ in range(2):  # derivatives may need further functions: those of log h need 1/h
@@ -44,6 +45,7 @@ class Tower:
         gens = dict(zip(self.ring.symbols, self.ring.gens, strict=True))
         self.gen = {s: gens[s] for s in (*self.parameters, *self.variables, *functions)}
         self.functions = {self.gen[s]: g for g, s in self._known.items()}
+        self.inverses = {self.gen[s]: g for g, s in self._known.items() if not g.free_symbols & set(self.variables)}
         relations = [r for r in map(self._relation, self._known.items()) if r]
         self._relations = relations if _coprime(relations) else groebner(relations, self.ring)
         self.related = {g for g in self.functions if any(r.degree(g) > 0 for r in relations)}
@@ -137,9 +139,10 @@ class Tower:
                 values[self.gen[self._known[_PAIRS[g.func][0](g.args[0])]]] = 2 * a / (1 + sign * a * a)
             elif isinstance(g, sp.Pow) and g.exp == -1:
                 base = substituted(self._polynomial(g.base), values)
-                if not base.is_ground or not base:
+                if base and base.is_ground:
+                    values[gen] = 1 / base.LC
+                elif g.free_symbols & set(self.variables) or not base:
                     return None
-                values[gen] = 1 / base.LC
             elif gen not in values:
                 if isinstance(g, sp.Pow) and g.exp.is_Rational:
                     return None
@@ -151,7 +154,7 @@ class Tower:
 
     def _rename(self, e: sp.Expr) -> sp.Expr:
         """The expression, in standard form, with a symbol for every function and every reciprocal in it."""
-        if not (e.free_symbols & set(self.variables)) or e.is_Symbol:
+        if e.is_Symbol or e.is_Rational:
             return e
         if isinstance(e, (sp.Pow, sp.exp)):
             return sp.Mul(*(self._power(base, m, k) for base, m, k in _powers(e)))
@@ -240,14 +243,13 @@ def standard(e: sp.Expr, variables: Iterable[sp.Symbol]) -> sp.Expr:
     return sp.expand_power_exp(sp.expand(e)) if powers else e
 
 
-def _units(expressions: Iterable[sp.Expr], variables: Iterable[sp.Symbol]) -> dict[tuple[sp.Expr, sp.Expr], sp.Expr]:
+def _units(expressions: Iterable[sp.Expr]) -> dict[tuple[sp.Expr, sp.Expr], sp.Expr]:
     """1/q for every base^m of which only powers with denominators q occur; -1/q where all are negative."""
     found: dict[tuple[sp.Expr, sp.Expr], list[sp.Rational]] = {}
-    own = set(variables)
     for e in expressions:
-        for f in [e, *(sp.exp(-(f.args[0] ** 2)) for f in e.atoms(sp.erf))]:  # what derivatives bring along
-            for a in standard(f, variables).atoms(sp.Pow, sp.exp):
-                for base, m, k in _powers(a) if a.free_symbols & own else ():
+        for f in [e, *(standard(sp.exp(-(f.args[0] ** 2)), ()) for f in e.atoms(sp.erf))]:  # what derivatives bring
+            for a in f.atoms(sp.Pow, sp.exp):
+                for base, m, k in _powers(a):
                     found.setdefault((base, m), []).append(k)
     return {
         pair: sp.Rational(-1 if pair[1] != 1 and max(ks) < 0 else 1, lcm(*(int(k.q) for k in ks)))

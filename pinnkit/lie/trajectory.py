@@ -186,7 +186,7 @@ def _projective(
     if E is None:
         return None
     moved = [sp.expand(e) for e in E * sp.Matrix(w)]
-    below = sp.factor(moved[0]) if len(moved[0].args) < 12 else moved[0]
+    below = sp.factor(moved[0]) if len(moved[0].args) < 12 else moved[0]  # longer ones take seconds
     values = {zi: m / moved[0] for zi, m in zip(z, moved[1:], strict=False)}
     return Trajectory(values, (below,))
 
