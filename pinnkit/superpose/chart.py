@@ -14,6 +14,7 @@ from .atoms import Local, local, verify
 from .dictionary import Dictionary, first, special
 from .family import ITSELF, Family
 from .operator import Operator, operator
+from .spreading import spreading
 from .system import System
 from .walls import End, Wall
 
@@ -51,7 +52,9 @@ class Chart:
         return self._back(special(self.box, self.op, self.walls, self.local, modes, wide=self.form is not None))
 
     def atoms(self, finest: float) -> list[Family]:
-        """Local solutions with free places and widths, the width in x at least ``finest``; verified."""
+        """Local solutions with free places and widths, the width in x at least ``finest``; verified. Maybe none."""
+        if self.local is None:
+            return spreading(self.op, self.walls, self.box, finest)
         found = self.local.families(finest * self.slope)
         if self.form is None:
             return found

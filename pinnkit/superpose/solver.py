@@ -138,9 +138,11 @@ def solve_lie(
             choice = min(choice, from_dictionary(search, start, most), key=_misfit)
             tell(choice)
         if choice.misfit > search.goal and not search.late:
-            atoms, searched = _atoms(problem, where[0], data), where[0].local is not None
-            fine = rows(problem, _weights(problem), {n: FINER * v for n, v in density.items()})
-            free = [(f, _seen(f, fine, data, seed)) for f in atoms if not searched]
+            atoms, free = where[0].atoms(_finest(data, problem)), []
+            if not atoms and not (op.time is None and op.constant):  # whose dictionary has all orbits already
+                atoms = orbits(problem)
+                fine = rows(problem, _weights(problem), {n: FINER * v for n, v in density.items()})
+                free = [(f, _seen(f, fine, data, seed)) for f in atoms]
             more = Dictionary((*free, *((f, np.zeros((1, 0))) for f in families if not f.count)))
             listed = together((listed, more))
             D = joined([search.D, more.columns(data)])
@@ -169,15 +171,6 @@ def mixed(search: Search, linear: Choice, lifts: int, most: int) -> Choice:
         found = min(found, from_dictionary(search, found, most), key=_misfit)
     found = prune(search, found, max(search.goal, found.misfit * 1.05))
     return found if found.misfit <= max(search.goal, linear.misfit) else linear
-
-
-def _atoms(problem: Problem, where: Chart, data: Rows) -> list[Family]:
-    """Families with free parameters: local solutions of the symbol, or orbits of the symmetries."""
-    if where.local is not None:
-        return where.atoms(_finest(data, problem))
-    if where.op.time is None and where.op.constant:
-        return []  # the exponentials of the dictionary are these orbits already
-    return orbits(problem)
 
 
 def _seen(family: Family, fine: Rows, data: Rows, seed: int) -> np.ndarray:
