@@ -290,7 +290,8 @@ def main() -> None:
     runs = {"type": Path, "default": Path(__file__).parent / "runs" / "inverse", "help": "where the runs are stored"}
     count = {"type": int, "default": 100, "help": "repetitions of the rod's measurements"}
     seeds = {"type": int, "nargs": "+", "default": [0, 1], "help": "of the wake's readings, noise and networks"}
-    arguments = options(__doc__, ("--folder", runs), ("--count", count), ("--seeds", seeds))
+    only = {"action": "store_true", "help": "train nothing on the wake, only read what is there"}
+    arguments = options(__doc__, ("--folder", runs), ("--count", count), ("--seeds", seeds), ("--table", only))
     quick, folder = arguments.quick, arguments.folder
     torch.set_num_threads(1)
     n = 10 if quick else arguments.count
@@ -298,9 +299,12 @@ def main() -> None:
     found = kept(folder / "influence.json", measurements)
     coverage, first = coverage_page(rows)
     influences, second = influence_page(found)
-    flows = {} if quick else {
+    wanted = [] if quick else [(noise, seed) for noise in (0.0, 0.01) for seed in arguments.seeds]
+    if arguments.table:
+        wanted = [(noise, seed) for noise, seed in wanted if flow_file(noise, seed, folder, ".json").exists()]
+    flows = {
         f"{noise:g} #{seed}": kept(flow_file(noise, seed, folder, ".json"), partial(flow, noise, seed, folder))
-        for seed in arguments.seeds for noise in (0.01, 0.0)
+        for noise, seed in wanted
     }  # fmt: skip
     text = "\n\n".join([
         f"## Error bars\n\nThe diffusivity of a rod from 50 readings with noise {NOISE:g}, measured {n} times.",
