@@ -312,15 +312,16 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         "How many points carry a prediction says nothing of how good it is.", lambda o: 0.4 < o.auc < 0.6,
     ),
     "tension between terms": (
-        "Loss terms that pull against each other as wholes give a training away that stopped too early.",
-        lambda o: _finds(o, "short") and _misses(o, "few"),
+        "Most bad models, of either kind, have loss terms that pull against each other as wholes; not all have.",
+        lambda o: not o.always and 3 * o.separated()[0] > 2 * len(o.trained),
     ),
     "helpfulness": (
         "Whether points help on the whole says little: those of good models need not.",
         lambda o: not o.always and any(min(e.good) < 0 for e in o.trained.values()),
     ),
     "mean leverage": (
-        "The mean hides what a few rows fitted by force would show.", lambda o: not o.always and o.separated()[0] > 0,
+        "It nears 1 where there are no more rows than parameters; of too few iterations it says nothing.",
+        _only_too_few,
     ),
     "rows of high leverage": (
         "Rows that are fitted by force say that points are missing, and where; of too few iterations they say nothing.",
@@ -338,7 +339,7 @@ LESSONS: dict[str, tuple[str, Bearing]] = {
         "How far another draw of points would move u, in units of u, tells of both faults within a problem; it is "
         "blind only where next to nothing is left of the residuals.",
         lambda o: sum(o.separated()) > 0 and _finds(o, "short")
-        and all(max(e.bad) < 1e-2 for e in o.trained.values() if e.delta < 1),
+        and all(min(e.bad) < 1e-2 for e in o.trained.values() if e.delta < 1),
     ),
     "estimated error": (
         "The error that fresh residuals imply is in the units of u and needs no reference; in a wrong basin it can be "
