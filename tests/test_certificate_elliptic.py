@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from pinnkit.certificate.elliptic import _even_or_odd, transfer
+import pinnkit as pk
+from pinnkit.certificate.elliptic import _even_or_odd, critical, transfer
+from pinnkit.certificate.form import form
 
 
 @pytest.mark.parametrize("k2", [-70.0, -9.0, -1e-3, 1e-3, 4.0, 900.0])
@@ -23,3 +25,22 @@ def test_the_transfer_holds_for_every_wave_along_a_face():
     S = transfer(a, sides, c, 0)
     sizes = [_even_or_odd((a[1] * (math.pi * m / sides[1]) ** 2 - c) / a[0], sides[0]) for m in range(1, 40)]
     assert math.sqrt(max(sizes)) <= S <= math.sqrt(max(sizes)) * 1.001
+
+
+def test_what_is_near_resonance_or_hardly_decays_is_not_enclosed():
+    x, y, t = pk.coordinates("x y t")
+    u, w = pk.field("u", x, t), pk.field("w", x, y)
+    for c, why in ((2 * math.pi**2 * (1 + 3e-6), "it is close to resonance"), (30.0, None)):
+        equation = w.diff(x, 2) + w.diff(y, 2) + c * w
+        problem = pk.Problem("drum", w, equation, pk.Box(x=(0, 1), y=(0, 1)), [pk.Dirichlet(w, 0)])
+        assert critical(form(problem)) == why
+    rod, ends = pk.Box(x=(0, 1), t=(0, 1)), [pk.Initial(u, 0), pk.Dirichlet(u, 0)]
+    for c, why in ((math.pi**2 * (1 - 1e-7), "it hardly decays"), (9.0, None), (-9.0, None)):
+        problem = pk.Problem("rod", u, u.diff(t) - u.diff(x, 2) - c * u, rod, ends)
+        assert critical(form(problem)) == why
+        net = pk.MLP(2, 3, 1)
+        if why:
+            with pytest.raises(ValueError, match=f"rod is not enclosed: {why}"):
+                pk.certify(
+                    pk.Solution(pk.Model(problem, net, False), net.initial(rod, 0), pk.Points({})), enclosed=True
+                )

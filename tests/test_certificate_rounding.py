@@ -104,7 +104,7 @@ def test_the_rounding_of_random_superpositions_is_bounded(kind, d, seed):
     with mpmath.workdps(60):
         true = [f(*map(mpmath.mpf, row)) for row in X.tolist()]
         added = max(abs(mpmath.mpf(v) - w) for v, w in zip(solution(X)[:, 0].tolist(), true, strict=True))
-        assert added <= bound <= 300 * evaluation_error(solution)
+        assert added <= bound <= 1000 * evaluation_error(solution)
 
 
 def test_local_solutions_with_images_are_bounded_too_and_jumps_only_estimated():
@@ -114,6 +114,9 @@ def test_local_solutions_with_images_are_bounded_too_and_jumps_only_estimated():
         true = exactly(solution.network.expression(solution.theta.tolist()), X)
         added = max(abs(float(a - b)) for a, b in zip(solution(X)[:, 0].tolist(), true, strict=True))
         assert added <= evaluation_bound(solution) < 1e-8
+    around = {x: Rounded.exact(np.full(1, -1.0), np.ones(1), 1e-16)}
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(rounded(1 / x, around).error).any()  # a singularity: nothing is known
     with pytest.raises(ValueError, match="no rule for what rounding does to Heaviside"):
         rounded(sp.Heaviside(x), {x: Rounded.exact(np.zeros(1), np.ones(1), 1e-16)})
 

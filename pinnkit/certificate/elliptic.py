@@ -24,6 +24,7 @@ from .heat import trace
 from .misfit import Misfits
 
 RESONANCE = 1e-6  # distance to the spectrum, relative to c
+CRITICAL = 1e-5  # the same, for what is to be proved
 
 
 def match(f: Form) -> Theorem | None:
@@ -59,6 +60,17 @@ def spectrum(a: tuple[float, ...], sides: tuple[float, ...], c: float) -> tuple[
     if gap.min() < RESONANCE * abs(c):
         raise ValueError(f"its zero-order coefficient {c:.6g} is the eigenvalue {s[gap.argmin()]:.6g}: resonance")
     return float(gap.min()), max(1.0, float((s / gap).max()))
+
+
+def critical(f: Form) -> str | None:
+    """Why constants are too rough for a proof: a rate of decay or a distance is what a cancellation leaves; or None."""
+    c = f.numbers.get(f.index(), 0.0) if f.diffusion else 0.0
+    if f.order > 1 or c <= 0:
+        return None
+    if not f.order:
+        return "it is close to resonance" if spectrum(f.diffusion, f.sides, c)[0] < CRITICAL * c else None
+    first = sum(a * (math.pi / L) ** 2 for a, L in zip(f.diffusion, f.sides, strict=True))
+    return "it hardly decays" if abs(first - c) < CRITICAL * first else None
 
 
 def transfer(a: tuple[float, ...], sides: tuple[float, ...], c: float, i: int) -> float:

@@ -14,7 +14,7 @@ from pinnkit.superpose.network import Superposition
 from pinnkit.superpose.operator import exact
 from pinnkit.superpose.solver import closed_form
 
-from . import enclosure, hopf, surface
+from . import elliptic, enclosure, hopf, surface
 from .asked import Asked
 from .misfit import Norm
 from .rounding import evaluation_bound, evaluation_error
@@ -42,6 +42,8 @@ class EnclosedMisfits(Asked):
             raise ValueError(f"{name}: {type(self.solution.network).__name__} is not enclosed: certify it with samples")
         if len(self.form.space) > 2:
             raise ValueError(f"{name} has {len(self.form.space)} space dimensions: only two are enclosed; use samples")
+        if why := elliptic.critical(self.form):
+            raise ValueError(f"{name} is not enclosed: {why}; certify it with samples")
         self._seam = seam(self.form)
 
     @property

@@ -28,7 +28,6 @@ COORDINATES = 3  # at most: with more there are too many terms
 RADIUS = 1.5  # in which their tails are bounded, so that they can be differentiated
 MOST = 20_000  # cells looked at for one norm
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
-CRITICAL = 1e-5  # a rate of decay that is less than this share of its parts comes of a cancellation
 
 Function = Callable[[Cells, Space], tuple[TaylorModel, Tensor]]
 
@@ -58,20 +57,8 @@ class EnclosedNetwork(Asked):
         self._refuse(not isinstance(problem.domain, Box), "its domain is not a box")
         d = len(problem.variables)
         self._refuse(d > COORDINATES, f"it has {d} coordinates, more than {COORDINATES}")
-        self._refuse(self._near_critical(), "it hardly decays" if f.order else "it is close to resonance")
-        why = supported(self._field.tape)
+        why = elliptic.critical(f) or supported(self._field.tape)
         self._refuse(why is not None, str(why))
-
-    def _near_critical(self) -> bool:
-        """Whether a rate of decay, or the distance to an eigenvalue, is what a cancellation leaves."""
-        f = self.form
-        c = f.numbers.get(f.index(), 0.0) if f.diffusion else 0.0
-        if f.order > 1 or c <= 0:
-            return False
-        if not f.order:
-            return elliptic.spectrum(f.diffusion, f.sides, c)[0] < CRITICAL * c
-        first = sum(a * (math.pi / L) ** 2 for a, L in zip(f.diffusion, f.sides, strict=True))
-        return abs(first - c) < CRITICAL * first
 
     def _refuse(self, bad: bool, why: str) -> None:
         if bad:

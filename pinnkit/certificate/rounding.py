@@ -1,6 +1,7 @@
 """What evaluating a superposition in floating point adds to the error of its closed form: a bound, or an estimate."""
 
 import itertools
+import math
 
 import numpy as np
 import torch
@@ -45,8 +46,9 @@ def evaluation_bound(solution: Solution) -> float:
                 phi = _members(family, parameters[part], field, *cells, eps)
                 error += a[numbers[part]] @ phi.error
                 size += a[numbers[part]] @ phi.top
-        found = max(found, float((error + (len(a) + 2) * eps * size).max()))
-    return found if found >= 0 else float("inf")
+        worst = float((error + (len(a) + 2) * eps * size).max())
+        found = max(found, worst) if worst >= 0 else math.inf  # NaN where nothing is known
+    return found
 
 
 def _members(family: Family, theta: np.ndarray, field: int, low: np.ndarray, high: np.ndarray, eps: float) -> Rounded:

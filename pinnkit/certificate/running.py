@@ -38,7 +38,7 @@ class Rounded:
     def of(value: Interval, error: Array, relative: Array, eps: float) -> Rounded:
         """Either bound improved by the other."""
         size, least = value.size, value.least
-        error = np.fmin(error, np.where(size > 0, relative * size, 0.0)) * (1 + 1e-12)
+        error = np.fmin(error, relative * size) * (1 + 1e-12)  # fmin passes over NaN
         relative = np.fmin(relative, np.where(least > 0, error / np.where(least > 0, least, 1.0), np.inf))
         return Rounded(value, error, relative * (1 + 1e-12), eps)
 
