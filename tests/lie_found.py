@@ -1,4 +1,4 @@
-"""The symmetries of the equations in the benchmarks' table, found once for all tests."""
+"""The symmetries of the equations in the benchmarks' table and their flows, found once for all tests."""
 
 from functools import cache
 
@@ -10,3 +10,9 @@ from benchmarks.lie_equations import system
 def found(name: str) -> pk.Symmetries:
     """The symmetries of the equations of that name."""
     return pk.symmetries(*system(name))
+
+
+@cache
+def flows(name: str) -> tuple[pk.Flow | None, ...]:
+    """The closed flow of every generator that moves the coordinates by themselves, None where there is none."""
+    return tuple(pk.flow(v) for v in found(name) if v.fibred)

@@ -115,7 +115,18 @@ def _inverse(back: Sequence[sp.Expr], u: Sequence[sp.Symbol]) -> list[sp.Expr] |
 def _inverted(factor: sp.Matrix) -> sp.Matrix:
     if factor.is_diagonal():
         return sp.diag(*(1 / e for e in factor.diagonal()))
-    return factor.adjugate() / sp.simplify(factor.det())
+    det = _without_squares(sp.expand(factor.det()))
+    return factor.adjugate() / (sp.simplify(det) if det.has(sp.sin, sp.cos, sp.sinh, sp.cosh) else det)
+
+
+def _without_squares(e: sp.Expr) -> sp.Expr:
+    """sin^2 as 1 - cos^2 and cosh^2 - 1 for sinh^2: determinants then mostly lose their waves."""
+    for odd, even, sign in ((sp.sin, sp.cos, 1), (sp.sinh, sp.cosh, -1)):
+        e = e.replace(
+            lambda p, odd=odd: isinstance(p, sp.Pow) and isinstance(p.base, odd) and p.exp == 2,
+            lambda p, even=even, sign=sign: sign * (1 - even(p.base.args[0]) ** 2),
+        )
+    return sp.expand(e)
 
 
 def _logarithms(v: Generator) -> tuple[Generator, dict[sp.Symbol, sp.Expr]]:
