@@ -8,15 +8,14 @@ from math import comb, prod
 from typing import Any
 
 from sympy.polys.domains import QQ
-from sympy.polys.rings import PolyElement
 
 from ..taylor import Index
 from .determining import Determining
 from .echelon import Echelon
 from .field import Field
 from .jets import indices
+from .letters import Letters, Powers
 
-Powers = tuple[int | Fraction, ...]
 Term = tuple[int, Powers, int]  # function f, powers of z, derivative k of the arbitrary function
 Vector = dict[Term, Any]
 
@@ -122,7 +121,7 @@ def _excluded(system: Determining, factor: Factor, f: int, a: Powers) -> bool:
 
 def _equations(system: Determining, field: Field, terms: Sequence[Term], factor: Factor) -> list[dict[Term, Any]]:
     """The determining equations on a sum of terms, split by all monomials in normal form."""
-    letters = _Letters(system, field)
+    letters = Letters(system, field)
     by_function: dict[int, list[Term]] = {}
     for term in terms:
         by_function.setdefault(term[0], []).append(term)
@@ -145,54 +144,6 @@ def _equations(system: Determining, field: Field, terms: Sequence[Term], factor:
                             line[term] = line[term] + part if term in line else part
         found += [line for line in ({t: v for t, v in row.items() if v} for row in split.values()) if line]
     return found
-
-
-class _Letters:
-    """Monomials in the variables of the unknown functions and in the functions of them."""
-
-    def __init__(self, system: Determining, field: Field) -> None:
-        self.jets, self.field = system.jets, field
-        tower, position = self.jets.tower, self.jets.position
-        own = list(system.base)
-        own += [g for g in tower.functions if any(g in tower.functions_of(z) for z in system.base)]
-        self.places = [position[gen] for gen in own]
-        self._index = {gen: k for k, gen in enumerate(own)}
-        self._related = [k for k, gen in enumerate(own) if gen in tower.related]
-        self._roots = [tower.root(z) for z in system.base]
-        self._variables = system.base
-        self._normal: dict[Index, Sequence[tuple[Index, Any]]] = {}
-        self._spelled: dict[Powers, Index] = {}
-
-    def split(self, c: PolyElement) -> dict[Index, Any]:
-        """A coefficient by monomials, over the field of the parameters."""
-        parts: dict[Index, dict] = {}
-        for e, number in c.items():
-            parts.setdefault(tuple(e[k] for k in self.places), {})[e] = number
-        return {at: self.field.polynomial(p) for at, p in parts.items()}
-
-    def spelled(self, powers: Powers) -> Index:
-        """z^a for rational a by z, its root and its reciprocal."""
-        if powers not in self._spelled:
-            e = [0] * len(self.places)
-            for i, (power, (q, root)) in enumerate(zip(powers, self._roots, strict=True)):
-                whole, part = divmod(int(power * q), q)
-                e[i if whole >= 0 else self._index[self.jets.tower.reciprocal(self._variables[i])]] += abs(whole)
-                if part:
-                    e[self._index[root]] += part
-            self._spelled[powers] = tuple(e)
-        return self._spelled[powers]
-
-    def normal(self, e: Index) -> Sequence[tuple[Index, Any]]:
-        """A monomial as a sum of monomials in normal form."""
-        if not any(e[k] for k in self._related):
-            return ((e, 1),)
-        if e not in self._normal:
-            whole = [0] * len(self.jets.ring.gens)
-            for k, power in zip(self.places, e, strict=True):
-                whole[k] = power
-            reduced = self.jets.tower.normal(self.jets.ring.from_dict({tuple(whole): QQ.one}))
-            self._normal[e] = tuple(self.split(reduced).items())
-        return self._normal[e]
 
 
 def _derivative(term: Term, m: Index, factor: Factor) -> dict[tuple[Powers, int], Any]:

@@ -8,7 +8,6 @@ from sympy.core.function import AppliedUndef
 
 from .ansatz import Graded, solutions
 from .determining import Determining
-from .field import Field
 from .jets import JetSpace, indices
 from .logarithm import logarithmic
 
@@ -46,7 +45,7 @@ def polynomials(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef], de
                 row[a, J] = c
         rows.append(row)
     system = Determining(jets, True, tuple(jets.x), len(fields), tuple(rows), ())
-    field, found, graded = Field(jets.parameters), [], Graded()
+    field, found, graded = jets.field(), [], Graded()
     for n in range(degree + 1):
         before = len(graded.basis)
         graded.add(solutions(system, field, n))

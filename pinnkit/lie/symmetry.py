@@ -3,30 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
-from sympy.polys.polyerrors import CoercionFailed
-from sympy.polys.rings import PolyElement
 
 from ..problem import Problem
 from ..value import as_expression
 from .algebra import structure
-from .ansatz import PLAIN, Factor, Graded, Steps, solutions
-from .determining import Determining, determining
-from .exponents import autonomous, rates
-from .families import concrete, families
-from .field import Field
+from .determining import Determining
 from .generator import Generator
-from .involution import Solutions, count
+from .involution import Solutions
 from .jets import JetSpace
 from .logarithm import back, logarithmic
-from .prolongation import defects
-from .radicals import swap
-from .vectors import complex_rate, generator
-
-HIGHEST = 6  # total degree up to which polynomials are tried
+from .search import search, verify
 
 
 @dataclass(frozen=True)
@@ -149,132 +138,16 @@ def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmet
     if sources:
         equations = [sp.expand(e - e.subs(dict.fromkeys(fields, 0)).doit()) for e in equations]
     moved, moved_fields, logs = logarithmic(equations, fields)
-    found, families, system, counted = _search(moved, moved_fields)
+    found, families, system, counted = search(moved, moved_fields)
     known = counted.dimension
     found = [back(v, logs) for v in found] if logs else found
     families = [back(v, logs) for v in families] if logs else families
     for v in found if logs else ():
-        _verify(v, equations, fields)
+        verify(v, equations, fields)
     return Symmetries(
         tuple(equations), tuple(fields), tuple(found), tuple(families), system.linear, known,
         tuple(_notes(system, counted, sources, logs, len(found))),
     )  # fmt: skip
-
-
-def _search(
-    equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]
-) -> tuple[list[Generator], list[Generator], Determining, Solutions]:
-    """Generators, families, the determining system, and the count of its solutions."""
-    jets = JetSpace(equations, fields)
-    system = determining(jets, linear=jets.degree == 1)
-    counted = count(system)
-    if counted.dimension is None:
-        found, families = _infinite(system, counted)
-        for v in found + [concrete(v, f) for v in families for f in (lambda s: s**5, sp.exp)]:
-            _verify(v, equations, fields)
-        return found, families, system, counted
-    own = {i: rates(system, counted, i) for i in range(len(system.base)) if autonomous(system, i)}
-    change = swap((e for r in own.values() for e in r), jets.parameters)
-    if change is not None:
-        found, families, _, counted = _search([e.subs(change.parameter, change.value) for e in equations], fields)
-        return [v.subs({change.root: change.radical}) for v in found], families, system, counted
-    found = _finite(system, counted.dimension, own)
-    explicit = [z for z in jets.coordinates if any(_depends(jets, e, z) for e in jets.equations)]
-    if len(found) < counted.dimension and explicit:  # half and negative powers of them
-        wider = JetSpace(equations, fields, more=[sp.sqrt(z) for z in explicit])
-        more = _finite(determining(wider, system.linear), counted.dimension, own, explicit)
-        found = max(found, more, key=len)
-    for v in found:
-        _verify(v, equations, fields)
-    return found, [], system, counted
-
-
-def _depends(jets: JetSpace, e: PolyElement, z: sp.Symbol) -> bool:
-    gen = jets.tower.gen[z]
-    return any(e.degree(g) > 0 for g in (gen, *jets.tower.functions_of(gen)))
-
-
-def _finite(
-    system: Determining, dimension: int, own: dict[int, list[sp.Expr]], negative: Sequence[sp.Symbol] = ()
-) -> list[Generator]:
-    """Powers times exponentials of the given rates, of rising degree until the dimension is reached.
-
-    The powers are multiples of 1/q where the equations contain a q-th root, and from -1 where they may be negative.
-    """
-    irrational = {a for r in own.values() for e in r for a in e.atoms(sp.Pow) if a.is_number and a.is_irrational}
-    imaginary = {sp.I} if any(e.has(sp.I) for r in own.values() for e in r) else set()
-    field = system.jets.field(sorted(irrational | imaginary, key=str))
-    factors = [factor for pair in _pairs(own) if (factor := _factor(field, pair)) is not None]
-    tower = system.jets.tower
-    low = [tower.gen[z] for z in negative]
-    steps = [Steps(-1 if z in low else 0, tower.root(z)[0]) for z in system.base]
-    highest = 3 if negative else HIGHEST
-    found, still = [Graded() for _ in factors], 0
-    for degree in range(highest + 1):
-        grown = [
-            known.add(solutions(system, field, degree, factor, steps=steps))
-            for known, factor in zip(found, factors, strict=True)
-        ]
-        size = sum(
-            len(known.basis) * (1 + complex_rate(field, factor)) for known, factor in zip(found, factors, strict=True)
-        )
-        still = 0 if any(grown) else still + 1
-        if size >= dimension or still == 3:
-            break
-    pairs = [(v, factor) for known, factor in zip(found, factors, strict=True) for v in known.basis]
-    return _sorted([g for v, factor in pairs for g in generator(system, field, v, factor)])
-
-
-def _factor(field: Field, pair: dict[int, sp.Expr]) -> Factor | None:
-    """The exponential of these rates, or None where one of them is not in the field."""
-    try:
-        return Factor({i: field.element(r) for i, r in pair.items() if r != 0}, {})
-    except (ValueError, CoercionFailed):
-        return None
-
-
-def _pairs(own: dict[int, list[sp.Expr]]) -> list[dict[int, sp.Expr]]:
-    """All combinations of rates of the different coordinates, one of two conjugate ones."""
-    kept: list[dict[int, sp.Expr]] = []
-    for choice in product(*own.values()):
-        pair = dict(zip(own, choice, strict=True))
-        if {i: e.xreplace({sp.I: -sp.I}) for i, e in pair.items()} not in kept:
-            kept.append(pair)
-    return kept
-
-
-def _infinite(system: Determining, counted: Solutions) -> tuple[list[Generator], list[Generator]]:
-    """Polynomials up to the degree at which they stay the same, else up to degree 2; families."""
-    field = system.jets.field()
-    found = Graded()
-    for degree in (0, 1, 2):
-        found.add(solutions(system, field, degree))
-    plain = _sorted([g for v in found.basis for g in generator(system, field, v, PLAIN)])
-    functions, variables = counted.functions or (None, None)
-    return plain, families(system, field, functions if variables == 1 else None)
-
-
-def _sorted(found: list[Generator]) -> list[Generator]:
-    """Translations first, then by degree and size."""
-
-    def key(v: Generator) -> tuple:
-        used = [k for k, e in enumerate(v.components) if e != 0]
-        functions = any(e.has(sp.exp, sp.sin, sp.cos) for e in v.components)
-        degree = max(_degree(e.replace(sp.Function, lambda *a: sp.S.One), v.base) for e in v.components)
-        only_fields = used[0] >= len(v.coordinates)
-        return functions, only_fields, degree, len(used), used, str(v)
-
-    return sorted(found, key=key)
-
-
-def _degree(e: sp.Expr, base: Sequence[sp.Symbol]) -> sp.Expr:
-    """The largest sum of the exponents in a term, rational or negative ones included."""
-    return max(sum(term.as_coeff_exponent(z)[1] for z in base) for term in sp.Add.make_args(sp.expand(e)))
-
-
-def _verify(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:
-    if any(d != 0 for d in defects(v, equations, fields)):
-        raise ArithmeticError(f"{v} was found, but its prolongation does not leave the equations invariant")
 
 
 def _notes(system: Determining, counted: Solutions, sources: bool, logs: dict, found: int) -> list[str]:
