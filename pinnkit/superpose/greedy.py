@@ -13,6 +13,7 @@ from .rows import Rows
 
 DEAD = 1e-10  # a column of which less than this is left lies in the span of the others
 SPAN = 1e-13  # the square of the same, where squares are subtracted
+CLEAN = 0.7  # of a column's length: where more is left, it is orthogonal to the others after one pass
 HUGE = 1e100  # a solution with such values does not exist for our purposes
 TOP = 6  # candidates of a family that are refined before the choice
 STALL = 0.5  # greedy choice ends when that many of the misfit remain after PATIENCE choices
@@ -101,14 +102,14 @@ def from_dictionary(search: Search, start: Choice, most: int) -> Choice:
     D, Q = search.D, _orthonormal(search.columns(start))
     r = search.target - Q @ (Q.T @ search.target)
     r -= Q @ (Q.T @ r)
-    basis = np.empty((len(r), Q.shape[1] + max(0, min(most, D.shape[1]))))
-    basis[:, : Q.shape[1]], n = Q, Q.shape[1]
+    basis = np.empty((Q.shape[1] + max(0, min(most, D.shape[1])), len(r)))  # in rows
+    basis[: Q.shape[1]], n = Q.T, Q.shape[1]
     size = np.maximum(D.squares(), 1e-300)
     left, along = size - (D.dot(Q) ** 2).sum(1), D.dot(r)  # |P phi|^2 and <r, P phi>
     fixed, misfit = list(start.fixed), float(np.linalg.norm(r))
     alive = left > SPAN * size
     alive[fixed] = False
-    while misfit > search.goal and n < basis.shape[1] and not search.late:
+    while misfit > search.goal and n < len(basis) and not search.late:
         if start.coefficients + len(fixed) - len(start.fixed) >= most or not alive.any():
             break
         gain = np.where(alive, along**2 / np.where(alive, left, 1.0), 0.0)
@@ -116,10 +117,14 @@ def from_dictionary(search: Search, start: Choice, most: int) -> Choice:
         if gain[j] <= 1e-28 * (search.target @ search.target):
             break
         q = D.take([j])[:, 0]
-        for _ in range(2):
-            q -= basis[:, :n] @ (basis[:, :n].T @ q)
         q /= np.linalg.norm(q)
-        basis[:, n], n = q, n + 1
+        for _ in range(2):
+            q -= (basis[:n] @ q) @ basis[:n]
+            length = np.linalg.norm(q)
+            q /= length
+            if length > CLEAN:
+                break
+        basis[n], n = q, n + 1
         shared, part = D.dot(q), q @ r
         left, along, r = left - shared**2, along - part * shared, r - part * q
         alive &= left > SPAN * size

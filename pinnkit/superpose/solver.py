@@ -83,7 +83,8 @@ def solve_lie(
 ) -> Solution:
     """Solve a problem by superposing exact solutions, so that only its initial and boundary data are fitted.
 
-    The equation is linear, or Burgers' (through the Cole-Hopf map).
+    The equation is linear, or Burgers' (through the Cole-Hopf map). A parabolic one with varying coefficients is solved
+    as the heat equation where an exact map is known (`pinnkit.heat_forms`).
 
     The fixed dictionary (separated solutions, polynomials, layers) is tried first; where it misses the tolerance,
     solutions with free parameters join it: local ones that the equation's symbol gives, otherwise the orbits of its
