@@ -169,7 +169,7 @@ def response(
     return Response(field, of.equation, of.places, g @ moves, misfit, tuple(problem.domain.names))
 
 
-def uptake(influence: Influence, **chosen) -> Tensor:
+def uptake(influence: Influence, **chosen: Any) -> Tensor:
     """How much of a source the residual takes up where the training points alone hold the equation, shape (m,).
 
     <s_k, dr/dtheta C^-1 J^T A s_k> / <s_k, s_k> with the curvature C of the trained loss: 1 where the model answers a
