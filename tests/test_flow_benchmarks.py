@@ -58,3 +58,9 @@ def test_sources_answer_both_ways_alike_without_convection() -> None:
     still, carried = (cylinder.by_elements(places, convection) for convection in (0.0, 1.0))
     assert still == pytest.approx({"reciprocity": 1.0, "directionality": 0.5}, abs=1e-9)
     assert carried["reciprocity"] < 0.9 and carried["directionality"] > 0.6
+
+
+def test_other_seeds_have_a_table() -> None:
+    errors = dict.fromkeys(("u", "v", "p", "drag", "lift", "pressure difference"), 1e-4)
+    page = cylinder._others({"1": {"cpu_s": 199.4, "errors": errors | {"lift": 5e-3}}})
+    assert page.splitlines()[-1] == "| 1 | 199 | 1.0e-04 | 1.0e-04 | 1.0e-04 | 1.0e-04 | 5.0e-03 | 1.0e-04 |"
