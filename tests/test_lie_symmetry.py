@@ -137,6 +137,7 @@ def test_powers_of_coordinates() -> None:
     ):
         v = pk.symmetries(equation, u)
         assert v.known == len(v) == dimension and expected in map(str, v)
+        assert ("for x > 0" in v.notes) == any("sqrt(x)" in str(e) or "x**(3/2)" in str(e) for e in v)
         assert all(pk.flow(w) is not None for w in v)  # whose group law is checked when it is made
 
 

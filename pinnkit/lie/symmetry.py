@@ -1,6 +1,6 @@
 """The Lie point symmetries of a problem's equations, found from them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -146,11 +146,13 @@ def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmet
         verify(v, equations, fields)
     return Symmetries(
         tuple(equations), tuple(fields), tuple(found), tuple(families), system.linear, known,
-        tuple(_notes(system, counted, sources, logs, len(found))),
+        tuple(_notes(system, counted, sources, logs, found)),
     )  # fmt: skip
 
 
-def _notes(system: Determining, counted: Solutions, sources: bool, logs: dict, found: int) -> list[str]:
+def _notes(
+    system: Determining, counted: Solutions, sources: bool, logs: Iterable[sp.Symbol], found: Sequence[Generator]
+) -> list[str]:
     notes, known = [], counted.dimension
     if system.linear:
         notes.append("and the superposition of solutions, which every linear equation has")
@@ -163,10 +165,15 @@ def _notes(system: Determining, counted: Solutions, sources: bool, logs: dict, f
         notes.append("of the homogeneous equation: the sources are left out")
     if system.jets.parameters:
         notes.append(f"for generic {', '.join(map(str, system.jets.parameters))}: special values may have more")
-    for s in logs:
+    tower, symbols = system.jets.tower, dict(zip(system.jets.ring.gens, system.jets.ring.symbols, strict=True))
+    roots = {symbols[z] for z in system.base if tower.root(z)[0] % 2 == 0}
+    for v in found:
+        powers = set().union(*(e.atoms(sp.Pow) for e in v.components))
+        roots |= {a.base for a in powers if a.base in v.base and a.exp.is_Rational and a.exp.q % 2 == 0}
+    for s in sorted({*logs, *roots}, key=str):
         notes.append(f"for {s} > 0")
-    if known is not None and found < known:
-        notes.append(f"{known - found} more exist, but not as polynomials times exponentials")
+    if known is not None and len(found) < known:
+        notes.append(f"{known - len(found)} more exist, but not as polynomials times exponentials")
     return notes
 
 
