@@ -58,7 +58,11 @@ def main() -> None:
     names = QUICK if quick else tuple(EQUATIONS)
     once(names[0])
     found = {name: once(name) for name in names}
-    literature = {name: published(name) for name in list(LITERATURE)[: 5 if quick else None]}
+    report(found, {name: published(name) for name in list(LITERATURE)[: 5 if quick else None]}, quick)
+
+
+def report(found: dict[str, dict], literature: dict[str, dict], quick: bool) -> None:
+    """Write and print the page."""
     rows, wrong = [], []
     for name, r in found.items():
         _, dimension, listed = EQUATIONS[name]
@@ -81,7 +85,7 @@ def main() -> None:
         "generators with an arbitrary function. Every generator is verified by its prolongation, every closed flow by "
         "the group law at 40 digits; both are in the times.",
         _doubles(found), _numerical(found),
-        "\n".join(wrong) or "All of these dimensions are those of the literature.",
+        "\n".join(wrong) or "All of these dimensions are the expected ones.",
         _sources(found), _literature(literature),
     ])  # fmt: skip
     drawing, ax = figure(size=(6.4, 0.22 * len(found) + 0.8))
@@ -112,7 +116,9 @@ def _doubles(found: dict[str, dict]) -> str:
 
 def _sources(found: dict[str, dict]) -> str:
     named = [f"{name} ({SOURCES[name]})" for name in found if name in SOURCES]
-    return f"Where they are printed: {'; '.join(named)}."
+    others = [name for name in found if name not in SOURCES]
+    text = f"Where they are printed: {'; '.join(named)}."
+    return f"{text} Well known, without a source named here: {', '.join(others)}." if others else text
 
 
 def _literature(found: dict[str, dict]) -> str:
