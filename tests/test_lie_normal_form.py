@@ -139,3 +139,6 @@ def test_a_map_in_words_and_in_latex():
     (form,) = forms(x**2, 0, 0)
     assert str(form) == "u = exp(-t/4 + log(x)/2) v(y, s), y = log(x), s = t"
     assert r"v(y, s), \quad y = \log{\left(x \right)}, \quad s = t" in form._repr_latex_()
+    (form,) = forms(sp.Rational(0.3) * x**2, 0, 0)  # a float, exactly: a fraction of 16 digits
+    assert str(form) == "u = exp(-0.075*t + log(x)/2) v(y, s), y = log(x), s = 0.3*t"
+    assert form.clock == sp.Rational(0.3) * t

@@ -10,6 +10,8 @@ from sympy.integrals.rationaltools import ratint
 
 TURN = 1.4  # half the angle that a clock like tan may run through, at most pi / 2
 PLACES = 9  # along every coordinate, where values are looked at
+READABLE = 1000  # the largest denominator of a fraction that is printed as such ...
+DIGITS = 6  # and of others in a map that is printed
 CLEAR = 1e-6  # relative difference of values that are not the same
 SMOOTH = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
 
@@ -31,11 +33,12 @@ class NormalForm:
         return sp.exp(self.gauge) * v.xreplace(dict(zip(self.coordinates, (self.place, self.clock), strict=True)))
 
     def __str__(self) -> str:
-        return f"u = exp({self.gauge}) v(y, s), y = {self.place}, s = {self.clock}"
+        gauge, place, clock = (readable(e, DIGITS) for e in (self.gauge, self.place, self.clock))
+        return f"u = exp({gauge}) v(y, s), y = {place}, s = {clock}"
 
     def latex(self) -> str:
         """The map as LaTeX."""
-        gauge, place, clock = map(sp.latex, (sp.exp(self.gauge), self.place, self.clock))
+        gauge, place, clock = (sp.latex(readable(e, DIGITS)) for e in (sp.exp(self.gauge), self.place, self.clock))
         return rf"u = {gauge} \, v(y, s), \quad y = {place}, \quad s = {clock}"
 
     def _repr_latex_(self) -> str:
@@ -50,6 +53,11 @@ class NormalForm:
             y.diff(t) - a * y.diff(x, 2) - (b + 2 * a * g.diff(x)) * y.diff(x),
             g.diff(t) - a * (g.diff(x, 2) + g.diff(x) ** 2) - b * g.diff(x) - c,
         )
+
+
+def readable(e: sp.Expr, digits: int = 17) -> sp.Expr:
+    """An expression in which long fractions, which only stand for floats, are floats."""
+    return e.xreplace({r: sp.Float(r, digits) for r in e.atoms(sp.Rational) if r.q > READABLE})
 
 
 class _Obstacle(Exception):

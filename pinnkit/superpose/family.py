@@ -11,13 +11,12 @@ from torch import Tensor
 
 from pinnkit.equation import differentiate
 from pinnkit.expression import Program
-from pinnkit.lie.normal_form import NormalForm
+from pinnkit.lie.normal_form import NormalForm, readable
 from pinnkit.taylor import Index
 
 MIRROR = sp.Symbol("mirror", real=True)  # in an expression: the sign with which an image turns its axis
 SHIFT = sp.Symbol("shift", real=True)  # and where a normal form turns what images make: how far it moves them
 ITSELF = ((1.0, 1, 0.0),)
-READABLE = 1000  # the largest denominator of a fraction in a closed form
 BLOCK = 2**17  # numbers in one step of an evaluation: 1 MB
 
 
@@ -95,7 +94,7 @@ class Family:
         phi, x = self.parts[field].xreplace(known), self.coordinates[self.axis]
         turned = ({x: sign * x + shift, MIRROR: sp.Integer(sign)} for _, sign, shift in self.images)
         whole = sp.Add(*(image[0] * phi.xreplace(place) for image, place in zip(self.images, turned, strict=True)))
-        return whole if self.form is None else _rounded(self.form(whole))
+        return whole if self.form is None else readable(self.form(whole))
 
     @cached_property
     def factors(self) -> tuple[sp.Expr, ...] | None:
@@ -149,8 +148,3 @@ class Family:
                 factor = c * sign ** indices[k // p][self.axis] if self.form is None else c
                 out[k // p, k % p, part] += (jet * factor).sum(-2)
         return out
-
-
-def _rounded(e: sp.Expr) -> sp.Expr:
-    """An expression in which fractions that only stand for floats are floats."""
-    return e.xreplace({r: sp.Float(float(r), 17) for r in e.atoms(sp.Rational) if r.q > READABLE})
