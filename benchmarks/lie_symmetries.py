@@ -91,6 +91,7 @@ def report(found: dict[str, dict], literature: dict[str, dict], quick: bool) -> 
     drawing, ax = figure(size=(6.4, 0.22 * len(found) + 0.8))
     ax.barh(list(found), [r["symmetries_s"] for r in found.values()], color=BLUE)
     ax.set(xlabel="seconds of CPU", xscale="log")
+    ax.margins(y=0.01)
     ax.invert_yaxis()
     publish(
         "lie_symmetries", "Lie point symmetries", text, {"results": found, "literature": literature}, drawing, quick
