@@ -40,13 +40,13 @@ def separation(problem: Any, count: int) -> tuple[float, float]:
     """Relative L2 error and CPU seconds of straight lines and the first separated solutions, ``count`` in all."""
     import numpy as np
 
-    from pinnkit.superpose import dictionary, solver
+    from pinnkit.superpose import solver
     from pinnkit.superpose.greedy import Choice, Search
 
     start = time.perf_counter(), time.process_time()
-    op, sides = solver.operator(problem), solver.walls(problem)
-    data = solver.rows(problem, solver._weights(problem), solver._waves(op, sides, problem.domain, max(count, 50)))
-    listed = dictionary.first(problem, op, sides, count)
+    where = solver.charts(problem, solver.operator(problem), solver.walls(problem))
+    data = solver.rows(problem, solver._weights(problem), solver._waves(where, max(count, 50)))
+    listed = where[0].first(count)
     names = [r.name for r in listed.parts[1][0].ranges]
     still = listed.parts[1][1][:, names.index("q")] == 0  # waves that start at rest, as the data do
     lines = len(listed.parts[0][1])
