@@ -282,6 +282,13 @@ def flow_page(found: Mapping[str, Mapping[str, Any]], direct: Mapping[str, float
         f"- {sum(w <= 1 for w in widths)} of {len(widths)} intervals hold the truth; 95 % of many should. The largest "
         f"error is {max(widths):.2f} half widths"
     )
+    clean = [run for key, run in found.items() if float(key.partition(" #")[0]) == 0]
+    taken = ", ".join(f"{run['noise']['u readings']:.1e} of u after {run['iterations']} iterations" for run in clean)
+    if clean:
+        costs.append(
+            f"- clean readings have no noise. What is taken for it ({taken}) is what the network does not fit: it gets "
+            "smaller with training and is nothing random, so that these intervals may be too narrow"
+        )
     return table(head, lines) + "\n\n" + "\n".join(costs), verdicts
 
 
