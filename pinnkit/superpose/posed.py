@@ -48,7 +48,7 @@ def check(problem: Problem, op: Operator | System) -> None:
 
 def _frozen(problem: Problem, op: Operator | System) -> Operator | None:
     """The scalar operator with the coefficients that hold in the middle of the domain."""
-    X = problem.domain.sample(64, seed=0)
+    X = problem.domain.sample(64, method="random", seed=0)
     middle = X[(X - X.mean(0)).norm(dim=1).argmin()].tolist()
     at = dict(zip(op.coordinates, map(sp.Rational, middle), strict=True))
     if isinstance(op, System):
