@@ -1,4 +1,7 @@
-"""Equations whose number of Lie point symmetries is published: the equation, the dimension, the source."""
+"""Equations whose number of Lie point symmetries is published: the equation, the dimension, the source.
+
+Sections and pages are those that the test catalogue of the public package delierium cites.
+"""
 
 from collections.abc import Callable
 
