@@ -21,9 +21,9 @@ class Tower:
     """The ring QQ[parameters, variables, functions of them], its partial derivatives and its normal forms.
 
     An elementary function is a further generator with a rule for its derivative, the reciprocal of a parameter (one of
-    ``inverses``) one without. All powers of one base are powers of
-    one root r, all exp(k m) with rational k of one exponential. sin^2 + cos^2 = 1, h (1/h) = 1 and r^q = h are
-    relations; different exponentials, logarithms and roots of different bases count as independent.
+    ``inverses``) one without. All powers of one base are powers of one root r, all exp(k m) with rational k of one
+    exponential. sin^2 + cos^2 = 1, h (1/h) = 1 and r^q = h are relations; different exponentials, logarithms and roots
+    of different bases count as independent.
 
     Raises:
         ValueError: a function that is not elementary.
