@@ -22,7 +22,8 @@ def test_the_vortex_of_a_stream_function() -> None:
 
 def test_the_table_has_a_row_for_every_reynolds_number(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cavity, "RUNS", tmp_path)
-    assert cavity.files("sharp, direct", 1) == {1000.0: [tmp_path / "cavity_sharp-direct_1000_1.h5"]}
+    soft = cavity.files("regularised, soft walls", 1)
+    assert soft == {100.0: [tmp_path / "cavity_regularised-soft_walls_100_1.h5"]}
     up = cavity.files("sharp, continuation", 0)
     assert list(up) == [100.0, 400.0, 1000.0] and up[1000.0][1].stem == "cavity_sharp-continuation_1000_0_corrected"
     assert not cavity.finished("sharp, direct", 0)
