@@ -94,6 +94,29 @@ def test_running_errors_bound_what_is_computed(e, dtype):
                 assert abs(mpmath.mpf(a) - b) <= abs(b) * found.relative[k]
 
 
+@pytest.mark.parametrize(
+    "e, at, dtype",
+    [
+        (sp.cosh(sp.Float(709.3, 17) * x), 0.9997, torch.float64),
+        (sp.exp(100 * x) * (1 / sp.exp(50 * x)), 0.97, torch.float32),
+        (sp.exp(100 * x) / (sp.exp(100 * x) + 1), 0.97, torch.float32),
+        (sp.exp(-110 * x) * sp.cosh(80 * x), 0.99, torch.float32),
+        (1 / (1 + sp.exp(-(x**2) * 800) * sp.cosh(700 * x)), 0.99, torch.float64),
+        (sp.erfc(30 * x), 0.99, torch.float64),
+    ],
+    ids=range(6),
+)
+def test_what_overflows_or_underflows_is_not_bounded_by_less(e, at, dtype):
+    X = torch.tensor([[at, 0.0]], dtype=dtype)
+    place = np.array([X[0, 0].item()])
+    with np.errstate(all="ignore"):
+        said = rounded(e, {x: Rounded.exact(place, place, torch.finfo(dtype).eps)}).error[0]
+    (computed,) = Program([e], (x,))({x: X[:, 0]})
+    (true,) = exactly(e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)}), X)
+    with mpmath.workdps(60):
+        assert np.isinf(said) or abs(mpmath.mpf(computed.item()) - true) <= said
+
+
 @settings(max_examples=5, deadline=None)
 @given(st.sampled_from(["heat", "wave"]), st.integers(1, 2), st.integers(0, 10**6))
 def test_the_rounding_of_random_superpositions_is_bounded(kind, d, seed):

@@ -38,7 +38,7 @@ class Rounded:
     def of(value: Interval, error: Array, relative: Array, eps: float) -> Rounded:
         """Either bound improved by the other."""
         size, least = value.size, value.least
-        error = np.fmin(error, relative * size) * (1 + 1e-12)  # fmin passes over NaN
+        error = _within(size, np.fmin(error, relative * size) * (1 + 1e-12), eps)  # fmin passes over NaN
         relative = np.fmin(relative, np.where(least > 0, error / np.where(least > 0, least, 1.0), np.inf))
         return Rounded(value, error, relative * (1 + 1e-12), eps)
 
@@ -52,7 +52,8 @@ def rounded(e: sp.Expr, values: Mapping[sp.Symbol, Rounded], known: dict[sp.Expr
     """An expression of numbers that may be wrong, whatever the order of its sums and products; ``known`` keeps parts.
 
     The standard model: a sum, product or quotient has a relative error of at most ``eps``, an elementary function of
-    16 ``eps``, underflow left out (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 2.2 and 3.3).
+    16 ``eps`` (Higham, Accuracy and Stability of Numerical Algorithms, 2002, 2.2 and 3.3). Where a sum, a product or
+    a part of one may overflow nothing is known; underflow counts in exp and erfc, in sums and products it is left out.
 
     Raises:
         ValueError: a function for which there is no rule.
@@ -86,6 +87,15 @@ def _make(e: sp.Expr, like: Rounded, visit: Callable[[sp.Expr], Rounded]) -> Rou
     raise ValueError(f"there is no rule for what rounding does to {e.func.__name__}")
 
 
+def _precision(eps: float) -> np.finfo:
+    return np.finfo(np.float32 if eps > 1e-15 else np.float64)
+
+
+def _within(size: Array, error: Array, eps: float) -> Array:
+    """The error where numbers of that size do not overflow, elsewhere infinite."""
+    return np.where(size + error <= float(_precision(eps).max), error, np.inf)
+
+
 def total(parts: list[Rounded]) -> Rounded:
     """The sum."""
     eps, n = parts[0].eps, len(parts)
@@ -96,7 +106,8 @@ def total(parts: list[Rounded]) -> Rounded:
     relative = np.where(same, _grown(np.max([p.relative for p in parts], 0), (n + 1) * eps), np.inf)
     if n == 2 and not any(p.error.any() for p in parts):
         relative = np.full_like(error, eps)  # two numbers that are exact: one rounding, of the sum itself
-    return Rounded.of(value, error + (n + 1) * eps * size, relative, eps)
+    relative = _within(size, relative, eps)
+    return Rounded.of(value, _within(size, error + (n + 1) * eps * size, eps), relative, eps)
 
 
 def _grown(a: Array, b: Array | float) -> Array:
@@ -112,8 +123,9 @@ def product(factors: list[Rounded]) -> Rounded:
         with np.errstate(invalid="ignore"):  # 0 times infinity
             error = np.nan_to_num(error * f.top, nan=np.inf) + np.nan_to_num(value.size * f.error, nan=np.inf)
         value, relative = value * f.value, _grown(relative, f.relative)
-    n = len(factors) + 1
-    return Rounded.of(value, error + n * eps * (value.size + error), _grown(relative, n * eps), eps)
+    n, most = len(factors) + 1, np.prod([np.maximum(f.top, 1.0) for f in factors], 0)  # of the factors in any order
+    error, relative = (_within(most, v, eps) for v in (error + n * eps * (value.size + error), relative))
+    return Rounded.of(value, error, _grown(relative, n * eps), eps)
 
 
 def _power(a: Rounded, exponent: sp.Expr) -> Rounded:
@@ -147,8 +159,18 @@ def _exp(a: Rounded) -> Rounded:
     most = a.relative * a.value.size
     small = np.where(most <= 1, a.relative * steep * np.exp(np.minimum(most, 1.0)), np.inf)
     error = np.fmin(value.size * np.expm1(a.error), small)
-    relative = np.expm1(a.error)
-    return Rounded.of(value, error + wrong * (value.size + error), _grown(relative, wrong), a.eps)
+    relative = _above(low, np.expm1(a.error), a.eps)
+    return Rounded.of(value, error + wrong * (value.size + error) + _tiny(a.eps), _grown(relative, wrong), a.eps)
+
+
+def _tiny(eps: float) -> float:
+    """What underflow changes at most."""
+    return float(_precision(eps).tiny)
+
+
+def _above(low: Array, relative: Array, eps: float) -> Array:
+    """The relative error of an exponential of numbers from ``low`` on, infinite where it may underflow."""
+    return np.where(low > math.log(_tiny(eps)) + 1, relative, np.inf)
 
 
 def _lipschitz(
@@ -174,7 +196,8 @@ def _erfc(a: Rounded) -> Rounded:
     along = np.where(a.relative < 0.01, 0.5 * a.relative, np.inf)  # 2 / sqrt(pi) a e^(-a^2) <= 0.485
     error = np.fmin(slope * a.error, along)
     wrong = FUNCTION * a.eps * (1 + np.minimum(np.maximum(a.value.high, 0.0), 30.0) ** 2 / 8)
-    return Rounded.of(value, error + wrong * (value.size + error), np.full_like(error, np.inf), a.eps)
+    error += wrong * (value.size + error) + _tiny(a.eps)
+    return Rounded.of(value, error, np.full_like(error, np.inf), a.eps)
 
 
 def _log(a: Rounded) -> Rounded:
@@ -186,7 +209,7 @@ def _log(a: Rounded) -> Rounded:
 
 def _hyperbolic(f: Callable[[Interval], Interval]) -> Callable[[Rounded], Rounded]:
     def rule(a: Rounded) -> Rounded:
-        error = np.cosh(np.minimum(a.top, 700.0)) * a.error
+        error = np.cosh(a.top) * a.error
         wrong = FUNCTION * a.eps
         value = f(a.value)
         return Rounded.of(value, error + wrong * (value.size + error), np.full_like(error, np.inf), a.eps)
