@@ -80,3 +80,9 @@ def test_wrong_input_is_refused() -> None:
         pk.response(solution, equation="mass")
     with pytest.raises(ValueError, match="width=0"):
         pk.response(solution, width=0)
+
+
+def test_an_equation_that_holds_by_construction_answers_nothing() -> None:
+    superposed = pk.solve_lie(pk.problem("heat", initial="sine"))
+    with pytest.raises(ValueError, match="heat: this solution keeps its equation by construction.*a trained network"):
+        pk.response(superposed)

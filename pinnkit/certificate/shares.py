@@ -8,6 +8,7 @@ from pinnkit.domain import Box
 from pinnkit.solution import Solution
 
 from .asked import Asked, label
+from .bound import Bound
 from .bounds import theorems
 from .certify import Certificate
 from .misfit import Norm
@@ -91,7 +92,13 @@ def shares(solution: Solution, found: Certificate) -> tuple[dict[str, dict[str, 
     by_norm: dict[str, dict[str, float]] = {b.norm: {} for b in found.bounds}
     for name in whole.parts:
         alone = Recorded(solution, form, found.misfits, name)
-        values = {(b.norm, b.theorem): b.value for theorem in used for b in theorem(alone)}
+        own = [b for theorem in used for b in theorem(alone)]
         for b in found.bounds:
-            by_norm[b.norm][name] = values[b.norm, b.theorem]
+            by_norm[b.norm][name] = _alone(b, own)
     return by_norm, whole.parts
+
+
+def _alone(whole: Bound, own: list[Bound]) -> float:
+    """A misfit's own bound by the same theorem; without the other misfits another may hold, which can be sharper."""
+    same = [b.value for b in own if (b.norm, b.theorem) == (whole.norm, whole.theorem)]
+    return same[0] if same else min([whole.value, *(b.value for b in own if b.norm == whole.norm)])

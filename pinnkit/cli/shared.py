@@ -26,9 +26,14 @@ Picture = Annotated[Path | None, typer.Option("--picture", metavar="FILE.png", h
 
 
 def prepare(picture: Path | None = None, out: Path | None = None) -> None:
-    """Before any work: a picture without a suffix has no format; the files' folders are made."""
-    if picture is not None and not picture.suffix:
-        raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+    """Before any work: a picture's suffix must be a format that can be drawn; the files' folders are made."""
+    if picture is not None:
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        if not picture.suffix:
+            raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+        if picture.suffix[1:].lower() not in (known := FigureCanvasBase.get_supported_filetypes()):
+            raise ValueError(f"--picture {picture}: no such format, choose one of {', '.join(known)}")
     for path in (picture, out):
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)

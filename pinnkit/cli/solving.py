@@ -33,7 +33,9 @@ def solve(
     points: Annotated[
         list[str], typer.Option(metavar="SET=N", help="Numbers of points, as pde=2000; repeatable.")
     ] = [],  # noqa: B006
-    resample: Annotated[str | None, typer.Option(metavar="HOW", help="uniform, rad, rar-d, rar-g, r3 or none.")] = None,
+    resample: Annotated[
+        str | None, typer.Option(metavar="HOW", help="uniform, rad, weighted-rad, influence, rar-d, rar-g, r3 or none.")
+    ] = None,
     every: Annotated[int | None, typer.Option(min=1, metavar="N", help="Resample every N iterations.")] = None,
     balance: Annotated[
         str | None, typer.Option(metavar="ntk|gradient", help="Balance the loss terms in the first stage, or none.")

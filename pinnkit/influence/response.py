@@ -126,7 +126,8 @@ def sources(
     """Gaussian sources in an equation (the first) of a trained model, their scale ``width`` times the extents.
 
     Raises:
-        ValueError: an unknown equation, fewer than 2 places or 8 points, a width that is not positive.
+        ValueError: an unknown equation, one that holds by construction, fewer than 2 places or 8 points, a width that
+            is not positive.
     """
     problem, theta = solution.problem, solution.theta
     if places < 2 or points < 8 or not width > 0:
@@ -134,6 +135,9 @@ def sources(
     equation = equation or next(iter(problem.equations))
     if equation not in problem.equations:
         raise ValueError(f"there is no equation {equation!r}: choose one of {', '.join(problem.equations)}")
+    if "pde" not in solution.model.readouts:
+        raise ValueError(f"{problem.name}: this solution keeps its equation by construction, where nothing answers a "
+                         "source: give a trained network")  # fmt: skip
     low, high = map(torch.as_tensor, problem.domain.bounds)
     drawn = problem.sample("pde", points, seed=seed).to(theta)
     centres = problem.sample("pde", places, seed=seed + 1).X.to(theta)
@@ -153,7 +157,8 @@ def response(
     K = K^T if the operator is self-adjoint (reciprocity). It costs about as much as a Gauss-Newton curvature.
 
     Raises:
-        ValueError: an unknown field or equation, fewer than 2 places or 8 points, a width that is not positive.
+        ValueError: an unknown field or equation, one that holds by construction, fewer than 2 places or 8 points, a
+            width that is not positive.
     """
     solution = model if isinstance(model, Solution) else model.solution
     of = sources(solution, equation, places=places, width=width, points=points, seed=seed)
