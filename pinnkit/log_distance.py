@@ -19,13 +19,15 @@ class LogDistance:
     are named x_min, x_max, ...; s is the distance in lengths of the domain's bounding box.
 
     Raises:
-        ValueError: a width that is not positive, or a face that the domain does not have.
+        ValueError: no tuple of faces, a width that is not positive, or a face that the domain does not have.
     """
 
     faces: tuple[str, ...]
     width: float = 0.01
 
     def __post_init__(self) -> None:
+        if isinstance(self.faces, str):
+            raise ValueError(f"faces={self.faces!r}: give a tuple of names, as ({self.faces!r},)")
         if not self.width > 0:
             raise ValueError(f"width={self.width}: give a positive width, below that of what is to be resolved")
 

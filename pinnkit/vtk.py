@@ -73,11 +73,13 @@ def export_points(solution: Solution, path: str | Path, found: Attribution | Non
     NaN stands where a set has no such term. Time is the last axis where space has fewer than three dimensions.
 
     Raises:
-        as ``export_vtk``; ValueError: the attribution of other points.
+        as ``export_vtk``; ValueError: the attribution of other points; TypeError: no attribution.
     """
     path, domain, stack = _checked(path, (".vtp", ".vtu")), solution.problem.domain, solution.stack
     keys = list(stack.readouts)
     sets = [stack.points[key] for key in keys]
+    if found is not None and not isinstance(found, Attribution):
+        raise TypeError(f"found is of type {type(found).__name__}: give what Influence(...).attribute(...) returns")
     if found is not None and not all(_same(found.points.get(key), own) for key, own in zip(keys, sets, strict=True)):
         raise ValueError("the attribution is of other points: give one of this solution")
     X = np.concatenate([_numbers(own.X) for own in sets])

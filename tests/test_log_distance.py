@@ -49,6 +49,8 @@ def test_a_network_with_it():
 
 
 def test_what_makes_no_sense():
+    with pytest.raises(ValueError, match="give a tuple of names, as"):
+        pk.LogDistance("x_min")
     with pytest.raises(ValueError, match="give a positive width"):
         pk.LogDistance(("x_min",), 0.0)
     with pytest.raises(ValueError, match="no face 'z_min' here: choose among x_min, x_max, y_min, y_max"):

@@ -117,6 +117,8 @@ def test_points_come_with_residuals_and_influence(burgers: pk.Solution, tmp_path
     assert np.isnan(residual[:40]).all() and np.isnan(residual[50:]).all()
     assert np.abs(residual[40:50] - inside).max() < 1e-14
     other = pk.solve(burgers.problem, pk.MLP(2, 5, 1), {"pde": 7}, hard=True, **UNTRAINED)
+    with pytest.raises(TypeError, match="found is of type str: give what Influence"):
+        pk.export_points(other, tmp_path / "other.vtu", "u")
     with pytest.raises(ValueError, match="the attribution is of other points"):
         pk.export_points(other, tmp_path / "points.vtu", found)
 

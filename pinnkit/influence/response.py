@@ -26,6 +26,7 @@ ENOUGH = 20  # so many answered sources are needed for a single number
 class Response:
     """K_kl (m, m): what a field does at place k when the equation has a unit source at place l, the Green's function.
 
+    ``places`` are (m, d), in the order of ``names``.
     ``misfit`` (m,) is how far the residual's answer is from the source, on points that held nothing, over the source:
     0 if the network can express the solution to that source, near 1 if not. Single numbers use the places below
     ``MISFIT``, and are NaN where there are fewer than ``ENOUGH``.

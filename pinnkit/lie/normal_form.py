@@ -20,7 +20,7 @@ SMOOTH = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
 class NormalForm:
     """u(x, t) = exp(gauge) v(place, clock) solves the equation for every solution v(y, s) of v_s = v_yy.
 
-    The place grows with x; the clock starts at 0 and grows with t.
+    The place grows with x; the clock starts at 0 and grows with t (Bluman, SIAM J. Appl. Math. 39, 1980).
     """
 
     coordinates: tuple[sp.Symbol, sp.Symbol]  # x, t
