@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 Value = Tensor | float
+Step = tuple[Callable, int, tuple[int, ...]]  # an operation, the slot of its result, those of its arguments
 
 _FUNCTIONS: dict[type, Callable[..., Tensor]] = {
     sp.sin: torch.sin, sp.cos: torch.cos, sp.tan: torch.tan, sp.exp: torch.exp, sp.log: torch.log,
@@ -124,7 +125,7 @@ class Program:
         self.inputs = tuple(inputs)
         self._slots: dict[sp.Basic, int] = {s: i for i, s in enumerate(self.inputs)}
         self._constants: dict[int, float] = {}
-        self._steps: list[tuple[Callable, int, tuple[int, ...]]] = []
+        self._steps: list[Step] = []
         self._size = len(self.inputs)
         self._like: int | None = None  # the slot of a tensor of shape (B,), where a step needs one
         self._pending: dict[sp.Symbol, sp.Basic] = {}
@@ -140,15 +141,45 @@ class Program:
 
     def __call__(self, values: Mapping[sp.Symbol, Value]) -> list[Value]:
         """Evaluate all expressions; constants come back as floats."""
+        return self._run(self._steps, self._start(values, self.inputs))
+
+    def partial(self, values: Mapping[sp.Symbol, Value]) -> Callable[[Mapping[sp.Symbol, Value]], list[Value]]:
+        """The program of the other inputs; what depends on these values (B,) alone is evaluated now, once.
+
+        The steps are those of the whole program, in its order: the results are the same to the last bit.
+        """
+        slots, steps = self._start(values, [s for s in self.inputs if s in values]), []
+        for step in self._steps:
+            if any(slots[s] is None for s in step[2]):
+                steps.append(step)
+            else:
+                self._run([step], slots)
+        read = {*self.outputs, *(s for _, _, sources in steps for s in sources)}
+        known = [v if i in read else None for i, v in enumerate(slots)]  # no memory for what nobody reads again
+        rest = [(i, s) for i, s in enumerate(self.inputs) if s not in values]
+
+        def finish(others: Mapping[sp.Symbol, Value]) -> list[Value]:
+            slots = known.copy()
+            for i, symbol in rest:
+                slots[i] = others[symbol]
+            return self._run(steps, slots)
+
+        return finish
+
+    def _start(self, values: Mapping[sp.Symbol, Value], inputs: Sequence[sp.Symbol]) -> list:
+        """The slots of inputs and constants filled, None in those that are still to be computed."""
         slots: list = [None] * self._size
-        for i, symbol in enumerate(self.inputs):
-            slots[i] = values[symbol]
+        for symbol in inputs:
+            slots[self._slots[symbol]] = values[symbol]
         for i, constant in self._constants.items():
             slots[i] = constant
         if self._like is not None:
             tensors = [v for v in values.values() if isinstance(v, Tensor)]
             slots[self._like] = max(tensors, key=lambda v: v.ndim)
-        for call, target, sources in self._steps:
+        return slots
+
+    def _run(self, steps: Sequence[Step], slots: list) -> list[Value]:
+        for call, target, sources in steps:
             slots[target] = call(*[slots[s] for s in sources])
         return [slots[i] for i in self.outputs]
 

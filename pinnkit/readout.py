@@ -1,7 +1,8 @@
 """Residuals compiled for one set of points: their values, slopes and curvature in the network's channels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import sympy as sp
 import torch
@@ -43,7 +44,8 @@ class Readout:
             u: Affine(a.constant.subs(parameters), {N: c.subs(parameters) for N, c in a.coefficients.items()})
             for u, a in affine.items()
         }
-        self._affine = {u: _with_unknowns(a, self.unknowns) for u, a in known.items()}
+        self._affine, self._parts = _named({u: _with_unknowns(a, self.unknowns) for u, a in known.items()})
+        self._kept: WeakKeyDictionary[PointSet, dict[Program, Callable]] = WeakKeyDictionary()
         self._place = {N: (self.channels.position(s.channel), s.image, s.output) for N, s in self.slots.items()}
 
     @cached_property
@@ -61,7 +63,8 @@ class Readout:
 
     @cached_property
     def _definitions(self) -> list[tuple[sp.Symbol, sp.Expr]]:
-        return [(u, a.constant + sum(c * N for N, c in a.coefficients.items())) for u, a in self._affine.items()]
+        fields = [(u, a.constant + sum(c * N for N, c in a.coefficients.items())) for u, a in self._affine.items()]
+        return [*self._parts.items(), *fields]
 
     @cached_property
     def _values(self) -> Program:
@@ -100,27 +103,42 @@ class Readout:
             slopes += list(total.values())
         return Program(slopes, self._inputs, self._definitions), places
 
-    def _bind(self, output: Tensor, points: PointSet, unknowns: Tensor) -> dict[sp.Symbol, Value]:
-        B = len(points)
+    def keep(self, points: PointSet) -> None:
+        """Evaluate what depends on these points alone (g, d, data) only once from now on, as long as they exist."""
+        if not points.X.requires_grad:  # else a second backward pass would find the graph of the first
+            self._kept.setdefault(points, {})
+
+    def _run(self, program: Program, output: Tensor, points: PointSet, unknowns: Tensor) -> list[Value]:
+        """The program's results, with what is kept for the points."""
+        moving = self._channels(output, len(points), unknowns)
+        kept = self._kept.get(points)
+        if kept is None:
+            return program(self._given(points) | moving)
+        if program not in kept:
+            kept[program] = program.partial(self._given(points))
+        return kept[program](moving)
+
+    def _given(self, points: PointSet) -> dict[sp.Symbol, Value]:
+        """What comes with the points: coordinates, normals, data."""
         values: dict[sp.Symbol, Value] = {}
         for k in range(self.images):
             X = points.X if k == 0 else points.image
             values |= {at(v, k): X[:, i] for i, v in enumerate(self.variables)}
-        for N, (c, k, n) in self._place.items():
-            values[N] = output[c, k * B : (k + 1) * B, n]
-        for s in self.columns:
-            values[s] = points.columns[s.name]
-        values |= {s: unknowns[i] for i, s in enumerate(self.unknowns)}
-        return values
+        return values | {s: points.columns[s.name] for s in self.columns}
+
+    def _channels(self, output: Tensor, B: int, unknowns: Tensor) -> dict[sp.Symbol, Tensor]:
+        """What is trained: the network's channels, and unknown coefficients."""
+        values = {N: output[c, k * B : (k + 1) * B, n] for N, (c, k, n) in self._place.items()}
+        return values | {s: unknowns[i] for i, s in enumerate(self.unknowns)}
 
     def values(self, output: Tensor, points: PointSet, unknowns: Tensor) -> Tensor:
         """r, shape (R, B)."""
-        return _stack(self._values(self._bind(output, points, unknowns)), points.X)
+        return _stack(self._run(self._values, output, points, unknowns), points.X)
 
     def slopes(self, output: Tensor, points: PointSet, unknowns: Tensor) -> tuple[Tensor, "Slopes"]:
         """r, shape (R, B), and dr by every channel and unknown coefficient that it depends on."""
         program, places = self._first
-        out = program(self._bind(output, points, unknowns))
+        out = self._run(program, output, points, unknowns)
         R = len(self._rows)
         return _stack(out[:R], points.X), Slopes(self, [(r, s, v) for (r, s), v in zip(places, out[R:], strict=True)])
 
@@ -129,8 +147,8 @@ class Readout:
     ) -> tuple[Tensor, Tensor]:
         """sum_r w_r d2r applied to (dN, dunknowns): cotangents for the channels (C, K B, n) and the unknowns."""
         program, places = self._second
-        values = program(self._bind(output, points, unknowns))
-        moved = self._bind(dN, points, dunknowns)
+        values = self._run(program, output, points, unknowns)
+        moved = self._channels(dN, len(points), dunknowns)
         G, gu = torch.zeros_like(output), torch.zeros_like(unknowns)
         for (r, s, t), value in zip(places, values, strict=True):
             part = w[r] * value * moved[t]
@@ -166,7 +184,7 @@ class Slopes:
 
     def tangent(self, dN: Tensor, dunknowns: Tensor, R: int, points: PointSet) -> Tensor:
         """sum dr/dN dN, shape (R, B)."""
-        moved = self.readout._bind(dN, points, dunknowns)
+        moved = self.readout._channels(dN, len(points), dunknowns)
         out = points.X.new_zeros(R, len(points))
         for r, s, value in self.entries:
             out[r] += value * moved[s]
@@ -188,6 +206,22 @@ def _with_unknowns(affine: Affine, unknowns: Sequence[sp.Symbol]) -> Affine:
         if slope.has(*unknowns):
             raise ValueError(f"the ansatz is not linear in the unknown coefficient {s}: expected g + d N with g so")
     return Affine(affine.constant.subs(dict.fromkeys(slopes, 0)), affine.coefficients | slopes)
+
+
+def _named(
+    affine: Mapping[sp.Symbol, Affine],
+) -> tuple[dict[sp.Symbol, Affine], dict[sp.Symbol, sp.Expr]]:
+    """The same with names for all parts of g and d that are no numbers, and what the names stand for.
+
+    A named part is a step of its own, which does not melt into products with the network's channels.
+    """
+    names: dict[sp.Expr, sp.Symbol] = {}
+
+    def named(part: sp.Expr) -> sp.Expr:
+        return names.setdefault(part, sp.Symbol(f"_part{len(names)}", real=True)) if part.free_symbols else part
+
+    found = {u: Affine(named(a.constant), {N: named(c) for N, c in a.coefficients.items()}) for u, a in affine.items()}
+    return found, {name: part for part, name in names.items()}
 
 
 def _stack(rows: Sequence[Value], X: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from .sweep import sweep
 from .tape import Pool
 
 BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
+KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +122,8 @@ class Stack:
     """Rows r(theta) in R^M with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
 
     Rows are ordered by point set, then term, then point. All work is done in blocks of points, so memory is bounded by
-    the block. Five operations: ``values``, ``jvp``, ``vjp``, ``hvp``, ``jacobian``; ``loss_and_gradient`` is the
-    first and third in one pass.
+    the block; what depends on the points alone is evaluated once, for up to ``KEPT`` points. Five operations:
+    ``values``, ``jvp``, ``vjp``, ``hvp``, ``jacobian``; ``loss_and_gradient`` is the first and third in one pass.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Stack:
         readouts: Mapping[str, Readout] | None = None,
     ) -> None:
         self.model, self.points, self._pool = model, points, Pool()
+        self._kept: dict[tuple[str, int, int], PointSet] = {}
         self.readouts = model.readouts if readouts is None else dict(readouts)
         missing = [key for key in self.readouts if key not in points or not len(points[key])]
         if missing:
@@ -160,6 +162,10 @@ class Stack:
         """M, the number of rows."""
         return sum(self.sizes.values())
 
+    @cached_property
+    def _small(self) -> bool:
+        return sum(len(self.points[key]) for key in self.readouts) <= KEPT
+
     @property
     def like(self) -> Tensor:
         """A tensor of the rows' dtype and device."""
@@ -180,12 +186,21 @@ class Stack:
     def _blocks(self, most: int | None = None) -> Iterator[tuple[str, Readout, slice, PointSet]]:
         """Blocks of points that bound the memory of an evaluation, at most ``most`` points each."""
         for key, readout in self.readouts.items():
-            points = self.points[key]
             size = block_size(self.model.tape, readout)
             size = size if most is None else min(size, most)
-            for start in range(0, len(points), size):
+            for start in range(0, len(self.points[key]), size):
                 rows = slice(start, start + size)
-                yield key, readout, rows, points[rows]
+                yield key, readout, rows, self._block(key, start, size)
+
+    def _block(self, key: str, start: int, size: int) -> PointSet:
+        """The points of one block. Those of a small stack stay, and with them what the readout keeps for them."""
+        if (block := self._kept.get((key, start, size))) is not None:
+            return block
+        block = self.points[key][start : start + size]
+        if self._small:
+            self.readouts[key].keep(block)
+            self._kept[key, start, size] = block
+        return block
 
     def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None):
         X = points.X if readout.images == 1 else torch.cat([points.X, points.image])

@@ -117,6 +117,26 @@ def test_definitions_and_shared_parts_are_evaluated_once():
     assert torch.equal(b, torch.tensor([4.0, 8.0]))
 
 
+def test_a_partial_program_is_the_same_to_the_last_bit():
+    calls = []
+
+    def count(v):
+        calls.append(len(v))
+        return v.exp()
+
+    q = pk.function(count, "q")
+    u = sp.Symbol("u", real=True)
+    rows = [q(x) * k + u**2, sp.Piecewise((u, x < 0.5), (3, True)), sp.sin(x) * u + sp.cos(x) / 3, x + 1, sp.pi]
+    program = Program(rows, [x, k], [(u, q(x) + x * k)])
+    points, K = torch.linspace(0, 1, 101, dtype=torch.float64), torch.linspace(2, 3, 101, dtype=torch.float64)
+    partial = program.partial({x: points})
+    assert calls == [101]
+    for other in (K, K.flip(0), torch.tensor(2.0, dtype=torch.float64)):
+        for got, whole in zip(partial({k: other}), program({x: points, k: other}), strict=True):
+            assert torch.equal(torch.as_tensor(got), torch.as_tensor(whole))
+    assert calls == [101] * 4
+
+
 def test_constants_stay_numbers():
     e = sp.sin(sp.sqrt(2)) + sp.sqrt(2) * sp.pi
     out = Program([e, e * x, sp.sin(sp.sqrt(2)) * sp.cos(x)], [x])({x: torch.ones(3, dtype=torch.float64)})

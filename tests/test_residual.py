@@ -316,6 +316,52 @@ def test_memory_is_bounded_by_the_block(monkeypatch):
         assert max(seen) <= 2**12 and sum(seen) >= 20_000 * 4 * 5
 
 
+def test_what_is_kept_changes_nothing(made, monkeypatch):
+    first, kept = everything(made.stack, made.theta), everything(made.stack, made.theta)
+    monkeypatch.setattr(residual, "KEPT", 0)
+    never = everything(made.model.stack(made.stack.points, made.case.weights), made.theta)
+    assert all(torch.equal(kept[key], first[key]) and torch.equal(kept[key], never[key]) for key in never)
+
+
+def counted():
+    """A heat equation whose source lists the points that it is asked for."""
+    calls = []
+
+    def source(X):
+        calls.append(len(X))
+        return X.cos()
+
+    p = pk.Problem("counted", u, u_t - u_xx - pk.function(source)(x), BOX, [pk.Initial(u, SINE), pk.Dirichlet(u)])
+    model = pk.Model(p, pk.MLP(2, 4, 1), hard=True)
+    calls.clear()
+    return model, calls
+
+
+def test_a_source_is_asked_once_for_a_set_of_points():
+    model, calls = counted()
+    theta, points = model.initial(0), pk.sample(model.problem, {"pde": 40})
+    stack = model.stack(points)
+    for _ in range(3):
+        stack.loss_and_gradient(theta)
+    assert calls == [40]
+    model.stack(points.replace(pde=points["pde"].X.flip(0))).loss_and_gradient(theta)
+    assert calls == [40, 40]
+
+
+def test_nothing_is_kept_for_many_points_or_after_a_stack(monkeypatch):
+    model, calls = counted()
+    theta, points = model.initial(0), pk.sample(model.problem, {"pde": 40})
+    stack, readout = model.stack(points), model.readouts["pde"]
+    stack.values(theta)
+    assert len(readout._kept) == 1
+    del stack
+    assert len(readout._kept) == 0
+    monkeypatch.setattr(residual, "KEPT", 39)
+    stack = model.stack(points)
+    stack.values(theta), stack.values(theta)
+    assert len(readout._kept) == 0 and calls == [40] * 3
+
+
 def test_single_precision():
     made = setup("system")
     points = made.stack.points.to(torch.float32)
