@@ -4,6 +4,7 @@ import math
 
 import pytest
 import sympy as sp
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,10 @@ from benchmarks.certificates import beam, compared, heat_or_wave, klein_gordon, 
 from pinnkit.certificate import sampled
 from pinnkit.certificate.bounds import theorems
 from pinnkit.certificate.corners import agreement
+from pinnkit.certificate.jumps import refuse
+from pinnkit.condition import Residual
+from pinnkit.superpose.family import Family
+from pinnkit.superpose.network import Superposition
 
 x, y, t = pk.coordinates("x y t")
 u, v = pk.field("u", x, t), pk.field("v", x, y, t)
@@ -96,3 +101,54 @@ def test_a_rope_plucked_where_it_is_held_has_no_bound_of_its_slope():
         found = pk.certify(pk.Solution(pk.Model(problem, net, False), net.initial(problem.domain, 0), pk.Points({})),
                            slopes=True)  # fmt: skip
         assert ("H1(t)" in [b.norm for b in found.bounds]) == bounded
+
+
+half = sp.Rational(1, 2)
+JUMPS = [
+    (1, sp.Heaviside(x - half), 0, 1), (1, sp.Piecewise((0, x < half), (1, True)), 0, 1),
+    (1, 0, sp.Heaviside(t - half), 0),
+    (1, 0, sp.floor(t + half), 0), (2, 0, sp.Max(t - half, 0), 0), (2, 0, sp.Abs(t - half) - half, 0),
+    (2, sp.Heaviside(x - half), 0, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("order, start, low, high", JUMPS)
+def test_data_that_jump_have_no_slopes(order, start, low, high, monkeypatch):
+    """Of heat from a step the slope's norm grows like t^{-1/4} towards the start: no number bounds it."""
+    monkeypatch.setattr(sampled, "POINTS", 500)
+    still = [pk.Initial(u, 0, order=1)] if order == 2 else []
+    problem = pk.Problem("p", u, u.diff(t, order) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)),
+                         [*conditions(start, low, high), *still])  # fmt: skip
+    net = pk.MLP(2, 2, 1)
+    solution = pk.Solution(pk.Model(problem, net, False), net.initial(problem.domain, 0), pk.Points({}))
+    norms = [b.norm for b in pk.certify(solution, slopes=True).bounds]
+    assert "L2(t)" in norms and "H1(t)" not in norms
+
+
+def test_kinks_in_the_start_of_heat_have_slopes():
+    problem = pk.Problem("p", u, u.diff(t) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)),
+                         conditions(half - abs(x - half), 0, 0))  # fmt: skip
+    net = pk.MLP(2, 2, 1)
+    zero = pk.Solution(pk.Model(problem, net, False), 0 * net.initial(problem.domain, 0), pk.Points({}))
+    assert pk.certify(zero, slopes=True)["H1(t)"] == pytest.approx(1, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "front, by, face, refused",
+    [
+        (sp.Heaviside(t - x), "t", "x", True), (sp.Max(t - x, 0), "t", "x", False), (sp.Max(t - x, 0), "tt", "x", True),
+        (sp.Max(t - x - 2, 0), "tt", "x", False), (sp.Heaviside(t - x + 1), "t", "x", False),  # never and always there
+        (sp.Heaviside(t - x), "x", "t", True), (sp.Max(t - x, 0) - sp.Max(t - 2 + x, 0), "tt", "x", False),
+    ],
+)  # fmt: skip
+def test_fronts_of_a_closed_form_are_seen_where_they_pass(front, by, face, refused):
+    problem = pk.Problem("p", u, u.diff(t, 2) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 2)),
+                         [*conditions(0, 0, 0), pk.Initial(u, 0, order=1)])  # fmt: skip
+    model = Superposition((Family("front", front, (x, t)),), ((0, ()),))
+    one = pk.Solution(pk.Model(problem, model, False, frozenset({"pde"})), torch.ones(1).double(), pk.Points({}))
+    fixed = {"x": 1.0} if face == "x" else {"t": 0.0}
+    if refused:
+        with pytest.raises(ValueError, match="has no norm"):
+            refuse(one, Residual("u", u, "pde"), tuple(by), fixed)
+    else:
+        refuse(one, Residual("u", u, "pde"), tuple(by), fixed)

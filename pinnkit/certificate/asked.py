@@ -9,6 +9,7 @@ from pinnkit.domain import Box
 from pinnkit.solution import Solution
 
 from .form import Form, on_face
+from .jumps import refuse
 from .misfit import Norm
 
 
@@ -58,6 +59,8 @@ class Asked:
     def _norm(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         key = residual.name, residual.expression, by, tuple(fixed.items())
         if key not in self._known:
+            if by:
+                refuse(self.solution, residual, by, fixed)
             self._known[key] = self._made(residual, by, fixed)
             self._names[label(residual.name, by, fixed, self.solution.problem.domain)] = self._known[key]
         return self._known[key]

@@ -217,6 +217,7 @@ def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str)
     right = [mass, 0.0, -square, 0.0, stiff]
     size, moved = [_norm(p, L) for p in ls], [_norm(_applied(p, right), L) for p in ls]
     weights = (mass, square, stiff)
+    orders = [k for k in range(3) if weights[k]]
     shapes = [[_norm(p.deriv(k) if k else p, L) for k in range(3)] for p in ls]
     x = f.problem.variables[f.space[0]].name
     smooth = _agreement(f, ends, 2 if stiff else 1)
@@ -240,7 +241,11 @@ def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str)
         ]
         if smooth is None or (m.rigorous and not smooth):
             return found
-        start = [m.initial(0, (x,) * k).l2 + lifted[k] for k in range(3) if weights[k]]
+        try:
+            slopes = [m.initial(0, (x,) * k).l2 for k in orders]
+        except ValueError:  # initial values that jump, or whose slope does
+            return found
+        start = [first + lifted[k] for k, first in zip(orders, slopes, strict=True)]
         parts = [math.sqrt(w) for w in weights if w]
         energy = math.hypot(e1.l2 + rate, *(p * s for p, s in zip(parts, start, strict=True))) + force
         for k, norm in ((1, "H1(t)"), (2, "H2(t)")):
