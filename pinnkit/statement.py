@@ -240,4 +240,6 @@ def _check_reference(problem: "Problem", reference: Exact) -> None:
         try:
             reference.expression(u)
         except ValueError as error:
-            raise ValueError(f"{problem.name}: {error}") from None
+            own = [f'"{name}": ...' for name in problem.unknowns if name not in reference.parameters]
+            hint = f", as reference=pinnkit.Exact({{{u.func}: ...}}, {{{', '.join(own)}}})" if own else ""
+            raise ValueError(f"{problem.name}: {error}{hint}") from None

@@ -290,6 +290,8 @@ def test_unknowns_take_their_true_values():
     assert max(inverse(conditions=[START, WALLS, data], reference=exact).verify().values()) < 1e-14
     with pytest.raises(ValueError, match="the unknown k: give its true value"):
         inverse(reference=pk.Exact({u: sp.sin(x)})).verify()
+    with pytest.raises(ValueError, match=r'give its value there, as reference=pinnkit.Exact\({u: ...}, {"k": ...}\)'):
+        inverse(reference=form)
 
 
 def test_fields_of_a_closed_form_come_by_name():
