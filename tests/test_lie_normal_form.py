@@ -135,6 +135,23 @@ def test_what_has_no_map_is_told_why(a, b, c, why):
     assert not found and re.search(why, reason)
 
 
+@pytest.mark.parametrize(
+    "a, c, box",
+    [
+        (1, x**2 / 4 + t, ((1, 1), (2, 2))), (1, x**2 / 4 + t, ((1, 20), (2, 21))), (2, x**2 / 4 + t, RIGHT),
+        (1, t * x - x**2 / 4, ((1, -2), (2, 1))), (2, t * x, RIGHT), (1 + t, x - x**2 + t, ((1, 2), (2, 3))),
+    ],
+)  # fmt: skip
+def test_the_clock_starts_with_the_problem_where_coefficients_vary_in_time(a, c, box):
+    a = sp.sympify(a)
+    for form in forms(a, 0, c, box):
+        start, end = box[0][1], box[1][1]
+        assert form.clock.subs(t, start) == 0 and float(form.clock.subs(t, end)) > 0
+        assert float(form.place.diff(x).subs({x: 1.5, t: end})) > 0
+        at = {x: 1.3, t: start + 0.7 * (end - start)}
+        assert max(abs(complex(e.subs(at))) for e in form.defects(a, sp.S.Zero, c)) < 1e-11
+
+
 def test_a_map_in_words_and_in_latex():
     (form,) = forms(x**2, 0, 0)
     assert str(form) == "u = exp(-t/4 + log(x)/2) v(y, s), y = log(x), s = t"

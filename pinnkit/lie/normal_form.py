@@ -126,9 +126,10 @@ def _heat(
     time = _integral(beta, t, middle)
     time -= time.subs(t, ends[0][1])
     start, whole = ends[0][1], ends[1][1]
-    now, rate = t, beta
+    now, rate, then = t, beta, t
     if not any(e.has(t) for e in (q2, q1, q0)):  # by the time that runs with beta
-        now, rate, start, whole = sp.Symbol("s", positive=True), sp.S.One, sp.S.Zero, time.subs(t, whole)
+        now, rate, then = sp.Symbol("s", positive=True), sp.S.One, time
+        start, whole = sp.S.Zero, time.subs(t, whole)
 
     def since(f: sp.Expr) -> sp.Expr:
         F = _integral(sp.expand(f), now, middle)
@@ -140,7 +141,7 @@ def _heat(
         Q = since(2 * rate * turned**2 * P)
         R = since(rate * (turned**2 * P**2 + p + q0))
         whole_gauge = sp.expand(gauge + p * y**2 / 2 + P * turned * y + R)
-        yield NormalForm((x, t), *(e.subs(now, time) for e in (turned * y + Q, clock, whole_gauge)))
+        yield NormalForm((x, t), *(e.subs(now, then) for e in (turned * y + Q, clock, whole_gauge)))
 
 
 def _on_grid(expressions: Sequence[sp.Expr], coordinates: Sequence[sp.Symbol], ends: list[list]) -> np.ndarray:
@@ -210,9 +211,10 @@ def _riccati(
     if q2.has(now) or not q2.is_positive:
         raise _Obstacle(f"p' = 2 {rate} (p^2 + {q2}) is not solved in closed form")
     root = sp.sqrt(q2)
-    half = root * whole
+    passed = since(rate)
+    half = root * passed.subs(now, whole)
     if half > TURN:
         raise _Obstacle(f"with the potential {q2} y^2 the map holds for times up to {float(TURN / root):.3g} only")
-    angle = 2 * root * now - half
+    angle = 2 * root * passed - half
     tan, turned = sp.sin(angle) / sp.cos(angle), sp.cos(half) / sp.cos(angle)
     yield root * tan, turned, (sp.cos(half) ** 2 * tan + sp.cos(half) * sp.sin(half)) / (2 * root)
