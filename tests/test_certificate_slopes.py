@@ -93,6 +93,15 @@ def test_data_that_contradict_each_other_have_no_slopes(start, high, proved):
         assert len(known) == len(theorems(problem)[1]) + 1
 
 
+def test_data_without_a_value_where_faces_meet_have_no_slopes():
+    """sin(x) / x is 1 in the limit, the wall 2: comparisons with NaN are not to say that they agree."""
+    problem = pk.Problem("p", u, u.diff(t) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)),
+                         conditions(sp.sin(x) / x, 2, sp.sin(1)))  # fmt: skip
+    f, _ = theorems(problem)
+    with pytest.raises(ValueError, match="contradict each other where t = 0 on x_min"):
+        agreement(f, [(c, face) for face, (c,) in f.held.items()])
+
+
 def test_a_rope_plucked_where_it_is_held_has_no_bound_of_its_slope():
     for start, bounded in ((sp.sin(sp.pi * x), True), (sp.cos(x), False)):
         problem = pk.Problem("rope", u, u.diff(t, 2) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)),

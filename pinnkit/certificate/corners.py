@@ -80,6 +80,6 @@ def _zero(f: Form, e: sp.Expr, at: Mapping[sp.Symbol, sp.Expr], where: str) -> b
         for v in Program(list(parts), f.problem.variables)(values)
     ]
     missed, size = float(sum(sizes).abs().max()), float(sum(v.abs() for v in sizes).max())
-    if missed > ROUNDED * size:
+    if not missed <= ROUNDED * size:  # or not a number: 0/0 is no value that could agree
         raise ValueError(f"its data contradict each other where {where}, by {missed:.1e}: slopes are not bounded there")
     return False
