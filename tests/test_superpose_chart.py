@@ -146,3 +146,11 @@ def test_other_problems_keep_their_coordinates():
         assert why in pk.heat_forms(problem)[1] and own(problem)[0].form is None
     assert pk.heat_forms(pk.problem("heat2d"))[1] == "the problem is not one of a box x, t"
     assert pk.heat_forms(pk.problem("heat"))[0][0].place == sp.Symbol("x", real=True)
+
+
+def test_maps_that_are_real_left_of_zero_only():
+    """Black and Scholes' equation mirrored, y = -log(-x): solutions are verified where the problem is posed."""
+    box = pk.Box(x=(-2, -1), t=(0, 1))
+    (chart,) = own(stated(u_t - x**2 * u_xx, box, x**2 * sp.exp(2 * t)))
+    assert chart.form is not None and chart.places == {x: (-2.0, -1.0), t: (0.0, 1.0)}
+    assert len(chart.special(20).parts) > 10 and chart.atoms(0.05)

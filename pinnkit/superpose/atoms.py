@@ -6,7 +6,7 @@ s - (c l + d) is solved by e^{d t} F(x + c t) for every F.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -223,11 +223,17 @@ class Local:
         return found
 
 
-def verify(op: Operator | System, phi: sp.Expr | tuple[sp.Expr, ...], name: str, ranges: Sequence[Range] = ()) -> None:
+def verify(
+    op: Operator | System,
+    phi: sp.Expr | tuple[sp.Expr, ...],
+    name: str,
+    ranges: Sequence[Range] = (),
+    places: Mapping[sp.Symbol, tuple[float, float]] | None = None,
+) -> None:
     """Put an expression into the equation, at random places and parameters; ValueError where it does not solve it."""
     one = {MIRROR: sp.S.One}
     plain = tuple(e.xreplace(one) for e in phi) if isinstance(phi, tuple) else phi.xreplace(one)
-    misfit = op.misfit(plain, {r.symbol: (r.lower, r.upper) for r in ranges})
+    misfit = op.misfit(plain, {**(places or {}), **{r.symbol: (r.lower, r.upper) for r in ranges}})
     if not misfit <= SOLVED:
         raise ValueError(f"{name!r} does not solve the equation: its residual is {misfit:.1e} of its terms")
 

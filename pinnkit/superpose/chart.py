@@ -1,5 +1,6 @@
 """Where solutions are sought: the problem's own coordinates, or those in which its equation is the heat equation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from .system import System
 from .walls import End, Wall
 
 HEAT = {(0, 1): sp.S.One, (2, 0): -sp.S.One}  # by the derivatives in space and time
+PLACES = 9  # by each coordinate, at which a map is looked at
 TIMES = 65  # at which the ends of a moving interval are looked at
 
 
@@ -37,6 +39,7 @@ class Chart:
     own: Operator | None = None
     slope: float = 1.0
     crowding: float = 1.0
+    places: Mapping[sp.Symbol, tuple[float, float]] | None = None  # where to verify, unless from 0.1 to 0.9
 
     @cached_property
     def local(self) -> Local | None:
@@ -59,7 +62,7 @@ class Chart:
         if self.form is None:
             return found
         for family in found:
-            verify(self.own, self.form(family.expression), family.name, family.ranges)
+            verify(self.own, self.form(family.expression), family.name, family.ranges, self.places)
         return [replace(family, form=self.form) for family in found]
 
     def _back(self, found: Dictionary) -> Dictionary:
@@ -72,7 +75,7 @@ class Chart:
         parts = tuple((replace(family, form=self.form), theta) for family, theta in found.parts)
         for family, theta in {family.expression: (family, theta) for family, theta in parts}.values():
             for row in theta[[0, -1]] if len(theta) > 1 else theta:
-                verify(self.own, replace(family, images=ITSELF).at(row), family.name)
+                verify(self.own, replace(family, images=ITSELF).at(row), family.name, (), self.places)
         return Dictionary(parts)
 
 
@@ -124,7 +127,16 @@ def _mapped(op: Operator, wall: Wall, box: Box, form: NormalForm) -> Chart:
         op,
         float(slopes.max()),
         float(slopes.max()) * wall.length / (upper - lower),
+        None if _real(form) else {x: (wall.lower, wall.upper), t: (start, end)},
     )
+
+
+def _real(form: NormalForm) -> bool:
+    """Whether a map is real from 0.1 to 0.9, where solutions are put into the equation; log(-x) is not."""
+    at = np.meshgrid(*[np.linspace(0.1, 0.9, PLACES)] * 2)
+    with np.errstate(all="ignore"):
+        found = sp.lambdify(form.coordinates, [form.place, form.clock, form.gauge], "numpy")(*at)
+    return all(np.isfinite(v).all() for v in found)
 
 
 def _ends(wall: Wall, form: NormalForm) -> tuple[End, End] | None:
