@@ -117,8 +117,8 @@ def certify(solution: Solution, enclosed: bool = False, slopes: bool = False) ->
     the bound. What is proved is about the solution with its weights or amplitudes as exact numbers: what evaluating it
     in floating point adds is not in the bound (of a network about 1e-15 of its terms in float64; of a superposition
     ``evaluation`` holds a bound, or where none is known an estimate). ``slopes`` adds bounds of the error's derivatives
-    where an energy gives them (heat, wave, telegraph and Klein-Gordon equations on boxes, beams) and the data agree
-    where faces meet, at the cost of looking at derivatives of the misfit.
+    where an energy gives them (heat, wave, telegraph and Klein-Gordon equations on boxes, beams) and the data neither
+    jump nor disagree where faces meet, at the cost of looking at derivatives of the misfit.
 
     Raises:
         ValueError: an equation, domain, condition or solution for which there is no bound, with the reason.
