@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .shared import Given, Json, Kept, Picture, Quiet, Run, Threads, prepare, print_json
+from .shared import Given, Json, Kept, Picture, Quiet, Run, Threads, prepare, print_json, working
 from .shell import app
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ def influence(
     ] = "fixed",
     top: Annotated[int, typer.Option(min=0, metavar="N", help="Print the N strongest points.")] = 10,
     response: Annotated[
-        bool, typer.Option("--response", help="Say whether the equation answers sources both ways: some seconds.")
+        bool,
+        typer.Option(
+            "--response",
+            help="Say whether the equation answers sources both ways; takes about as long as the curvature.",
+        ),
     ] = False,
     out: Kept = None,
     picture: Picture = None,
@@ -49,9 +53,11 @@ def influence(
     from ..jobs import Question, influenced
 
     torch.set_num_threads(threads)
-    model, found = influenced(run, problem, Question(tuple(of), curvature, damping, convention))
+    with working("curvature and influence"):
+        model, found = influenced(run, problem, Question(tuple(of), curvature, damping, convention))
     files = _write_map(model, found, out, picture)
-    said = reading(model, found, top, response)
+    with working("response to sources" if response else "summary"):
+        said = reading(model, found, top, response)
     if as_json:
         print_json(said.to_dict() | {"files": files})
     else:

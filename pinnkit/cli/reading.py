@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .shared import FreshSeed, Given, Json, Kept, Picture, Run, Threads, prepare, print_json, print_report
+from .shared import FreshSeed, Given, Json, Kept, Picture, Run, Threads, prepare, print_json, print_report, working
 from .shell import app
 
 
@@ -42,7 +42,9 @@ def error(
     from ..jobs import opened
 
     torch.set_num_threads(threads)
-    found = error_map(opened(run, problem), seed=seed)
+    solution = opened(run, problem)
+    with working("error map"):
+        found = error_map(solution, seed=seed)
     files = {} if out is None else {"map": str(found.save(out))}
     if picture is not None:
         from ..plot import error_figure
@@ -75,7 +77,10 @@ def correct(
 
     torch.set_num_threads(threads)
     path = out or run.with_name(f"{run.stem}-corrected.h5")
-    print_report(corrected(opened(run, problem), path, seed), as_json, path)
+    solution = opened(run, problem)
+    with working("correction in the tangent space"):
+        found = corrected(solution, path, seed)
+    print_report(found, as_json, path)
 
 
 @app.command()
@@ -98,7 +103,8 @@ def certify(
     from ..jobs import opened
 
     solution = opened(run, problem)
-    found = make(solution, enclosed, slopes)
+    with working("certificate"):
+        found = make(solution, enclosed, slopes)
     files = {}
     if picture is not None:
         from ..certificate.picture import plot_certificate

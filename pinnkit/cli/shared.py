@@ -3,6 +3,8 @@
 import json
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,10 +41,26 @@ def prepare(picture: Path | None = None, out: Path | None = None) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
 
+@contextmanager
+def working(on: str) -> Iterator[None]:
+    """What is going on, and for how long, on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(on, total=None)
+        yield
+
+
 def print_report(solution: "Solution", as_json: bool, path: Path, estimate: bool = True) -> None:
     from ..report import report as make
 
-    found = make(solution, estimate)
+    with working("residuals on fresh points" + ", estimate of the error" * estimate):
+        found = make(solution, estimate)
     if as_json:
         print_json(found.to_dict() | {"file": str(path)})
     elif sys.stdout.isatty():
