@@ -24,7 +24,6 @@ from pinnkit.wake import Wake, load_wake
 NOISE, TRUTH = 0.02, 0.3  # standard deviation of a thermometer, the diffusivity that is to be found
 LEVELS = (0.5, 0.8, 0.95)
 ALONE = 20  # readings without which a network is trained from scratch
-FEWER = 2800  # iterations of SSBroyden on the wake from further seeds; the recipe has 8000
 COEFFICIENTS = {"lambda1": 1.0, "lambda2": 0.01}
 GOALS = {  # relative errors: the goal, and those of Raissi, Perdikaris, Karniadakis 2019
     ("lambda1", True): (5e-4, 7.8e-4), ("lambda2", True): (5e-3, 4.67e-2),
@@ -195,16 +194,10 @@ def flow_file(noise: float, seed: int, folder: Path, kind: str) -> Path:
 
 
 def flow_run(noise: float, seed: int, folder: Path) -> pk.Solution:
-    """The recipe's run on the wake, gone on with where it stopped; other places, noise and network for every seed.
-
-    Seeds after the first train ``FEWER`` iterations: the correction has more to do.
-    """
+    """The recipe's run on the wake, gone on with where it stopped; other places, noise and network for every seed."""
     path = flow_file(noise, seed, folder, ".h5")
     if not path.exists():
-        problem = pk.problem("wake", noise=noise, seed=seed)
-        stages = problem.recipe.stages
-        stages = [*stages[:-1], pk.SSBroyden(FEWER)] if seed else stages
-        return pk.solve(problem, stages=stages, seed=seed, checkpoint=path, progress=False)
+        return pk.solve(pk.problem("wake", noise=noise, seed=seed), seed=seed, checkpoint=path, progress=False)
     solution = pk.load(path)
     return solution if solution.progress.done else pk.resume(solution, checkpoint=path, progress=False)
 
