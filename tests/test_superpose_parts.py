@@ -2,6 +2,7 @@
 
 import json
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
+from pinnkit.certificate.series import WIDTH
 from pinnkit.superpose import tree
 from pinnkit.superpose.atoms import integrals, local
 from pinnkit.superpose.columns import Dense, joined
@@ -17,7 +19,7 @@ from pinnkit.superpose.family import ITSELF, Family, Range
 from pinnkit.superpose.greedy import Choice, Search, from_dictionary, prune, refine
 from pinnkit.superpose.modes import forced, polynomials, standing
 from pinnkit.superpose.network import Superposition, superposition
-from pinnkit.superpose.operator import operator
+from pinnkit.superpose.operator import Operator, operator
 from pinnkit.superpose.products import Products
 from pinnkit.superpose.projection import fit, jacobian
 from pinnkit.superpose.quadrature import panels, resolve
@@ -316,3 +318,22 @@ def test_three_dimensions_insulated_periodic_and_cold():
     e = sp.cos(k * x) * sp.cos(2 * k * y) * sp.sin(k * z) * sp.exp(-6 * k**2 * t / 10)
     solution = pk.solve_lie(room(R.diff(t) - LAPLACE / 10, *insulated, exact=e))
     assert solution.errors()["u"]["relative_l2"] < 1e-12 and solution.model.count == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.3, 5), st.integers(1, 200), st.floats(0.1, 3), st.floats(-17, 0), st.sampled_from((-1, 0, 1)))
+def test_a_rate_or_its_wave_number_is_next_to_an_exact_one(length, n, c, decades, side):
+    """u_tt + 2 b u_t = c^2 u_xx near critical damping, where s^2 + 2 b s + c^2 k^2 has a double root."""
+    k = n * np.pi / length
+    b = c * k * (1 + side * 10.0**decades)
+    square = sp.Rational(c) ** 2
+    op = Operator((x, t), {(0, 2): sp.S.One, (0, 1): sp.Rational(2 * b), (2, 0): -square}, 1)
+    with mpmath.workdps(50):
+        exact = [
+            -mpmath.mpf(b) + sign * mpmath.sqrt(mpmath.mpf(b) ** 2 - (mpmath.mpf(c) * mpmath.mpf(k)) ** 2)
+            for sign in (1, -1)
+        ]
+        for s in op.rates(np.array([1j * k])):
+            by_rate = min(abs(mpmath.mpmathify(complex(s)) / e - 1) for e in exact)
+            other = mpmath.sqrt(-(mpmath.mpmathify(complex(s)) ** 2 + 2 * mpmath.mpf(b) * complex(s))) / mpmath.mpf(c)
+            assert min(by_rate, abs(other / k - 1)) < WIDTH / 4

@@ -10,7 +10,8 @@ import sympy as sp
 from .interval import UNIT, Interval
 
 # Every number of an expression stands for an interval of this relative half-width, in which the exact one lies: the
-# root of the dispersion relation that a rate is, the rational coefficient of a polynomial solution.
+# root of the dispersion relation that a rate is, the rational coefficient of a polynomial solution. Near a double root,
+# where a rate is not known so well, it is the wave number's interval that holds the one which belongs to the rate.
 WIDTH = 2.0**-48
 Series = Interval  # of shape (p + 1, n): coefficients of h^0 ... h^p, or (1, n) for a constant
 

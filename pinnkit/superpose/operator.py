@@ -55,7 +55,8 @@ class Operator:
 
     def roots(self, i: int, given: Sequence[complex]) -> np.ndarray:
         """The roots of p in exponent number i, at values of the others in their order."""
-        return np.roots(self._polynomial(i, np.asarray(given)))
+        p = self._polynomial(i, np.asarray(given))
+        return _quadratic(*p) if len(p) == 3 and p[0] else np.roots(p)
 
     def rates(self, wave: np.ndarray) -> np.ndarray:
         """The roots s of p(wave, s) = 0 for one complex wave vector."""
@@ -86,6 +87,13 @@ class Operator:
         if c.free_symbols:
             return sp.lambdify(self.coordinates, c, "mpmath")
         return lambda *_: mpmath.mpf(c.p) / c.q if c.is_Rational else mpmath.mpmathify(c.evalf(DIGITS))
+
+
+def _quadratic(a: complex, b: complex, c: complex) -> np.ndarray:
+    """The roots of a s^2 + b s + c, the larger one first: each with a residual of some roundings of |c|."""
+    half, root = b / 2, np.emath.sqrt((b / 2) ** 2 - a * c)
+    far = -(half + (root if (half * np.conj(root)).real >= 0 else -root))
+    return np.array([far / a, c / far]) if far else np.zeros(2, complex)
 
 
 def misfit(
