@@ -79,7 +79,7 @@ def normal_forms(
         sp.Symbol(s.name, positive=True) if low > 0 else sp.Symbol(s.name, real=True)
         for s, low in zip(coordinates, ends[0], strict=True)
     )
-    given = tuple(sp.sympify(e).xreplace(dict(zip(coordinates, own, strict=True))) for e in (a, b, c))
+    given = tuple(sp.sympify(e, strict=True).xreplace(dict(zip(coordinates, own, strict=True))) for e in (a, b, c))
     back, found = dict(zip(own, coordinates, strict=True)), []
     try:
         for form in _heat(*given, *own, ends):
