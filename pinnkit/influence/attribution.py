@@ -9,8 +9,9 @@ from torch import Tensor
 from ..condition import PointSet, Residual
 from ..residual import Stack
 from ..solution import Solution
+from .bent import Bent
 from .curvature import Curvature, curvature
-from .functional import Curve, Functional, curve_of, places, several
+from .functional import Functional, curve_of, places, several
 from .published import GradientDot, published_curvature, unweighted
 from .result import Attribution, Stationarity
 
@@ -92,7 +93,7 @@ class Influence:
         values, S = self.response(one)
         stack, K = self.stack, S.shape[1]
         first, own = S.new_zeros(K, stack.rows), S.new_zeros(K, stack.rows)
-        bent = _Bent(self, one, convention) if correct else None
+        bent = Bent(self, one, convention) if correct else None
         more = {key: [] for key in stack.readouts}
         joint: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
         tangents = not correct and K < MANY  # rows are not needed
@@ -200,7 +201,7 @@ class Influence:
         _check(convention)
         _, S = self.response(functional)
         curve = None if self._baseline else curve_of(several(functional), self.solution)
-        shared = self._totals if curve is not None and convention == "mean" else {}
+        shared = self.totals if curve is not None and convention == "mean" else {}
         out = S.new_zeros(S.shape[1], len(groups))
         totals = self._first_order_totals(S) if convention == "mean" else {}
         for i, group in enumerate(groups):
@@ -228,7 +229,7 @@ class Influence:
         return out
 
     @cached_property
-    def _totals(self) -> dict[str, Tensor]:
+    def totals(self) -> dict[str, Tensor]:
         """(C + damping)^-1 of the half gradient of every term, (P,)."""
         theta = self.solution.theta
         g, found = self.stack.row_weights * self.stack.values(theta), {}
@@ -374,28 +375,6 @@ class Influence:
                 dr, dJs = (v.view(len(names), -1) for v in moved.values_and_jvp(theta, s.contiguous()))
                 out[k, :, i] = -(a * (dr * Js + r * dJs)).sum(0)
         return out
-
-
-class _Bent:
-    """What single removals change functionals by beyond first order; the steps are those of Gauss-Newton.
-
-    Near a minimum they differ little from the Hessian's, and they need no products for each of the points.
-    """
-
-    def __init__(self, influence: Influence, one: Functional, convention: str) -> None:
-        self.curve: Curve | None = curve_of(one, influence.solution)
-        self._influence, self._shared = influence, convention == "mean"
-
-    def of(self, key: str, J: Tensor, own: Tensor, together: Tensor) -> tuple[Tensor, Tensor]:
-        """For each term alone (K, R, m) and for the point (K, m): rows J (R, m, P), their steps' factors (R, m)."""
-        factor, stack = self._influence.curvature.factor, self._influence.stack
-        U = torch.stack([getattr(factor, "base", factor).solve(rows.T.contiguous()) for rows in J])
-        steps, both = U * own[:, None], (U * together[:, None]).sum(0)
-        if self._shared:
-            N, totals = len(stack.points[key]), torch.stack([self._influence._totals[n] for n in stack.names(key)])
-            steps = (N * steps - totals[..., None]) / max(N - 1, 1)
-            both = (N * both - totals.sum(0)[:, None]) / max(N - 1, 1)
-        return torch.stack([self.curve(step) for step in steps], 1), self.curve(both)
 
 
 def _solve_each(B: Tensor, a: Tensor, r: Tensor, sign: float) -> Tensor:
