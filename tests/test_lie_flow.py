@@ -15,12 +15,12 @@ from benchmarks.lie_equations import system
 from pinnkit.lie.enclosure import enclose
 
 LINEAR = [
-    "heat 1D", "wave 1D", "Laplace 2D", "Helmholtz 2D", "Euler-Bernoulli beam", "Black-Scholes", "Ornstein-Uhlenbeck",
+    "heat 1D", "heat 2D", "wave 1D", "Laplace 2D", "Helmholtz 2D", "Klein-Gordon", "Airy (linear KdV)",
+    "Euler-Bernoulli beam", "telegraph", "advection-diffusion", "Black-Scholes", "Ornstein-Uhlenbeck",
     "free Schroedinger",
 ]  # fmt: skip
 LINEAR += [
-    pytest.param(name, marks=pytest.mark.slow)
-    for name in ("heat 2D", "heat 3D", "wave 2D", "Laplace 3D", "coupled diffusion")
+    pytest.param(name, marks=pytest.mark.slow) for name in ("heat 3D", "wave 2D", "Laplace 3D", "coupled diffusion")
 ]
 x, t = pk.coordinates("x t")
 u = pk.field("u", x, t)

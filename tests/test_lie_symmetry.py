@@ -15,9 +15,7 @@ U = sp.Symbol("u", real=True)
 a, k = sp.symbols("a k")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "shallow water 1D" else n for n in EQUATIONS]
-)
+@pytest.mark.parametrize("name", EQUATIONS)
 def test_dimensions_are_those_of_the_literature(name: str) -> None:
     _, dimension, listed = EQUATIONS[name]
     assert (found(name).known, len(found(name))) == (dimension, listed)
