@@ -8,9 +8,11 @@ comparison with the functions named below
 
   g  misfit of Dirichlet values, or of a u + b u_n divided by a (a > 0, b >= 0): comparison with e^{ct} max(|e0|,
      |g|);
-  N  of slopes u_n: comparison with |g| (psi(x_i) + K t), psi = (x_i - m)^2 / L_i for slopes at both ends (m the
-     middle), (x_i - l)^2 / 2 L_i or x_i - l for one, l the other end, K >= a_ii psi'' + b_i psi';
-  S  = int_0^T e^{cs} ds, or with c <= 0 and some a_ii > 0, b_i = 0: L_i^2 / 8 a_ii, by x_i (L_i - x_i) |r| / 2 a_ii.
+  N  of slopes u_n: comparison with |g| (psi(x_i) + K t), K >= a_ii psi'' + b_i psi', psi = (x_i - m)^2 / L_i for slopes
+     at both ends (m the middle), (x_i - l)^2 / 2 L_i for one, l the other end, where psi_n = 0; with Dirichlet values
+     at l also x_i - l (there psi_n = -1, which a Robin condition would feel);
+  S  = int_0^T e^{cs} ds; or with c <= 0, some a_ii > 0, b_i = 0 and Dirichlet values on both faces of i also
+     L_i^2 / 8 a_ii, by x_i (L_i - x_i) |r| / 2 a_ii, which is 0 on these faces and has no slope by other coordinates.
 
 A face needs no condition where a_nn = 0 and nothing flows in. Periodic coordinates have no faces.
 
@@ -28,12 +30,13 @@ import math
 import numpy as np
 import sympy as sp
 
-from pinnkit.condition import Dirichlet, Neumann, Robin
+from pinnkit.condition import Condition, Dirichlet, Neumann, Robin
 from pinnkit.taylor import Index
 
 from .bound import Bound, Theorem, integral_of_decay
 from .form import Form
 from .misfit import Misfits
+from .polynomial_range import largest_value
 
 TINY = 1e-300  # what outward rounding makes of a coefficient that is 0
 
@@ -53,11 +56,13 @@ def parabolic(f: Form) -> Theorem | None:
         name = f.problem.variables[i].name
         if name not in f.periodic:
             _sort(f, i, walls, slopes)
+        elif f.periodic[name].order < 1 and f.index(i, i) in f.slots:
+            raise ValueError(f"{f.periodic[name].name!r} says nothing of slopes: expected order=1 at least")
     T, c0 = f.duration, max(c, 0.0)
     steady = [
         L * L / (8 * diffusion[i][0])
         for i, L in zip(f.space, f.sides, strict=True)
-        if c <= 0 and diffusion[i][0] > TINY and drift[i] == (0.0, 0.0)
+        if c <= 0 and diffusion[i][0] > TINY and drift[i] == (0.0, 0.0) and _given(f, i)
     ]
     source = min([integral_of_decay(-c, T), *steady])
 
@@ -68,7 +73,7 @@ def parabolic(f: Form) -> Theorem | None:
             m.periodic(condition)
         data = max([m.initial().sup, *(m.wall(w, face).sup / a for w, face, a in walls)])
         flux = sum(
-            m.wall(w, face).sup * factor(f, i, both, diffusion[i], drift[i]) for w, face, i, both, factor in slopes
+            m.wall(w, face).sup * factor(f, i, kind, diffusion[i], drift[i]) for w, face, i, kind, factor in slopes
         )
         value = math.exp(c0 * T) * (data + flux) + source * m.residual().sup
         more = f", zero-order coefficient at most {c:.3g}" if c > 0 else ""
@@ -95,8 +100,7 @@ def _slope_of_reaction(f: Form) -> float | None:
     p = sp.Poly(c, u)
     if p.degree() % 2 or p.LC() > 0:
         raise ValueError(f"the slope {c} of its non-linear part has no upper bound")
-    places = [v.real for v in np.roots([float(a) for a in p.diff(u).all_coeffs()]) if abs(v.imag) < 1e-9 * (1 + abs(v))]
-    return max(float(p.eval(v)) for v in places) * (1 + 1e-12) + 1e-12
+    return largest_value(p)
 
 
 def _diffusion(f: Form) -> dict[int, tuple[float, float]]:
@@ -136,7 +140,9 @@ def _sort(f: Form, i: int, walls: list, slopes: list) -> None:
             elif isinstance(c, Neumann):
                 if names == ("boundary",):
                     raise ValueError(f"{c.name!r} gives slopes, and the domain is no box")
-                slopes.append((c, face, i, len(sloped) == 2, _flux))
+                other = names[1 - names.index(face)]
+                kind = "both" if len(sloped) == 2 else "given" if _holds_values(kinds[other]) else "other"
+                slopes.append((c, face, i, kind, _flux))
             else:
                 raise ValueError(f"the condition {c.name!r} is of the kind {type(c).__name__}, which no theorem covers")
 
@@ -157,12 +163,24 @@ def _open(f: Form, i: int, face: str) -> None:
         raise ValueError(f"there is no condition on {face}, through which it flows in")
 
 
-def _flux(f: Form, i: int, both: bool, a: tuple[float, float], b: tuple[float, float]) -> float:
-    """sup psi + K T."""
+def _holds_values(held: list[Condition]) -> bool:
+    return any(isinstance(c, Dirichlet) for c in held)
+
+
+def _given(f: Form, i: int) -> bool:
+    """Whether values are given on both faces of a coordinate (or on the whole boundary of a domain without faces)."""
+    name = f.problem.variables[i].name
+    names = (f"{name}_min", f"{name}_max") if f.problem.domain.faces else ("boundary",)
+    return name not in f.periodic and all(_holds_values(f.held[face]) for face in names)
+
+
+def _flux(f: Form, i: int, kind: str, a: tuple[float, float], b: tuple[float, float]) -> float:
+    """sup psi + K T; ``kind``: slopes at "both" ends, or at one, values "given" at the other, or something else."""
     L, A, B = f.sides[f.space.index(i)], a[1], max(map(abs, b))
-    if both:
+    if kind == "both":
         return L / 4 + (2 * A / L + B) * f.duration
-    return min(L / 2 + (A / L + B) * f.duration, L + B * f.duration)
+    bent = L / 2 + (A / L + B) * f.duration
+    return min(bent, L + B * f.duration) if kind == "given" else bent
 
 
 def elliptic(f: Form) -> Theorem | None:
