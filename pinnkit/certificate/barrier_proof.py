@@ -8,7 +8,7 @@ What is claimed. Let e be C^{2,1} inside the box and C^1 up to its faces (on a D
   e = e_0                     at the first time (with a time coordinate),
 
 where on every cell of a slab f, g, e_0 (and s, if ``slope`` is there) lie within ``radius`` of the polynomial that
-``coefficients`` give. Then |e - c| < w everywhere, with the splines c = ``center`` and w = ``width`` of the slab, and so
+``coefficients`` give. Then |e - c| < w everywhere, with the splines c = ``center`` and w = ``width`` of the slab, so
 |e| <= ``bound``. With ``reach`` also |c| + w <= reach, within which s was enclosed (semilinear equations).
 
 Why, and what a checker has to look at (theorem in `barrier`). With L = sum_J a_J D^J + s, on every cell, one-sided
@@ -61,7 +61,7 @@ class Enclosure:
     """A function within ``radius`` of polynomials on the cells of a grid.
 
     By coordinate ``breaks`` (n + 1,), or (1,) where it is fixed, as on a face (then n = 1 and the degree is 0). On the
-    cell (i_1, ..., i_d) the polynomial has the Bernstein coefficients ``coefficients`` [i_1, ..., i_d] of shape (m_1 + 1,
+    cell (i_1, ..., i_d) the polynomial has Bernstein coefficients ``coefficients`` [i_1, ..., i_d] of shape (m_1 + 1,
     ..., m_d + 1), each on the cell's own [0, 1], and the function lies within ``radius`` [i_1, ..., i_d] of it.
     """
 
