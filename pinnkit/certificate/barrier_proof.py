@@ -2,22 +2,24 @@
 
 What is claimed. Let e be C^{2,1} inside the box and C^1 up to its faces (on a Dirichlet face continuous), and let
 
-  sum_J a_J D^J e + s e = f   inside,      a_J in ``operator``, exact expressions, J counting derivatives by coordinate;
+  sum_J (a_J + s_J) D^J e = f  inside,     a_J in ``operator``, exact expressions, J counting derivatives by coordinate;
   alpha e + beta e_n = g      on every face in ``walls``, n outward; e and e_n agree on the two faces of a coordinate in
                               ``periodic``; faces in ``open`` have no condition;
   e = e_0                     at the first time (with a time coordinate),
 
-where on every cell of a slab f, g, e_0 (and s, if ``slope`` is there) lie within ``radius`` of the polynomial that
-``coefficients`` give. Then |e - c| < w everywhere, with the splines c = ``center`` and w = ``width`` of the slab, so
-|e| <= ``bound``. With ``reach`` also |c| + w <= reach, within which s was enclosed (semilinear equations).
+where on every cell of a slab f, g, e_0 (and the s_J in ``slopes``, of order 0 or 1 in space; there are none without
+time) lie within ``radius`` of the polynomial that ``coefficients`` give. Then |e - c| < w everywhere, with the splines
+c = ``center`` and w = ``width`` of the slab, so |e| <= ``bound``. With ``reach`` also |c| + w <= reach, for which the
+s_J were enclosed (of a non-linear equation they depend on e itself).
 
-Why, and what a checker has to look at (theorem in `barrier`). With L = sum_J a_J D^J + s, on every cell, one-sided
+Why, and what a checker has to look at (theorem in `barrier`). With L = sum_J (a_J + s_J) D^J, on every cell, one-sided
 derivatives included:
   1. the coefficient of e_t is 1 (or there is no time) and no other time derivative occurs; -(a_J) of second order is
      positive semi-definite; beta >= 0; c and w are C^1 in space: every inner knot is simple and every degree by a space
      coordinate at least 2 (on a periodic coordinate across its ends too);
-  2. L w > |f - L c| inside, for all f and s that are allowed;
-  3. alpha w + beta w_n > |g - alpha c - beta c_n| on walls; on open faces a_nn = 0 and -(coefficient of e_n) <= 0;
+  2. L w > |f - L c| inside, for all f and s_J that are allowed; precisely L (c + w) > f > L (c - w);
+  3. alpha w + beta w_n > |g - alpha c - beta c_n| on walls; on open faces a_nn = 0, n_i a_i >= 0 with a_i the
+     coefficient of e_i in ``operator``, and no s_J of order 1;
   4. w > |e_0 - c| at the first time; from slab to slab w + c does not fall and w - c does not fall;
   5. w > 0 on every slab.
 All numbers are exact: floats are rational numbers.
@@ -92,7 +94,7 @@ class Slab:
     source: Enclosure
     misfits: tuple[Enclosure, ...]
     start: Enclosure | None = None
-    slope: Enclosure | None = None
+    slopes: tuple[tuple[Index, Enclosure], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
