@@ -200,14 +200,15 @@ class _Case:
             if c.has(name):
                 raise ValueError(f"{self.e} is not linear in {mass}: a product of point masses has no meaning")
             for at, surface in self._places(f):
-                n, slope = self._normal(surface, at), _length(surface, self.variables)
+                n = self._normal(surface, at)
+                slope = self._along(sp.sympify(branch(f, self._at(at + self._step * n))), surface, 1)
                 sides = [branch(c, self._at(at + sign * self._step * n)) for sign in (1, -1)]
                 if self._size(sides[0] - sides[1], at) > TOLERANCE * self._size(sides[0], at):
                     raise ValueError(f"{self.e}: the factor of {mass} jumps where the mass is, which has no meaning")
                 for j in range(k, -1, -1):
                     weight = (-1) ** (k - j) * sp.binomial(k, j) * self._along(sides[0], surface, k - j)
                     if self._size(weight, at) > TOLERANCE * max(self._size(sides[0], at), self._near(weight, at, n)):
-                        yield self._found(-1 - j, surface, weight / slope ** (j + 1), at)
+                        yield self._found(-1 - j, surface, weight / (sp.Abs(slope) * slope**k), at)
                         break
 
     def seen(self) -> Iterator[Singularity]:
