@@ -1,10 +1,11 @@
 # make demo: environment, install, main job and its pictures.   make test: environment, install, tests.
+# make portable: the tests that rounding could upset, with the processor's plainest instructions and no C compiler.
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test slow lint bench data wheel clean
+.PHONY: demo test portable slow lint bench data wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -22,6 +23,13 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+
+# NumPy's vector kernels, torch's, OpenBLAS's and the compiled jets are other ones than in `make test`.
+FOUND := import numpy; print(*numpy.show_config("dicts")["SIMD Extensions"].get("found", []))
+portable: .venv/installed
+	NPY_DISABLE_CPU_FEATURES="$$($(BIN)/python -c '$(FOUND)')" ATEN_CPU_CAPABILITY=default CC= \
+		$(if $(filter x86_64,$(shell uname -m)),OPENBLAS_CORETYPE=Nehalem) \
+		$(BIN)/python -m pytest -m "portable and not slow" --numprocesses 2 --dist loadfile
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

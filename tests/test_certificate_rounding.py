@@ -18,6 +18,8 @@ from pinnkit.superpose.modes import travelling
 from pinnkit.superpose.network import Superposition
 from pinnkit.superpose.operator import operator
 
+pytestmark = pytest.mark.portable
+
 x, t = pk.coordinates("x t")
 u = pk.field("u", x, t)
 

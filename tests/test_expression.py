@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 import pinnkit as pk
 from pinnkit.expression import Program, number
 
+pytestmark = pytest.mark.portable
+
 x, y = pk.coordinates("x y")
 k = sp.Symbol("k", real=True)
 ANY = np.array([-2.3, -1.0, -0.4, 0.0, 0.7, 1.0, 1.9])

@@ -12,6 +12,7 @@ from pinnkit.network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation
 from pinnkit.tape import Tape
 from pinnkit.taylor import Channels, partial
 
+pytestmark = pytest.mark.portable
 BOX = Box(x=(-1, 2), t=(0, 0.5))
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pinnkit.linalg import Dual, Primal, Spectral, cholesky, conjugate_gradients, path
 
+pytestmark = pytest.mark.portable
 EYE = torch.eye
 
 

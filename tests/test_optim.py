@@ -16,6 +16,8 @@ from pinnkit.optim.levenberg_marquardt import _Dual, _Primal
 from pinnkit.optim.line_search import Trial, strong_wolfe
 from pinnkit.optim.ssbroyden import inverse_hessian
 
+pytestmark = pytest.mark.portable
+
 
 class Function:
     """f with its gradient as an objective of one term."""

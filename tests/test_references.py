@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.portable
 DATA = Path(__file__).parents[1] / "data"
 sys.path.insert(0, str(DATA))
 table = importlib.import_module("table")
@@ -19,6 +20,11 @@ eigen = importlib.import_module("make_series")
 
 BOUND = {"burgers": 1e-11, "allen_cahn": 1e-9}
 BOUND |= {f"heat_{name}": 1e-12 for name in eigen.HEAT} | {f"wave1d_{name}": 1e-12 for name in eigen.WAVE}
+
+
+def same(stored, again):
+    """Equal but for the last digits, in which exp, sin and linspace differ between processors."""
+    return stored.shape == again.shape and np.allclose(stored, again, rtol=1e-13, atol=1e-15)
 
 
 def stored(name):
@@ -39,7 +45,7 @@ def test_layout_and_error(name):
 
 def test_burgers_grid_and_data():
     x, t, u, _ = stored("burgers")
-    assert np.array_equal(x, np.linspace(-1, 1, 257)) and np.array_equal(t, np.linspace(0, 1, 101))
+    assert same(x, np.linspace(-1, 1, 257)) and same(t, np.linspace(0, 1, 101))
     assert np.abs(u[:, 0] + np.sin(np.pi * x)).max() < 1e-15
     assert not u[[0, -1]].any()
     assert np.abs(u + u[::-1]).max() < 1e-13  # odd in x
@@ -74,8 +80,8 @@ def test_burgers_equation(x, t):
 
 def test_allen_cahn_grid_and_data():
     x, t, u, _ = stored("allen_cahn")
-    assert np.array_equal(x, np.linspace(-1, 1, 201)) and np.array_equal(t, np.linspace(0, 1, 101))
-    assert np.array_equal(u[:, 0], allen_cahn.initial(x)) and (u[[0, -1]] == -1).all()
+    assert same(x, np.linspace(-1, 1, 201)) and same(t, np.linspace(0, 1, 101))
+    assert same(u[:, 0], allen_cahn.initial(x)) and (u[[0, -1]] == -1).all()
     assert np.abs(u - u[::-1]).max() < 1e-11  # even in x
 
 
@@ -93,9 +99,9 @@ def test_allen_cahn_against_another_method():
 @pytest.mark.parametrize("name", eigen.HEAT)
 def test_heat(name):
     x, t, u, _ = stored(f"heat_{name}")
-    assert np.array_equal(x, np.linspace(0, 1, 101)) and np.array_equal(t, np.linspace(0, 0.1, 101))
+    assert same(x, np.linspace(0, 1, 101)) and same(t, np.linspace(0, 0.1, 101))
     u0 = eigen.HEAT[name]
-    assert np.array_equal(u[:, 0], u0(x))
+    assert same(u[:, 0], u0(x))
     assert np.abs(u[[0, -1]] - u0(x[[0, -1]])[:, None]).max() < 1e-13
     some = t[[1, 10, 50, 100]]
     again = series.heat_by_images(u0, x[::10], some)
@@ -106,8 +112,8 @@ def test_heat(name):
 @pytest.mark.parametrize("name", eigen.WAVE)
 def test_wave(name):
     x, t, u, _ = stored(f"wave1d_{name}")
-    assert np.array_equal(x, np.linspace(0, 1, 101)) and np.array_equal(t, x)
-    assert np.array_equal(u[:, 0], eigen.WAVE[name](x))
+    assert same(x, np.linspace(0, 1, 101)) and np.array_equal(t, x)
+    assert same(u[:, 0], eigen.WAVE[name](x))
     assert np.abs(u[[0, -1], 1:]).max() < 1e-12
     assert np.abs(u - series.wave_by_characteristics(eigen.WAVE[name], x, t)).max() < 2e-12
 

@@ -13,6 +13,8 @@ import pinnkit as pk
 from pinnkit import residual
 from pinnkit.tape import Tape
 
+pytestmark = pytest.mark.portable
+
 x, y, t = pk.coordinates("x y t")
 u, v, w = pk.field("u", x, t), pk.field("v", x, t), pk.field("w", x, y)
 u_t, u_x, u_xx, u_xt = pk.derivatives(u, "t", "x", "xx", "xt")

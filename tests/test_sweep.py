@@ -8,6 +8,7 @@ import pinnkit as pk
 from pinnkit import compiler, sweep
 from pinnkit.taylor import Channels, partial
 
+pytestmark = pytest.mark.portable
 LAPLACIAN = ((1.0, (2, 0)), (0.5, (0, 2)))
 SETS = {
     "value": [],
