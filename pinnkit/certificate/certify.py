@@ -1,6 +1,5 @@
 """certify(): an upper bound of a solution's error, with its theorem and how it was evaluated."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 import torch
+from torch import Tensor
 
 from pinnkit.domain import Box
 from pinnkit.labelled import Labelled
@@ -21,8 +21,9 @@ from .enclosed import EnclosedMisfits
 from .enclosed_network import EnclosedNetwork
 from .form import Form
 from .misfit import Misfits, Norm
-from .sampled import ROUNDING, SampledMisfits, grid
+from .sampled import ROUNDING, SampledMisfits, grid, norms_on_grid
 from .slopes import slope_norms
+from .twin import Twin, corrected, distances, seen
 
 CONSTANTS = 1 + 1e-9  # the theorems' constants are not rounded outwards: rigorous bounds are made larger by this
 MEANING = {
@@ -44,6 +45,8 @@ class Certificate(Labelled):
     ``misfits`` holds the norms of what the solution misses, by condition. ``errors`` holds the true errors in the same
     norms where the problem has a reference, by quadrature where that is a function, else on its grid; ``floors`` by how
     much they may be wrong because the reference itself is. In a norm that several theorems bound the least one counts.
+    ``direct`` are the bounds that follow from ``misfits``, ``twin`` is what the others went through (or None, and the
+    ``note`` says why).
     """
 
     problem: str
@@ -55,6 +58,9 @@ class Certificate(Labelled):
     errors: Mapping[str, float]
     floors: Mapping[str, float]
     reference_error: float | None
+    direct: tuple[Bound, ...] = ()
+    twin: Twin | None = None
+    note: str = ""
 
     def __getitem__(self, norm: str) -> float:
         for b in self.bounds:
@@ -73,8 +79,22 @@ class Certificate(Labelled):
             "problem": self.problem, "equation": self.equation, "bounds": [asdict(b) for b in self.bounds],
             "misfits": {name: n.to_dict() for name, n in self.misfits.items()}, "evaluation": self.evaluation,
             "rigorous": self.rigorous, "errors": dict(self.errors), "floors": dict(self.floors),
-            "reference_error": self.reference_error,
+            "reference_error": self.reference_error, "direct": [asdict(b) for b in self.direct],
+            "twin": None if self.twin is None else self.twin.to_dict(), "note": self.note,
         }  # fmt: skip
+
+    def pointwise(self, X: Tensor) -> tuple[Tensor, float]:
+        """An estimate of u* - v at points X (n, d), shape (n,), and a radius: the error is within it everywhere.
+
+        The estimate is c - v, c the corrected twin, evaluated in floating point; the radius is the bound of |u* - c|.
+
+        Raises:
+            ValueError: a certificate without a twin, or without a bound of its largest error.
+        """
+        own = [] if self.twin is None else [b.value for b in self.twin.bounds if b.norm == "sup"]
+        if not own:
+            raise ValueError(f"{self.problem}: there is no bound at single points: {self.note or 'no sup bound'}")
+        return self.twin.moved(X), own[0]
 
     def rows(self) -> list[tuple[str, str]]:
         """The certificate as pairs of a label and a text."""
@@ -84,6 +104,10 @@ class Certificate(Labelled):
         largest = ", ".join(f"{name} {n.sup:.2e}" for name, n in self.misfits.items())
         found.append(("misfit", f"at most {largest}"))
         found.append(("evaluation", self.evaluation))
+        if self.twin is not None:
+            found.append(("corrected twin", self.twin.text))
+        elif self.note:
+            found.append(("corrected twin", f"none: {self.note}"))
         found.append(("rigorous", "yes" if self.rigorous else "no: a larger misfit may hide between the samples"))
         if self.reference_error is not None:
             found.append(("reference", f"its own relative error is {self.reference_error:.1e}"))
@@ -101,7 +125,9 @@ class Certificate(Labelled):
         return "bold" if text.startswith("<=") else ""
 
 
-def certify(solution: Solution, enclosed: bool = False, slopes: bool = False) -> Certificate:
+def certify(
+    solution: Solution, enclosed: bool = False, slopes: bool = False, twin: Solution | bool = True
+) -> Certificate:
     """Bound the error |u - u*| of a solution by a theorem that fits its equation.
 
     The theorems: maximum principles (parabolic and elliptic equations of second order, also degenerate or with variable
@@ -120,16 +146,29 @@ def certify(solution: Solution, enclosed: bool = False, slopes: bool = False) ->
     where an energy gives them (heat, wave, telegraph and Klein-Gordon equations on boxes, beams) and the data neither
     jump nor disagree where faces meet, at the cost of looking at derivatives of the misfit.
 
+    A second bound goes through a corrected ``twin`` c of the solution v, |u* - v| <= |c - v| + |u* - c| (`twin`), and
+    in every norm the lesser one counts: where c misses much less than v that is nearly the error itself. The twin is
+    made by :func:`pinnkit.correct`, at its cost, unless one is given, or none wanted (False). A twin is only a path to
+    a bound: what is proved does not rest on how it was found.
+
     Raises:
-        ValueError: an equation, domain, condition or solution for which there is no bound, with the reason.
+        ValueError: an equation, domain, condition or solution for which there is no bound, with the reason; a twin that
+            is not in the solution's tangent space.
     """
     problem = solution.problem
     f, known = theorems(problem, slopes)
-    sampled = SampledMisfits(solution, f)
-    misfits = _enclosed(solution, f, sampled.scale) if enclosed else sampled
-    best = _best(known, misfits)
-    if enclosed:
-        best = {norm: replace(b, value=(b.value + misfits.apart(norm)) * CONSTANTS) for norm, b in best.items()}
+    direct, misfits, scale = _direct(solution, f, known, enclosed)
+    best, other, note = direct, None, ""
+    if twin is not False:
+        try:
+            other = _twin(solution, corrected(solution) if twin is True else twin, f, known, enclosed, scale)
+        except ValueError as error:
+            if twin is not True:
+                raise
+            note = str(error)
+    if other is not None:
+        through = {b.norm: other.through(b.norm) for b in other.bounds if b.norm in other.distances}
+        best = {n: min((found[n] for found in (direct, through) if n in found), key=lambda b: b.value) for n in direct}
     order = [norm for norm in MEANING if norm in best]
     errors, floors = _errors(solution, order)
     return Certificate(
@@ -142,7 +181,34 @@ def certify(solution: Solution, enclosed: bool = False, slopes: bool = False) ->
         errors,
         floors,
         None if problem.reference is None else problem.reference.error,
+        tuple(direct[norm] for norm in order),
+        other,
+        note,
     )
+
+
+def _direct(
+    solution: Solution, f: Form, known: list[Theorem], enclosed: bool
+) -> tuple[dict[str, Bound], Misfits, float]:
+    """The bounds by what the solution itself misses, the misfits, and the size of the solution."""
+    sampled = SampledMisfits(solution, f)
+    misfits = _enclosed(solution, f, sampled.scale) if enclosed else sampled
+    best = _best(known, misfits)
+    if enclosed:
+        best = {norm: replace(b, value=(b.value + misfits.apart(norm)) * CONSTANTS) for norm, b in best.items()}
+    return best, misfits, sampled.scale
+
+
+def _twin(
+    solution: Solution, twin: Solution, f: Form, known: list[Theorem], enclosed: bool, scale: float
+) -> Twin:
+    """The twin with its own bounds and its distance from the solution."""
+    if twin.problem is not solution.problem:
+        raise ValueError("the twin solves another problem: take pk.correct(solution)")
+    bounds, misfits, _ = _direct(twin, f, known, enclosed)
+    apart = distances(solution, twin, bounds, scale) if enclosed else seen(solution, twin, bounds)
+    apart = {norm: value * CONSTANTS for norm, value in apart.items()}
+    return Twin(solution, twin, apart, tuple(bounds.values()), misfits.named(), misfits.evaluation)
 
 
 def _enclosed(solution: Solution, f: Form, scale: float) -> EnclosedMisfits | EnclosedNetwork:
@@ -209,29 +275,6 @@ def _errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float], dic
     relative = reference.error + ROUNDING * torch.finfo(torch.float64).eps
     kept = [n for n in norms if n in found]
     return {n: found[n] for n in kept}, {n: relative * size[n] for n in kept}
-
-
-def norms_on_grid(
-    e: np.ndarray, rules: Mapping[str, tuple[np.ndarray, np.ndarray]], time: str | None
-) -> dict[str, float]:
-    """The norms of a function by its values on a tensor grid of nodes and weights, by coordinate."""
-    if time is None:
-        square = e**2
-        for _, w in rules.values():
-            square = np.tensordot(w, square, (0, 0))
-        return {"sup": float(np.abs(e).max()), "L2": math.sqrt(float(square))}
-    axis = list(rules).index(time)
-    square, mean = np.moveaxis(e**2, axis, -1), np.moveaxis(np.abs(e), axis, -1)
-    for name, (_, w) in rules.items():
-        if name != time:
-            square, mean = (np.tensordot(w, v, (0, 0)) for v in (square, mean))
-    return {
-        "sup": float(np.abs(e).max()),
-        "L2(Q)": math.sqrt(float(rules[time][1] @ square)),
-        "L2(t)": math.sqrt(float(square.max())),
-        "L2(T)": math.sqrt(float(square[-1])),
-        "L1(t)": float(mean.max()),
-    }
 
 
 def _resolved(

@@ -169,24 +169,32 @@ class EnclosedNetwork(Asked):
 
     def _cover(self, function: Function, order: int, fixed: dict[str, float]) -> Norm:
         """Of a function of cells for which derivatives up to that order are taken, where some coordinates are fixed."""
-        box, d = self.solution.problem.domain, len(self.solution.problem.variables)
-        whole, space = Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
-        still = [i for i, n in enumerate(box.names) if n in fixed]
-
-        def model(middle: Tensor, half: Tensor) -> tuple[TaylorModel, Tensor]:
-            f, steep = function(Cells(whole, middle, half), space)
-            for i in still:
-                f = f.at_zero(i)
-            return f, steep
-
-        bounds = box.bounds.T.tolist()
-        for i in still:  # a side only says how wide a cell is to be across the face
-            low, high = bounds[i]
-            bounds[i] = [fixed[box.names[i]], fixed[box.names[i]] + (high - low)]
-        free = [i for i in range(d) if i not in still]
-        along = box.names.index(box.time) if still and box.time not in fixed and box.time else None
-        with torch.no_grad():
-            found = cover.norms(model, [tuple(b) for b in bounds], free, FLOOR * self.scale, MOST, along)
+        found = covered(self.solution.problem.domain, function, order, fixed, FLOOR * self.scale)
         self.cells += found.cells
         self.tight &= found.tight
         return found.norm
+
+
+def covered(
+    box: Box, function: Function, order: int, fixed: dict[str, float], floor: float, accuracy: float = cover.TIGHT,
+    across: int | None = None,
+) -> cover.Covered:  # fmt: skip
+    """Norms of a function of cells on a box or where some coordinates are fixed; as ``cover.norms``."""
+    d = len(box.names)
+    whole, space = Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
+    still = [i for i, n in enumerate(box.names) if n in fixed]
+
+    def model(middle: Tensor, half: Tensor) -> tuple[TaylorModel, Tensor]:
+        f, steep = function(Cells(whole, middle, half), space)
+        for i in still:
+            f = f.at_zero(i)
+        return f, steep
+
+    bounds = box.bounds.T.tolist()
+    for i in still:  # a side only says how wide a cell is to be across the face
+        low, high = bounds[i]
+        bounds[i] = [fixed[box.names[i]], fixed[box.names[i]] + (high - low)]
+    free = [i for i in range(d) if i not in still]
+    along = box.names.index(box.time) if still and box.time and box.time not in fixed else None
+    with torch.no_grad():
+        return cover.norms(model, [tuple(b) for b in bounds], free, floor, MOST, along, across, accuracy)

@@ -60,6 +60,12 @@ def outputs(tape: Tape, theta: Tensor, tangent: Tensor | None, cells: Cells) -> 
     return value if moved is None else value + moved, found.steep
 
 
+def change(tape: Tape, theta: Tensor, tangent: Tensor, cells: Cells) -> tuple[TaylorModel, Tensor]:
+    """The derivative of the outputs along a ``tangent`` (P,) alone, and the steepness, as of ``outputs``."""
+    found = _Run(tape, theta, cells, tangent)
+    return found.values[-1][1], found.steep
+
+
 Pair = tuple[TaylorModel, TaylorModel | None]  # a layer, and its derivative along the tangent
 
 

@@ -31,7 +31,7 @@ def plot_certificate(solution: Solution, found: Certificate | None = None, *, fi
     Raises:
         ValueError: a problem without a certificate, or a certificate of another problem.
     """
-    found = certify(solution) if found is None else found
+    found = certify(solution, twin=False) if found is None else found
     by_norm, parts = shares(solution, found)
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(parts)}
     lines = {name: _profile(solution, part) for name, part in parts.items()}
@@ -95,21 +95,21 @@ def _scaled(ax: Axes, tops: list[float], sizes: list[np.ndarray]) -> None:
 def _bars(ax: Axes, found: Certificate, by_norm: dict[str, dict[str, float]], colours: dict[str, str]) -> None:
     """A group of bars for every norm: the bound, what each misfit alone would give, the true error as a line."""
     step = 1 / (len(colours) + 2.5)
-    for k, b in enumerate(found.bounds):
+    for k, b in enumerate(found.direct):
         rows = [("bound", b.value, "0.25"), *((n, v, colours[n]) for n, v in by_norm[b.norm].items())]
         for i, (name, value, colour) in enumerate(rows):
             ax.barh(k + i * step, value, step * 0.9, color=colour, label=name if not k else None)
         if (true := found.errors.get(b.norm, 0.0)) > 0:
             own = {"label": "true error"} if not ax.get_legend_handles_labels()[1].count("true error") else {}
             ax.plot([true] * 2, [k - step, k + len(rows) * step], color="black", lw=1.2, ls=":", **own)
-    values = [v for b in found.bounds for v in (b.value, found.errors.get(b.norm, 0.0)) if v > 0]
+    values = [v for b in found.direct for v in (b.value, found.errors.get(b.norm, 0.0)) if v > 0]
     values += [v for parts in by_norm.values() for v in parts.values() if v > 0]
     if values:
         low = max(min(values) / 10, max(values) * 1e-12)
         ax.set(xscale="log", xlim=(low, 3 * max(values)))
         ax.xaxis.set_major_locator(ticker.LogLocator(numticks=7))
     middle = (len(colours) * step) / 2
-    ax.set_yticks([k + middle for k in range(len(found.bounds))], [_named(b.norm) for b in found.bounds])
+    ax.set_yticks([k + middle for k in range(len(found.direct))], [_named(b.norm) for b in found.direct])
     ax.invert_yaxis()
     ax.set(xlabel="error", title="bounds, and what each misfit alone gives")
     ax.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)

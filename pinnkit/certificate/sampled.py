@@ -1,6 +1,7 @@
 """Misfits of a solution looked at in many points: honest estimates of their norms, not bounds."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,7 +108,7 @@ class SampledMisfits(Asked):
         r = signed.abs() + self._rounding
         swing = _swing(signed * weights, r * weights) if len(axes) == 1 and box.time not in axes else None
         shaped = r.numpy().reshape([len(a) for a in axes.values()])
-        raised = shaped + sum(_between(shaped, axis) for axis in range(shaped.ndim))
+        raised = shaped + sum(between(shaped, axis) for axis in range(shaped.ndim))
         return Norm(
             float(raised.max()), float((weights * r * r).sum().sqrt()), float((weights * r).sum()),
             envelope(raised, list(axes), box.time, axes.get(box.time)), swing,
@@ -141,6 +142,29 @@ def grid(box: Box, fixed: dict[str, float]) -> tuple[Tensor, Tensor, dict[str, t
     return torch.as_tensor(X), torch.as_tensor(weights), {box.names[i]: r for i, r in zip(free, rules, strict=True)}
 
 
+def norms_on_grid(
+    e: np.ndarray, rules: Mapping[str, tuple[np.ndarray, np.ndarray]], time: str | None
+) -> dict[str, float]:
+    """The norms of a function by its values on a tensor grid of nodes and weights, by coordinate."""
+    if time is None:
+        square = e**2
+        for _, w in rules.values():
+            square = np.tensordot(w, square, (0, 0))
+        return {"sup": float(np.abs(e).max()), "L2": math.sqrt(float(square))}
+    axis = list(rules).index(time)
+    square, mean = np.moveaxis(e**2, axis, -1), np.moveaxis(np.abs(e), axis, -1)
+    for name, (_, w) in rules.items():
+        if name != time:
+            square, mean = (np.tensordot(w, v, (0, 0)) for v in (square, mean))
+    return {
+        "sup": float(np.abs(e).max()),
+        "L2(Q)": math.sqrt(float(rules[time][1] @ square)),
+        "L2(t)": math.sqrt(float(square.max())),
+        "L2(T)": math.sqrt(float(square[-1])),
+        "L1(t)": float(mean.max()),
+    }
+
+
 def envelope(values: np.ndarray, names: list[str], time: str | None, at: np.ndarray | None) -> np.ndarray | None:
     """Rows (from, to, largest value on the wall), from values at the times between."""
     if at is None:
@@ -156,7 +180,7 @@ def _swing(parts: Tensor, sizes: Tensor) -> float:
     return float(whole.max() - whole.min()) / 2 + float(sizes.max()) + rounding
 
 
-def _between(values: np.ndarray, axis: int) -> np.ndarray:
+def between(values: np.ndarray, axis: int) -> np.ndarray:
     """By how much a parabola through neighbours may rise above them."""
     if values.shape[axis] < 3:
         return np.zeros_like(values)

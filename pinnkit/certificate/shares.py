@@ -68,7 +68,7 @@ class Recorded(Asked):
 
 
 def shares(solution: Solution, found: Certificate) -> tuple[dict[str, dict[str, float]], dict[str, Part]]:
-    """By norm and misfit the bound that this misfit would give alone, and the misfits themselves by name.
+    """By norm and misfit the direct bound that this misfit would give alone, and the misfits themselves by name.
 
     Bounds of L2 norms are at most the sums of these, bounds of maxima by a maximum principle often their largest.
 
@@ -87,13 +87,13 @@ def shares(solution: Solution, found: Certificate) -> tuple[dict[str, dict[str, 
             bounds = theorem(whole)
         except ValueError:
             continue  # so it was when the certificate was made: it needs what that could not find
-        if any((b.norm, b.theorem) == (given.norm, given.theorem) for b in bounds for given in found.bounds):
+        if any((b.norm, b.theorem) == (given.norm, given.theorem) for b in bounds for given in found.direct):
             used.append(theorem)
-    by_norm: dict[str, dict[str, float]] = {b.norm: {} for b in found.bounds}
+    by_norm: dict[str, dict[str, float]] = {b.norm: {} for b in found.direct}
     for name in whole.parts:
         alone = Recorded(solution, form, found.misfits, name)
         own = [b for theorem in used for b in theorem(alone)]
-        for b in found.bounds:
+        for b in found.direct:
             by_norm[b.norm][name] = _alone(b, own)
     return by_norm, whole.parts
 

@@ -93,6 +93,9 @@ def certify(
     slopes: Annotated[
         bool, typer.Option("--slopes", help="Bound the error's derivatives too, where an energy gives them.")
     ] = False,
+    twin: Annotated[
+        bool, typer.Option("--twin/--no-twin", help="Bound the error through a corrected solution as well.")
+    ] = True,
     picture: Picture = None,
     problem: Given = None,
     as_json: Json = False,
@@ -104,7 +107,7 @@ def certify(
 
     solution = opened(run, problem)
     with working("certificate"):
-        found = make(solution, enclosed, slopes)
+        found = make(solution, enclosed, slopes, twin)
     files = {}
     if picture is not None:
         from ..certificate.picture import plot_certificate
