@@ -13,6 +13,7 @@ from .condition import PointSet
 from .error_map import ErrorMap
 from .expression import Program
 from .graded import graded
+from .inflow import open_inflow
 from .linearised import Linearised
 from .resample import draw
 from .residual import Model, Stack
@@ -307,6 +308,8 @@ class _Search:
 
     def _verdict(self, fit: _Fit, doubt: float, noise: float, ratio: float) -> str:
         """In words, with the reason that weighs most."""
+        if blind := open_inflow(self.space.solution):
+            return f"not to be trusted because {blind[0]}"
         if ratio < 1.5:
             return f"not to be trusted because {ratio:.1f} rows for every parameter are too few: give more points n"
         if doubt <= TRUST:

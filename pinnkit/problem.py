@@ -12,6 +12,7 @@ from .condition import Condition, Observations, PointSet, Residual
 from .domain import Domain
 from .equation import Ansatz
 from .expression import Program
+from .parameter_faces import without_parameter_faces
 from .reference import Exact, Reference, as_reference
 from .statement import check, finite
 from .value import as_expression
@@ -29,7 +30,8 @@ class Problem:
     one field, or one for every field. ``ansatz`` states u = g + d N for fields whose hard constraints cannot be
     derived from their conditions; those that it meets are found by trial, others are trained. ``weight`` w(x) >= 0
     of the coordinates multiplies the equations' squared residuals: it may vanish where the solution is singular.
-    ``recipe`` holds settings that solve it well.
+    ``recipe`` holds settings that solve it well. A coordinate by which no equation differentiates is a parameter:
+    conditions on "boundary" of a box leave out its faces.
 
     Raises:
         ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
@@ -57,7 +59,8 @@ class Problem:
         fix("fields", (self.fields,) if single else tuple(self.fields))
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
         fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
-        fix("conditions", tuple(self.conditions))
+        given = tuple(self.conditions)
+        fix("conditions", without_parameter_faces(self.name, self.fields, self.equations, self.domain, given))
         fix("parameters", finite(self.name, self.parameters))
         fix("unknowns", finite(self.name, self.unknowns))
         fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})

@@ -68,6 +68,13 @@ def lowered(problem: "Problem", residual: Residual) -> Lowered:
         raise ValueError(f"{problem.name}, {residual.name!r}: {error}") from None
 
 
+def faces(problem: "Problem", condition: Condition) -> set[str]:
+    """The faces that a boundary condition covers."""
+    on = {condition.on} if isinstance(condition.on, str) else set(condition.on)
+    everything = problem.domain.faces or ("boundary",)
+    return {f for f in everything if {"boundary", f, f.rsplit("_", 1)[0]} & on}
+
+
 def _check_fields(problem: "Problem") -> None:
     if not problem.fields or not all(isinstance(u, AppliedUndef) for u in problem.fields):
         raise TypeError(
@@ -194,14 +201,28 @@ def _check_derivatives(problem: "Problem", rows: list[Lowered]) -> None:
                 f"{problem.name}, {name!r}: the equation contains no field (in SymPy a derivative by a symbol that is "
                 "not the field's own coordinate is 0): write derivatives with pinnkit.derivatives"
             )
+    if not rows:
+        return
     slots = [slot for row in rows for slot in row.slots.values()]
     for i, x in enumerate(problem.variables):
         by = any(index[i] for slot in slots for _, index in slot.channel)
-        if rows and not by and not any(x in e.free_symbols for row in rows for e in row.expressions):
-            raise ValueError(
-                f"{problem.name}: no equation depends on {x} or differentiates by it (in SymPy a derivative by another "
-                "symbol of the same name is 0): write derivatives with pinnkit.derivatives"
-            )
+        if by or any(x in e.free_symbols for row in rows for e in row.expressions) or _free(problem, x):
+            continue
+        raise ValueError(
+            f"{problem.name}: no equation depends on {x} or differentiates by it (in SymPy a derivative by another "
+            "symbol of the same name is 0): write derivatives with pinnkit.derivatives; if only the data depend on it, "
+            "give on= the faces of the other coordinates"
+        )
+
+
+def _free(problem: "Problem", x: sp.Symbol) -> bool:
+    """Whether nothing is asked on the faces of a coordinate: u_t = f(u) is an ordinary equation at every x."""
+    ends = {"boundary", x.name, f"{x.name}_min", f"{x.name}_max"}
+    for c in problem.conditions:
+        on = getattr(c, "on", getattr(c, "coordinate", ()))
+        if ends & ({on} if isinstance(on, str) else set(on)):
+            return False
+    return x.name != problem.domain.time and len(problem.domain.names) > 1
 
 
 def _check_values(problem: "Problem", residual: Residual, row: Lowered) -> None:

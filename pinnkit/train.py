@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .balance import Balance
 from .history import History
+from .inflow import check_inflow, open_inflow
 from .interrupt import Interrupt
 from .network import Network
 from .optim import Stage, Step
@@ -67,7 +68,7 @@ def solve(
 
     Raises:
         ValueError: missing points, unknown sets or weights, impossible hard constraints, a start that does not fit the
-        problem; TypeError: no problem.
+        problem, conditions at an outflow in place of the inflow; TypeError: no problem.
     """
     if start is not None:
         model, first = _model(start, problem, hard), start.theta.clone()
@@ -82,6 +83,7 @@ def solve(
         weights = dict(recipe.weights) if weights is None else weights
         points = dict(recipe.points) if points is None else points
         first = model.initial(seed, dtype).to(device)
+    check_inflow(model.problem)
     recipe = default_recipe(model.problem)
     if problem is None:  # more training of a solution, at points that may be the caller's own: they stay
         recipe = replace(recipe, resample=None, balance=None)
@@ -158,7 +160,7 @@ def recorded(solution: Solution, stop: str, cpu_s: float, wall_s: float) -> Solu
     )  # fmt: skip
     run = _Run(replace(solution, progress=at, stops=(*solution.stops, stop)))
     run.record(run.stack.losses(run.theta))
-    return run.now()
+    return _noted(run.now())
 
 
 def _carry_over(old: Progress, plan: Plan) -> Progress:
@@ -304,6 +306,11 @@ def _notes(history: History) -> tuple[str, ...]:
     return ()
 
 
+def _noted(solution: Solution) -> Solution:
+    """The solution with what its statement leaves open, as the trained fields show."""
+    return replace(solution, notes=(*solution.notes, *open_inflow(solution)))
+
+
 def _run(
     solution: Solution, checkpoint: Any, every: float, show: bool | None, observe: Callable[[Solution], None] | None
 ) -> Solution:
@@ -327,7 +334,7 @@ def _run(
         if not run.at.done:
             run.stops.append(_unfinished(run, interrupt.asked))
             screen.say(f"{run.stops[-1]}: the run can be resumed")
-        final = run.now()
+        final = _noted(run.now())
         for note in final.notes:
             screen.say(f"note: {note}")
         return final if checkpoint is None else _save_if_possible(final, checkpoint, screen)

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import sympy as sp
-import torch
 from sympy.core.function import AppliedUndef
 
 from .condition import (
@@ -14,18 +12,17 @@ from .condition import (
     Observations,
     Operator,
     Periodic,
-    Residual,
     Robin,
 )
 from .domain import Box
 from .equation import Lowered
-from .expression import Program
-from .statement import lowered
+from .orders import coefficients, differentiated, equations, order, system_order
+from .statement import PROBES, faces
 
 if TYPE_CHECKING:
     from .problem import Problem
 
-_WALLS = (Dirichlet, Neumann, Robin)
+_WALLS = (Dirichlet, Neumann, Robin, Operator)
 
 
 def check_counts(problem: "Problem") -> None:
@@ -40,16 +37,12 @@ def check_counts(problem: "Problem") -> None:
     _check_twice(problem)
     if any(isinstance(c, Observations) for c in problem.conditions):
         return
-    rows = [lowered(problem, Residual(name, e, "pde")) for name, e in problem.equations.items()]
+    rows = equations(problem)
     if problem.domain.time is not None:
         for k, u in enumerate(problem.fields):
-            _check_initial(problem, u, _order(rows, k, problem.domain.names.index(problem.domain.time)))
-    _check_boundary(problem, rows)
-
-
-def _order(rows: list[Lowered], field: int, coordinate: int) -> int:
-    slots = [slot for row in rows for slot in row.slots.values() if slot.output == field]
-    return max((index[coordinate] for slot in slots for _, index in slot.channel), default=0)
+            _check_initial(problem, u, order(rows, k, problem.domain.names.index(problem.domain.time)))
+    paid = _check_boundary(problem, rows)
+    _check_unknowns(problem, paid)
 
 
 def _check_equations(problem: "Problem") -> None:
@@ -59,11 +52,20 @@ def _check_equations(problem: "Problem") -> None:
             f"{problem.name} is ill-posed: {len(problem.equations)} equations for {len(problem.fields)} "
             f"fields ({', '.join(problem.field_names)}): add equations or observations"
         )
-    # A constant that stands in boundary data alone is found as the fields are: psi on a body, beside its slope.
+
+
+def _check_unknowns(problem: "Problem", paid: int) -> None:
+    """Unknowns need data, more equations than fields, or conditions beyond those that the fields ask for.
+
+    A constant that stands in boundary data alone is found as the fields are: psi on a body, beside its slope.
+    """
     inside = {s.name for e in problem.equations.values() for s in e.free_symbols} & set(problem.unknowns)
-    if inside and not data and len(problem.equations) <= len(problem.fields):
+    if inside and paid < 1 and len(problem.equations) <= len(problem.fields):
         unknowns = ", ".join(sorted(inside))
-        raise ValueError(f"{problem.name}: the unknowns {unknowns} need observations to be found")
+        raise ValueError(
+            f"{problem.name}: the unknowns {unknowns} need observations to be found, or conditions beyond those that "
+            "the fields ask for"
+        )
 
 
 def _check_initial(problem: "Problem", u: AppliedUndef, order: int) -> None:
@@ -73,13 +75,6 @@ def _check_initial(problem: "Problem", u: AppliedUndef, order: int) -> None:
             f"{problem.name} is ill-posed: the equation has order {order} in time for {u}, so it needs "
             f"Initial conditions of orders {list(range(order))}, got {given}"
         )
-
-
-def faces(problem: "Problem", condition: Condition) -> set[str]:
-    """The faces that a boundary condition covers."""
-    on = {condition.on} if isinstance(condition.on, str) else set(condition.on)
-    everything = problem.domain.faces or ("boundary",)
-    return {f for f in everything if {"boundary", f, f.rsplit("_", 1)[0]} & on}
 
 
 def _check_twice(problem: "Problem") -> None:
@@ -94,20 +89,26 @@ def _check_twice(problem: "Problem") -> None:
                 )
 
 
-def _check_boundary(problem: "Problem", rows: list[Lowered]) -> None:
+def _check_boundary(problem: "Problem", rows: list[Lowered]) -> int:
+    """How many conditions there are beyond those that the equations ask for, in the coordinate that has most."""
     space = [i for i, name in enumerate(problem.domain.names) if name in problem.domain.space]
-    orders = {i: max(_order(rows, k, i) for k in range(len(problem.fields))) for i in space}
+    orders = {i: max(order(rows, k, i) for k in range(len(problem.fields))) for i in space}
     boundary = [c for c in problem.conditions if not isinstance(c, Initial)]
     if not boundary and any(orders.values()):
         raise ValueError(
             f"{problem.name} is ill-posed: the equations have derivatives in space, but there is no boundary "
             "condition: add Dirichlet, Neumann, Robin, Periodic or Operator"
         )
-    if len(problem.fields) > 1 or len(rows) > 1 or any(isinstance(c, Operator) for c in boundary):
-        return
+    if any(isinstance(c, Operator) and c.on in ("pde", "initial") for c in boundary):
+        return 1  # a condition inside: what it gives cannot be counted
     if isinstance(problem.domain, Box):
-        for i, order in orders.items():
-            _check_pair(problem, rows[0], i, order, boundary)
+        paid = max(_check_ends(problem, rows, i, orders[i], boundary) for i in space)
+    else:
+        half = sum((max(order(rows, k, i) for i in space) + 1) // 2 for k in range(len(problem.fields)))
+        everywhere = problem.domain.faces or ("boundary",)
+        paid = max(sum(f in faces(problem, c) for c in boundary if isinstance(c, _WALLS)) for f in everywhere) - half
+    if len(problem.fields) > 1 or len(rows) > 1:
+        return paid
     slopes = all(isinstance(c, (Neumann, Periodic)) for c in boundary)
     values = any(not any(index) for slot in rows[0].slots.values() for _, index in slot.channel)
     if slopes and boundary and not values and problem.domain.time is None:
@@ -115,21 +116,39 @@ def _check_boundary(problem: "Problem", rows: list[Lowered]) -> None:
             f"{problem.name} is ill-posed: its equation and conditions fix {problem.fields[0]} only up to a "
             "constant: give its value somewhere, with Dirichlet, Operator or Observations"
         )
+    return paid
 
 
-def _check_pair(problem: "Problem", row: Lowered, i: int, order: int, boundary: list[Condition]) -> None:
-    """Order m in a coordinate asks for m conditions on its faces, fewer where the equation degenerates."""
-    name = problem.domain.names[i]
-    if any(isinstance(c, Periodic) and c.coordinate == name for c in boundary):
-        return
+def _check_ends(problem: "Problem", rows: list[Lowered], i: int, highest: int, boundary: list[Condition]) -> int:
+    """Order m in a coordinate asks for m conditions on its faces; how many there are beyond them.
+
+    Fewer where a single equation degenerates. In systems only ordinary equations are counted: of partial ones the
+    orders of all fields are an upper bound of what is needed.
+    """
+    if not highest:
+        return 0
+    name, single = problem.domain.names[i], len(problem.fields) == len(rows) == 1
     ends = (f"{name}_min", f"{name}_max")
     given = sum(f in faces(problem, c) for c in boundary if isinstance(c, _WALLS) for f in ends)
-    needed = order - sum((order + 1) // 2 for face in ends if _degenerate(problem, row, i, order, face))
-    if given < needed:
+    periods = [c for c in boundary if isinstance(c, Periodic) and c.coordinate == name]
+    given += sum(c.order + 1 for c in periods)
+    needed: int | None = highest
+    if single:
+        if periods:
+            return given - highest
+        needed -= sum((highest + 1) // 2 for face in ends if _degenerate(problem, rows[0], i, highest, face))
+    elif differentiated(rows) == {i}:
+        X = problem.domain.sample(PROBES, method="random", seed=1)
+        needed = system_order(problem, rows, i, X)
+    else:
+        return given - sum(order(rows, k, i) for k in range(len(problem.fields)))
+    if needed is not None and given < needed:
+        what = "the equation has" if single else "the equations have together"
         raise ValueError(
-            f"{problem.name} is ill-posed: the equation has order {order} in {name}, so it needs {needed} "
-            f"conditions on {ends[0]} and {ends[1]} together, got {given}"
+            f"{problem.name} is ill-posed: {what} order {highest if single else needed} in {name}, so it needs "
+            f"{needed} conditions on {ends[0]} and {ends[1]} together, got {given}"
         )
+    return 0 if needed is None else given - needed
 
 
 def _degenerate(problem: "Problem", row: Lowered, i: int, order: int, face: str) -> bool:
@@ -137,12 +156,5 @@ def _degenerate(problem: "Problem", row: Lowered, i: int, order: int, face: str)
     if not order:
         return False
     leading = [s for s, slot in row.slots.items() if slot.channel[0][1][i] == order]
-    numbers = problem.parameters | problem.unknowns
     X, _ = problem.domain.sample_boundary(16, face, method="random", seed=1)
-    values = {s: X[:, k] for k, s in enumerate(problem.variables)}
-    known = row.expressions[0].free_symbols - {*values, *row.slots}
-    values |= {s: X.new_tensor(numbers[s.name]) for s in known}
-    generator = torch.Generator().manual_seed(1)
-    values |= {s: torch.rand(len(X), generator=generator, dtype=X.dtype) for s in row.slots}
-    out = Program([sp.diff(row.expressions[0], s) for s in leading], list(values))(values)
-    return all(bool((torch.as_tensor(c, dtype=X.dtype).abs() < 1e-14).all()) for c in out)
+    return all(bool((c.abs() < 1e-14).all()) for c in coefficients(problem, row, leading, X))
