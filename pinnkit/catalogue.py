@@ -41,15 +41,18 @@ class Entry:
 
 def entries() -> list[Entry]:
     """The catalogue, by name: every file NAME.py that has a function NAME; no file is executed."""
-    found = []
-    for path in sorted(folder().glob("*.py")):
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-        constants = {ast.unparse(n.targets[0]): ast.unparse(n.value) for n in body if isinstance(n, ast.Assign)}
-        for node in body:
-            if isinstance(node, ast.FunctionDef) and node.name == path.stem:
-                arguments = {k: constants.get(v, v) for k, v in _arguments(node).items()}
-                found.append(Entry(node.name, (ast.get_docstring(node) or "").partition("\n")[0], arguments))
-    return found
+    found = [_entry(path) for path in sorted(folder().glob("*.py"))]
+    return [entry for entry in found if entry is not None]
+
+
+def _entry(path: Path) -> Entry | None:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    constants = {ast.unparse(n.targets[0]): ast.unparse(n.value) for n in body if isinstance(n, ast.Assign)}
+    for node in body:
+        if isinstance(node, ast.FunctionDef) and node.name == path.stem:
+            arguments = {k: constants.get(v, v) for k, v in _arguments(node).items()}
+            return Entry(node.name, (ast.get_docstring(node) or "").partition("\n")[0], arguments)
+    return None
 
 
 def _arguments(node: ast.FunctionDef) -> dict[str, str | None]:
@@ -76,6 +79,11 @@ def problem(name: str, **arguments: Any) -> "Problem":
     return find(name)(**arguments)
 
 
+def stored(name: str, arguments: Mapping[str, Any], where: str | Path) -> "Problem":
+    """The problem of the catalogue that a run file names; ValueError as :meth:`Maker.stored`."""
+    return listed(name).stored(arguments, where)
+
+
 def from_file(path: str | Path, **arguments: Any) -> "Problem":
     """The problem that a Python file states; the file is executed.
 
@@ -89,18 +97,22 @@ def from_file(path: str | Path, **arguments: Any) -> "Problem":
 
 def find(target: str) -> "Maker":
     """What makes a problem: of the catalogue, or of a file where the target ends in .py; raises as those."""
-    if target.endswith(".py"):
-        return _in_file(Path(target))
-    if target not in names():
+    return _in_file(Path(target)) if target.endswith(".py") else listed(target)
+
+
+def listed(name: str) -> "Maker":
+    """What makes a problem of the catalogue's own list, and nothing else; ValueError for an unknown name."""
+    path = {path.stem: path for path in folder().glob("*.py")}.get(name)
+    if path is None or _entry(path) is None:
         known = names()
         raise ValueError(
-            f"there is no problem {target!r}{_hint(target, known)}: give a FILE.py or one of {', '.join(known)}"
+            f"there is no problem {name!r}{_hint(str(name), known)}: give a FILE.py or one of {', '.join(known)}"
         )
     if PACKAGE not in sys.modules:  # a bare package, so that siblings can be imported and no __init__ runs
         package = types.ModuleType(PACKAGE)
         package.__path__ = [str(folder())]
         sys.modules[PACKAGE] = package
-    return Maker(getattr(importlib.import_module(f"{PACKAGE}.{target}"), target), {"catalogue": target})
+    return Maker(getattr(importlib.import_module(f"{PACKAGE}.{name}"), name), {"catalogue": name})
 
 
 def origin(problem: "Problem") -> Mapping[str, Any] | None:
@@ -138,6 +150,22 @@ class Maker:
                              "expected a pinnkit.Problem")  # fmt: skip
         _ORIGINS[made] = {**self.origin, "arguments": arguments or made.arguments}
         return made
+
+    def stored(self, arguments: Mapping[str, Any], where: str | Path) -> "Problem":
+        """The problem with arguments that the file ``where`` holds, which decide nothing but numbers and names.
+
+        Raises:
+            ValueError: an unknown argument, or one that is the path of a file: such a problem must be given.
+        """
+        if not isinstance(arguments, Mapping):
+            raise ValueError(f"{where} holds {arguments!r} for the problem's arguments: expected names and values")
+        for name, parameter in inspect.signature(self.function).parameters.items():
+            if parameter.annotation in (Path, Path | None) and arguments.get(name):
+                raise ValueError(
+                    f"{where} solves {self.label} with the file {arguments[name]!r}, which is not opened unasked: give "
+                    f"problem=pinnkit.problem(...) with {name}={arguments[name]!r} to load, in a shell --set {name}=..."
+                )
+        return self(**arguments)
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Arguments typed as text: numbers, true or false, else the text itself.

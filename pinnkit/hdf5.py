@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .hdf5_check import Damaged, check_plain, check_regular, check_structure, shown
+
 Tree = Mapping[str, Any]
 
 # From this version on HDF5 keeps a checksum of all but the datasets, which get one of their own below.
@@ -99,7 +101,10 @@ class _Sink(io.FileIO):
 
 
 def read(path: str | Path, format: str, version: int, only: Collection[str] | None = None) -> dict[str, Any]:
-    """The tree in a file that ``write`` wrote, or some of its top branches; tensors come in memory of their own.
+    """The tree in a file that ``write`` wrote, or the entries of its top that ``only`` names.
+
+    Tensors come in memory of their own. A file that links to other places, or claims more than it holds, is refused
+    before any of it is read.
 
     Raises:
         FileNotFoundError: no such file; ValueError: a damaged or foreign file, or one of a later version.
@@ -115,6 +120,7 @@ def _opened(path: str | Path, format: str, version: int) -> Iterator[h5py.File]:
         raise FileNotFoundError(f"there is no file {path}")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: expected a file of format {format}")
+    check_regular(path)
     with path.open("rb"):  # an OSError of its own where reading is forbidden
         pass
     if not h5py.is_hdf5(path):
@@ -122,6 +128,7 @@ def _opened(path: str | Path, format: str, version: int) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r", locking=False) as h5:
             _check_format(path, h5, format, version)
+            check_structure(h5, path.stat().st_size)
             yield h5
     except _Foreign:
         raise
@@ -132,11 +139,7 @@ def _opened(path: str | Path, format: str, version: int) -> Iterator[h5py.File]:
 def _damage(error: Exception) -> str:
     if "truncated" in str(error):
         return "it was cut short"
-    return str(error) if isinstance(error, _Damaged) else "its structure cannot be read"
-
-
-class _Damaged(ValueError):
-    """Data that do not match their checksum."""
+    return shown(str(error)) if isinstance(error, Damaged) else "its structure cannot be read"
 
 
 class _Foreign(ValueError):
@@ -214,17 +217,21 @@ def _put_value(group: h5py.Group, key: str, value: Any) -> None:
 
 
 def _take(group: h5py.Group, only: Collection[str] | None = None) -> dict[str, Any]:
-    tree: dict[str, Any] = {unquote(key): _take_value(group, key) for key in group.attrs}
+    tree: dict[str, Any] = {}
+    for key in group.attrs:
+        if only is None or unquote(key) in only:
+            tree[shown(unquote(key))] = _take_value(group, key)
     for key, item in group.items():
         if only is None or unquote(key) in only:
-            tree[unquote(key)] = _take(item) if isinstance(item, h5py.Group) else _take_array(item)
+            tree[shown(unquote(key))] = _take(item) if isinstance(item, h5py.Group) else _take_array(item)
     return tree
 
 
 def _take_array(dataset: h5py.Dataset) -> Tensor:
+    check_plain(dataset)
     array = np.ascontiguousarray(dataset[()])
     if zlib.crc32(array.data if array.size else b"") != int(dataset.attrs["crc32"]):
-        raise _Damaged(f"the checksum of {dataset.name} does not match")
+        raise Damaged(f"the checksum of {dataset.name} does not match")
     tensor = torch.from_numpy(array.reshape(dataset.shape)).clone()  # aligned as torch does it, so that bits agree
     return tensor.permute(*np.argsort(dataset.attrs["order"]).tolist()) if "order" in dataset.attrs else tensor
 
@@ -233,5 +240,5 @@ def _take_value(group: h5py.Group, key: str) -> Any:
     value = group.attrs[key]
     if isinstance(value, bytes):
         kind = h5py.check_string_dtype(group.attrs.get_id(key).dtype)
-        return value.decode() if kind.encoding == "utf-8" else json.loads(value)
-    return value.item() if isinstance(value, np.generic) else value
+        return shown(value.decode() if kind.encoding == "utf-8" else json.loads(value))
+    return shown(value.item() if isinstance(value, np.generic) else value)

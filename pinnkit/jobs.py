@@ -32,11 +32,11 @@ class Wish:
     time_limit: float | None = None
     balance: str | None = None
 
-    def problem(self, otherwise: dict[str, Any] | None = None) -> Problem:
-        """The problem with the arguments that were typed, or ``otherwise``; ValueError where there is none such."""
+    def problem(self, file: Path | None = None, held: dict[str, Any] | None = None) -> Problem:
+        """The problem with the arguments that were typed, else those that a run file holds; ValueError if wrong."""
         maker = catalogue.find(self.target)
         typed = maker.parse(options.pairs(self.arguments, "--set"))
-        return maker(**(typed or otherwise or {}))
+        return maker(**typed) if typed or file is None else maker.stored(held or {}, file)
 
     def settings(self, problem: Problem) -> dict[str, Any]:
         """What was typed of network, points, stages, resampling ..., as arguments of ``solve``; ValueError if wrong."""
@@ -83,7 +83,7 @@ def superposed(wish: Wish, tolerance: float | None, *, file: Path, progress: boo
 def resumed(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
     """The run in a file, gone on with; ValueError where the file holds another one than was asked for."""
     head = runfile.header(checkpoint)
-    problem = wish.problem(decode(head["problem"]["arguments"]))
+    problem = wish.problem(checkpoint, decode(head["problem"]["arguments"]))
     device = options.processor(wish.device or head["device"])
     solution = runfile.load(checkpoint, problem, device=device)
     if solution.progress is None:
@@ -99,7 +99,7 @@ def opened(path: Path, file: Path | None) -> Solution:
     if file is None:
         return runfile.load(path)
     arguments = decode(runfile.header(path)["problem"]["arguments"])
-    return runfile.load(path, catalogue.from_file(file, **arguments))
+    return runfile.load(path, catalogue.find(str(file)).stored(arguments, path))
 
 
 def corrected(solution: Solution, file: Path, seed: int = 0) -> Solution:

@@ -199,7 +199,13 @@ class Table:
 
 
 def data_file(name: str) -> Path:
-    """The path of a file in ``data``: of the installed package, or of the checkout around it."""
+    """The path of a file in ``data``: of the installed package, or of the checkout around it.
+
+    Raises:
+        ValueError: no such file, or a name that leads out of the folder.
+    """
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is no file of the folder data: give its bare name")
     package = Path(__file__).parent
     for folder in (package / "_shipped" / "data", package.parent / "data"):
         if (folder / name).exists():

@@ -11,6 +11,7 @@ from torch import Tensor
 from . import catalogue, hdf5
 from .condition import PointSet
 from .hdf5 import Json
+from .hdf5_check import shown
 from .history import History
 from .linearised import Linearised
 from .network import Network
@@ -23,6 +24,11 @@ from .settings import decode, encode, missing
 from .solution import Solution
 
 FORMAT, VERSION = "pinnkit-run", 1
+_NAMES = (
+    "problem", "network", "hard", "satisfied", "theta", "device", "points", "rounds", "weights", "history", "columns",
+    "stops", "notes", "versions", "progress",
+)  # what a run file is read for; the grid is there for other tools
+SIZES = 10_000  # of a network's layers and features, where it has few parameters
 _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
 
 
@@ -60,19 +66,21 @@ def load(
         FileNotFoundError: no such file; ValueError: a damaged or foreign file, one of a later version, or a
         problem that is missing or not the one that was solved.
     """
-    tree = hdf5.read(path, FORMAT, VERSION)
+    tree = hdf5.read(path, FORMAT, VERSION, only=_NAMES)
     try:
         problem = _find_problem(path, tree["problem"]) if problem is None else problem
         _check_same(path, problem, tree["problem"], tree["versions"])
         solution = _solution(path, tree, problem, network, resample)
     except KeyError as error:
         raise ValueError(f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save") from error
+    except (TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{path} holds settings that pinnkit.save does not write ({shown(str(error))})") from error
     return solution if device is None else _move(solution, device)
 
 
 def header(path: str | Path) -> dict[str, Any]:
     """What a run file says of its "problem" (name, origin, arguments, latex) and "device"; raises as ``load``."""
-    return hdf5.read(path, FORMAT, VERSION, only=("problem",))
+    return hdf5.read(path, FORMAT, VERSION, only=("problem", "device"))
 
 
 def _run_tree(solution: Solution, grid: bool = True) -> dict[str, Any]:
@@ -147,7 +155,7 @@ def _find_problem(path: str | Path, tree: Mapping[str, Any]) -> Problem:
             f"{path} does not hold the problem's argument {missing(arguments)[0]}: give problem=... to load"
         )
     if "catalogue" in source:
-        return catalogue.problem(source["catalogue"], **arguments)
+        return catalogue.stored(source["catalogue"], arguments, path)
     given = "".join(f", {k}={v!r}" for k, v in arguments.items())
     if "file" in source:
         raise ValueError(
@@ -178,6 +186,7 @@ def _solution(
     network: Network | None,
     resample: Resampler | None,
 ) -> Solution:
+    _check_sizes(path, tree["network"], max(SIZES, 4 * tree["theta"].numel()))
     stored = decode(tree["network"])
     if isinstance(stored, Linearised) and network is not None and not isinstance(network, Linearised):
         network = replace(stored, network=network)
@@ -202,6 +211,16 @@ def _solution(
         tree["versions"],
         {int(i): _sets(model, tree["rounds"][i]) for i in sorted(tree["rounds"], key=int)},
     )
+
+
+def _check_sizes(path: str | Path, settings: Any, most: int) -> None:
+    """ValueError where a whole number in a network's settings, but a seed, is far larger than its parameters allow."""
+    values = settings.items() if isinstance(settings, Mapping) else enumerate(settings)
+    for name, value in values:
+        if isinstance(value, (Mapping, list)):
+            _check_sizes(path, value, most)
+        elif isinstance(value, int) and name != "seed" and abs(value) > most:
+            raise ValueError(f"{path} holds a network with {name} = {value}: its parameters allow {most} at most")
 
 
 def _sets(model: Model, tree: Mapping[str, Any]) -> Points:

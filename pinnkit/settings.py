@@ -79,13 +79,20 @@ def decode(data: Any) -> Any:
     """The value that ``encode`` was given, sequences as tuples.
 
     Raises:
-        ValueError: a class or function that this pinnkit does not know.
+        ValueError: a class or function that this pinnkit does not know, or settings that it does not take.
     """
+    try:
+        return _decoded(data)
+    except (TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise ValueError(f"a file holds settings that this pinnkit does not write: {error}") from error
+
+
+def _decoded(data: Any) -> Any:
     if isinstance(data, list):
-        return tuple(decode(v) for v in data)
+        return tuple(_decoded(v) for v in data)
     if not isinstance(data, Mapping):
         return data
-    settings = {k: decode(v) for k, v in data.items() if k != "class"}
+    settings = {k: _decoded(v) for k, v in data.items() if k != "class"}
     if "class" not in data:
         return settings
     name = settings["name"] if data["class"] == "function" else data["class"]

@@ -1,6 +1,7 @@
 """An inverse problem: the coefficients of Navier-Stokes from scattered velocities behind a cylinder."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import sympy as sp
@@ -18,7 +19,7 @@ DEGREES = (6, 5)  # in x and y, of the polynomials that find the period
 
 
 def wake(
-    readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float = 10.0, file: str = "",
+    readings: int = 5000, noise: float = 0.0, seed: int = 0, weight: float = 10.0, file: Path | None = None,
     form: str = "velocity",
 ) -> pk.Problem:  # fmt: skip
     """u_t + lambda1 (u u_x + v u_y) + p_x = lambda2 (u_xx + u_yy), likewise v, div u = 0; both unknown.
@@ -40,7 +41,9 @@ def wake(
     return inverse_flow(
         "wake", box(flow), X, values, weight, Frames(flow),
         form=form,
-        arguments={"readings": readings, "noise": noise, "seed": seed, "weight": weight, "file": file, "form": form},
+        arguments={
+            "readings": readings, "noise": noise, "seed": seed, "weight": weight, "file": str(file or ""), "form": form,
+        },
     )  # fmt: skip
 
 

@@ -1,0 +1,262 @@
+"""Opening a file runs nothing that it names, reads nothing elsewhere, and takes no more than its size explains."""
+
+import json
+import os
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import pinnkit as pk
+from pinnkit import hdf5
+from pinnkit.jobs import Wish, opened, resumed
+from pinnkit.superpose import tree
+
+NETWORK = pk.MLP(2, 4, 1)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "run.h5"
+    pk.solve(pk.problem("diffusion"), NETWORK, 40, stages=[pk.Adam(2)], checkpoint=path, resample=None, progress=False)
+    return path
+
+
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a Python file that leaves a trace when it is run or imported; the test ends without one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    body = "import pathlib\npathlib.Path('RAN').touch()\nimport pinnkit\n"
+    for name in ("evil", "diffusion2"):
+        made = f"def {name}(**k):\n    return pinnkit.problem('diffusion')\nproblem = {name}\n"
+        Path(f"{name}.py").write_text(body + made)
+    yield tmp_path
+    assert not Path("RAN").exists()
+
+
+def set_text(group: h5py.Group, name: str, data: bytes, plain: bool) -> None:
+    """Replace an attribute by text as pinnkit writes it: plain, or JSON."""
+    kind = h5py.string_dtype("utf-8" if plain else "ascii", max(1, len(data)))
+    del group.attrs[name]
+    group.attrs.create(name, np.array(data, kind), dtype=kind)
+
+
+def texts(h5: h5py.File) -> list[tuple[str, str, bytes, bool]]:
+    """Every attribute that holds text: group, name, its bytes, whether plain."""
+    found = []
+
+    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        for key in item.attrs:
+            if isinstance(item.attrs[key], bytes):
+                plain = h5py.check_string_dtype(item.attrs.get_id(key).dtype).encoding == "utf-8"
+                found.append((name, key, item.attrs[key], plain))
+
+    look("/", h5)
+    h5.visititems(look)
+    return found
+
+
+def mutated(value: object, evil: str) -> Iterator[object]:
+    """The JSON value with one text in it, key or value, replaced."""
+    if isinstance(value, str):
+        yield evil
+    for i, item in enumerate(value) if isinstance(value, list) else ():
+        for other in mutated(item, evil):
+            yield [*value[:i], other, *value[i + 1 :]]
+    for key in value if isinstance(value, dict) else ():
+        yield {evil if k == key else k: v for k, v in value.items()}
+        for other in mutated(value[key], evil):
+            yield value | {key: other}
+
+
+@pytest.mark.parametrize("evil", ["evil.py", "evil", "{here}/evil.py"])
+def test_no_text_of_a_file_is_run(run: Path, planted: Path, evil: str) -> None:
+    evil, path, rng = evil.format(here=planted), planted / "changed.h5", random.Random(0)
+    with h5py.File(run) as h5:
+        fields = texts(h5)
+    assert {"origin", "network", "notes", "plan", "versions", "arguments"} <= {key for _, key, _, _ in fields}
+    for group, key, data, plain in fields:
+        if plain:
+            changes = [evil.encode()]
+        else:
+            extra = [{"catalogue": evil}, {"file": evil}, {"class": evil}, {"class": "function", "name": evil}, evil]
+            some = list(mutated(json.loads(data), evil))
+            changes = [json.dumps(v).encode() for v in (*rng.sample(some, min(3, len(some))), *extra)]
+        for change in changes:
+            path.write_bytes(run.read_bytes())
+            with h5py.File(path, "r+") as h5:
+                set_text(h5[group], key, change, plain)
+            with suppress(ValueError):
+                opened(path, None)
+            if group == "problem":
+                with suppress(ValueError):
+                    resumed(Wish("diffusion"), checkpoint=path, progress=False)
+            assert not Path("RAN").exists(), (group, key, change)
+
+
+def test_the_path_in_a_run_is_not_opened(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "wake.h5"
+    path.write_bytes(run.read_bytes())
+    with h5py.File(path, "r+") as h5:
+        set_text(h5["problem"], "origin", b'{"catalogue": "wake"}', False)
+        set_text(h5["problem"], "arguments", json.dumps({"file": str(tmp_path / "secret.mat")}).encode(), False)
+    for act in (lambda: pk.load(path), lambda: resumed(Wish("wake"), checkpoint=path, progress=False)):
+        with pytest.raises(ValueError, match=r"with the file '.*secret.mat', which is not opened unasked"):
+            act()
+
+
+def links(h5: h5py.File) -> None:
+    group = h5.create_group("zz0")
+    for i in range(1, 9):
+        following = h5.create_group(f"zz{i}")
+        for j in range(20):
+            group[str(j)] = following
+        group = following
+
+
+def compressed(h5: h5py.File) -> None:
+    data = h5.create_dataset("q", shape=(6 * 10**8,), dtype="f8", chunks=(10**7,), compression="gzip")
+    data.id.write_direct_chunk((0,), zlib.compress(bytes(8 * 10**7), 9))
+
+
+def unallocated(h5: h5py.File) -> None:
+    del h5["theta"]
+    h5.create_dataset("theta", shape=(6 * 10**8,), dtype="f8").attrs["crc32"] = 0
+
+
+def chunked(h5: h5py.File) -> None:
+    theta = h5["theta"][()]
+    crc = h5["theta"].attrs["crc32"]
+    del h5["theta"]
+    h5.create_dataset("theta", data=theta, compression="gzip").attrs["crc32"] = crc
+
+
+def external(h5: h5py.File) -> None:
+    del h5["theta"]
+    h5.create_dataset("theta", shape=(17,), dtype="f8", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
+
+
+def virtual(h5: h5py.File) -> None:
+    layout = h5py.VirtualLayout(shape=(17,), dtype="f8")
+    layout[:] = h5py.VirtualSource("elsewhere.h5", "theta", shape=(17,))
+    h5.create_virtual_dataset("q", layout)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (links, "one object stands in two places"),
+        (compressed, "claims 4800000000 bytes"),
+        (unallocated, "claims 4800000000 bytes"),
+        (chunked, "not stored whole and uncompressed"),
+        (external, "data that stand elsewhere"),
+        (virtual, "data that stand elsewhere"),
+        (lambda h: h.__setitem__("loop", h5py.SoftLink("/")), "a link to another place"),
+        (lambda h: h.__setitem__("away", h5py.ExternalLink("other.h5", "/")), "a link to another place"),
+        (lambda h: h["points"].__setitem__("root", h["/"]), "one object stands in two places"),
+        (lambda h: h.create_group("/".join("abcdefghijklmnopqrstuvwxyz")), "24 levels"),
+    ],
+)  # fmt: skip
+def test_files_that_claim_more_than_they_hold_are_refused(
+    run: Path, tmp_path: Path, change: Callable[[h5py.File], None], sentence: str
+) -> None:
+    path = tmp_path / "bomb.h5"
+    path.write_bytes(run.read_bytes())
+    with h5py.File(path, "r+") as h5:
+        change(h5)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        pk.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        {"class": "Fourier", "count": 10**9, "scale": 1.0, "seed": 0},
+        {"class": "Harmonics", "names": ["x"], "count": 10**9},
+    ],
+)
+def test_networks_out_of_proportion_are_refused(run: Path, tmp_path: Path, features: dict) -> None:
+    path = tmp_path / "wide.h5"
+    path.write_bytes(run.read_bytes())
+    network = {"class": "MLP", "sizes": [2, 4, 1], "activation": "tanh", "features": features}
+    with h5py.File(path, "r+") as h5:
+        set_text(h5, "network", json.dumps(network).encode(), False)
+    with pytest.raises(ValueError, match="count = 1000000000: its parameters allow"):
+        pk.load(path)
+
+
+def number(n: int) -> list:
+    return ["number", str(n), "1"]
+
+
+TOWER = ["Pow", ["Pow", ["Pow", number(10), number(300)], number(300)], number(300)]
+DEEP: list = ["symbol", "x", False]
+for _ in range(2000):
+    DEEP = ["sin", DEEP]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        ["Pow", number(10), number(9999999999)],
+        TOWER,
+        ["exp", ["exp", ["exp", ["float", 300.0]]]],
+        ["Pow", ["symbol", "x", False], ["float", 1e9]],
+        DEEP,
+        ["Add", *[["symbol", "x", False]] * 6000],
+        ["symbol", "__import__('os')", False],
+        ["symbol", "x"],
+        ["system", ["symbol", "x", False]],
+        ["float", "nan of none"],
+        [],
+        7,
+    ],
+)  # fmt: skip
+def test_stored_expressions_are_bounded(stored: object) -> None:
+    with pytest.raises(ValueError):
+        tree.decode(stored)
+
+
+def test_text_of_a_file_is_shown_without_what_a_terminal_obeys(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "loud.h5"
+    path.write_bytes(run.read_bytes())
+    with h5py.File(path, "r+") as h5:
+        set_text(h5, "notes", json.dumps(["\x1b]0;owned\x07 a\u202eb", "\u00fc\n"]).encode(), False)
+    loud, plain = pk.load(path).notes
+    assert loud == "\ufffd]0;owned\ufffd a\ufffdb" and plain == "\u00fc\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are POSIX")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.h5")
+    with pytest.raises(ValueError, match="a pipe, a device or a socket"):
+        pk.load(tmp_path / "pipe.h5")
+    with pytest.raises(ValueError, match="a pipe, a device or a socket"):
+        pk.load("/dev/zero")
+
+
+def test_own_notes_stay_welcome(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.h5"
+    path.write_bytes(run.read_bytes())
+    with h5py.File(path, "r+") as h5:
+        h5.create_dataset("own", data=np.arange(1000.0), compression="gzip")
+        h5["grid"].attrs["seen"] = "today"
+    assert len(pk.load(path).theta) == len(pk.load(run).theta)
+    assert "own" in hdf5_names(path)
+
+
+def hdf5_names(path: Path) -> set[str]:
+    """What is at the top of a file."""
+    with h5py.File(path) as h5:
+        return set(h5)
+
+
+def test_only_the_names_asked_for_are_read(run: Path) -> None:
+    assert set(hdf5.read(run, "pinnkit-run", 1, only=("theta", "stops"))) == {"theta", "stops"}
