@@ -37,8 +37,11 @@ class Span:
         for row in self._rows:
             for key in row:
                 self._order.setdefault(key, len(self._order))
-        symbols = set().union(*(c.free_symbols for row in self._rows for c in row.values()))
-        self._domain = sp.QQ.frac_field(*sorted(symbols, key=str)) if symbols else sp.QQ
+        symbols = _parameters(generators)
+        powers = {a for v in generators for e in v.components for a in e.atoms(sp.Pow)}  # of exponents too
+        roots = sorted((a for a in powers if a.is_number and a.is_irrational), key=str)
+        numbers = sp.QQ.algebraic_field(*roots) if roots else sp.QQ
+        self._domain = numbers.frac_field(*sorted(symbols, key=str)) if symbols else numbers
         self._symbols = symbols
         self._echelon = Echelon(lambda key: (isinstance(key, tuple), self._order.get(key, 0)), "exact")
         self.independent = [self._echelon.add(self._row(row, k)) for k, row in enumerate(self._rows)]
@@ -58,13 +61,20 @@ class Span:
         return own if k is None else own | {k: self._domain.one}
 
 
+def linearised(e: sp.Expr) -> sp.Expr:
+    """Products and powers of sines and cosines as sums of these: TR8 until nothing changes."""
+    while (linear := sp.expand(TR8(e))) != e:
+        e = linear
+    return e
+
+
 def _coefficients(v: Generator) -> dict[tuple[int, sp.Expr], sp.Expr]:
     """The coefficients of all different functions of coordinates and fields, by component."""
     found: dict[tuple[int, sp.Expr], sp.Expr] = {}
     for k, e in enumerate(v.components):
         e = sp.expand(e.rewrite(sp.exp) if e.has(sp.cosh, sp.sinh) else e)
         if e.has(sp.sin, sp.cos):
-            e = sp.expand(TR8(e))
+            e = linearised(e)
         for term in sp.Add.make_args(sp.powsimp(e)):
             c, function = term.as_independent(*v.base, as_Add=False)
             if c != 0:

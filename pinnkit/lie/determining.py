@@ -25,6 +25,14 @@ class Determining:
     rows: tuple[Form, ...]
     zero: tuple[Key, ...]
 
+    @property
+    def straight(self) -> list[Key]:
+        """The derivatives of xi by the fields, and the second ones of phi: all 0 where fields move linearly."""
+        n, m = len(self.jets.x), len(self.jets.fields)
+        once = [unit(n + a, n + m) for a in range(m)]
+        twice = [plus(a, b) for k, a in enumerate(once) for b in once[k:]]
+        return [(i, a) for i in range(n) for a in once] + [(n + c, ab) for c in range(m) for ab in twice]
+
     def vanishes(self, key: Key) -> bool:
         """Whether a derivative is zero because a lower one is."""
         f, m = key

@@ -24,7 +24,8 @@ def autonomous(system: Determining, i: int) -> bool:
 def rates(system: Determining, solutions: Solutions, i: int) -> list[sp.Expr]:
     """All lambda such that symmetries are exp(lambda z_i) times polynomials in z_i: eigenvalues of d/dz_i.
 
-    Roots of quadratic factors are included; those of higher ones are not. Only 0, where the equations' functions allow
+    Roots of quadratic factors are included, and of biquadratic ones that split over one square root; those of others
+    are not. Only 0, where the equations' functions allow
     no rational point.
     """
     if nilpotent(derivation(system, solutions, i)) is not None:
@@ -38,9 +39,22 @@ def rates(system: Determining, solutions: Solutions, i: int) -> list[sp.Expr]:
     polynomial = sum(domain.to_sympy(c) * s**k for k, c in enumerate(reversed(coefficients)))
     found = []
     for factor, _ in sp.factor_list(sp.fraction(sp.together(polynomial))[0], s)[1]:
-        if factor.has(s) and sp.degree(factor, s) <= 2:
-            found += [sp.simplify(root) for root in sp.roots(sp.Poly(factor, s))]
+        if factor.has(s):
+            found += _roots(sp.Poly(factor, s))
     return sorted(set(found), key=lambda e: (sp.count_ops(e), str(e)))
+
+
+def _roots(factor: sp.Poly) -> list[sp.Expr]:
+    """The roots of an irreducible factor, with square roots only; none where that is not possible."""
+    if factor.degree() <= 2:
+        return [sp.simplify(root) for root in sp.roots(factor)]
+    monic = [sp.cancel(c / factor.LC()) for c in factor.all_coeffs()]
+    if factor.degree() == 4 and monic[1] == monic[3] == 0 and monic[4].is_Rational and monic[2].is_Rational:
+        p, c = monic[2], sp.sqrt(monic[4])  # s^4 + p s^2 + c^2 = (s^2 + c)^2 - (2 c - p) s^2
+        if c.is_Rational:
+            a, b = sp.sqrt(2 * c - p) / 2, sp.sqrt(-2 * c - p) / 2
+            return [i * a + j * b for i in (1, -1) for j in (1, -1)]
+    return []
 
 
 def _exact(

@@ -51,7 +51,7 @@ class JetSpace:
     will be used with the equations.
 
     Raises:
-        ValueError: functions that are not elementary, or an equation that cannot be solved for a derivative.
+        ValueError: functions that are not elementary, no derivative at all, or an equation 0 = 0.
     """
 
     def __init__(
@@ -62,7 +62,11 @@ class JetSpace:
         n = len(self.coordinates)
         lowered = lower(equations, fields, self.coordinates)
         slots = {s: (slot.output, slot.channel[0][1]) for s, slot in lowered.slots.items()}
-        self.order = max(sum(J) for _, J in slots.values())
+        self.order = max((sum(J) for _, J in slots.values()), default=0)
+        trivial = [k + 1 for k, e in enumerate(lowered.expressions) if sp.expand(e) == 0]
+        if trivial or not self.order:
+            given = f"equation {trivial[0]} is 0 = 0" if trivial else "the equations contain no derivative"
+            raise ValueError(f"{given}: expected differential equations, each as an expression that is to vanish")
         everything = [(a, J) for J in indices(n, self.order) for a in range(len(fields))]
         names = {(a, J): _name(fields[a], J, self.coordinates) for a, J in everything}
         self.symbols = {jet: sp.Symbol(name, real=True) for jet, name in names.items()}
@@ -215,7 +219,7 @@ def _substituted(form: dict, k: int, rule: Rule) -> dict:
     most = max((e[k] // rule.power for p in form.values() for e in p), default=0)
     if most == 0:
         return form
-    factors = [rule.num**j * rule.den ** (most - j) for j in range(most + 1)]
+    factors = [_power(rule.num, j) * _power(rule.den, most - j) for j in range(most + 1)]
     out = {}
     for key, p in form.items():
         parts: dict[int, dict] = {}
@@ -224,6 +228,11 @@ def _substituted(form: dict, k: int, rule: Rule) -> dict:
             parts.setdefault(times, {})[(*e[:k], rest, *e[k + 1 :])] = c
         out[key] = sum((factors[j] * p.ring.from_dict(q) for j, q in parts.items()), p.ring.zero)
     return out
+
+
+def _power(p: PolyElement, k: int) -> PolyElement:
+    """p^k with 0^0 = 1, which SymPy's rings refuse."""
+    return p**k if k else p.ring.one
 
 
 def _rational(e: sp.Expr) -> sp.Expr:

@@ -14,14 +14,15 @@ from .exponents import autonomous, rates
 from .families import concrete, families
 from .field import Field
 from .generator import Generator
-from .involution import Solutions, count
+from .involution import Solutions, count, follow
 from .jets import JetSpace
 from .prolongation import defects
 from .radicals import swap
 from .vectors import complex_rate, generator
 
-HIGHEST = 6  # total degree up to which polynomials are tried
-WIDEST = 3  # the same with half and negative powers
+HIGHEST = 6  # total degree up to which polynomials are tried ...
+HIGHEST_ODE = 8  # and for ordinary differential equations
+WIDEST, WIDEST_ODE = 3, 5  # the same with half and negative powers
 
 
 def search(
@@ -29,8 +30,7 @@ def search(
 ) -> tuple[list[Generator], list[Generator], Determining, Solutions]:
     """Generators, families, the determining system, and the count of its solutions."""
     jets = JetSpace(equations, fields)
-    system = determining(jets, linear=jets.degree == 1)
-    counted = count(system)
+    system, counted = posed(jets)
     if counted.dimension is None:
         found, families = _infinite(system, counted)
         for v in found + [concrete(v, f) for v in families for f in (lambda s: s**5, sp.exp)]:
@@ -42,7 +42,8 @@ def search(
         found, families, _, counted = search([e.subs(change.parameter, change.value) for e in equations], fields)
         return [v.subs({change.root: change.radical}) for v in found], families, system, counted
     found = _finite(system, counted.dimension, own)
-    explicit = [z for z in jets.coordinates if any(_depends(jets, e, z) for e in jets.equations)]
+    ordinary = len(jets.x) == 1
+    explicit = [z for z in _variables(jets, ordinary) if any(_depends(jets, e, z) for e in jets.equations)]
     if len(found) < counted.dimension and explicit:  # half and negative powers of them
         wider = JetSpace(equations, fields, more=[sp.sqrt(z) for z in explicit])
         more = _finite(determining(wider, system.linear), counted.dimension, own, explicit)
@@ -50,6 +51,38 @@ def search(
     for v in found:
         verify(v, equations, fields)
     return found, [], system, counted
+
+
+def posed(jets: JetSpace) -> tuple[Determining, Solutions]:
+    """The determining system and the count of its solutions.
+
+    Coefficients are functions of coordinates and fields. Only for linear equations with infinitely many solutions,
+    whose superposition would hide the rest, xi depends on the coordinates alone and phi is linear in the fields.
+    """
+    if jets.degree != 1:
+        system = determining(jets, linear=False)
+        return system, count(system)
+    if len(jets.x) == 1 or len(jets.equations) > len(jets.fields):  # perhaps no more solutions than constants
+        system = determining(jets, linear=False)
+        counted = count(system)
+        if counted.dimension is not None or len(jets.x) == 1:
+            return system, counted
+    system = determining(jets, linear=True)
+    return system, count(system)
+
+
+def straight(jets: JetSpace) -> bool:
+    """Whether the determining equations of a linear system force xi to depend on the coordinates alone, and phi to be
+    linear in the fields."""
+    system = determining(jets, linear=False)
+    left = [key for key in system.straight if not system.vanishes(key)]
+    return not left or follow(system, left)
+
+
+def _variables(jets: JetSpace, fields: bool) -> list[sp.Symbol]:
+    """The coordinates, and the fields where these are asked for."""
+    values = [jets.symbols[a, (0,) * len(jets.x)] for a in range(len(jets.fields))] if fields else []
+    return [*jets.coordinates, *values]
 
 
 def _depends(jets: JetSpace, e: PolyElement, z: sp.Symbol) -> bool:
@@ -70,9 +103,12 @@ def _finite(
     factors = [factor for pair in _pairs(own) if (factor := _factor(field, pair)) is not None]
     tower = system.jets.tower
     low = [tower.gen[z] for z in negative]
-    steps = [Steps(-1 if z in low else 0, tower.root(z)[0]) for z in system.base]
+    ordinary = len(system.jets.x) == 1
+    least = -2 if ordinary else -1
+    steps = [Steps(least if z in low else 0, tower.root(z)[0]) for z in system.base]
     found, still = [Graded() for _ in factors], 0
-    for degree in range((WIDEST if negative else HIGHEST) + 1):
+    highest = (WIDEST_ODE if ordinary else WIDEST) if negative else HIGHEST_ODE if ordinary else HIGHEST
+    for degree in range(highest + 1):
         grown = [
             known.add(solutions(system, field, degree, factor, steps=steps))
             for known, factor in zip(found, factors, strict=True)

@@ -15,16 +15,18 @@ from .generator import Generator
 from .involution import Solutions
 from .jets import JetSpace
 from .logarithm import back, logarithmic
-from .search import search, verify
+from .search import search, straight, verify
+from .sources import shifted, with_source
 
 
 @dataclass(frozen=True)
 class Symmetries:
     """The generators of an equation's Lie point symmetries, each verified by its prolongation.
 
-    For linear equations the superposition of solutions is left out: xi depends on x only and phi = alpha(x) u.
-    ``known`` is the dimension counted without any ansatz, None where it is infinite; ``families`` are
-    generators with an arbitrary function; ``notes`` say what was assumed and what is missing.
+    For linear equations with infinitely many solutions their superposition is left out: xi depends on x only and
+    phi = alpha(x) u, and ``straight`` says whether the equations force that on all others. ``known`` is the dimension
+    counted without any closed form, None where it is infinite; ``families`` are generators with an arbitrary function;
+    ``notes`` say what was assumed and what is missing.
     """
 
     equations: tuple[sp.Expr, ...]
@@ -33,6 +35,7 @@ class Symmetries:
     families: tuple[Generator, ...]
     linear: bool
     known: int | None
+    straight: bool
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -51,8 +54,8 @@ class Symmetries:
 
     @property
     def complete(self) -> bool:
-        """Whether the generators span the whole algebra."""
-        return self.known == len(self.generators)
+        """Whether the generators span the whole algebra, superposition left out where it is infinite."""
+        return self.straight and self.known == len(self.generators)
 
     @cached_property
     def table(self) -> dict[tuple[int, int], dict[int, sp.Expr] | None]:
@@ -117,11 +120,11 @@ def symmetries(
     Equations "= 0" with their ``fields`` do as well. The determining equations pr v (Delta) = 0 on Delta = 0 are
     completed to involution, which counts their solutions; closed forms are sought among polynomials times
     exponentials until that number is reached (Olver 1993, chapter 2; Reid 1991). Parameters stay symbols, with
-    generic values.
+    generic values. Ordinary equations keep all of theirs, with xi(x, u): 8 for a linear one of order 2.
 
     Raises:
         TypeError: equations without fields.
-        ValueError: an equation that is not elementary or not solvable for a derivative.
+        ValueError: an equation that is not elementary, not solvable for a derivative, without any, or 0 = 0.
     """
     if isinstance(problem, Problem):
         return find(list(problem.equations.values()), problem.fields)
@@ -134,7 +137,7 @@ def symmetries(
 
 def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmetries:
     """As `symmetries`, for equations "= 0" in fields."""
-    sources = JetSpace(equations, fields).degree == 0
+    sources = len(fields[0].args) > 1 and JetSpace(equations, fields).degree == 0
     if sources:
         equations = [sp.expand(e - e.subs(dict.fromkeys(fields, 0)).doit()) for e in equations]
     moved, moved_fields, logs = logarithmic(equations, fields)
@@ -142,21 +145,37 @@ def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmet
     known = counted.dimension
     found = [back(v, logs) for v in found] if logs else found
     families = [back(v, logs) for v in families] if logs else families
+    if system.jets.degree == 0 and known is not None and len(found) < known:
+        found = _with_source(equations, fields) or found
     for v in found if logs else ():
         verify(v, equations, fields)
+    whole = not system.linear or straight(system.jets)
     return Symmetries(
-        tuple(equations), tuple(fields), tuple(found), tuple(families), system.linear, known,
-        tuple(_notes(system, counted, sources, logs, found)),
+        tuple(equations), tuple(fields), tuple(found), tuple(families), system.jets.degree is not None, known, whole,
+        tuple(_notes(system, counted, sources, logs, found, whole)),
     )  # fmt: skip
 
 
+def _with_source(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> list[Generator]:
+    """The generators of one linear ordinary equation with a source, from those without; none where that fails."""
+    pair = with_source(equations, fields)
+    if pair is None:
+        return []
+    homogeneous, p = pair
+    found = [shifted(v, p) for v in find([homogeneous], fields)]
+    for v in found:
+        verify(v, equations, fields)
+    return found
+
+
 def _notes(
-    system: Determining, counted: Solutions, sources: bool, logs: Iterable[sp.Symbol], found: Sequence[Generator]
-) -> list[str]:
+    system: Determining, counted: Solutions, sources: bool, logs: Iterable[sp.Symbol], found: Sequence[Generator],
+    whole: bool,
+) -> list[str]:  # fmt: skip
     notes, known = [], counted.dimension
     if system.linear:
         notes.append("and the superposition of solutions, which every linear equation has")
-        if len(system.jets.fields) > 1 or system.jets.order < 2:  # else the equation allows no others (Bluman 1990)
+        if not whole:
             notes.append("among those with coordinates that move alone, and fields that move linearly")
     if counted.functions is not None:
         k, j = counted.functions
@@ -164,7 +183,10 @@ def _notes(
     if sources:
         notes.append("of the homogeneous equation: the sources are left out")
     if system.jets.parameters:
-        notes.append(f"for generic {', '.join(map(str, system.jets.parameters))}: special values may have more")
+        named = [system.jets.constants.get(p, p) for p in system.jets.parameters]
+        free, numbers = ([str(e) for e in named if e.is_number is number] for number in (False, True))
+        notes += [f"for generic {', '.join(free)}: special values may have more"] * bool(free)
+        notes += [f"as for a generic number in place of {', '.join(numbers)}"] * bool(numbers)
     tower, symbols = system.jets.tower, dict(zip(system.jets.ring.gens, system.jets.ring.symbols, strict=True))
     roots = {symbols[z] for z in system.base if tower.root(z)[0] % 2 == 0}
     for v in found:
@@ -172,6 +194,10 @@ def _notes(
         roots |= {a.base for a in powers if a.base in v.base and a.exp.is_Rational and a.exp.q % 2 == 0}
     for s in sorted({*logs, *roots}, key=str):
         notes.append(f"for {s} > 0")
+    if system.jets.degree == 1 and not system.linear and counted.dimension is not None and len(found) < known:
+        names = [str(u.func) for u in system.jets.fields]
+        own = [f"s_{name} ∂_{name}" for name in names] if len(names) > 1 else [f"s ∂_{names[0]}"]
+        notes.append(f"among them {' + '.join(own)} for every solution s")
     if known is not None and len(found) < known:
         notes.append(f"{known - len(found)} more exist, but not as polynomials times exponentials")
     return notes
