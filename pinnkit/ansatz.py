@@ -1,6 +1,7 @@
 """Hard constraints: u = g + d N meets initial and Dirichlet conditions whatever the network N is."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import sympy as sp
@@ -8,12 +9,13 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
-from .condition import Dirichlet, Initial, Periodic
+from .condition import Condition, Dirichlet, Initial, Periodic
 from .distance import Side, exact, rising, sides
 from .domain import Box
 from .equation import Ansatz
 from .expression import Opaque, Program
 from .problem import Problem
+from .singular_data import BODY, INITIAL, Clash, check_regular, check_stated
 from .stated import met
 from .wellposed import faces
 
@@ -35,43 +37,105 @@ _SMOOTH = (
 )
 
 
-def hard_constraints(problem: Problem, periodic: tuple[str, ...] = ()) -> tuple[Ansatz, frozenset[str]]:
+@dataclass(frozen=True)
+class Constraints:
+    """g and d of every field that has them, the terms they satisfy exactly, and what was left soft and why."""
+
+    ansatz: Ansatz
+    exact: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def hard_constraints(problem: Problem, periodic: tuple[str, ...] = (), strict: bool = True) -> Constraints:
     """g and d for every field, and the names of the terms that they satisfy exactly.
 
     ``periodic`` names the coordinates in which the network itself is periodic. g starts from the initial
     data. On a box it is corrected face by face with linear lifts of what the boundary data still lack; on another
     body, data that are smooth inside are continued inwards as they stand, and blended with those on its holes
     by inverse distances (Rvachev et al. 2001). d vanishes where g holds, on the sides with data only. Data that
-    contain an unknown coefficient are left to be trained.
+    contain an unknown coefficient are left to be trained, and so are, unless ``strict``, those that cannot be met or
+    whose jump or kink the equation would lose: a derivative of order m needs data whose m-th derivative is bounded.
 
     Raises:
         ValueError: where no d is known for the domain, a condition covers a side in part, data of two conditions
-            disagree where they meet, or a callable among them cannot be differentiated.
+            disagree where they meet, or a callable among them cannot be differentiated; where a problem's own ansatz
+            jumps or kinks so that its equation would lose it.
     """
     ansatz, absorbed = dict(problem.ansatz), met(problem, problem.ansatz) if problem.ansatz else set()
+    notes: list[str] = []
+    for u, pair in problem.ansatz.items():
+        check_stated(problem, u, pair)
     for u in problem.fields:
         if u in problem.ansatz:
             continue
         own = [c for c in problem.conditions if isinstance(c, (Initial, Dirichlet)) and c.u == u]
         own = [c for c in own if not {s.name for s in c.value.free_symbols} & set(problem.unknowns)]
-        initial = sorted((c for c in own if isinstance(c, Initial)), key=lambda c: c.order)
-        given = [c for c in problem.conditions if isinstance(c, Initial) and c.u == u]
-        if [c.order for c in initial] != list(range(len(given))):
+        initial = [c.order for c in own if isinstance(c, Initial)]
+        if sorted(initial) != list(range(sum(isinstance(c, Initial) and c.u == u for c in problem.conditions))):
             continue
-        walls = [c for c in own if isinstance(c, Dirichlet)]
-        start = _initial_part(problem, initial)
-        if isinstance(problem.domain, Box):
-            data = {face: c.value for c in walls for face in faces(problem, c)}
-            ansatz[u] = _on_box(problem, u, data, start, len(initial))
-        else:
-            ansatz[u] = _on_body(problem, u, walls, start, len(initial))
-        _check_slopes(problem, ansatz[u][0])
-        absorbed |= {c.name for c in (*initial, *walls)}
+        pair, kept, why = _of_field(problem, u, own, strict)
+        notes += why
+        if kept:
+            ansatz[u] = pair
+            absorbed |= {c.name for c in kept}
     for condition in problem.conditions:
         if isinstance(condition, Periodic) and condition.coordinate in periodic:
-            _check_periodic(problem, condition, ansatz.get(condition.u, (sp.S.Zero, sp.S.One)))
-            absorbed |= {r.name for r in condition.residuals(problem.domain)}
-    return ansatz, frozenset(absorbed)
+            pair = ansatz.get(condition.u, (sp.S.Zero, sp.S.One))
+            try:
+                _check_periodic(problem, condition, pair)
+            except Clash as clash:
+                if strict:
+                    raise
+                notes.append(f"{condition.name} is trained softly: {_reason(problem, clash)}")
+            else:
+                absorbed |= {r.name for r in condition.residuals(problem.domain)}
+    return Constraints(ansatz, frozenset(absorbed), tuple(notes))
+
+
+def _of_field(
+    problem: Problem, u: AppliedUndef, own: list[Condition], strict: bool
+) -> tuple[Pair, list[Condition], list[str]]:  # fmt: skip
+    """g and d of the conditions that allow them, those, and a note on every other one."""
+    notes = []
+    while own:
+        initial = sorted((c for c in own if isinstance(c, Initial)), key=lambda c: c.order)
+        walls = [c for c in own if isinstance(c, Dirichlet)]
+        try:
+            for condition in own:
+                check_regular(problem, condition)
+            return _pair(problem, u, initial, walls), own, notes
+        except ValueError as error:
+            if strict:
+                raise
+            soft = _at_fault(problem, own, error)
+            verb = "is" if len(soft) == 1 else "are"
+            notes.append(f"{' and '.join(c.name for c in soft)} {verb} trained softly: {_reason(problem, error)}")
+            own = [c for c in own if c not in soft]
+    return (sp.S.Zero, sp.S.One), [], notes
+
+
+def _pair(problem: Problem, u: AppliedUndef, initial: list[Initial], walls: list[Dirichlet]) -> Pair:
+    start = _initial_part(problem, initial)
+    if isinstance(problem.domain, Box):
+        data = {face: c.value for c in walls for face in faces(problem, c)}
+        pair = _on_box(problem, u, data, start, len(initial))
+    else:
+        pair = _on_body(problem, u, walls, start, len(initial))
+    _check_slopes(problem, pair[0])
+    return pair
+
+
+def _at_fault(problem: Problem, own: list[Condition], error: ValueError) -> list[Condition]:
+    """The conditions that an error names; initial ones stand and fall together; all, where it names none."""
+    sides = set(getattr(error, "sides", ()))
+    found = [c for c in own if isinstance(c, Initial) and INITIAL in sides]
+    found += [c for c in own if isinstance(c, Dirichlet) and (sides & {*faces(problem, c), BODY})]
+    return found or own
+
+
+def _reason(problem: Problem, error: ValueError) -> str:
+    """An error's sentence as the reason in a note."""
+    return str(error).removeprefix(f"{problem.name}: ").partition("; use soft conditions")[0]
 
 
 def _time(problem: Problem) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
@@ -139,7 +203,7 @@ def _on_body(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: P
     given = {side: value for side, value in data.items() if value is not None}
     size = max(_size(problem, e) for e in (start[0], *given.values()))
     for side, value in given.items() if order else ():
-        _check_meeting(problem, u, "the boundary", value - start[0], order, {}, size, _in_time(problem, side.X))
+        _check_meeting(problem, u, BODY, value - start[0], order, {}, size, _in_time(problem, side.X))
     values, g = list(dict.fromkeys(given.values())), start[0]
     if len(values) == 1 and _entire(values[0]):
         g = g + _later(problem, values[0] - g, order)
@@ -235,14 +299,15 @@ def _check_meeting(
     if order:
         t, t0, _ = _time(problem)
         for k in range(order):
-            meetings["its initial data" + k * " (rate)"] = (sp.diff(gap, t, k), {t: t0})
+            meetings[INITIAL + k * " (rate)"] = (sp.diff(gap, t, k), {t: t0})
     for other, (e, fixed) in meetings.items():
         found = _size(problem, e, fixed, X)
         if not found <= TOLERANCE * size:
-            raise ValueError(
+            raise Clash(
                 f"{problem.name}: the data of {u.func} on {face} and {other} differ by {found:.1e} where "
-                "they meet, so no smooth ansatz takes both; use soft conditions (hard=False)"
-            )
+                "they meet, so no smooth ansatz takes both; use soft conditions (hard=False)",
+                face, other.removeprefix("its data on ").removesuffix(" (rate)"),
+            )  # fmt: skip
 
 
 def _check_periodic(problem: Problem, condition: Periodic, pair: Pair) -> None:
@@ -253,7 +318,7 @@ def _check_periodic(problem: Problem, condition: Periodic, pair: Pair) -> None:
             slope = sp.diff(e, x, k)
             found = _size(problem, slope.subs(x, ends[0]) - slope.subs(x, ends[1]))
             if not found <= TOLERANCE * _size(problem, slope):
-                raise ValueError(
+                raise Clash(
                     f"{problem.name}: the data of {condition.u.func} differ by {found:.1e} between the two "
                     f"faces of {condition.coordinate}, in which it is periodic; use soft conditions "
                     "(hard=False)"

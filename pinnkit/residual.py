@@ -9,7 +9,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from .ansatz import hard_constraints
+from .ansatz import Constraints, hard_constraints
 from .condition import PointSet
 from .equation import Ansatz
 from .network import Harmonics, Network
@@ -28,7 +28,8 @@ class Model:
     """A problem joined with a network: the ansatz, the parameter vector's layout and the compiled residuals.
 
     theta holds the network's parameters, then the problem's unknown coefficients: shape (P,).
-    ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible.
+    ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible, condition
+    by condition, with a note on every other one.
     ``satisfied`` names conditions that the network fulfils by itself, whatever its parameters.
     """
 
@@ -38,27 +39,27 @@ class Model:
     satisfied: frozenset[str] = frozenset()
 
     @cached_property
-    def _constraints(self) -> tuple[Ansatz, frozenset[str]]:
+    def _constraints(self) -> Constraints:
+        if self.hard is False:
+            return Constraints({})
         features = getattr(self.network, "features", None)
         periodic = features.names if isinstance(features, Harmonics) else ()
-        if self.hard is False:
-            return {}, frozenset()
-        try:
-            return hard_constraints(self.problem, periodic)
-        except ValueError:
-            if self.hard:
-                raise
-            return {}, frozenset()
+        return hard_constraints(self.problem, periodic, strict=bool(self.hard))
 
     @property
     def ansatz(self) -> Ansatz:
         """g and d of u = g + d N for every field that has one."""
-        return self._constraints[0]
+        return self._constraints.ansatz
 
     @property
     def exact_terms(self) -> frozenset[str]:
         """The conditions that hold by construction."""
-        return self._constraints[1] | self.satisfied
+        return self._constraints.exact | self.satisfied
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the conditions could not be made to hold by construction, and why."""
+        return self._constraints.notes
 
     @cached_property
     def tape(self):

@@ -227,7 +227,8 @@ class _Run:
         wall, cpu = self.clock.read()
         return replace(
             self.solution, theta=self.theta, points=self.points, history=self.history, stops=tuple(self.stops),
-            rounds=self.rounds, progress=replace(self.at, wall_s=wall, cpu_s=cpu), notes=_notes(self.history),
+            rounds=self.rounds, progress=replace(self.at, wall_s=wall, cpu_s=cpu),
+            notes=(*self.model.notes, *_notes(self.history)),
         )  # fmt: skip
 
     def move(self, **changes: Any) -> None:
