@@ -257,7 +257,7 @@ def _execute(path: Path) -> types.ModuleType:
     try:
         with _on_path(path.resolve().parent):
             spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{path} cannot be executed: {_where(error, path)}") from error
     return module
 
@@ -272,7 +272,7 @@ def _on_path(place: Path) -> Iterator[None]:
         sys.path.remove(str(place))
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     line = error.lineno if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:

@@ -1,7 +1,10 @@
 """solve(): stages of optimisers over collocation points that may be resampled; the one training loop."""
 
 import math
+import tempfile
 import time
+import uuid
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +30,9 @@ from .residual import Model, Stack
 from .runfile import save
 from .settings import missing
 from .solution import Solution
-from .versions import versions
+from .versions import moved, versions
 
+NOT_SAVED = "not saved"  # how the note on a run begins that could not be
 SUSPICIOUS = 100.0  # validation loss over training loss from which a wrong basin is feared
 
 
@@ -146,6 +150,8 @@ def resume(
     lacks = missing((solution.progress.plan.stages, solution.progress.plan.resample))
     if lacks:
         raise ValueError(f"the run's file could not hold {lacks[0]}: give it again to pinnkit.load, then resume")
+    if elsewhere := moved(solution.versions):
+        warnings.warn(f"the run began with other arithmetic ({elsewhere}): its last bits will differ", stacklevel=2)
     return _run(_apart(solution), checkpoint, checkpoint_every, progress, observe)
 
 
@@ -317,10 +323,10 @@ def _run(
 ) -> Solution:
     run = _Run(solution)
     total = run.at.total + sum(s.iterations for s in run.plan.stages[run.at.stage :]) - run.at.iteration
-    if checkpoint is not None:
-        save(run.now(), checkpoint)  # a place that cannot be written is noticed before the work and not after it
-    saved = time.perf_counter()
     with reporter(show, run.model.problem.name, total) as screen, Interrupt() as interrupt:
+        if checkpoint is not None:
+            save(run.now(), checkpoint)  # a place that cannot be written is noticed before the work and not after it
+        saved = time.perf_counter()
         try:
             while not run.at.done and not interrupt.asked and not run.late:
                 step = _one_step(run)
@@ -338,7 +344,10 @@ def _run(
         final = _noted(run.now())
         for note in final.notes:
             screen.say(f"note: {note}")
-        return final if checkpoint is None else _save_if_possible(final, checkpoint, screen)
+        if checkpoint is not None:
+            final = _save_if_possible(final, checkpoint, screen, elsewhere=True)
+    interrupt.hand_on()
+    return final
 
 
 def _unfinished(run: _Run, asked: bool) -> str:
@@ -350,13 +359,25 @@ def _unfinished(run: _Run, asked: bool) -> str:
     return f"the time limit of {run.plan.time_limit:g} s is reached (iteration {run.at.total})"
 
 
-def _save_if_possible(solution: Solution, path: str | Path, screen: Reporter) -> Solution:
-    """The solution, with a note where it could not be saved: a full disk must not cost the run."""
+def _save_if_possible(
+    solution: Solution, path: str | Path, screen: Reporter, elsewhere: bool = False
+) -> Solution:
+    """The solution, with a note where it could not be saved: a full disk must not cost the run.
+
+    A last one is then saved ``elsewhere``, in the folder for temporary files, if that can be.
+    """
     try:
         save(solution, path)
     except OSError as error:
-        screen.say(f"not saved: {error}")
-        return replace(solution, notes=(*solution.notes, f"not saved: {error}"))
+        note = f"{NOT_SAVED}: {error}"
+        if elsewhere:
+            refuge = Path(tempfile.gettempdir()) / f"{Path(path).stem}-{uuid.uuid4().hex[:8]}.h5"
+            try:
+                note += f"; it is in {save(solution, refuge)}"
+            except OSError as other:
+                note += f"; nor elsewhere: {other}"
+        screen.say(note)
+        return replace(solution, notes=(*solution.notes, note))
     return solution
 
 

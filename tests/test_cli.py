@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import pinnkit as pk
+from pinnkit import hdf5
 
 ROOT = Path(__file__).parents[1]
 QUICK = [
@@ -222,7 +223,8 @@ def test_no_traceback_reaches_a_person(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
-def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asking", [signal.SIGINT, signal.SIGTERM])
+def test_signals_save_and_say_how_to_go_on(asking: signal.Signals, tmp_path: Path) -> None:
     words = ["solve", "burgers", "--network", "6", "--points", "50", "--stages", "adam:1000000", "--resample", "none"]
     running = subprocess.Popen(
         [sys.executable, "-m", "pinnkit", *words, "--out", "x.h5"], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
@@ -232,9 +234,42 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     while not (tmp_path / "x.h5").exists() and time.monotonic() < until:
         time.sleep(0.05)
     time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(asking)
     text, complaint = running.communicate(timeout=60)
-    assert running.returncode == 130 and text == "" and "Traceback" not in complaint
-    assert "go on with `pinnkit solve burgers --resume --out x.h5`" in complaint.splitlines()[-1]
+    assert running.returncode == 128 + asking and text == "" and "Traceback" not in complaint
+    if asking == signal.SIGINT:
+        assert "go on with `pinnkit solve burgers --resume --out x.h5`" in complaint.splitlines()[-1]
     solution = pk.load(tmp_path / "x.h5")
     assert solution.progress.total > 0 and solution.stops[-1].startswith("interrupted")
+
+
+def test_an_unforeseen_error_is_one_sentence(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("of\nmine")
+
+    monkeypatch.setattr("pinnkit.jobs.opened", fail)
+    code, text, complaint = call("report", "x.h5")
+    assert (code, text) == (1, "") and complaint.count("\n") == 1
+    assert complaint.startswith("pinnkit failed (ZeroDivisionError: of mine): PINNKIT_DEBUG=1 shows where")
+    monkeypatch.setenv("PINNKIT_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        call("report", "x.h5")
+
+
+def test_a_run_that_could_not_be_saved_ends_in_failure(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write, path = hdf5.write, Path("o/x.h5").resolve()
+
+    def gone(target: Path, *arguments: object) -> Path:
+        if Path(target).resolve() == path and path.exists():
+            raise OSError("the folder is gone")
+        return write(target, *arguments)
+
+    monkeypatch.setattr(hdf5, "write", gone)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code, text, complaint = call("solve", "diffusion", *QUICK, "--quiet", "--out", "o/x.h5")
+    assert code == 2 and "in o/x.h5" not in text
+    said = complaint.splitlines()[-1]
+    assert said.startswith("not saved: the folder is gone; it is in ")
+    assert pk.load(said.rpartition(" ")[2]).progress.done

@@ -296,7 +296,8 @@ def test_a_disk_that_fills_up_does_not_cost_the_run(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(hdf5, "write", fills_up)
     solution = short(checkpoint=path, checkpoint_every=0.0)
-    assert solution.progress.done and solution.notes[-1] == "not saved: the disk is full"
+    assert solution.progress.done
+    assert solution.notes[-1] == "not saved: the disk is full; nor elsewhere: the disk is full"
 
 
 def test_forgotten_partial_files_are_removed(tmp_path: Path) -> None:
@@ -375,3 +376,10 @@ def test_a_file_with_the_problem_is_never_executed_unasked(tmp_path: Path) -> No
 def test_a_solution_is_loaded_onto_a_device(run: Path) -> None:
     back = pk.load(run, device="cpu")
     assert same(back.progress.state, pk.load(run).progress.state) and back.theta.device.type == "cpu"
+
+
+def test_a_resume_with_other_arithmetic_says_so(run: Path) -> None:
+    solution = pk.load(run)
+    other = replace(solution, versions={**solution.versions, "simd": "ELSE"})
+    with pytest.warns(UserWarning, match=r"other arithmetic \(simd ELSE, here .*\): its last bits will differ"):
+        pk.resume(other, progress=False)

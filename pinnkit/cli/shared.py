@@ -56,20 +56,22 @@ def working(on: str) -> Iterator[None]:
         yield
 
 
-def print_report(solution: "Solution", as_json: bool, path: Path, estimate: bool = True) -> None:
+def print_report(solution: "Solution", as_json: bool, path: Path | None, estimate: bool = True) -> None:
+    """The report, and the file that the solution is in, if it is in one."""
     from ..report import report as make
 
     with working("residuals on fresh points" + ", estimate of the error" * estimate):
         found = make(solution, estimate)
     if as_json:
-        print_json(found.to_dict() | {"file": str(path)})
-    elif sys.stdout.isatty():
+        print_json(found.to_dict() | {"file": None if path is None else str(path)})
+        return
+    if sys.stdout.isatty():
         from rich.console import Console
 
         Console().print(found)
-        print(f"in {path}")
     else:
         print(found)
+    if path is not None:
         print(f"in {path}")
 
 

@@ -70,6 +70,7 @@ def solve(
     import torch
 
     from ..jobs import Wish, resumed, started, superposed
+    from ..train import NOT_SAVED
 
     torch.set_num_threads(threads)
     arguments, counts = tuple(set_ or ()), tuple(points)
@@ -89,6 +90,10 @@ def solve(
         path.parent.mkdir(parents=True, exist_ok=True)
     begin = resumed if resume and path.exists() else started
     solution = begin(wish, checkpoint=path, progress=not quiet)
+    lost = [note for note in solution.notes if note.startswith(NOT_SAVED)]
+    if lost:
+        print_report(solution, as_json, None)
+        raise OSError(lost[-1])
     if not solution.progress.done and solution.stops[-1].startswith("interrupted"):
         command = f"pinnkit solve {target} --resume --out {path}"
         print(f"{solution.stops[-1]}: go on with `{command}`", file=sys.stderr)
