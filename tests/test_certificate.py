@@ -1,6 +1,7 @@
 """Certificates: intervals, Taylor enclosures, theorems, and bounds against true errors."""
 
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 import sympy as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_certificate_extremal import ONE, SINE, VALUES, Case, checked
 
 import pinnkit as pk
 from benchmarks.certificates import EQUATIONS, compared, heat_or_wave, other
-from pinnkit.certificate import sampled, surface
+from pinnkit.certificate import energy, heat, maximum, sampled, surface, wave
 from pinnkit.certificate.bounds import theorems, weights
 from pinnkit.certificate.enclosure import norms
 from pinnkit.certificate.energy import End, lifts
@@ -92,6 +94,35 @@ def test_enclosed_norms_hold_and_are_tight(k, a, m):
     assert np.abs(values).max() <= found.norm.sup <= 1.1 * np.abs(values).max()
     true = math.sqrt(np.trapezoid(values**2, s))
     assert true * (1 - 1e-6) <= found.norm.l2 <= 1.2 * true
+
+
+def test_products_of_numbers_are_rounded_outwards():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 200))
+    found = Interval(a, a) * Interval(b, b)
+    for v, w, low, high in zip(a, b, found.low, found.high, strict=True):
+        exact = Fraction(v) * Fraction(w)
+        assert Fraction(low) <= exact <= Fraction(high) and high - low <= 1e-15 * abs(v * w)
+
+
+def test_the_corner_of_a_surface_is_not_missed():
+    """Interpolation knows x^5 y^5 exactly, and its points leave the corner out."""
+    found = surface.norms(x**5 * t**5, (x, t), [(-1.0, 1.0), (-1.0, 1.0)], {})
+    assert 1 <= found.norm.sup < 1.1
+
+
+KNOWN = [  # as in test_certificate_extremal, one for every kind of term
+    (heat.match, Case(1, [0, 0, 1], 3, VALUES, "wall 0"), {"L2(Q)": 1.62}),
+    (maximum.parabolic, Case(1, [0, 0, 1], 0.05, "slope|slope", "wall 0"), {"sup": 1.9}),
+    (maximum.parabolic, Case(1, [0, 0, 1], 2, "slope|slope", "wall 1"), {"sup": 1.9}),
+    (wave.match, Case(2, [0, 0, 1], 3, VALUES, "wall 1", SINE, frequency=math.pi), {"sup": 1.34, "L2(t)": 1.16}),
+    (energy.match, Case(1, [0, 0, 0, -1], 1, "value|value slope", "wall 0", ONE), {"L2(t)": (2, 2.01)}),
+]
+
+
+@pytest.mark.parametrize("match, case, most", KNOWN)
+def test_one_misfit_alone_is_bounded_as_known(match, case, most):
+    checked(case, match, most)
 
 
 def test_surfaces_are_enclosed():

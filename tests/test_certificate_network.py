@@ -1,6 +1,8 @@
 """Enclosed networks: Taylor models hold what 40 digits and dense samples find, certificates hold, refusals say why."""
 
+import itertools
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 import pinnkit as pk
 from benchmarks import certificates as cases
 from pinnkit.certificate import cover, enclosed_network, sampled
-from pinnkit.certificate.analytic import TANH, compose
+from pinnkit.certificate.analytic import EXP, TANH, compose
 from pinnkit.certificate.bounds import theorems
 from pinnkit.certificate.enclosed_network import EnclosedNetwork
 from pinnkit.certificate.network_model import Cells, evaluate, outputs
@@ -138,6 +140,37 @@ def test_expressions_are_held_to_40_digits(e):
         rest = held(found, lambda s: f(*(a + b * mpmath.mpf(c) for a, b, c in zip(m, h, s, strict=True))),
                     [(1, 1), (-1, 1), (0.25, -0.5)])  # fmt: skip
     assert rest < 1e-5
+
+
+def test_what_products_round_is_held():
+    """Exact coefficients, whose products are not: the error of every degree, in rational numbers."""
+    space, rng = Space(2, 3), np.random.default_rng(0)
+
+    def model():
+        c = torch.as_tensor(rng.normal(size=(len(space.exponents), 1)))
+        return TaylorModel(space, c, torch.zeros(4, 1).double(), torch.zeros(1).double())
+
+    for _ in range(20):
+        a, b = model(), model()
+        found, exact = a * b, dict.fromkeys(space.exponents, Fraction(0))
+        for (p, v), (q, w) in itertools.product(
+            *(zip(space.exponents, m.c[:, 0].tolist(), strict=True) for m in (a, b))
+        ):
+            if sum(p) + sum(q) <= space.degree:
+                exact[p[0] + q[0], p[1] + q[1]] += Fraction(v) * Fraction(w)
+        for k, block in enumerate(space.blocks):
+            wrong = sum(abs(exact[p] - Fraction(float(c))) for p, c in zip(
+                space.exponents[block], found.c[block, 0], strict=True))  # fmt: skip
+            assert wrong <= Fraction(float(found.wrong[k]))
+            assert float(found.wrong[k]) < 1e-13
+
+
+def test_tails_of_exponentials_are_held():
+    """e^(2 s) cut after the first degrees: its tail is e^2 less what was kept."""
+    for n in (1, 2, 3):
+        z = cell(Space(1, n, 1.0), (0.0,), (2.0,)).coordinates()[0]
+        true = math.exp(2) - sum(2**k / math.factorial(k) for k in range(n + 1))
+        assert true <= float(compose(EXP, z)[0].tail) <= 1.6 * true
 
 
 def test_tails_fall_as_the_degree_says():

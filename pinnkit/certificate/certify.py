@@ -1,5 +1,6 @@
 """certify(): an upper bound of a solution's error, with its theorem and how it was evaluated."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -199,9 +200,7 @@ def _direct(
     return best, misfits, sampled.scale
 
 
-def _twin(
-    solution: Solution, twin: Solution, f: Form, known: list[Theorem], enclosed: bool, scale: float
-) -> Twin:
+def _twin(solution: Solution, twin: Solution, f: Form, known: list[Theorem], enclosed: bool, scale: float) -> Twin:
     """The twin with its own bounds and its distance from the solution."""
     if twin.problem is not solution.problem:
         raise ValueError("the twin solves another problem: take pk.correct(solution)")
@@ -226,8 +225,13 @@ def _best(known: list[Theorem], misfits: Misfits) -> dict[str, Bound]:
         except ValueError as error:
             reasons.append(error)
             continue
+        except OverflowError:
+            reasons.append(ValueError("its bound is beyond any number: errors may grow too much over such a time"))
+            continue
         for b in found:
-            if b.norm not in best or b.value < best[b.norm].value:
+            if not math.isfinite(b.value):
+                reasons.append(ValueError(f"its bound of the {MEANING[b.norm]} is beyond any number: {b.theorem}"))
+            elif b.norm not in best or b.value < best[b.norm].value:
                 best[b.norm] = b
     if not best:
         raise reasons[0]

@@ -2,10 +2,11 @@
 
 With the eigenvalues s_n = sum a_i (pi n_i / L_i)^2, d = min |s_n - c|, g_i the misfits on the two faces of i:
 
-  |e| <= sum_i S_i |g_i| + |r| / d, S_i^2 = max_m int_0^{L_i} (cosh or sinh k (x - L_i / 2))^2 dx / (cosh or sinh k
-  L_i / 2)^2, k^2 = (sum_{j != i} a_j (pi m_j / L_j)^2 - c) / a_i (cos and sin where it is negative). Data on the
-  faces of i, by sines along them and even and odd parts across, give mutually orthogonal solutions, so that S_i
-  is the norm of the map from data to solution itself; it falls with k^2 >= 0.
+  |e| <= sum_i S_i |g_i| / sqrt(2) + |r| / d, S_i^2 = max_m int_0^{L_i} (cosh or sinh k (x - L_i / 2))^2 dx / (cosh or
+  sinh k L_i / 2)^2, k^2 = (sum_{j != i} a_j (pi m_j / L_j)^2 - c) / a_i (cos and sin where it is negative). Data on the
+  faces of i, by sines along them and even and odd parts across (g_low +- g_high) / 2, whose squares add up to |g_i|^2 /
+  2, give mutually orthogonal solutions, so that S_i / sqrt(2) is the norm of the map from data to solution itself; it
+  falls with k^2 >= 0.
   Also |e| <= D sqrt(sum_i C_i |g_i|^2) + |r| / d, D = max s_n / |s_n - c|, C_i = 2 L_i / pi^2 + 2 L_i / pi, by
   transposition: p with sum a_i p_ii + c p = F, p = 0 on the walls, has a_i |p_ii| <= D |F|, and |p_i| on the
   walls as for the heat equation.
@@ -42,7 +43,7 @@ def match(f: Form) -> Theorem | None:
     def bound(m: Misfits) -> list[Bound]:
         walls = [math.hypot(*(m.wall(f.held[face][0], face).l2 for face in (f"{n}_min", f"{n}_max"))) for n in names]
         traced = D * math.sqrt(sum(trace(L) * g * g for L, g in zip(f.sides, walls, strict=True)))
-        carried = sum(S * g for S, g in zip(transfers, walls, strict=True))
+        carried = sum(S * g for S, g in zip(transfers, walls, strict=True)) / math.sqrt(2)
         how = "separation of variables" if carried <= traced else "transposition"
         value = min(carried, traced) + m.residual().l2 / d
         return [Bound("L2", value, f"{how} and the distance to the spectrum")]

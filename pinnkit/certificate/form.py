@@ -119,6 +119,11 @@ class Form:
                 raise ValueError(f"the condition {c.name!r} is of the kind {type(c).__name__}, which no theorem covers")
             if getattr(c, "on", None) in ("pde", "initial"):
                 raise ValueError(f"the condition {c.name!r} holds on {c.on!r}, which no theorem covers")
+        for name, c in self.periodic.items():
+            highest = max((J[self.problem.domain.names.index(name)] for J in self.slots), default=0)
+            if c.order < highest - 1:
+                more = f"give order={highest - 1}"
+                raise ValueError(f"{c.name!r} says nothing of derivatives of order {c.order + 1} and beyond: {more}")
         given = sorted(c.order for c in self.problem.conditions if isinstance(c, Initial))
         if given != list(range(self.order)):
             raise ValueError(f"it needs initial conditions of orders {list(range(self.order))}, got {given}")
