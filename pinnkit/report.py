@@ -72,7 +72,7 @@ class Report(Labelled):
         rounds = f", {self.rounds} round{'s' * (self.rounds > 1)} of resampling" if self.rounds else ""
         found.append(("cost", f"{self.iterations} iterations{rounds}, {self.wall_s:.1f} s ({self.cpu_s:.1f} s CPU)"))
         found += [("stopped", reason) for reason in self.stop_reasons]
-        return found + [("note", note) for note in self.notes]
+        return found + [("note", note) for note in (*self.notes, *self.error_bars.get("notes", ()))]
 
     def _coefficient(self, name: str) -> str:
         """A coefficient in words, with its interval where there is one."""

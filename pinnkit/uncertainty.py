@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,15 +13,18 @@ from torch import Tensor
 from .condition import Observations
 from .influence.functional import Functional, Unknown, several
 from .linalg import Primal
+from .noise import Judgement, judged
 from .residual import Stack
 from .solution import Solution
 from .tangent_space import TangentSpace
+from .whiteness import Readings
 
 LARGEST = 6000  # parameters for which the rows are factored
 ROWS = 4  # rows of the equations for every parameter
 DAMPING, FAR = 1e-20, 1e4  # of the trace of J^T A J; by how much it is raised to see what depends on it
 HEAVY = 10.0  # by how much the equations' weights are multiplied and divided to see the same
 STEPS = 4  # linearisations, at most
+FOLLOWED = 0.05  # share of a pattern of noise that the fit follows, from which on that pattern is not looked at
 SETTLED = 0.05  # a step that is smaller than so many standard deviations ends them
 
 
@@ -47,6 +50,11 @@ class Uncertainty:
     damping: float
     rows: int
     cpu_s: float = 0.0
+    white: Tensor | None = None
+    effective: Tensor | None = None
+    bias: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    chance: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def sd(self) -> Tensor:
@@ -64,14 +72,17 @@ class Uncertainty:
         return self.covariance / (self.sd[:, None] * self.sd).clamp_min(1e-300)
 
     def half_width(self, level: float = 0.95) -> Tensor:
-        """Half the width (K,) of the intervals: Student's quantile times ``sd``, and the doubt, as independent."""
+        """Half the width (K,) of the intervals: Student's quantile times ``sd`` and the doubt, as independent, and the
+        bias, which is neither."""
         if not 0 < level < 1:
             raise ValueError(f"level={level}: give a probability between 0 and 1, such as 0.95")
         from scipy.special import ndtri, stdtrit
 
         p = (1 + level) / 2
-        t = float(ndtri(p) if math.isinf(self.freedom) else stdtrit(self.freedom, p))
-        return torch.hypot(t * self.sd, self.doubt)
+        freedom = torch.full_like(self.sd, self.freedom) if self.effective is None else self.effective
+        t = self.sd.new_tensor([ndtri(p) if math.isinf(v) else stdtrit(v, p) for v in freedom.tolist()])
+        half = torch.hypot(t * self.sd, self.doubt)
+        return half if self.bias is None else half + self.bias
 
     def interval(self, level: float = 0.95) -> Tensor:
         """Lower and upper ends (K, 2) around the corrected values that hold the truth with this probability.
@@ -91,7 +102,7 @@ class Uncertainty:
             "values": {name: dict(zip(kinds, row, strict=True)) for name, *row in rows},
             "covariance": self.covariance.tolist(), "noise": dict(self.noise),
             "freedom": None if math.isinf(self.freedom) else self.freedom, "damping": self.damping, "rows": self.rows,
-            "cpu_s": self.cpu_s,
+            "notes": list(self.notes), "chance": dict(self.chance), "cpu_s": self.cpu_s,
         }  # fmt: skip
 
     def texts(self) -> dict[str, str]:
@@ -103,7 +114,7 @@ class Uncertainty:
         lines = [f"{name}: {text}" for name, text in self.texts().items()]
         kind = "given" if math.isinf(self.freedom) else f"estimated, {self.freedom:.0f} degrees of freedom"
         lines += [f"noise of {name}: {sd:.3g} ({kind})" for name, sd in self.noise.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 def uncertainty(
@@ -122,6 +133,11 @@ def uncertainty(
     covariance sigma^2 (J_y^T J_y)^-1 within what the equations allow where these weigh enough (a sandwich as in Huber
     1967; Seber, Wild 1989, section 2.1). sigma is estimated by term from the misfit that the linear smoother
     H = J_y C^-1 J_y^T A_y leaves, E |(I - H) e|^2 = n - 2 tr H + |H|^2, unless ``noise`` gives it, for all or by name.
+
+    Are the residuals white? An offset of a set of readings, correlation between neighbours and a size that changes are
+    looked for (:func:`pinnkit.whiteness.whiteness`), and said in ``notes``. The covariance is then one that does not
+    need white noise: White's sandwich, a fitted correlation, or that beside the offset, whose own effect is added.
+    Noise that is given is compared with the residuals, too.
 
     What training left undone is not noise either: the Gauss-Newton step on all measurements and ``n`` fresh interior
     points (as many as give 4 rows for every parameter), relinearised until it stands still, gives corrected values.
@@ -230,50 +246,108 @@ def _solved(
         S = factor.solve(slopes.T.contiguous())
         if step and not bool((moved > SETTLED * _covariance(rows, S, known or rows.misfit(d)).diagonal().sqrt()).any()):
             break
-    noise, freedom = (known, math.inf) if known else _noise(rows, factor, d)
+    grams = _grams(rows, factor)
+    noise, freedom = (known, math.inf) if known else _noise(rows, grams, d)
     others = [_ridge(FAR * lam, data, physics), *(_ridge(lam, data, c**0.5 * physics) for c in (HEAVY, 1 / HEAVY))]
     changes = torch.stack([moved, *((slopes @ (other - d)).abs() for _, other in others)])
+    white, found = _covariance(rows, S, noise), Judgement()
+    if min(noise.values()) > 0:
+        response = _response(rows, S)
+        readings = _readings(rows, factor, grams, d, noise, response, asked.names)
+        found = judged(readings, torch.cat([noise[k] * b for k, b in response.items()], 1).cpu().numpy(), freedom)
     return Uncertainty(
-        asked.names, values, values + slopes @ d, _covariance(rows, S, noise), changes.norm(dim=0), noise, freedom,
-        lam, m + count, time.process_time() - began,
+        asked.names, values, values + slopes @ d, white if found.covariance is None else found.covariance,
+        changes.norm(dim=0), noise, freedom, lam, m + count, time.process_time() - began, white,
+        found.freedom, found.bias, found.notes, found.chance,
     )  # fmt: skip
+
+
+def _response(rows: _Rows, S: Tensor) -> dict[str, Tensor]:
+    """S^T J_y^T A_y (K, n) by term: how far noise of 1 in every reading moves f."""
+    stack, at = rows.stack()
+    return stack.by_columns(torch.stack([stack.row_weights * stack.jvp(at, s) for s in S.T.contiguous()]))
 
 
 def _covariance(rows: _Rows, S: Tensor, noise: Mapping[str, float]) -> Tensor:
     """The covariance (K, K) of S^T J_y^T A_y e for noise e of these standard deviations by term."""
-    stack, at = rows.stack()
-    response = stack.by_columns(torch.stack([stack.row_weights * stack.jvp(at, s) for s in S.T.contiguous()]))
-    return sum(noise[name] ** 2 * (b @ b.T) for name, b in response.items())
+    return sum(noise[name] ** 2 * (b @ b.T) for name, b in _response(rows, S).items())
 
 
-def _noise(rows: _Rows, factor: Primal, d: Tensor) -> tuple[dict[str, float], float]:
-    """sigma by term from sum_l |delta_kl I - H_kl|^2 sigma_l^2 = E |r_k|^2, and the degrees of freedom."""
-    from scipy.optimize import nnls
+@dataclass(frozen=True, eq=False)
+class _Grams:
+    """For E = J_y L^-T, L L^T = C: E^T E and E^T A^2 E (P, P) and tr H by term; E^T A E of all (P, P)."""
 
+    first: Mapping[str, Tensor]
+    second: Mapping[str, Tensor]
+    traces: Mapping[str, float]
+    total: Tensor
+
+
+def _grams(rows: _Rows, factor: Primal) -> _Grams:
     stack, still = rows.stack()
-    P, names = len(d), stack.terms
-    term = torch.cat([torch.full((size,), i) for i, size in enumerate(stack.sizes.values())]).to(d.device)
-    first, second = ({name: d.new_zeros(P, P) for name in names} for _ in range(2))
-    traces = dict.fromkeys(names, 0.0)
+    P, names = len(still), stack.terms
+    term = torch.cat([torch.full((size,), i) for i, size in enumerate(stack.sizes.values())]).to(still.device)
+    first, second = ({name: still.new_zeros(P, P) for name in names} for _ in range(2))
+    traces, total = dict.fromkeys(names, 0.0), still.new_zeros(P, P)
     for numbers, _, J in stack.jacobian_blocks(still):
         name, a = names[int(term[numbers[0]])], stack.row_weights[numbers]
         E = factor.whiten(J)
         gram, alike = E.T @ E, bool((a == a[0]).all())
         first[name] += gram
         second[name] += a[0] ** 2 * gram if alike else E.T @ (E * (a * a)[:, None])
+        total += a[0] * gram if alike else E.T @ (E * a[:, None])
         traces[name] += float((E.square().sum(1) * a).sum())
+    return _Grams(first, second, traces, total)
+
+
+def _noise(rows: _Rows, grams: _Grams, d: Tensor) -> tuple[dict[str, float], float]:
+    """sigma by term from sum_l |delta_kl I - H_kl|^2 sigma_l^2 = E |r_k|^2, and the degrees of freedom."""
+    from scipy.optimize import nnls
+
+    sizes = rows.stack()[0].sizes
+    first, second, names = grams.first, grams.second, tuple(sizes)
     T = torch.tensor([[float((first[k] * second[m]).sum()) for m in names] for k in names], dtype=torch.float64)
     for i, name in enumerate(names):
-        T[i, i] += stack.sizes[name] - 2 * traces[name]
+        T[i, i] += sizes[name] - 2 * grams.traces[name]
     freedom = float(T.sum())
     if not freedom >= 1 or bool((T.diagonal() < 1e-6).any()):
         raise ValueError(
-            f"the model can fit all {len(term)} measurements, so that their noise is not to be seen: give noise=..., "
-            "a smaller network, or more weight to the equations"
+            f"the model can fit all {sum(sizes.values())} measurements, so that their noise is not to be seen: give "
+            "noise=..., a smaller network, or more weight to the equations"
         )
-    left = [stack.sizes[name] * sd**2 for name, sd in rows.misfit(d).items()]
+    left = [sizes[name] * sd**2 for name, sd in rows.misfit(d).items()]
     variances, _ = nnls(T.numpy(), torch.tensor(left, dtype=torch.float64).numpy())
     return {n: math.sqrt(v) for n, v in zip(names, variances.tolist(), strict=True)}, freedom
+
+
+def _readings(
+    rows: _Rows, factor: Primal, grams: _Grams, d: Tensor, noise: Mapping[str, float], response: Mapping[str, Tensor],
+    names: Sequence[str],
+) -> Readings:  # fmt: skip
+    """The residuals of the measurements in units of their noise, and the directions in which the fit follows them."""
+    stack, still = rows.stack()
+    share, V = torch.linalg.eigh(grams.total)
+    along = torch.linalg.solve_triangular(factor.L.T, V[:, share > FOLLOWED], upper=True).T.contiguous()  # V^T L^-1
+    E = torch.stack([stack.jvp(still, v) for v in along]) if len(along) else still.new_zeros(0, stack.rows)
+    moved, at = rows.space.stack(rows.measured, d)
+    misfit = moved.by_term(moved.values(at))
+    values = {name: rows.measured[name].columns[f"{name}_value"] for name in misfit}
+
+    def scaled(parts: Mapping[str, Tensor]) -> Any:
+        """(n, .) for what is (., n) by term, in units of the noise."""
+        return torch.cat([part / noise[name] for name, part in parts.items()], -1).cpu().numpy().T
+
+    X = torch.cat([rows.measured[name].X for name in misfit]).cpu().numpy()
+    term = torch.cat([torch.full((len(r),), i) for i, r in enumerate(misfit.values())]).numpy()
+    fitted = torch.cat([values[name] + r for name, r in misfit.items()]).cpu().numpy()
+    sizes = {"the value": fitted, "the size of the value": abs(fitted)}
+    sizes |= {f"the sensitivity of {k}": abs(torch.cat([b[i] for b in response.values()]).cpu().numpy())
+              for i, k in enumerate(names)}  # fmt: skip
+    extent = X.max(0) - X.min(0)
+    X = (X - X.min(0)) / (extent + (extent == 0))
+    return Readings(
+        tuple(misfit), rows.solution.problem.domain.names, term, X, -scaled(misfit), scaled(stack.by_columns(E)), sizes
+    )
 
 
 def in_words(trained: float, corrected: float, half: float) -> str:

@@ -108,9 +108,41 @@ def test_intervals_widen_with_level_doubt_and_few_readings() -> None:
     assert float(found.shift) == pytest.approx(0.1)
     assert replace(found, freedom=3.0).half_width() == pytest.approx(3.182446, rel=1e-6)
     assert replace(found, doubt=one).half_width(0.5) == pytest.approx(math.hypot(1, 0.6744898), rel=1e-6)
+    wide = replace(found, effective=3.0 * one, bias=0.5 * one)
+    assert wide.half_width() == pytest.approx(3.182446 + 0.5, rel=1e-6)
     assert "q: 1.1 trained; 1.0 +- 2.0e+00 (95 %), corrected" in str(found) and "given" in str(found)
     with pytest.raises(ValueError, match="level=95"):
         found.interval(95)
+
+
+def test_noise_that_is_not_white_is_said_and_widens_the_interval() -> None:
+    """Readings in the order of their places, each with half of its neighbour's error; and readings of unequal noise."""
+    X, y = measured(120, 0.0, 0)
+    order = X[:, 0].argsort()
+    X, y, e = X[order], y[order], torch.randn(120, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    for i in range(1, 120):
+        e[i] = 0.8 * e[i - 1] + 0.6 * e[i]
+    found = pk.uncertainty(line({"data": (X, y + 0.1 * e)}, equation=1e10), damping=1e-12)
+    assert len(found.notes) == 1 and "residuals of data are correlated" in found.notes[0]
+    assert f"note: {found.notes[0]}" in str(found) and found.to_dict()["notes"] == list(found.notes)
+    assert found.sd[0] > 1.5 * found.white[0, 0] ** 0.5 and "offset of data" not in found.chance  # u = a + ... has it
+    loud = 0.01 + X[:, 0] ** 2
+    noisy = y + 0.1 * loud * torch.randn(120, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    found = pk.uncertainty(line({"data": (X, noisy)}, equation=1e10), damping=1e-12)
+    assert len(found.notes) == 1 and "heteroscedastic" in found.notes[0]
+    A = torch.cat([X**0, X, X**3 / 6], 1).numpy()
+    H = A @ np.linalg.inv(A.T @ A)
+    P = np.eye(120) - H @ A.T
+    e2 = (P @ noisy.numpy()) ** 2 / P.diagonal()
+    assert float(found.covariance[0, 0]) == pytest.approx(((H.T * e2) @ H)[2, 2], rel=1e-5)
+
+
+def test_noise_that_is_given_wrongly_is_said() -> None:
+    X, y = measured(60, 0.1, 4)
+    found = pk.uncertainty(line({"data": (X, y)}, equation=1e10), noise=0.03)
+    assert "times as large as the noise that was given" in found.notes[0]
+    assert float(found.sd) == pytest.approx(float(pk.uncertainty(line({"data": (X, y)}, equation=1e10)).sd), rel=1e-2)
+    assert not pk.uncertainty(line({"data": (X, y)}, equation=1e10), noise=0.1).notes
 
 
 @pytest.fixture(scope="module")
