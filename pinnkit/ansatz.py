@@ -14,6 +14,7 @@ from .distance import Side, exact, rising, sides
 from .domain import Box
 from .equation import Ansatz
 from .expression import Opaque, Program
+from .kink import stretches
 from .problem import Problem
 from .singular_data import BODY, INITIAL, Clash, check_regular, check_stated
 from .stated import met
@@ -163,6 +164,7 @@ def _on_box(
     """g and d from data by face; ``reach`` is how far from a single face of a coordinate d has grown to 1."""
     g, d = start
     size = max(_size(problem, e) for e in (g, *data.values()))
+    maps = stretches(problem.posed.kinks, problem.domain)  # along them g and d have no flux that jumps
     done: dict[str, tuple[sp.Symbol, sp.Expr]] = {}
     for i, name in enumerate(problem.domain.names):
         x, lo, hi = problem.variables[i], *map(exact, problem.domain.bounds[:, i].tolist())
@@ -172,12 +174,13 @@ def _on_box(
             _check_meeting(problem, u, f"{name}_{end}", gap, order, done, size)
             gaps[end] = gap if _size(problem, gap) > 1e-15 * size else sp.S.Zero
         done |= {f"{name}_{end}": (x, ends[end]) for end in gaps}
-        g, d = _lift(g, d, x, lo, hi, gaps, reach)
+        along = maps[i].formula(x) if i in maps else x
+        g, d = _lift(g, d, along, lo, hi, gaps, reach)
     return g, d
 
 
 def _lift(
-    g: sp.Expr, d: sp.Expr, x: sp.Symbol, lo: sp.Expr, hi: sp.Expr, gaps: dict[str, sp.Expr], reach: sp.Expr | None
+    g: sp.Expr, d: sp.Expr, x: sp.Expr, lo: sp.Expr, hi: sp.Expr, gaps: dict[str, sp.Expr], reach: sp.Expr | None
 ) -> Pair:  # fmt: skip
     """Add what g lacks on the faces of one coordinate, and make d vanish there."""
     width = hi - lo

@@ -8,6 +8,7 @@ from .balance import Balance, gradient_balance, ntk_balance
 from .catalogue import from_file, problem
 from .certificate.certify import Certificate, certify
 from .condition import Dirichlet, Initial, Neumann, Observations, Operator, Periodic, PointSet, Robin, normals
+from .conservation import divergence
 from .correction import correct
 from .deepxde_model import from_deepxde
 from .domain import Box

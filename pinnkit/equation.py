@@ -62,11 +62,11 @@ def derivatives(u: AppliedUndef, *suffixes: str) -> tuple[sp.Expr, ...] | sp.Exp
 
 
 def differentiate(expression: sp.Expr, index: Index, variables: Sequence[sp.Symbol] | None = None) -> sp.Expr:
-    """D^index of an expression by the coordinates (those of an applied field, unless given)."""
+    """D^index of an expression by the coordinates (those of an applied field, unless given), almost everywhere."""
     for variable, times in zip(variables or expression.args, index, strict=True):
         if times:
             expression = sp.diff(expression, variable, times)
-    return expression
+    return expression.replace(sp.DiracDelta, lambda *_: sp.S.Zero) if expression.has(sp.DiracDelta) else expression
 
 
 @dataclass(frozen=True)

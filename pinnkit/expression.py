@@ -22,7 +22,6 @@ _FUNCTIONS: dict[type, Callable[..., Tensor]] = {
     sp.asinh: torch.asinh, sp.acosh: torch.acosh, sp.atanh: torch.atanh,
     sp.Abs: torch.abs, sp.sign: torch.sign, sp.floor: torch.floor, sp.ceiling: torch.ceil,
     sp.Not: torch.logical_not,
-    sp.DiracDelta: lambda x, order=0: torch.zeros_like(x),  # a derivative is taken almost everywhere
 }  # fmt: skip
 _RELATIONS = {
     sp.StrictLessThan: operator.lt, sp.LessThan: operator.le, sp.Equality: operator.eq,
@@ -226,6 +225,11 @@ class Program:
             return self._step(e, lambda x: torch.heaviside(x, torch.full_like(x, middle)), e.args[:1])
         if e.func in _FUNCTIONS:
             return self._step(e, _FUNCTIONS[e.func], e.args)
+        if isinstance(e, sp.DiracDelta):
+            raise ValueError(
+                f"{e} has no value at points: a load on a plane of the coordinates belongs in an equation, where it is "
+                "solved; elsewhere write a narrow Gaussian, as exp(-s^2/(2 w^2))/(w sqrt(2 pi)) for DiracDelta(s)"
+            )
         raise ValueError(
             f"the expression contains {e.func.__name__}({', '.join(map(str, e.args))}), which has no torch "
             "counterpart: write it in elementary functions, or wrap a Python callable with pinnkit.function"

@@ -12,6 +12,7 @@ from .condition import Condition, Observations, PointSet, Residual
 from .domain import Domain
 from .equation import Ansatz
 from .expression import Program
+from .interface import Posed, beside, off, on_plane, posed
 from .parameter_faces import without_parameter_faces
 from .reference import Exact, Reference, as_reference
 from .statement import check, finite
@@ -87,11 +88,17 @@ class Problem:
         return dict(zip(self.field_names, self.fields, strict=True)) | self.derived
 
     @cached_property
+    def posed(self) -> Posed:
+        """The equations off their delta functions and jumps, and what holds there."""
+        return posed(self)
+
+    @cached_property
     def residuals(self) -> tuple[Residual, ...]:
-        """All residuals: equations (at the points "pde"), then conditions in order."""
-        rows = [Residual(name, e, "pde") for name, e in self.equations.items()]
+        """All residuals: equations (at the points "pde"), conditions in order, then what holds on interfaces."""
+        rows = [Residual(name, e, "pde") for name, e in self.posed.interior.items()]
         for condition in self.conditions:
             rows += condition.residuals(self.domain)
+        rows += self.posed.rows
         return tuple(_unify(rows, self.variables))
 
     @cached_property
@@ -113,7 +120,7 @@ class Problem:
         return {s: sp.Float(self.parameters[s.name], 17) for s in symbols if s.name in self.parameters}
 
     def sample(self, key: str, n: int, *, method: str = "sobol", seed: int = 0) -> PointSet:
-        """n points for the point set ``key``; of observations all that there are.
+        """n points for the point set ``key``; of observations all that there are, of an interface that is a point one.
 
         Raises:
             ValueError: a set that the problem does not have.
@@ -124,7 +131,14 @@ class Problem:
             if isinstance(condition, Observations) and condition.name == key:
                 return PointSet(condition.X, {condition.symbol.name: condition.values})
         if key == "pde":
-            return self._weighted(PointSet(self.domain.sample(n, method=method, seed=seed)))
+            X = off(list(self.posed.planes.values()), self.domain.sample(n, method=method, seed=seed), self.domain)
+            return self._weighted(PointSet(X))
+        if key in self.posed.planes:
+            plane = self.posed.planes[key]
+            others = [p for p in self.posed.planes.values() if p != plane]
+            X = off(others, on_plane(plane, self.domain, n, method, seed), self.domain)
+            up, down = beside(plane, X, self.domain)
+            return PointSet(up, image=down)
         if key == "initial":
             return PointSet(self.domain.sample_initial(n, method=method, seed=seed))
         if key.startswith("periodic_"):

@@ -12,6 +12,7 @@ from torch import Tensor
 from .ansatz import Constraints, hard_constraints
 from .condition import PointSet
 from .equation import Ansatz
+from .kinked import with_kinks
 from .network import Harmonics, Network
 from .points import Points
 from .problem import Problem
@@ -44,6 +45,9 @@ class Model:
             return Constraints({})
         features = getattr(self.network, "features", None)
         periodic = features.names if isinstance(features, Harmonics) else ()
+        names, kinks = self.problem.domain.names, self.problem.posed.kinks
+        bent = {names[i] for kink in kinks for i in kink.plane.support}  # a kink's feature is not periodic
+        periodic = tuple(name for name in periodic if name not in bent)
         return hard_constraints(self.problem, periodic, strict=bool(self.hard))
 
     @property
@@ -64,7 +68,12 @@ class Model:
     @cached_property
     def tape(self):
         """The network's operations on the problem's domain."""
-        return self.network.build(self.problem.domain)
+        return self._bent.build(self.problem.domain)
+
+    @cached_property
+    def _bent(self) -> Network:
+        """The network with a feature for every plane on which the solution has a kink or a jump."""
+        return with_kinks(self.network, self.problem.posed.kinks)
 
     @property
     def count(self) -> int:
@@ -73,7 +82,7 @@ class Model:
 
     def initial(self, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Starting parameters, shape (P,)."""
-        theta = self.network.initial(self.problem.domain, seed, dtype)
+        theta = self._bent.initial(self.problem.domain, seed, dtype)
         return torch.cat([theta, torch.tensor(list(self.problem.unknowns.values()), dtype=dtype)])
 
     def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:

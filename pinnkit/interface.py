@@ -1,0 +1,371 @@
+"""Interfaces: the planes on which an equation holds delta functions or a coefficient jumps, and what must hold there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+import torch
+from sympy.core.function import AppliedUndef
+from torch import Tensor
+
+from .condition import Residual
+from .conservation import Divergence
+from .domain import Domain
+from .equation import differentiate
+from .expression import Program
+from .kink import Kink, Plane
+from .point_mass import GAUSSIAN, MIXED, STEPS, Stated
+from .sampling import unit
+from .taylor import Index
+from .zero_set import Curved, planes_of
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+LOST = sp.Piecewise, sp.floor, sp.ceiling, sp.Mod  # SymPy's derivatives of them leave their jumps out
+SHIFT = 2.0**-44  # of a coordinate's size: how far beside a plane its two sides are evaluated
+PROBES = 256  # points at which coefficients are compared across a plane
+ALIKE = 1e-9  # of their size: how far values may differ that are the same
+
+
+@dataclass(frozen=True)
+class Posed:
+    """Equations without their delta functions, the interfaces by the name of their point set, and what holds there."""
+
+    interior: Mapping[str, sp.Expr]
+    planes: Mapping[str, Plane] = field(default_factory=dict)
+    rows: tuple[Residual, ...] = ()
+    kinks: tuple[Kink, ...] = ()
+
+
+def posed(problem: "Problem") -> Posed:
+    """The equations of a problem in the sense of distributions.
+
+    Let a field u have order m across a plane. Its derivatives below order m - 1 are continuous there, and the delta
+    functions of an equation balance: [k du/dn] + strength = 0 for div(k grad u), [a d^(m-1)u/dn^(m-1)] + strength = 0
+    for a d^m u/dn^m with a continuous a; [.] is the jump, from the lower to the upper side.
+
+    Raises:
+        ValueError: a delta function or a jump for which that cannot be stated, with a sentence on what to do.
+    """
+    stated = [Stated(problem, name, e) for name, e in problem.equations.items()]
+    if not any(one.singular for one in stated):
+        return Posed(problem.equations)
+    planes = dict.fromkeys(plane for one in stated for plane in (*one.weights, *_jumps(one)))
+    found = [_Interface(problem, plane, stated) for plane in planes]
+    found = {_name(one.plane, problem): one for one in found if one.strong}
+    rows = tuple(row for name, one in found.items() for row in one.rows(name))
+    planes = {name: one.plane for name, one in found.items()}
+    return Posed({one.name: one.interior for one in stated}, planes, rows, tuple(one.kink for one in found.values()))
+
+
+def on_plane(plane: Plane, domain: Domain, n: int, method: str = "sobol", seed: Any = 0) -> Tensor:
+    """n points of a plane in the domain, or the one where it is a point, shape (n, d); none where it misses it."""
+    i, (lower, upper) = plane.main, domain.bounds
+    others = [k for k in range(len(lower)) if k != i]
+    total = n if others else 1
+    while True:
+        X = np.empty((total, len(lower)))
+        X[:, others] = lower[others] + (upper - lower)[others] * unit(total, len(others), method, seed)
+        X[:, i] = plane.offset - X[:, others] @ np.asarray(plane.normal)[others]
+        X = X[(X[:, i] > lower[i]) & (X[:, i] < upper[i])]
+        X = X[domain.inside(X, tol=0.0)] if len(X) else X
+        if len(X) >= n or not others or total > 64 * n + 4096:
+            return torch.as_tensor(X[:n])
+        total *= 2
+
+
+def beside(plane: Plane, X: Tensor, domain: Domain) -> tuple[Tensor, Tensor]:
+    """Points X (n, d) of a plane moved by next to nothing to its upper and to its lower side."""
+    step = torch.zeros_like(X)
+    step[:, plane.main] = _shift(plane, domain)
+    return X + step, X - step
+
+
+def off(planes: Sequence[Plane], X: Tensor, domain: Domain) -> Tensor:
+    """Points X (n, d), those on one of the planes moved by next to nothing to its upper side."""
+    for plane in planes:
+        near = plane.height(X).abs() < _shift(plane, domain) / 2
+        if near.any():
+            X = X.clone()
+            X[near, plane.main] += _shift(plane, domain)
+    return X
+
+
+def _shift(plane: Plane, domain: Domain) -> float:
+    return SHIFT * float(np.abs(domain.bounds[:, plane.main]).max())
+
+
+def _name(plane: Plane, problem: "Problem") -> str:
+    pairs = zip(plane.normal, problem.domain.names, strict=True)
+    terms = [name if w == 1 else f"{w:.10g}*{name}" for w, name in pairs if w]
+    return f"{'+'.join(terms).replace('+-', '-')}={plane.offset:.10g}"
+
+
+def _jumps(one: Stated) -> Iterator[Plane]:
+    """Planes on which a coefficient of an equation may jump.
+
+    Raises:
+        ValueError: a coefficient of a highest derivative that jumps elsewhere.
+    """
+    parts = [(node.coefficient, True) for node in one.nodes.values()]
+    most = max((sum(slot.channel[0][1]) for slot in one.slots.values()), default=0)
+    parts += [(one.body.diff(s), sum(slot.channel[0][1]) == most > 1) for s, slot in one.slots.items()]
+    for k, leading in parts:
+        for g in _steps(k):
+            fields = g.free_symbols & set(one.slots) or g.atoms(AppliedUndef)
+            if fields and not leading:
+                continue
+            try:
+                found = planes_of(one.place(g, k), one.problem.variables, one.problem.domain)
+            except Curved:
+                if leading and _jumps_on(one, k, g):
+                    raise ValueError(
+                        f"{one.where}: the coefficient {k} of a highest derivative jumps where {g} = 0, which is no "
+                        f"plane of the coordinates: {MIXED}, state one problem for each side, or smooth it, as with "
+                        "(1 + tanh(g/w))/2"
+                    ) from None
+                continue
+            yield from (plane for plane, _ in found if plane.side(one.problem.domain) > 0)
+
+
+def _steps(k: sp.Expr) -> list[sp.Expr]:
+    """Formulas that vanish where an expression may jump."""
+    found = [h.args[0] for h in k.atoms(sp.Heaviside, sp.sign)]
+    found += [r.lhs - r.rhs for p in k.atoms(sp.Piecewise) for r in p.atoms(sp.core.relational.Relational)]
+    found += [sp.sin(sp.pi * f.args[0]) for f in k.atoms(sp.floor, sp.ceiling)]
+    return found + [sp.sin(sp.pi * f.args[0] / f.args[1]) for f in k.atoms(sp.Mod)]
+
+
+def _jumps_on(one: Stated, k: sp.Expr, g: sp.Expr) -> bool:
+    """Whether k jumps where g changes its sign, at pairs of points found by bisection between random ones."""
+    X = one.problem.domain.sample(4096, method="random", seed=5)
+    level = one.values([g], X)[0]
+    a, b = X[:-1], X[1:]
+    turns = level[:-1] * level[1:] < 0
+    a, b, sign = a[turns][:PROBES], b[turns][:PROBES], level[:-1][turns][:PROBES].sign()
+    for _ in range(60 if len(a) else 0):
+        middle = (a + b) / 2
+        same = (one.values([g], middle)[0].sign() == sign)[:, None]
+        a, b = torch.where(same, middle, a), torch.where(same, b, middle)
+    return bool(len(a)) and _differ(one.values([k], a)[0], one.values([k], b)[0], 1e-6)
+
+
+def _differ(a: Tensor, b: Tensor, tolerance: float = ALIKE) -> bool:
+    """Whether two arrays differ somewhere; where one is not a number is nobody's business."""
+    gap = (a - b).abs()
+    return bool((gap > tolerance * torch.maximum(a.abs(), b.abs()).nan_to_num().max()).any())
+
+
+class _Interface:
+    """One plane, and what the equations say across it."""
+
+    def __init__(self, problem: "Problem", plane: Plane, stated: Sequence[Stated]) -> None:
+        self.problem, self.plane = problem, plane
+        X = on_plane(plane, problem.domain, PROBES)
+        self.sides = [_Across(one, plane, beside(plane, X, problem.domain)) for one in stated] if len(X) else []
+        self.strong = any(side.strong for side in self.sides)
+
+    @cached_property
+    def orders(self) -> dict[int, int]:
+        """m, the highest derivative across the plane, of every field that is differentiated across it."""
+        found: dict[int, int] = {}
+        for side in self.sides:
+            for f, m in side.orders.items():
+                found[f] = max(found.get(f, 0), m)
+        return found
+
+    @cached_property
+    def powers(self) -> dict[int, int]:
+        """The order of the first derivative of every such field that may jump."""
+        bent = {f for side in self.sides if side.strong for f, m in side.orders.items() if m == self.orders[f]}
+        return {f: m - (f in bent) for f, m in self.orders.items()}
+
+    @property
+    def kink(self) -> Kink:
+        """The feature that every field sees."""
+        ratios = {side.ratio(self.powers) for side in self.sides} - {1.0}
+        return Kink(self.plane, min(self.powers.values()), ratios.pop() if len(ratios) == 1 else 1.0)
+
+    def rows(self, key: str) -> Iterator[Residual]:
+        """What must agree on both sides: fluxes with the strengths of loads, and what else is continuous."""
+        for side in self.sides:
+            if not side.orders and side.strong:
+                raise ValueError(
+                    f"{side.one.where}: there is a DiracDelta on {key}, and no field is differentiated across it: "
+                    f"{GAUSSIAN}"
+                )
+            if any(m > self.powers[f] for f, m in side.orders.items()):
+                yield Residual(f"{side.one.name} on {key}", side.balance(self.powers), key, image=True)
+        for f, power in self.powers.items():
+            for j in range(self.kink.power, power):
+                u = self.problem.fields[f]
+                what = f"{u.func}" + f" (d{j})" * (j > 0)
+                yield Residual(f"{what} on {key}", _derivative(u, self.plane, j), key, image=True)
+
+
+def _derivative(u: AppliedUndef, plane: Plane, order: int) -> sp.Expr:
+    return u.diff(u.args[plane.main], order) if order else u
+
+
+class _Across:
+    """One equation across a plane: ``orders`` of its fields; ``strong`` where it makes a derivative jump."""
+
+    def __init__(self, one: Stated, plane: Plane, pairs: tuple[Tensor, Tensor]) -> None:
+        self.one, self.plane, self.pairs = one, plane, pairs
+        self.fields, self.variables = one.problem.fields, one.problem.variables
+        slots = {s: (slot.output, slot.channel[0][1]) for s, slot in one.slots.items()}
+        self.slots = {s: (f, index, self._order(index)) for s, (f, index) in slots.items()}
+        self.nodes = {v: n for v, n in one.nodes.items() if self._flux(n) != 0}
+        self.orders: dict[int, int] = {}
+        for s, (f, _, order) in self.slots.items():
+            if order and one.body.diff(s) != 0:
+                self.orders[f] = max(self.orders.get(f, 0), order)
+        for node in self.nodes.values():
+            self.orders |= {f: max(2, self.orders.get(f, 0)) for f, u in enumerate(self.fields) if node.u.has(u)}
+        self.weight = one.weights.get(plane, sp.S.Zero)
+        self.bent = [v for v, node in self.nodes.items() if self._jump(node.coefficient)]
+        self.steps = [s for s in self._leading if self._jump(one.body.diff(s))]
+        self.strong = self.weight != 0 or bool(self.bent)
+        self._check_steps()
+
+    @cached_property
+    def _leading(self) -> dict[sp.Symbol, tuple[int, Index, int]]:
+        return {s: slot for s, slot in self.slots.items() if slot[2] and slot[2] == self.orders.get(slot[0])}
+
+    def _order(self, index: Index) -> int:
+        return sum(index[i] for i in self.plane.support)
+
+    def _flux(self, node: Divergence) -> sp.Expr:
+        """grad u . normal."""
+        at = {self.variables[i]: self.plane.normal[i] for i in self.plane.support}
+        return sum(_number(at[x]) * node.u.diff(x) for x in node.coordinates if x in at)
+
+    def _both(self, e: sp.Expr) -> tuple[Tensor, Tensor]:
+        up, down = (self.one.values([e], X)[0] for X in self.pairs)
+        return up, down
+
+    def _jump(self, e: sp.Expr) -> bool:
+        return bool(e.has(*STEPS)) and _differ(*self._both(e))
+
+    def _check_steps(self) -> None:
+        """Jumping coefficients of highest derivatives whose delta function SymPy has dropped."""
+        for s in self.steps if self.weight == 0 else ():
+            f, _, order = self.slots[s]
+            a = self.one.body.diff(s)
+            if a.has(*LOST) and (order > 1 or len(self.fields) == 1):
+                name = self._named(s)
+                raise ValueError(
+                    f"{self.one.where}: the coefficient {a} of the highest derivative {name} jumps, and SymPy drops what "
+                    f"that adds to a derivative of a flux: write pk.divergence(k, {self.fields[f]}) for div(k grad "
+                    f"{self.fields[f].func}); if {a} times {name} is meant as it stands, divide the equation by it"
+                )
+
+    def _named(self, s: sp.Symbol) -> sp.Expr:
+        f, index, _ = self.slots[s]
+        return differentiate(self.fields[f], index)
+
+    def balance(self, powers: Mapping[int, int]) -> sp.Expr:
+        """What has the same value on both sides: the flux, and the strength of a load on the upper side.
+
+        Raises:
+            ValueError: products of delta functions and jumps, or a plane along which the equation carries jumps.
+        """
+        jumping = {s for s, (f, _, order) in self.slots.items() if f in powers and order >= powers[f]}
+        flux = sp.S.Zero
+        parts, nodes, alone = self._parts(powers)
+        for e in (*parts.values(), *nodes.values()):
+            if e.free_symbols & (jumping | set(nodes)):
+                self._refuse(f"a highest derivative is multiplied by what jumps ({self._readable(e)})")
+        for v, c in nodes.items():
+            if self._jump(c) and not alone:
+                self._refuse(f"{self.nodes[v]} is multiplied by what jumps ({self._readable(c)})")
+            k = (sp.S.One if alone else c) * self.nodes[v].coefficient
+            flux += k * self._flux(self.nodes[v])
+        strength, expected = self.weight, {}
+        for s, a in parts.items():
+            f, index, order = self.slots[s]
+            for weight, lower in self._lowered(index, order):
+                flux += a * weight * differentiate(self.fields[f], lower)
+                if s in self.steps:
+                    expected.setdefault((f, lower), []).append((a, weight))
+        self._match(strength, expected, jumping)
+        strength = strength.xreplace(dict.fromkeys(jumping, sp.S.Zero))
+        if self._jump(strength):
+            self._refuse(f"its strength {self._readable(strength)} jumps there")
+        if any(bool((side.abs() < 1e-12).any()) for side in self._both(self._total(powers))):
+            self._refuse("the equation carries jumps along it (a characteristic), or loses its highest derivative there")
+        height = sum(_number(w) * x for w, x in zip(self.plane.normal, self.variables, strict=True) if w)
+        up = sp.Heaviside(height - sp.Float(self.plane.offset, 17), 1)
+        return self._readable(flux + strength * up)
+
+    def _parts(self, powers: Mapping[int, int]) -> tuple[dict, dict, bool]:
+        """Coefficients of the highest derivatives that are delta functions, those of divergences; is one all there is?"""
+        parts = {s: self.one.body.diff(s) for s in self._leading if self.slots[s][2] > powers[self.slots[s][0]]}
+        nodes = {v: self.one.body.diff(v) for v in self.nodes}
+        return parts, nodes, len(nodes) == 1 and not parts and self.weight == 0
+
+    def _total(self, powers: Mapping[int, int]) -> sp.Expr:
+        """What the jump of the highest derivative but one is multiplied by, one field being like another."""
+        (parts, nodes, alone), w = self._parts(powers), self.plane.normal
+        square = sum(a * a for a in w)
+        total = sum((sp.S.One if alone else c) * self.nodes[v].coefficient * square for v, c in nodes.items())
+        index = {s: self.slots[s][1] for s in parts}
+        return total + sum(a * sp.prod(_number(w[i]) ** index[s][i] for i in self.plane.support) for s, a in parts.items())
+
+    def ratio(self, powers: Mapping[int, int]) -> float:
+        """The flux coefficient above the plane over that below, its geometric mean; 1 where it does not jump."""
+        if not self.strong or not (self.bent or self.steps) or len(self.orders) > 1:
+            return 1.0
+        up, down = self._both(self._total(powers))
+        ratio = up / down
+        return float(ratio.log().mean().exp()) if bool((ratio > 0).all()) else 1.0
+
+    def _lowered(self, index: Index, order: int) -> list[tuple[sp.Expr, Index]]:
+        """Derivatives of one order less whose jump, times a, is the weight of the delta function in a D^index u."""
+        S, w = self.plane.support, self.plane.normal
+
+        def less(i: int, start: Index = index) -> Index:
+            return tuple(k - (n == i) for n, k in enumerate(start))
+
+        if order == 2:
+            pair = [i for i in S for _ in range(index[i])]
+            return [(_number(w[i]) / 2, less(i)) for i in pair] if pair[0] != pair[1] else [(_number(w[pair[0]]), less(pair[0]))]
+        tangential = tuple(0 if i in S else k for i, k in enumerate(index))
+        lower = tuple(k + (order - 1) * (i == self.plane.main) for i, k in enumerate(tangential))
+        return [(sp.prod(_number(w[i]) ** index[i] for i in S), lower)]
+
+    def _match(self, strength: sp.Expr, expected: Mapping, jumping: set[sp.Symbol]) -> None:
+        """The delta functions that multiply a derivative which jumps must be those of a divergence."""
+        known = {(f, index): s for s, (f, index, _) in self.slots.items()}
+        symbols = {s: key for key, s in known.items() if s in jumping}
+        if set(expected) - {symbols[s] for s in symbols}:
+            self._refuse("a coefficient jumps there, without the delta function of a divergence")
+        for s, key in symbols.items():
+            b = strength.diff(s)
+            if b.free_symbols & jumping:
+                self._refuse(f"the DiracDelta is multiplied by what jumps ({self._readable(strength)})")
+            found = self._both(b)[0]
+            wanted = torch.zeros_like(found)
+            for a, weight in expected.get(key, ()):
+                up, down = self._both(a)
+                wanted = wanted + float(weight) * (up - down)
+            if _differ(found, wanted, 1e-6):
+                self._refuse(f"the DiracDelta is multiplied by {self._named(s)}, which jumps")
+
+    def _readable(self, e: sp.Expr) -> sp.Expr:
+        """An expression with fields' derivatives and divergences for the symbols that stand for them."""
+        return e.xreplace({s: self._named(s) for s in self.slots} | dict(self.one.nodes))
+
+    def _refuse(self, why: str) -> None:
+        raise ValueError(
+            f"{self.one.where}: across {_name(self.plane, self.one.problem)} the equation has no sense, as {why}: write "
+            f"fluxes as pk.divergence(k, u), {MIXED}, or smooth the jump"
+        )
+
+
+def _number(w: float) -> sp.Expr:
+    return sp.Integer(int(w)) if w == int(w) else sp.Float(w, 17)
