@@ -30,7 +30,10 @@ class Divergence(sp.Expr):
     def doit(self, **hints: Any) -> sp.Expr:
         """k Laplacian u + grad k . grad u, which holds wherever k does not jump."""
         k, u = (e.doit(**hints) for e in self.args[:2])
-        return sum(sp.diff(k * sp.diff(u, x), x) for x in self.coordinates)
+        k = k.replace(sp.Mod, lambda p, q: p - q * sp.floor(p / q))
+        steps = {f: sp.Dummy("step", real=True) for f in k.atoms(sp.floor, sp.ceiling)}  # constant between their jumps
+        total = sum(sp.diff(k.xreplace(steps) * sp.diff(u, x), x) for x in self.coordinates)
+        return total.xreplace({s: f for f, s in steps.items()})
 
     def _eval_derivative(self, s: sp.Symbol) -> sp.Expr:
         return self.doit().diff(s)
@@ -42,6 +45,11 @@ class Divergence(sp.Expr):
 
     def _sympystr(self, printer: Any) -> str:
         return f"divergence({', '.join(map(printer._print, self.args[:2]))})"
+
+
+def carried_out(e: sp.Expr) -> sp.Expr:
+    """An expression with its divergences carried out, almost everywhere."""
+    return e.xreplace({node: node.doit() for node in e.atoms(Divergence)})
 
 
 def divergence(k: sp.Expr | float, u: sp.Expr, *coordinates: sp.Symbol) -> sp.Expr:
@@ -57,11 +65,12 @@ def divergence(k: sp.Expr | float, u: sp.Expr, *coordinates: sp.Symbol) -> sp.Ex
     try:
         k, u = sp.sympify(k, strict=True), sp.sympify(u, strict=True)
     except sp.SympifyError as error:
-        raise TypeError(f"divergence({k!r}, {u!r}): expected SymPy expressions; wrap a callable with function") from error
+        raise TypeError(f"divergence({k!r}, {u!r}): expected expressions; wrap a callable with function") from error
     fields = sorted(u.atoms(AppliedUndef), key=str)
     if not fields:
         raise ValueError(f"divergence({k}, {u}): {u} contains no field such as u(x, y)")
     known = fields[0].args
     if set(coordinates) - set(known):
-        raise ValueError(f"divergence by {', '.join(map(str, coordinates))}: the coordinates of {fields[0]} are {known}")
+        by = ", ".join(map(str, coordinates))
+        raise ValueError(f"divergence by {by}: expected coordinates of {fields[0]}")
     return Divergence(k, u, *(coordinates or [x for x in known if x.name != "t"]))

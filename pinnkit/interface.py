@@ -1,4 +1,4 @@
-"""Interfaces: the planes on which an equation holds delta functions or a coefficient jumps, and what must hold there."""
+"""Interfaces: planes on which an equation holds delta functions or a coefficient jumps, and what must hold there."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +11,10 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
-from .condition import Residual
+from .condition import Operator, Residual
 from .conservation import Divergence
 from .domain import Domain
 from .equation import differentiate
-from .expression import Program
 from .kink import Kink, Plane
 from .point_mass import GAUSSIAN, MIXED, STEPS, Stated
 from .sampling import unit
@@ -51,6 +50,13 @@ def posed(problem: "Problem") -> Posed:
     Raises:
         ValueError: a delta function or a jump for which that cannot be stated, with a sentence on what to do.
     """
+    for c in problem.conditions:
+        nodes = c.expression.atoms(Divergence) if isinstance(c, Operator) and isinstance(c.expression, sp.Basic) else ()
+        if any(node.coefficient.has(*STEPS) for node in nodes):
+            raise ValueError(
+                f"{problem.name}, {c.name!r}: a divergence with a jumping coefficient is solved in equations, not in "
+                "conditions: state it among the equations"
+            )
     stated = [Stated(problem, name, e) for name, e in problem.equations.items()]
     if not any(one.singular for one in stated):
         return Posed(problem.equations)
@@ -257,11 +263,15 @@ class _Across:
             f, _, order = self.slots[s]
             a = self.one.body.diff(s)
             if a.has(*LOST) and (order > 1 or len(self.fields) == 1):
-                name = self._named(s)
+                name, u = self._named(s), self.fields[f]
+                cures = {
+                    1: f"write the jump of {a} with Heaviside, of which SymPy keeps the delta function",
+                    2: f"write pk.divergence(k, {u}) for div(k grad {u.func})",
+                }
                 raise ValueError(
-                    f"{self.one.where}: the coefficient {a} of the highest derivative {name} jumps, and SymPy drops what "
-                    f"that adds to a derivative of a flux: write pk.divergence(k, {self.fields[f]}) for div(k grad "
-                    f"{self.fields[f].func}); if {a} times {name} is meant as it stands, divide the equation by it"
+                    f"{self.one.where}: the coefficient {a} of the highest derivative {name} jumps, and SymPy drops "
+                    f"what that adds to the derivative of a flux: {cures.get(order, MIXED)}; if {a} times {name} is "
+                    "meant as it stands, divide the equation by it"
                 )
 
     def _named(self, s: sp.Symbol) -> sp.Expr:
@@ -297,13 +307,13 @@ class _Across:
         if self._jump(strength):
             self._refuse(f"its strength {self._readable(strength)} jumps there")
         if any(bool((side.abs() < 1e-12).any()) for side in self._both(self._total(powers))):
-            self._refuse("the equation carries jumps along it (a characteristic), or loses its highest derivative there")
+            self._refuse("the equation carries jumps along it, or loses its highest derivative there")
         height = sum(_number(w) * x for w, x in zip(self.plane.normal, self.variables, strict=True) if w)
         up = sp.Heaviside(height - sp.Float(self.plane.offset, 17), 1)
         return self._readable(flux + strength * up)
 
     def _parts(self, powers: Mapping[int, int]) -> tuple[dict, dict, bool]:
-        """Coefficients of the highest derivatives that are delta functions, those of divergences; is one all there is?"""
+        """Coefficients of highest derivatives and of divergences; whether one divergence is all there is."""
         parts = {s: self.one.body.diff(s) for s in self._leading if self.slots[s][2] > powers[self.slots[s][0]]}
         nodes = {v: self.one.body.diff(v) for v in self.nodes}
         return parts, nodes, len(nodes) == 1 and not parts and self.weight == 0
@@ -314,7 +324,8 @@ class _Across:
         square = sum(a * a for a in w)
         total = sum((sp.S.One if alone else c) * self.nodes[v].coefficient * square for v, c in nodes.items())
         index = {s: self.slots[s][1] for s in parts}
-        return total + sum(a * sp.prod(_number(w[i]) ** index[s][i] for i in self.plane.support) for s, a in parts.items())
+        slopes = {s: sp.prod(_number(w[i]) ** index[s][i] for i in self.plane.support) for s in parts}
+        return total + sum(a * slopes[s] for s, a in parts.items())
 
     def ratio(self, powers: Mapping[int, int]) -> float:
         """The flux coefficient above the plane over that below, its geometric mean; 1 where it does not jump."""
@@ -333,7 +344,9 @@ class _Across:
 
         if order == 2:
             pair = [i for i in S for _ in range(index[i])]
-            return [(_number(w[i]) / 2, less(i)) for i in pair] if pair[0] != pair[1] else [(_number(w[pair[0]]), less(pair[0]))]
+            if pair[0] == pair[1]:
+                return [(_number(w[pair[0]]), less(pair[0]))]
+            return [(_number(w[j]) / 2, less(i)) for i, j in (pair, pair[::-1])]
         tangential = tuple(0 if i in S else k for i, k in enumerate(index))
         lower = tuple(k + (order - 1) * (i == self.plane.main) for i, k in enumerate(tangential))
         return [(sp.prod(_number(w[i]) ** index[i] for i in S), lower)]
@@ -362,8 +375,8 @@ class _Across:
 
     def _refuse(self, why: str) -> None:
         raise ValueError(
-            f"{self.one.where}: across {_name(self.plane, self.one.problem)} the equation has no sense, as {why}: write "
-            f"fluxes as pk.divergence(k, u), {MIXED}, or smooth the jump"
+            f"{self.one.where}: across {_name(self.plane, self.one.problem)} the equation has no sense, as {why}: "
+            f"write fluxes as pk.divergence(k, u), {MIXED}, or smooth the jump"
         )
 
 

@@ -171,6 +171,7 @@ def to_deepxde(
     dde, domain = import_deepxde(), problem.domain
     if points is not None and num is not None:
         raise ValueError("Got both points and num: give the points, or how many DeepXDE is to draw.")
+    problem.everywhere("DeepXDE does")
     joined, geometry = Model(problem, None, hard), geometry_of(dde, problem)
     unknowns = {n: dde.Variable(v, dtype=dde.config.real(torch)) for n, v in problem.unknowns.items()}
     rows = {key: Rows(dde, problem, group, unknowns) for key, group in _groups(joined).items()}

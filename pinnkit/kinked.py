@@ -28,8 +28,8 @@ def with_kinks(network: Network, kinks: Sequence[Kink]) -> Network:
         return replace(network, network=with_kinks(network.network, kinks))
     if not isinstance(network, (MLP, ModifiedMLP)):
         raise ValueError(
-            f"the problem has a point load or a jumping coefficient, and a {type(network).__name__} has no input for the "
-            "kinks of its solution: use pk.MLP or pk.ModifiedMLP, or state one problem for each side"
+            f"the problem has a point load or a jumping coefficient, and a {type(network).__name__} has no input for "
+            "the kinks of its solution: use pk.MLP or pk.ModifiedMLP, or state one problem for each side"
         )
     features = Kinked(network.features, tuple(kinks))
     return type(network)(*network.sizes, activation=network.activation, features=features)

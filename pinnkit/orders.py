@@ -22,7 +22,7 @@ LOST = 1e-9  # of the products of which a leading coefficient is the sum: below,
 
 def equations(problem: "Problem") -> list[Lowered]:
     """The equations with their fields named by symbols."""
-    return [lowered(problem, Residual(name, e, "pde")) for name, e in problem.equations.items()]
+    return [lowered(problem, Residual(name, e, "pde")) for name, e in problem.posed.interior.items()]
 
 
 def order(rows: Sequence[Lowered], field: int, coordinate: int) -> int:

@@ -285,7 +285,7 @@ def equation_text(problem: Problem) -> str:
     """The equation, with subscripts for derivatives, as matplotlib sets it; empty if it cannot, or for a system."""
     if len(problem.equations) > 1:
         return ""
-    expression = next(iter(problem.equations.values())).doit()
+    expression = next(iter(problem.posed.interior.values())).doit()
     short: dict[sp.Basic, sp.Symbol] = {}
     for atom in expression.atoms(sp.Derivative):
         by = "".join(sp.latex(v) * int(n) for v, n in atom.variable_count)

@@ -73,8 +73,8 @@ class Stated:
             weight = sp.expand(held).diff(stand[atom]) if weight.free_symbols & marks else weight
             if weight.free_symbols & marks:
                 raise ValueError(
-                    f"{self.where}: {atom} is multiplied by another delta function or stands in a nonlinear term, which "
-                    f"has no solution here: {GAUSSIAN}"
+                    f"{self.where}: {atom} is multiplied by another delta function or stands in a nonlinear term, "
+                    f"which has no solution here: {GAUSSIAN}"
                 )
             for plane, slope in self._planes(atom):
                 self.weights[plane] = self.weights.get(plane, sp.S.Zero) + weight / slope
@@ -85,8 +85,8 @@ class Stated:
         """The planes inside the domain where a delta function's argument vanishes, and its slopes there."""
         if len(atom.args) > 1 and atom.args[1] != 0:
             raise ValueError(
-                f"{self.where}: {atom} is the derivative of a point mass (a dipole, or twice the derivative of a jump): "
-                f"{MIXED}, or {GAUSSIAN}"
+                f"{self.where}: {atom} is the derivative of a point mass (a dipole, or twice the derivative of a "
+                f"jump): {MIXED}, or {GAUSSIAN}"
             )
         try:
             found = planes_of(self.place(atom.args[0], atom), self.problem.variables, self.problem.domain)
@@ -115,6 +115,7 @@ class Stated:
         """
         p = self.problem
         by = sorted(s.name for s in g.free_symbols - set(p.variables) if s.name not in p.parameters)
+        by = by or sorted(map(str, g.atoms(AppliedUndef)))
         if by:
             kind = f"the unknown {by[0]}" if by[0] in p.unknowns else "a field"
             raise ValueError(

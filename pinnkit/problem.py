@@ -9,6 +9,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from .condition import Condition, Observations, PointSet, Residual
+from .conservation import carried_out
 from .domain import Domain
 from .equation import Ansatz
 from .expression import Program
@@ -60,8 +61,8 @@ class Problem:
         fix("fields", (self.fields,) if single else tuple(self.fields))
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
         fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
-        given = tuple(self.conditions)
-        fix("conditions", without_parameter_faces(self.name, self.fields, self.equations, self.domain, given))
+        given, plain = tuple(self.conditions), {k: carried_out(e) for k, e in self.equations.items()}
+        fix("conditions", without_parameter_faces(self.name, self.fields, plain, self.domain, given))
         fix("parameters", finite(self.name, self.parameters))
         fix("unknowns", finite(self.name, self.unknowns))
         fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
@@ -91,6 +92,19 @@ class Problem:
     def posed(self) -> Posed:
         """The equations off their delta functions and jumps, and what holds there."""
         return posed(self)
+
+    def everywhere(self, what: str) -> Mapping[str, sp.Expr]:
+        """The equations for something that knows of no point loads and jumping coefficients.
+
+        Raises:
+            ValueError: there are some; ``what`` says what does not know of them.
+        """
+        if self.posed.planes:
+            raise ValueError(
+                f"{self.name}: {what} not know of point loads and jumping coefficients, and there are some on "
+                f"{', '.join(self.posed.planes)}: state one problem for each side, or smooth them"
+            )
+        return self.posed.interior
 
     @cached_property
     def residuals(self) -> tuple[Residual, ...]:

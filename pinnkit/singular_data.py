@@ -28,7 +28,7 @@ class Clash(ValueError):
 def crossing(problem: Problem, u: AppliedUndef, surface: sp.Expr | None) -> int:
     """The highest order of a derivative of a field across a surface in any equation."""
     across = [surface is None or surface.has(x) for x in problem.variables]
-    rows = [lowered(problem, Residual(name, e, "pde")) for name, e in problem.equations.items()]
+    rows = [lowered(problem, Residual(name, e, "pde")) for name, e in problem.posed.interior.items()]
     slots = [s for row in rows for s in row.slots.values() if s.output == problem.fields.index(u)]
     return max((sum(np.array(index)[across]) for slot in slots for _, index in slot.channel), default=0)
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import sympy as sp
 import torch
-from scipy.optimize import brentq
 
 from .domain import Domain
 from .expression import Program
@@ -35,8 +34,8 @@ def planes_of(g: sp.Expr, variables: Sequence[sp.Symbol], domain: Domain) -> lis
     if all(w.is_number for w in slopes):
         return [_linear(g, variables)]
     if len(used) == 1:
-        i = list(variables).index(used[0])
-        return [(Plane.across(i, len(variables), _rounded(at)), slope) for at, slope in _zeros(g, used[0], domain.bounds[:, i])]
+        i, d = list(variables).index(used[0]), len(variables)
+        return [(Plane.across(i, d, _rounded(at)), w) for at, w in _zeros(g, used[0], domain.bounds[:, i])]
     factors = sp.factor(g).args if g.is_polynomial(*used) else g.args if isinstance(g, sp.Mul) else ()
     factors = [f for f in factors if f.has(*used)]
     if len(factors) < 2 or not isinstance(sp.factor(g), sp.Mul):
@@ -70,8 +69,12 @@ def _zeros(g: sp.Expr, x: sp.Symbol, bounds: np.ndarray) -> list[tuple[float, fl
         raise Curved(f"{g} is not finite everywhere")
     size = np.abs(v)
     crossing = np.flatnonzero(v[:-1] * v[1:] < 0)
-    zeros = [brentq(lambda s: float(value(np.array([s]))[0]), nodes[k], nodes[k + 1], xtol=1e-15) for k in crossing]
-    zeros += nodes[size == 0].tolist()
+    a, b = nodes[crossing], nodes[crossing + 1]
+    for _ in range(60 if len(a) else 0):
+        middle = (a + b) / 2
+        same = np.sign(value(middle)) == np.sign(v[crossing])
+        a, b = np.where(same, middle, a), np.where(same, b, middle)
+    zeros = [*b.tolist(), *nodes[size == 0].tolist()]
     inner = 1 + np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:]) & (size[1:-1] < TOUCH * size.max()))
     if any(min((abs(nodes[k] - z) for z in zeros), default=np.inf) > 2 * (hi - lo) / NODES for k in inner):
         raise Curved(f"{g} may touch 0 without a change of sign")

@@ -74,7 +74,7 @@ class EnclosedNetwork(Asked):
 
     def residual(self) -> Norm:
         """Of the equation."""
-        ((name, e),) = self.solution.problem.equations.items()
+        ((name, e),) = self.solution.problem.everywhere("certificates do").items()
         return self._norm(Residual(name, e / self.form.lead, "pde"), (), {})
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:

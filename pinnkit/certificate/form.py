@@ -175,7 +175,7 @@ def form(problem: Problem) -> Form:
         raise ValueError(f"it has {len(problem.fields)} fields and {len(problem.equations)} equations")
     if problem.unknowns:
         raise ValueError("it has unknown coefficients")
-    ((name, e),) = problem.equations.items()
+    ((name, e),) = problem.everywhere("certificates do").items()
     row = lowered(problem, Residual(name, e, "pde"))
     slots = {slot.channel[0][1]: s for s, slot in row.slots.items()}
     same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}

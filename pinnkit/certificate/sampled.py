@@ -59,7 +59,7 @@ class SampledMisfits(Asked):
         """Of the equation."""
         if self._by_construction:
             return Norm()
-        ((name, e),) = self.solution.problem.equations.items()
+        ((name, e),) = self.solution.problem.everywhere("certificates do").items()
         r = Residual(name, e / self.form.lead, "pde")
         if not isinstance(self.solution.problem.domain, Box):
             return self._scattered(r, PointSet(self.solution.problem.domain.sample(SCATTERED)))

@@ -113,7 +113,7 @@ def _scale(solution: Solution, keys: tuple[str, ...]) -> float:
     problem = solution.problem
     expressions: list[sp.Expr] = list(problem.fields)
     if keys == ("pde",):
-        equations = [sp.sympify(e, strict=True) for e in problem.equations.values()]
+        equations = [sp.sympify(e, strict=True) for e in problem.posed.interior.values()]
         expressions = [term for e in equations for term in sp.Add.make_args(e)]
     X = solution.points["pde"].X if "pde" in solution.points else problem.domain.sample(500, seed=0)
     size = solution.evaluate(expressions, X).square().mean(0).max()

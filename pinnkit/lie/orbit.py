@@ -155,7 +155,7 @@ def orbits(problem: Problem, found: Symmetries | None = None, *, degree: int = 4
         ArithmeticError: an orbit that does not satisfy them.
     """
     by_name = {name: sp.Rational(repr(v)) for name, v in problem.parameters.items()}
-    equations = [_numeric(e, by_name, problem) for e in problem.equations.values()]
+    equations = [_numeric(e, by_name, problem) for e in problem.everywhere("orbits do").values()]
     start = [_orbit(s, problem) for s in seeds(equations, problem.fields, degree)]
     found = symmetries(problem) if found is None else found
     linear = [v for v in found if v.matrix is not None and any(v.xi)]

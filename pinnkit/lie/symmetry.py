@@ -127,7 +127,7 @@ def symmetries(
         ValueError: an equation that is not elementary, not solvable for a derivative, without any, or 0 = 0.
     """
     if isinstance(problem, Problem):
-        return find(list(problem.equations.values()), problem.fields)
+        return find(list(problem.everywhere("symmetries do").values()), problem.fields)
     fields = (fields,) if isinstance(fields, sp.Basic) else tuple(fields)
     equations = [problem] if isinstance(problem, sp.Basic) else list(problem)
     if not fields or not all(isinstance(u, AppliedUndef) for u in fields):

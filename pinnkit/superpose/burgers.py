@@ -41,7 +41,7 @@ def viscosity(problem: Problem) -> float | None:
         return None
     if len(box.names) != 2 or box.time != box.names[1]:
         return None
-    ((name, e),) = problem.equations.items()
+    ((name, e),) = problem.everywhere("superposition does").items()
     row = lowered(problem, Residual(name, e, "pde"))
     by = {slot.channel[0][1]: s for s, slot in row.slots.items()}
     if set(by) != {(0, 0), (1, 0), (0, 1), (2, 0)}:

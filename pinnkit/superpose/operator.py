@@ -149,7 +149,7 @@ def coefficients_of(problem: Problem) -> list[list[dict[Index, sp.Expr]]]:
     if problem.unknowns:
         raise ValueError(f"{problem.name} has unknown coefficients: superposition needs them given, as parameters")
     found = []
-    for name, e in problem.equations.items():
+    for name, e in problem.everywhere("superposition does").items():
         row = lowered(problem, Residual(name, e, "pde"))
         same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
         body = sp.expand(row.expressions[0].xreplace(same).subs(exact(problem)))

@@ -75,6 +75,7 @@ def system(problem: Problem) -> System:
     Raises:
         ValueError: another number of equations than fields, or equations that are not linear and homogeneous.
     """
+    problem.everywhere("superposition does")
     if len(problem.fields) != len(problem.equations):
         raise ValueError(
             f"{problem.name} has {len(problem.fields)} fields and {len(problem.equations)} equations: superposition "
