@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,7 @@ ONE = ["number", "1", "1"]
         (put("slabs", 1, "source", "coefficients", 0, 0, 0, 0, -2 * TINY), "inside"),
         (put("slabs", 1, "misfits", 1, "radius", 0, 0, 2 * TINY), "x_max"),
         (put("slabs", 0, "start", "radius", 0, 0, 2 * TINY), "the start"),
+        (put("slabs", 1, "misfits", 0, "radius", 0, 0, TINY), "x_min"),  # what is wanted is more, not as much
         (later, "its beginning"),
         (put("bound", 0.124), "|c| + w"),
         (put("reach", 0.124), "|c| + w"),
@@ -135,6 +137,29 @@ def test_every_change_is_caught(change, what):
     assert not found.holds and any(what in f for f in found.faults), found.faults
 
 
+def test_both_sides_are_looked_at():
+    """c = 2 w: above is room, and below is none."""
+
+    def shifted(r):
+        for s in r["slabs"]:
+            s["center"]["coefficients"] = (2 * np.array(s["width"]["coefficients"])).tolist()
+
+    faults = changed(rod(), shifted).faults
+    assert any("inside, c - w" in f for f in faults) and not any("inside, c + w" in f for f in faults)
+
+
+def test_a_width_has_to_be_positive():
+    """-u'' - u = 0 on a ring of length 1: w = -1 has L w = 1, and proves nothing."""
+    for sign in (1, -1):
+        z = [[0.0, 0.25, 0.5, 1.0]]
+        slab = Slab(
+            spline(z, (2,), np.zeros(3), (True,)), spline(z, (2,), np.full(3, sign), (True,)), constant(z, 0.0), ()
+        )
+        operator = (((2,), sp.Integer(-1)), ((0,), sp.Integer(sign)))
+        found = check(record(BarrierProof((x,), None, {"x": (0.0, 1.0)}, operator, (), ("x",), (), (slab,), 1.0)))
+        assert found.holds == (sign > 0) and all("w > 0" in f for f in found.faults)
+
+
 def robin(a, b, w):
     """u_t = u_xx + r with a e + b e_n on both ends, a steady width."""
     z, time = [0.0, 1.0], [0.0, 2.0]
@@ -155,6 +180,8 @@ def test_slopes_point_outwards():
     good = [26.01, 26.27, 26.01]
     assert check(record(robin(1, 50, good))).holds
     assert not check(record(robin(0, 1, good))).holds
+    (steep,) = {f.split(",")[0] for f in check(record(robin(1, 50, [25.9, 26.27, 26.1]))).faults}
+    assert steep == "slab 0: x_min"  # w_x = 0.74 there
     assert not check(record(robin(1, 50, [26.27, 26.01, 26.27]))).holds
 
 
@@ -179,6 +206,21 @@ def test_an_open_face_lets_nothing_in():
                        (x**2 / 3 - x / 10, -1, "-a_ij")):  # fmt: skip
         found = check(record(degenerate(a, b)))
         assert not found.holds and any(what in f for f in found.faults), found.faults
+
+
+def test_what_a_coefficient_may_be_wrong_by_is_taken_off():
+    """u_t = -(1.05 + sin 6x) u + r with r as large as w_t: on one cell the remainder of the sine is too large."""
+    for n in (1, 16):
+        proof = degenerate(0, 0)
+        fine = np.linspace(0, 1, n + 1).tolist()
+        slab = Slab(
+            spline([[0.0, 1.0], [0.0, 1.0]], (2, 1), np.zeros((3, 2))),
+            spline([[0.0, 1.0], [0.0, 1.0]], (2, 1), proof.slabs[0].width.coefficients[:3]),
+            constant([fine, [0.0, 1.0]], 0.0, 1.0), proof.slabs[0].misfits, constant([[0.0, 1.0], [0.0]], 0.0),
+        )  # fmt: skip
+        operator = (*proof.operator, ((0, 0), sp.Rational(21, 20) + sp.sin(6 * x)))
+        found = check(record(replace(proof, operator=operator, slabs=(slab,))))
+        assert found.holds == (n > 1), found.faults
 
 
 def plate(mixed, top=0.26):
