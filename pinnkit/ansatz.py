@@ -9,6 +9,7 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
+from .carried import carry
 from .condition import Condition, Dirichlet, Initial, Periodic
 from .distance import Side, exact, rising, sides
 from .domain import Box
@@ -16,7 +17,7 @@ from .equation import Ansatz
 from .expression import Opaque, Program
 from .kink import stretches
 from .problem import Problem
-from .singular_data import BODY, INITIAL, Clash, check_regular, check_stated
+from .singular_data import BODY, INITIAL, Clash, check_regular, check_stated, sides_of
 from .stated import met
 from .wellposed import faces
 
@@ -102,9 +103,8 @@ def _of_field(
         initial = sorted((c for c in own if isinstance(c, Initial)), key=lambda c: c.order)
         walls = [c for c in own if isinstance(c, Dirichlet)]
         try:
-            for condition in own:
-                check_regular(problem, condition)
-            return _pair(problem, u, initial, walls), own, notes
+            pair, carried = _pair(problem, u, initial, walls)
+            return pair, own, [*notes, *carried]
         except ValueError as error:
             if strict:
                 raise
@@ -115,15 +115,28 @@ def _of_field(
     return (sp.S.Zero, sp.S.One), [], notes
 
 
-def _pair(problem: Problem, u: AppliedUndef, initial: list[Initial], walls: list[Dirichlet]) -> Pair:
-    start = _initial_part(problem, initial)
-    if isinstance(problem.domain, Box):
-        data = {face: c.value for c in walls for face in faces(problem, c)}
-        pair = _on_box(problem, u, data, start, len(initial))
+def _pair(
+    problem: Problem, u: AppliedUndef, initial: list[Initial], walls: list[Dirichlet]
+) -> tuple[Pair, tuple[str, ...]]:
+    """g and d, and notes on the jumps and kinks that g carries."""
+    if not isinstance(problem.domain, Box):
+        for c in (*initial, *walls):
+            for side, fixed in sides_of(problem, c).items():
+                check_regular(problem, u, c.name, side, c.value, fixed)
+        pair, carried = (
+            _on_body(problem, u, walls, _initial_part(problem, _values(problem, initial)), len(initial)),
+            None,
+        )
     else:
-        pair = _on_body(problem, u, walls, start, len(initial))
+        carried = carry(problem, u, [*initial, *walls])
+        for (name, side), datum in carried.data.items():
+            check_regular(problem, u, name, side, datum.value, {datum.side.symbol: datum.side.at})
+        start = _initial_part(problem, [carried.data[c.name, INITIAL].whole for c in initial])
+        data = {side: d.whole for (_, side), d in carried.data.items() if side != INITIAL}
+        g, d = _on_box(problem, u, data, start, len(initial))
+        pair = carried.part + g, d
     _check_slopes(problem, pair[0])
-    return pair
+    return pair, () if carried is None else carried.notes
 
 
 def _at_fault(problem: Problem, own: list[Condition], error: ValueError) -> list[Condition]:
@@ -150,11 +163,15 @@ def _taylor(e: Sequence[sp.Expr], problem: Problem) -> sp.Expr:
     return sum((t - t0) ** k / sp.factorial(k) * c for k, c in enumerate(e))
 
 
-def _initial_part(problem: Problem, initial: list[Initial]) -> Pair:
+def _initial_part(problem: Problem, initial: list[sp.Expr]) -> Pair:
     if not initial:
         return sp.S.Zero, sp.S.One
     t, t0, t1 = _time(problem)
-    return _taylor([c.value.subs(t, t0) for c in initial], problem), ((t - t0) / (t1 - t0)) ** len(initial)
+    return _taylor(initial, problem), ((t - t0) / (t1 - t0)) ** len(initial)
+
+
+def _values(problem: Problem, initial: list[Initial]) -> list[sp.Expr]:
+    return [c.value.subs(*_time(problem)[:2]) for c in initial]
 
 
 def _on_box(

@@ -40,16 +40,17 @@ def lost(problem: Problem, u: AppliedUndef, e: sp.Expr, fixed: Mapping[sp.Symbol
     return [s for s in found if s.order < crossing(problem, u, s.surface)]
 
 
-def check_regular(problem: Problem, condition: Initial | Dirichlet) -> None:
-    """The data of a condition must not lose a jump or a kink in the equation."""
-    for side, fixed in sides_of(problem, condition).items():
-        for s in lost(problem, condition.u, condition.value, fixed):
-            raise Clash(
-                f"{problem.name}: the data of {condition.name!r} have {s}, which an ansatz g + d N would lose in "
-                f"derivatives of order {crossing(problem, condition.u, s.surface)}; use soft conditions (hard=None for "
-                "this one alone, hard=False for all)",
-                side,
-            )
+def check_regular(
+    problem: Problem, u: AppliedUndef, name: str, side: str, value: sp.Expr, fixed: Mapping[sp.Symbol, sp.Expr]
+) -> None:
+    """What a condition gives on a side must not lose a jump or a kink in the equation, else `Clash`."""
+    for s in lost(problem, u, value, fixed):
+        raise Clash(
+            f"{problem.name}: the data of {name!r} have {s}, which an ansatz g + d N would lose in derivatives of "
+            f"order {crossing(problem, u, s.surface)}; use soft conditions (hard=None for this one alone, hard=False "
+            "for all)",
+            side,
+        )
 
 
 def sides_of(problem: Problem, condition: Initial | Dirichlet) -> dict[str, dict[sp.Symbol, sp.Expr]]:

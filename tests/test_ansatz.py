@@ -268,12 +268,15 @@ def angle():
 
 REFUSED = {
     "corner": (
-        heat(pk.Initial(u, FORM), pk.Dirichlet(u, 0, on="x")), "data of u on x_min and its initial data differ by"),
+        pk.Problem("hot", u, u_t - (1 + u**2) * u_xx, BOX, [pk.Initial(u, FORM), pk.Dirichlet(u, 0, on="x")]),
+        "data of u on x_min and its initial data differ by"),
     "rate in a corner": (
-        wave(pk.Initial(u, 0), pk.Initial(u, 1, order=1), pk.Dirichlet(u, 0, on="x")),
+        pk.Problem("string", u, u_tt - x**2 * u_xx, BOX,
+                   [pk.Initial(u, 0), pk.Initial(u, 1, order=1), pk.Dirichlet(u, 0, on="x")]),
         "initial data .rate. differ by 1"),
     "two walls": (
-        poisson(pk.Dirichlet(w, 0, on="x"), pk.Dirichlet(w, 1, on="y")), "on y_min and its data on x_min differ"),
+        pk.Problem("oblique", w, w_xx + w_yy + w.diff(x, y), SQUARE,
+                   [pk.Dirichlet(w, 0, on="x"), pk.Dirichlet(w, 1, on="y")]), "on y_min and its data on x_min differ"),
     "disk and start": (
         pk.Problem("heat", pk.field("f", x, y, t), pk.field("f", x, y, t).diff(t) - pk.field("f", x, y, t).diff(x, 2)
                    - pk.field("f", x, y, t).diff(y, 2), pk.Geometry(DISK, time=(0, 1)),

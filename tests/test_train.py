@@ -100,6 +100,7 @@ def test_hard_constraints_that_cannot_be_are_refused():
     soft, mixed = (pk.solve(flux, NET, {"pde": 30}, stages=[pk.Adam(1)], hard=hard, **QUIET) for hard in (False, True))
     assert set(soft.points) == {"pde", "initial", "x"}
     assert set(mixed.points) == {"pde", "x"}  # a flux cannot hold by construction: it stays in the loss
+    equation = u.diff(t) - (1 + u**2) * u.diff(x, 2)
     corner = pk.Problem("corner", u, equation, box, [pk.Initial(u, x), pk.Dirichlet(u, 1, on="x")])
     with pytest.raises(ValueError, match="corner"):
         pk.solve(corner, NET, {"pde": 30}, stages=[pk.Adam(1)], hard=True, **QUIET)

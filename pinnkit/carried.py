@@ -1,0 +1,135 @@
+"""The exact singular part of a field whose data jump or kink: what an ansatz carries so that the rest is smooth."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from .condition import Condition
+from .expression import Opaque
+from .problem import Problem
+from .regularity import Singularity, singularities
+from .singular_data import INITIAL, crossing, sides_of
+from .singular_functions import Known
+from .singular_parts import Coefficients, Part, Side, coefficients, meeting, part
+
+MORE = 2  # orders beyond those that an equation loses are carried too: then its residual is smooth
+LIMIT = 40  # parts at most: reflections of waves between walls
+
+Key = tuple[str, str]  # a condition's name, one of its sides
+
+
+@dataclass(frozen=True)
+class Datum:
+    """What a condition asks for on one side, less what is carried: ``value`` + ``smooth``."""
+
+    value: sp.Expr
+    side: Side
+    order: int = 0  # of the time derivative that is given
+    smooth: sp.Expr = sp.S.Zero  # traces of parts that lie elsewhere
+
+    @property
+    def whole(self) -> sp.Expr:
+        """value + smooth."""
+        return self.value + self.smooth
+
+
+@dataclass(frozen=True)
+class Carried:
+    """S, and what the data are without it."""
+
+    part: sp.Expr
+    data: Mapping[Key, Datum]
+    taken: tuple[tuple[str, str, str], ...] = ()  # whose data, what is singular in them, what carries it
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for every condition and kind of part."""
+        kinds: dict[tuple[str, str], list[str]] = {}
+        for whose, what, by in self.taken:
+            kinds.setdefault((whose, by), []).append(what)
+        return tuple(f"{whose}: {', '.join(what)} carried by {by}" for (whose, by), what in kinds.items())
+
+
+def carry(problem: Problem, u: AppliedUndef, conditions: list[Condition]) -> Carried:
+    """The singular part S of a field on a box by its initial and Dirichlet data, as far as its equation lets it be.
+
+    S solves the equation's principal part with its coefficients frozen where the data are singular, and, where time is
+    short, the whole linear equation to a higher order (`singular_parts`). A kink that a wave brings to a wall
+    is reflected: the data there, less S, have it.
+    """
+    found = Carried(sp.S.Zero, data_of(problem, conditions))
+    known = coefficients(problem, u)
+    if known is None:
+        return found
+    for _ in range(LIMIT):
+        step = _next(problem, u, known, found)
+        if step is None:
+            return found
+        found = step
+    return found
+
+
+def data_of(problem: Problem, conditions: list[Condition]) -> dict[Key, Datum]:
+    """The data of all conditions on all their sides, on the sides themselves."""
+    found = {}
+    for c in conditions:
+        for name, fixed in sides_of(problem, c).items():
+            (y, at), *_ = fixed.items()
+            inward = -1 if name.endswith("_max") else 1
+            found[c.name, name] = Datum(c.value.subs(y, at), Side(name, y, at, inward), getattr(c, "order", 0))
+    return found
+
+
+def _next(problem: Problem, u: AppliedUndef, known: Coefficients, found: Carried) -> Carried | None:
+    """One more part, None where there is none left that can be carried."""
+    for key, datum in found.data.items():
+        for s in _near(problem, u, datum):
+            place = s.place(problem.variables)
+            if place is None or s.jump is None or s.order < 0 or s.jump.has(place[0], datum.side.symbol):
+                continue
+            made = part(problem, known, datum.side, place, s.order, s.jump, datum.order)
+            if made is not None:
+                return _with(found, made, key[0], str(s))
+    return _corner(problem, known, found)
+
+
+def _near(problem: Problem, u: AppliedUndef, datum: Datum) -> list[Singularity]:
+    """Singularities of data worth carrying."""
+    free = [x for x in problem.variables if x != datum.side.symbol]
+    more = 0 if datum.value.has(Opaque) else MORE
+    found = singularities(datum.value, free, problem.domain, problem.parameters)
+    return [s for s in found if s.order + datum.order < crossing(problem, u, s.surface) + more]
+
+
+def _corner(problem: Problem, known: Coefficients, found: Carried) -> Carried | None:
+    """The jump between the data of two sides where they meet."""
+    items = sorted(found.data.items(), key=lambda item: item[1].side.name != INITIAL)
+    for i, (key, datum) in enumerate(items):
+        for other, second in items[i + 1 :]:
+            if datum.side.symbol == second.side.symbol or second.order:
+                continue
+            made = meeting(problem, known, (datum.whole, datum.side, datum.order), (second.whole, second.side))
+            if made is not None:
+                return _with(found, made, f"{key[0]} and {other[0]}", "the jump where they meet")
+    return None
+
+
+def _with(found: Carried, made: Part, whose: str, what: str) -> Carried:
+    """The same with one more part."""
+    data = {}
+    for key, datum in found.data.items():
+        y, at = datum.side.symbol, datum.side.at
+        trace = made.traces.get((datum.side.name, datum.order))
+        if trace is None:
+            trace = made.expression
+            for _ in range(datum.order):
+                trace = trace.diff(y)
+            trace = trace.subs(y, at)
+        plain = not trace.has(Known)
+        data[key] = replace(
+            datum, value=datum.value - trace if plain else datum.value,
+            smooth=datum.smooth if plain else datum.smooth - trace,
+        )  # fmt: skip
+    return Carried(found.part + made.expression, data, (*found.taken, (whose, what, made.kind)))
