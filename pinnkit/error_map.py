@@ -1,7 +1,7 @@
 """A predicted error: what :func:`pinnkit.error_map` finds, its file, its words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ class ErrorMap:
     """The predicted error e = -J_u delta of a solution u, and the corrected solution u - e; theta stays as it is.
 
     By field: ``relative_l2`` estimates |u - u*| / |u*| over the solution's grid, and ``interval`` brackets it, unless
-    it is not to be trusted. ``explained`` is the share of the mean |residual| on fresh points that the corrected
-    solution has lost, its nonlinear part included. ``doubt`` is the largest of: the share left, the change of e as the
-    damping moves by a factor of 100 either way, the share of the residual that is rounding. ``damping`` belongs to the
-    ``rows`` used.
+    the ``verdict`` says that it is not to be trusted; ``parts`` are what both are made of
+    (:class:`pinnkit.verdict.Signs`). ``explained`` is the share of the mean |residual| on fresh points that the
+    corrected solution has lost, its nonlinear part included: a solution that was corrected before may explain little
+    and be well known all the same. ``doubt`` is the largest of: the share left, the change of e as the damping moves by
+    a factor of 100 either way, the share of the residual that is rounding. ``damping`` belongs to the ``rows`` used.
+    ``blind`` is the change of parameters that changes u most for how little it changes the residuals.
     """
 
     solution: Solution
@@ -40,6 +42,8 @@ class ErrorMap:
     rows: int
     verdict: str
     notes: tuple[str, ...] = ()
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    blind: Tensor | None = None  # (P,), double
     cpu_s: float = 0.0
 
     @property
@@ -62,6 +66,16 @@ class ErrorMap:
         u, moved = self._space.fields(X, self.delta)
         return (u + moved).to(X)
 
+    def unseen(self, X: Tensor) -> Tensor:
+        """The change of u that residuals notice least, of relative rms size 1, at points X (n, d), shape (n, fields).
+
+        Raises:
+            ValueError: points of another shape; a map without it.
+        """
+        if self.blind is None:
+            raise ValueError("this map has no blind direction: it was stored by an earlier version")
+        return self._space.fields(X, self.blind)[1].to(X)
+
     def on_grid(self) -> tuple[Axes, Tensor, Tensor]:
         """Axes of the solution's grid, predicted error and corrected fields, each (..., fields); NaN outside."""
         axes, u, _ = self.solution.on_grid()
@@ -79,6 +93,7 @@ class ErrorMap:
             "relative_l2": dict(self.relative_l2), "interval": {k: list(v) for k, v in self.interval.items()},
             "explained": self.explained, "doubt": self.doubt, "verdict": self.verdict, "unknowns": self.unknowns,
             "damping": self.damping, "rows": self.rows, "notes": list(self.notes), "cpu_s": self.cpu_s,
+            "parts": {name: dict(part) for name, part in self.parts.items()},
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -103,6 +118,7 @@ class ErrorMap:
         for i, name in enumerate(self.solution.problem.field_names):
             grid |= {f"{name}:predicted error": error[..., i], f"{name}:corrected": corrected[..., i]}
         tree = {"figures": Json(self.to_dict()), "delta": self.delta, "theta": self.solution.theta}
+        tree |= {} if self.blind is None else {"blind": self.blind}
         return hdf5.write(path, FORMAT, VERSION, tree | {"problem": self.solution.problem.name, "grid": grid})
 
     @classmethod
@@ -121,7 +137,8 @@ class ErrorMap:
         found = {k: v for k, v in tree["figures"].items() if k != "unknowns"}
         found["interval"] = {k: tuple(v) for k, v in found["interval"].items()}
         found["notes"] = tuple(found["notes"])
-        return cls(solution, tree["delta"].to(solution.theta.device), **found)
+        blind = tree["blind"].to(solution.theta.device) if "blind" in tree else None
+        return cls(solution, tree["delta"].to(solution.theta.device), blind=blind, **found)
 
     @cached_property
     def _space(self) -> TangentSpace:

@@ -3,22 +3,27 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .condition import PointSet
+from .amplification import ROWS, Amplification, amplification, stepped
+from .condition import Observations, PointSet
 from .error_map import ErrorMap
 from .expression import Program
 from .graded import graded
 from .inflow import open_inflow
+from .influence.functional import Field
 from .linearised import Linearised
+from .missed import missed_data
 from .resample import draw
 from .residual import Model, Stack
 from .solution import Solution
-from .tangent_space import TangentSpace, mean_size
+from .tangent_space import TangentSpace, mean_size, residual_size
+from .uncertainty import uncertainty
+from .verdict import Evidence, Signs, verdict
 
 EVEN = 0.2  # the chance of a point where the residual vanishes, over the mean one
 MOST, ALL = 1500, 4500  # columns of the least-squares problem, usual and thorough: of more a random part is used
@@ -27,9 +32,12 @@ CANDIDATES, CHOOSE, CHECK = 12_000, 2000, 8000  # points: to draw from, to choos
 NODES = 4000  # of the solution's grid, on which the effect of the damping is seen, at most
 ENOUGH = 0.02  # doubt at which no more rows are drawn; at once if a tenth of it
 STUCK, LITTLE = 0.7, 0.85  # what is left after one more round over that before it, from which rounds end; thorough ones
-TRUST, DOUBTFUL = 0.2, 0.5  # doubts up to which the estimate is trusted, and doubtful
-COVER = 4.0  # times the doubt: half the width of the interval; benchmarks/error_map.py counts how often it holds
-OFF = 10.0  # mean |residual| on fresh points over that on the training points, from which a wrong basin is feared
+LEAST = 200  # interior points of the second look, at least
+LOOK = 400  # columns of the second look, of which amplifications are taken
+SPREAD = 300.0  # largest amplification over the least, from which a finite step along the blind direction is tried
+PROBES, ONE = 48, 0.6827  # points at which noise is looked at, and the level of one standard deviation
+STEP = 0.005  # its size, relative to u
+STAYS = 0.01  # share of the step that a correction leaves, from which u is not determined
 BENT = 0.3  # share of the residual left that linearising missed, from which the problem is linearised anew
 
 
@@ -172,7 +180,7 @@ class _Search:
                 fit, rows = best, more
             else:
                 self.columns = some
-        return self._map(fit, rows, time.process_time() - began)
+        return self._map(fit, rows, began)
 
     def _rounds(self, n: int | None, base: Tensor, first: int, most_rounds: int) -> tuple[_Fit, int]:
         """Rounds of drawing and fitting, until the doubt is small, stays, or the points are used up: the best fit."""
@@ -270,25 +278,106 @@ class _Search:
         spread = torch.stack([(self.space.fields(self.X, d)[1] - moved).norm(dim=0) / norm for d in others]).amax(0)
         return _Fit(delta, damping, mean_size(stack, r) / max(self.start, 1e-300), bent, spread)
 
-    def _map(self, fit: _Fit, rows: int, seconds: float) -> ErrorMap:
-        noise = self._noise()
-        doubts = fit.spread.clamp_min(max(fit.left, noise)).tolist()
-        relative, interval = {}, {}
+    def _map(self, fit: _Fit, rows: int, began: float) -> ErrorMap:
+        """The figures: what is seen, what is left, and what the rows cannot see."""
         u, moved = self.space.fields(self.nodes, fit.delta)
-        size = moved.norm(dim=0) / (u + moved).norm(dim=0).clamp_min(1e-300)
-        for name, e, doubt in zip(self.problem.field_names, size.tolist(), doubts, strict=True):
-            relative[name] = e * math.hypot(1, doubt)  # what is not explained is added, as if it weighed on u alike
-            interval[name] = (e * max(0.0, 1 - COVER * doubt), e * (1 + COVER * doubt))
-        notes, K, P = (), len(self.columns), len(self.zero)
+        seen = moved.norm(dim=0) / math.sqrt(len(u))
+        size = (u + moved).norm(dim=0) / math.sqrt(len(u))
+        look = self._second_look(fit.delta, size.clamp_min(1e-300))
+        stack, at = self.space.stack(self.check, fit.delta)
+        left = max(residual_size(stack, stack.values(at)), look.left)
+        missed = missed_data(self.space.model, self.space.theta)
+        blind, stays = self._blind(fit, look) if self._is_blind(fit, look) else (torch.zeros_like(seen), seen < 0)
+        noise, unknown = self._noise()
+        unseen = look.typical * left + missed
+        scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
+        columns = (seen, look.typical * left, look.again, missed, noise, blind)
+        values = (torch.stack(columns) / scale).T.tolist()
+        signs = {name: Signs(*row) for name, row in zip(self.problem.field_names, values, strict=True)}
+        K, P = len(self.columns), len(self.zero)
+        notes = ()
         if K < P and bool(fit.delta.any()):
             notes = (f"{K} of {P} parameters, drawn at random, span the corrections",)
-        verdict, explained = self._verdict(fit, max(doubts), noise, rows / K), max(0.0, 1 - fit.left)
-        return ErrorMap(
-            self.space.solution, fit.delta, relative, interval, explained, max(doubts), fit.damping, rows, verdict,
-            notes, seconds,
+        rounding = self._rounding()
+        nothing, undetermined = (
+            tuple(n for n, z in zip(signs, true.tolist(), strict=True) if z) for true in (size <= unseen, stays)
+        )
+        evidence = Evidence(
+            rows / K, fit.left, fit.bent, fit.moves, rounding, self._off(), unknown, nothing, undetermined,
+            given=self.damping != "held-out", ill_posed=next(iter(open_inflow(self.space.solution)), ""),
         )  # fmt: skip
+        return ErrorMap(
+            solution=self.space.solution,
+            delta=fit.delta,
+            relative_l2={name: sign.estimate for name, sign in signs.items()},
+            interval={name: sign.interval for name, sign in signs.items()},
+            explained=max(0.0, 1 - fit.left),
+            doubt=max(fit.doubt, rounding),
+            damping=fit.damping,
+            rows=rows,
+            verdict=verdict(signs, evidence),
+            notes=notes,
+            parts={name: asdict(sign) for name, sign in signs.items()},
+            blind=look.blind,
+            cpu_s=time.process_time() - began,
+        )
 
-    def _noise(self) -> float:
+    def _second_look(self, delta: Tensor, scale: Tensor) -> Amplification:
+        """Amplifications, and the same correction once more, by uniform random points that nothing has seen yet."""
+        P = len(self.zero)
+        columns = self._columns(LOOK) if P > LOOK else torch.arange(P, device=self.zero.device)
+        n = math.ceil(ROWS * len(columns) / len(self.space.model.readouts[self.keys[0]].names))
+        sets = {key: self._sample(key, self._count(key, max(n, LEAST))) for key in self.keys}
+        return amplification(self.space, sets, self.X, columns, delta, scale)
+
+    def _is_blind(self, fit: _Fit, look: Amplification) -> bool:
+        """Whether residuals hardly notice a change of u, also at points that are graded towards where they would."""
+        if look.spread <= SPREAD:
+            return False
+        there = fit.delta + STEP * look.blind
+        sets = {key: self._pool(key, self._count(key, CHECK), there) for key in self.keys}
+        stack, at = self.space.stack(sets, fit.delta)
+        noticed = float((stack.row_weights * stack.jvp(at, look.blind).square()).sum().sqrt())
+        change = self.space.fields(self.X, look.blind)[1].norm(dim=0) / math.sqrt(len(self.X))
+        return bool((change / look.least > SPREAD * noticed).any())
+
+    def _blind(self, fit: _Fit, look: Amplification) -> tuple[Tensor, Tensor]:
+        """How far u stays away by field (F,), if the network takes a step along the blind direction, and if it stays.
+
+        The step is one of the network itself, since the tangent space may hold u but not its neighbours (interfaces
+        that have moved), and is corrected as u was. A model that the correction brings back is determined: then the
+        distance that is left counts as the residual that is left would have it.
+        """
+        moved, size = stepped(self.space.solution, look.blind, self.X, STEP)
+        other = _Search(TangentSpace(moved), next(self._seeds), "held-out", False)
+        again, _ = other._rounds(None, other.zero, FIRST, 2)
+        u, v = (sum(space.fields(self.X, d)) for space, d in ((self.space, fit.delta), (other.space, again.delta)))
+        away = (v - u).norm(dim=0) / math.sqrt(len(u))
+        residuals = (search._mean(self.check, d) for search, d in ((self, fit.delta), (other, again.delta)))
+        here, reached = (max(r, 1e-300) for r in residuals)
+        stays = away > STAYS * size * u.norm(dim=0) / math.sqrt(len(u))
+        return torch.where(stays, away, away * min(1.0, here / reached)), stays
+
+    def _noise(self) -> tuple[Tensor, str]:
+        """The rms over the domain of u's standard deviation by the measurements' noise (F,), or why it is unknown."""
+        names, none = self.problem.field_names, torch.zeros_like(self.X[0, :1]).expand(len(self.problem.fields))
+        if not any(isinstance(c, Observations) for c in self.problem.conditions):
+            return none, ""
+        try:
+            found = uncertainty(self.space.solution, of=[Field(name, PointSet(self.X[:PROBES])) for name in names])
+        except ValueError as error:
+            return none, str(error)
+        return found.half_width(ONE).to(none).view(len(names), -1).square().mean(1).sqrt(), ""
+
+    def _off(self) -> float:
+        """The mean |residual| on fresh points over that on the training points."""
+        points = self.space.solution.points.to(torch.float64, self.zero.device)
+        trained = {key: points[key] for key in self.keys if key in points}
+        if set(trained) != set(self.keys):
+            return 1.0
+        return self.start / max(self._mean(trained, self.zero), 1e-300)
+
+    def _rounding(self) -> float:
         """The share of the residual that comes with rounding the parameters."""
         generator = torch.Generator().manual_seed(1)
 
@@ -305,25 +394,3 @@ class _Search:
         r = self.space.residual(self.choose, self.zero)
         change = r - other.residual(self.choose, self.zero)
         return min(1.0, mean_size(stack, change) / max(mean_size(stack, r), 1e-300))
-
-    def _verdict(self, fit: _Fit, doubt: float, noise: float, ratio: float) -> str:
-        """In words, with the reason that weighs most."""
-        if blind := open_inflow(self.space.solution):
-            return f"not to be trusted because {blind[0]}"
-        if ratio < 1.5:
-            return f"not to be trusted because {ratio:.1f} rows for every parameter are too few: give more points n"
-        if doubt <= TRUST:
-            return "trust"
-        trained = self.space.solution.points.to(torch.float64, self.zero.device)
-        off = self.start / max(self._mean(trained, self.zero), 1e-300)
-        opening = "doubtful because" if doubt <= DOUBTFUL and off < OFF else "not to be trusted because"
-        if noise >= fit.doubt:
-            return f"{opening} {noise:.0%} of the residual is rounding: double precision gives no more"
-        if fit.left < fit.moves:
-            text = f"{opening} the prediction moves by {fit.moves:.0%} with the damping"
-        else:
-            share = f"{max(0.0, 1 - fit.left):.0%}"
-            text = f"{opening} no small change of the model removes more than {share} of its residual"
-        if off >= OFF:
-            return f"{text}; the residual off the training points is {off:.0e} times that on them, as in a wrong basin"
-        return text + ("; the error is too large to be linear" if fit.bent > BENT else "")

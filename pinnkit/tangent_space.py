@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import sqrt
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ class TangentSpace:
         self.theta = solution.theta.detach().double()
 
     @cached_property
-    def _fields(self) -> Readout:
+    def readout(self) -> Readout:
+        """The fields at points "at", as rows."""
         u = self.model.problem.fields
         return self.model.readout([Residual(str(i), e, "at") for i, e in enumerate(u)])
 
@@ -35,7 +37,7 @@ class TangentSpace:
                 f"expected points of shape (n, {len(names)}) with the coordinates {', '.join(names)}, "
                 f"got {tuple(X.shape)}"
             )
-        rows = self.model.rows({"at": PointSet(X.to(self.theta))}, {"at": self._fields})
+        rows = self.model.rows({"at": PointSet(X.to(self.theta))}, {"at": self.readout})
         u, moved = rows.values_and_jvp(self.theta, d)
         return u.view(-1, len(X)).T, moved.view(-1, len(X)).T
 
@@ -99,3 +101,20 @@ def mean_size(stack: Stack, r: Tensor) -> float:
         own = stack.points[stack.keys[name]].weights
         means[name] = stack.weights[name] ** 0.5 * float((row if own is None else own * row).mean())
     return sum(value for name, value in means.items() if name not in fixed) or sum(means.values())
+
+
+def residual_size(stack: Stack, r: Tensor) -> float:
+    """(sum_k w_k m_k^2)^1/2 of rows r (M,), the scale on which amplification is measured.
+
+    m_k is the rms of a condition, and 1.25 mean |r| of an equation, which for normal r is the same: inverting the
+    equation smooths, and a spike in a corner weighs little on u. Observations count only where there is nothing else.
+    """
+    fixed = {c.name for c in stack.model.problem.conditions if isinstance(c, Observations)}
+    total = {}
+    for name, row in stack.by_term(r).items():
+        key = stack.keys[name]
+        own = stack.points[key].weights
+        own = torch.ones_like(row) if own is None else own
+        mean = float((own * row.abs()).mean() * 1.25 if key == "pde" else (own * row.square()).mean().sqrt())
+        total[name] = stack.weights[name] * mean * mean
+    return sqrt(sum(v for name, v in total.items() if name not in fixed) or sum(total.values()))

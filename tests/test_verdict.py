@@ -1,0 +1,122 @@
+"""What a verdict says of models whose residuals do not see the error, and the amplification it goes by."""
+
+import math
+import sys
+
+import numpy as np
+import pytest
+import sympy as sp
+import torch
+from torch import Tensor, nn
+
+import pinnkit as pk
+from pinnkit.amplification import amplification, stepped
+from pinnkit.missed import missed_data
+from pinnkit.tangent_space import TangentSpace
+from pinnkit.verdict import Evidence, Signs, verdict
+
+
+class Sines(nn.Module):
+    """sum c_k sin(k pi x), k = 1 ... 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c = nn.Parameter(torch.ones(8, dtype=torch.float64))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """(n, 1) to (n, 1)."""
+        return torch.sin(math.pi * X * torch.arange(1, 9)) @ self.c[:, None]
+
+
+def test_amplification_is_that_of_the_inverse_operator() -> None:
+    """-u'' - 5 u on [-1, 1] with u = 0 at the ends: |u| <= |r| / (pi^2 - 5), and 1 / |k^2 pi^2 - 5| by mode."""
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+    problem = pk.Problem("modes", u, -u.diff(x, 2) - 5 * u, pk.Box(x=(-1, 1)), [pk.Dirichlet(u, 0)])
+    model = pk.Model(problem, pk.Module(Sines()), hard=False)
+    solution = pk.Solution(model, model.initial(0), pk.sample(problem, 50))
+    space, zero = TangentSpace(solution), torch.zeros(8, dtype=torch.float64)
+    sets = {key: problem.sample(key, 128, seed=1) for key in model.keys}
+    X = problem.domain.sample(128, seed=2)
+    look = amplification(space, sets, X, torch.arange(8), zero, torch.ones(1, dtype=torch.float64))
+    by_mode = sorted(1 / ((k * math.pi) ** 2 - 5) for k in range(1, 9))
+    assert float(look.largest) == pytest.approx(by_mode[-1], rel=0.02)
+    assert by_mode[3] * 0.98 < float(look.typical) < by_mode[4] * 1.02
+    first = look.blind / look.blind.norm()
+    assert abs(float(first[0])) > 0.99 and float(look.blind.norm()) == pytest.approx(math.sqrt(2), rel=0.03)
+    assert float(look.again) == pytest.approx(2.0, rel=0.02)  # eight modes of rms 1 / 2^1/2: all of u is wrong
+    moved, size = stepped(solution, look.blind, X, 0.02)
+    change = (moved(X) - solution(X)).norm() / solution(X).norm()
+    assert size == pytest.approx(float(change)) == pytest.approx(0.02 / 2.0, rel=0.05)  # |u| = 2
+
+
+def test_data_that_the_ansatz_misses_are_measured() -> None:
+    x, t = pk.coordinates("x t")
+    u = pk.field("u", x, t)
+    bell = sp.exp(-12 * x**2)  # exp(-12) at the walls, where u = 0: lifted away
+    problem = pk.Problem("clash", u, u.diff(t, 2) - u.diff(x, 2), pk.Box(x=(-1, 1), t=(0, 1)),
+                         [pk.Initial(u, bell), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0, on="x")])  # fmt: skip
+    model = pk.Model(problem, pk.MLP(2, 6, 1), hard=True)
+    theta = model.initial(0)
+    solution = pk.Solution(model, theta, pk.sample(problem, 30))
+    X = torch.stack([torch.linspace(-1, 1, 2001), torch.zeros(2001)], 1).double()
+    gap = solution(X)[:, 0] - torch.exp(-12 * X[:, 0] ** 2)
+    assert 2e-6 < float(gap.square().mean().sqrt()) < 8e-6
+    assert float(missed_data(model, theta)) == pytest.approx(float(gap.square().mean().sqrt()), rel=0.05)
+    found = pk.error_map(solution)
+    assert found.parts["u"]["missed"] > 2e-6 and found.relative_l2["u"] >= found.parts["u"]["missed"]
+    soft = pk.Model(problem, pk.MLP(2, 6, 1), hard=False)
+    assert float(missed_data(soft, soft.initial(0))) == 0.0
+
+
+def test_a_metastable_interface_is_undetermined() -> None:
+    """eps^2 u'' + u - u^3 = 0, u(+-1) = +-1: the interface drifts by exp(-2 sqrt(2) / eps), which no residual sees."""
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+    problem = pk.Problem("interface", u, 0.0049 * u.diff(x, 2) + u - u**3, pk.Box(x=(-1, 1)),
+                         [pk.Dirichlet(u, -1, on="x_min"), pk.Dirichlet(u, 1, on="x_max")])  # fmt: skip
+    stages = [pk.Adam(100, lr=2e-3), pk.SSBroyden(100)]
+    solution = pk.solve(problem, pk.MLP(1, 14, 14, 1), 200, stages=stages, resample=None, progress=False)
+    for model in (solution, pk.correct(solution)):
+        found = pk.error_map(model)
+        assert "leave u undetermined" in found.verdict and found.interval["u"][1] > 0.003
+        assert found.parts["u"]["blind"] > 0.003 > 10 * found.parts["u"]["left"]
+    X = torch.linspace(-1, 1, 201).double()[:, None]
+    change, slope = found.unseen(X)[:, 0], solution.jet(X, "u_x")
+    assert abs(float(change @ slope / (change.norm() * slope.norm()))) > 0.9  # the interface moves
+
+
+@pytest.mark.parametrize("side", ["x_min", "x_max"])
+def test_a_condition_at_the_outflow_is_seen(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, t = pk.coordinates("x t")
+    u = pk.field("u", x, t)
+    exact = sp.sin(3 * (x - t))
+    for check in ("check", "check_counts"):  # which may refuse the statement
+        monkeypatch.setattr(sys.modules["pinnkit.problem"], check, lambda problem: None)
+    monkeypatch.setattr("pinnkit.error_search.open_inflow", lambda solution: ())
+    at = exact.subs(x, 0 if side == "x_min" else 1)
+    problem = pk.Problem("side", u, u.diff(t) + u.diff(x), pk.Box(x=(0, 1), t=(0, 1)),
+                         [pk.Initial(u, exact.subs(t, 0)), pk.Dirichlet(u, at, on=side)], reference=exact)  # fmt: skip
+    stages = [pk.Adam(200, lr=5e-3), pk.SSBroyden(200)]
+    solution = pk.solve(problem, pk.MLP(2, 10, 10, 1), 300, stages=stages, resample=None, progress=False)
+    found = pk.error_map(solution)
+    assert found.trusted if side == "x_min" else "leave u undetermined" in found.verdict
+
+
+def test_signs_become_an_interval_and_words() -> None:
+    good = Signs(seen=1e-3, left=1e-5, again=2e-5)
+    low, high = good.interval
+    assert low < 1e-3 < high < 1.1e-3 and good.estimate == pytest.approx(1e-3, rel=1e-3)
+    fine = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0)
+    assert verdict({"u": good}, fine) == "trust"
+    blind = Signs(seen=1e-3, left=1e-5, again=2e-5, blind=0.02)
+    assert blind.interval[0] == 0.0 and blind.interval[1] > 0.02
+    lost = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, undetermined=("u",))
+    assert "leave u undetermined" in verdict({"v": good, "u": blind}, lost)
+    lost = Evidence(rows=3.0, left=0.9, bent=0.0, moves=0.0, rounding=0.0, off=50.0)
+    assert "wrong basin" in verdict({"u": good}, lost)
+    none = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, nothing=("u",))
+    assert "cannot be told from 0" in verdict({"u": good}, none)
+    noisy = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, noise_unknown="too few readings")
+    assert verdict({"u": good}, noisy).startswith("doubtful because the estimate is against the fit: too few")
+    assert np.isfinite(Signs(0.0, 0.0).interval).all()
