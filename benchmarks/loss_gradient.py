@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -29,8 +29,8 @@ class Interior(pk.Model):
 
     @cached_property
     def _constraints(self):
-        ansatz = super()._constraints[0]
-        return ansatz, frozenset(r.name for r in self.problem.residuals if r.key != "pde")
+        held = frozenset(r.name for r in self.problem.residuals if r.key != "pde")
+        return replace(super()._constraints, exact=held)
 
 
 @dataclass(frozen=True)
