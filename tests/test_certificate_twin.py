@@ -96,6 +96,8 @@ def test_a_bad_twin_does_no_harm_and_what_is_none_is_refused():
         direct.pointwise(BOX.sample(3))
     bad = pk.certify(solution, enclosed=True, twin=moved(solution, 10 * torch.ones(33, dtype=torch.float64)))
     assert bad.bounds == bad.direct and bad.twin.through("sup").value > bad["sup"]
+    own = next(b.value for b in bad.twin.bounds if b.norm == "sup")
+    assert bad.twin.through("sup").value == bad.twin.distances["sup"] + own and own > bad.twin.distances["sup"] / 2
     other = pk.Solution(solution.model, 2 * solution.theta, pk.Points({}))
     for wrong in (solution, moved(other, torch.zeros(33, dtype=torch.float64))):
         with pytest.raises(ValueError, match="not in the tangent space of the solution"):

@@ -308,6 +308,10 @@ ATAN = System(
     lambda z: {"a": z.rising(np.arctan), "q": (_constant(1.0, z) + z * z).reciprocal()},
     (("a", _one("q")), ("q", ((("q", "q", "z"), -2.0),))), _one("a"),
 )  # fmt: skip
+ASIN = System(  # i = (1 - z^2)^(-1/2), i' = z i^3
+    lambda z: {"a": z.rising(np.arcsin), "i": (_constant(1.0, z) - z * z).power(-0.5)},
+    (("a", _one("i")), ("i", _one("i", "i", "i", "z"))), _one("a"),
+)  # fmt: skip
 _TWO = 2 / math.sqrt(math.pi)
 
 

@@ -163,7 +163,7 @@ class EnclosedNetwork(Asked):
             u, steep = self._field.on(wanted, cells, space)
             places = Cells(space, cells.middle, cells.half).coordinates()
             values = dict(zip(problem.variables, places, strict=True)) | {s: u[J] for s, J in index.items()}
-            return evaluate(row.expressions[0], values), steep
+            return evaluate(row.expressions[0], values, kinks=True), steep
 
         return self._cover(function, self._field.order(wanted), fixed)
 

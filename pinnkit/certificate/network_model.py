@@ -9,16 +9,26 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from pinnkit.inversion import Formulas
 from pinnkit.tape import Activate, Features, Gate, Linear, Tape
 
 from . import analytic
 from .analytic import EXP, INVERSE, SIN, System, compose, of_activation, power
-from .taylor_model import Space, TaylorModel
+from .interval import UNIT
+from .taylor_model import TINY, UP, Space, TaylorModel
 
 _FUNCTIONS: dict[type, System] = {
     sp.exp: EXP, sp.sin: SIN, sp.cos: analytic.COS, sp.tanh: analytic.TANH, sp.log: analytic.LOG,
-    sp.erf: analytic.ERF, sp.erfc: analytic.ERFC, sp.atan: analytic.ATAN,
+    sp.erf: analytic.ERF, sp.erfc: analytic.ERFC, sp.atan: analytic.ATAN, sp.asin: analytic.ASIN,
 }  # fmt: skip
+_BY_OTHERS: dict[type, Callable[[sp.Expr], sp.Expr]] = {
+    sp.tan: lambda z: sp.sin(z) / sp.cos(z), sp.cot: lambda z: sp.cos(z) / sp.sin(z), sp.sec: lambda z: 1 / sp.cos(z),
+    sp.csc: lambda z: 1 / sp.sin(z), sp.sech: lambda z: 1 / sp.cosh(z), sp.csch: lambda z: 1 / sp.sinh(z),
+    sp.coth: lambda z: 1 / sp.tanh(z), sp.acos: lambda z: sp.pi / 2 - sp.asin(z),
+    sp.asinh: lambda z: sp.log(z + sp.sqrt(z**2 + 1)), sp.acosh: lambda z: sp.log(z + sp.sqrt(z**2 - 1)),
+    sp.atanh: lambda z: sp.log((1 + z) / (1 - z)) / 2,
+}  # fmt: skip
+KINKS = sp.Abs, sp.Max, sp.Min
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +87,13 @@ class _Run:
         for op in tape.operations:
             self.values.append(self._step(op))
 
-    def _features(self, features: Features, cells: Cells, dtype: torch.dtype) -> TaylorModel:
+    def _features(self, features: Features | Formulas, cells: Cells, dtype: torch.dtype) -> TaylorModel:
+        if isinstance(features, Formulas):
+            known: dict[sp.Expr, TaylorModel] = {}
+            at = dict(zip(features.variables, cells.coordinates(), strict=True))
+            z = _stacked([evaluate(_exactly(e), at, known) for e in features.expressions])
+            self._watch(z)
+            return z
         X = _stacked(cells.coordinates())
         z = X.linear(features.omega.to(dtype).double(), features.phase.to(dtype).double())
         waves = features.wave
@@ -118,6 +134,11 @@ class _Run:
         return z, moved if dh is None else moved + dh.linear(op.weights(self.theta)[0])
 
 
+def _exactly(e: sp.Expr) -> sp.Expr:
+    """With its floats as the rational numbers that they are."""
+    return e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
+
+
 def _stacked(parts: list[TaylorModel]) -> TaylorModel:
     """Members (cells,) as one batch (parts, cells)."""
     c, wrong = (torch.stack([getattr(p, name) for p in parts], 1) for name in ("c", "wrong"))
@@ -125,9 +146,13 @@ def _stacked(parts: list[TaylorModel]) -> TaylorModel:
 
 
 def evaluate(
-    e: sp.Expr, values: Mapping[sp.Symbol, TaylorModel], known: dict[sp.Expr, TaylorModel] | None = None
-) -> TaylorModel:
+    e: sp.Expr, values: Mapping[sp.Symbol, TaylorModel], known: dict[sp.Expr, TaylorModel] | None = None,
+    kinks: bool = False,
+) -> TaylorModel:  # fmt: skip
     """An expression of Taylor models; ``known`` keeps those of its parts.
+
+    With ``kinks`` sums and products of |f|, Max and Min too, as functions that are not to be differentiated: where a
+    kink may lie in a cell, what is known there is the range of its values.
 
     Raises:
         ValueError: a function that is not analytic, or not known to be.
@@ -136,13 +161,28 @@ def evaluate(
     if e in values:
         return values[e]
     if e not in known:
-        known[e] = _make(e, next(iter(values.values())), lambda a: evaluate(a, values, known))
+        if e.has(*KINKS) and not (kinks and (isinstance(e, (sp.Add, sp.Mul, *KINKS)) or _is_power(e))):
+            kink = next(iter(e.atoms(*KINKS)))
+            raise ValueError(
+                f"{kink.func.__name__} has no Taylor model here: write the problem in analytic elementary functions"
+            )
+        known[e] = _make(e, next(iter(values.values())), lambda a: evaluate(a, values, known, kinks))
     return known[e]
+
+
+def _is_power(e: sp.Expr) -> bool:
+    return isinstance(e, sp.Pow) and bool(e.exp.is_Integer) and e.exp > 0
 
 
 def _make(e: sp.Expr, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
     if e.is_number:
         return TaylorModel.constant(like.space, *_number(e, like.tail))
+    if isinstance(e, KINKS):
+        first, *others = (e.args[0], -e.args[0]) if isinstance(e, sp.Abs) else e.args
+        out = visit(first)
+        for a in others:
+            out = _extreme(out, visit(a), isinstance(e, sp.Min))
+        return out
     if isinstance(e, sp.Add):
         first, *others = e.args
         out = visit(first)
@@ -159,6 +199,8 @@ def _make(e: sp.Expr, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]
         return (y - back if e.func is sp.sinh else y + back).scaled(0.5)
     if e.func in _FUNCTIONS:
         return compose(_FUNCTIONS[e.func], visit(e.args[0]))[0]
+    if e.func in _BY_OTHERS:
+        return visit(_BY_OTHERS[e.func](e.args[0]))
     raise ValueError(f"{e.func.__name__} has no Taylor model: write the problem in analytic elementary functions")
 
 
@@ -200,5 +242,27 @@ def _power(e: sp.Pow, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
         return out
     a = float(exponent)
     if sp.Rational(a) != exponent:
-        raise ValueError(f"the power {exponent} has no Taylor model: expected a binary fraction")
+        return compose(EXP, compose(analytic.LOG, visit(base))[0].scaled(a, False))[0]
     return compose(power(a), visit(base))[0]
+
+
+def _range(a: TaylorModel) -> tuple[Tensor, Tensor]:
+    """Bounds of the function's values."""
+    reach = (a.phi[1:].sum(0) + a.rest) * UP
+    return a.c[0] - reach - UNIT * a.c[0].abs(), a.c[0] + reach + UNIT * a.c[0].abs()
+
+
+def _extreme(a: TaylorModel, b: TaylorModel, least: bool) -> TaylorModel:
+    """The larger or the least of two functions: one of them, or in a cell where that changes the range of values."""
+    (low, high), (first, last), gap = _range(a), _range(b), _range(b - a if least else a - b)
+    of_a, of_b = gap[0] >= 0, gap[1] <= 0
+    f = torch.minimum if least else torch.maximum
+    low, high = f(low, first), f(high, last)
+    middle = (low + high) / 2
+    c = torch.where(of_a, a.c, torch.where(of_b, b.c, torch.zeros_like(a.c)))
+    wrong = torch.where(of_a, a.wrong, torch.where(of_b, b.wrong, torch.zeros_like(a.wrong)))
+    tail = torch.where(of_a, a.tail, torch.where(of_b, b.tail, torch.zeros_like(a.tail)))
+    either = ~(of_a | of_b)
+    c[0] = torch.where(either, middle, c[0])
+    wrong[0] = torch.where(either, torch.maximum(high - middle, middle - low) * UP + TINY, wrong[0])
+    return TaylorModel(a.space, c, wrong, tail)

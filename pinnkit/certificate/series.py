@@ -36,6 +36,11 @@ def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
     if e.is_Float or e.is_Rational or e is sp.pi:
         exactly = e.is_Integer and abs(int(e)) < 2**53
         return Interval.point(float(e), n, 0.0 if exactly else WIDTH)[None]
+    if e.is_number and e.is_real and not e.has(sp.Heaviside, sp.DiracDelta):
+        return Interval.point(float(sp.N(e, 25)), n, WIDTH)[None]
+    if isinstance(e, sp.Abs):
+        a = visit(e.args[0])
+        return _extreme(a, -a, True)
     if isinstance(e, sp.Add):
         return total([visit(a) for a in e.args])
     if isinstance(e, sp.Mul):
