@@ -1,7 +1,7 @@
 """Where solutions are sought: the problem's own coordinates, or those in which its equation is the heat equation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,10 +11,12 @@ from pinnkit.domain import Box, Domain
 from pinnkit.lie.normal_form import NormalForm, normal_forms
 from pinnkit.problem import Problem
 
+from .arcs import NOWHERE
 from .atoms import Local, local, verify
 from .dictionary import Dictionary, first, special
 from .family import ITSELF, Family
 from .operator import Operator, operator
+from .singular import singular
 from .spreading import spreading
 from .system import System
 from .walls import End, Wall
@@ -29,7 +31,7 @@ class Chart:
     """An operator, its walls and its box, which are the heat equation's where there is a form.
 
     ``own`` is the problem's operator, ``slope`` the largest dy/dx and ``crowding`` the largest of y's part to x's of
-    their intervals.
+    their intervals. At the ``cuts`` (K, 2) the data on the boundary of a plane domain are singular.
     """
 
     op: Operator | System
@@ -40,6 +42,7 @@ class Chart:
     slope: float = 1.0
     crowding: float = 1.0
     places: Mapping[sp.Symbol, tuple[float, float]] | None = None  # where to verify, unless from 0.1 to 0.9
+    cuts: np.ndarray = field(default_factory=lambda: NOWHERE)
 
     @cached_property
     def local(self) -> Local | None:
@@ -50,9 +53,15 @@ class Chart:
         """The dictionary that is tried first."""
         return self._back(first(self.box, self.op, self.walls, modes))
 
+    def singular(self) -> Dictionary:
+        """What is singular where the data are."""
+        usual = self.form is None and isinstance(self.op, Operator) and self.op.constant
+        return Dictionary(tuple(singular(self.op, self.box, self.cuts)) if usual else ())
+
     def special(self, modes: int) -> Dictionary:
         """What joins it where it does not reach."""
-        return self._back(special(self.box, self.op, self.walls, self.local, modes, wide=self.form is not None))
+        wide = self.form is not None
+        return self._back(special(self.box, self.op, self.walls, self.local, modes, wide, self.cuts))
 
     def atoms(self, finest: float) -> list[Family]:
         """Local solutions with free places and widths, the width in x at least ``finest``; verified. Maybe none."""
@@ -79,9 +88,14 @@ class Chart:
         return Dictionary(parts)
 
 
-def charts(problem: Problem, op: Operator | System, sides: tuple[Wall, ...]) -> tuple[Chart, ...]:
-    """The coordinates of the heat equation where the coefficients vary and maps are known, else the problem's own."""
-    own = Chart(op, sides, problem.domain)
+def charts(
+    problem: Problem, op: Operator | System, sides: tuple[Wall, ...], cuts: np.ndarray = NOWHERE
+) -> tuple[Chart, ...]:
+    """The coordinates of the heat equation where the coefficients vary and maps are known, else the problem's own.
+
+    The data are singular at the ``cuts`` (K, 2) on the boundary of a plane domain.
+    """
+    own = Chart(op, sides, problem.domain, cuts=cuts)
     if not isinstance(op, Operator) or op.constant or op.time is None or len(sides) != 1:
         return (own,)
     forms, _ = heat_forms(problem)

@@ -8,6 +8,7 @@ import numpy as np
 from pinnkit.domain import Domain
 
 from . import steady
+from .arcs import NOWHERE
 from .atoms import Local
 from .columns import Columns, Dense, joined
 from .family import Family
@@ -79,15 +80,17 @@ def first(domain: Domain, op: Operator | System, sides: Sequence[Wall], modes: i
 
 
 def special(
-    domain: Domain, op: Operator | System, sides: Sequence[Wall], near: Local | None, modes: int, wide: bool = False
-) -> Dictionary:
+    domain: Domain, op: Operator | System, sides: Sequence[Wall], near: Local | None, modes: int, wide: bool = False,
+    cuts: np.ndarray = NOWHERE,
+) -> Dictionary:  # fmt: skip
     """More polynomials, layers at the walls, and where the walls' data ask for them, oscillations of all kinds.
 
-    Without time: sources outside the domain. With ``wide`` also waves of a wider interval where walls are driven, of
-    which many do what few local solutions do later: cheaper where those cost much.
+    Without time: sources outside the domain, which gather at corners and at the ``cuts`` (K, 2). With ``wide`` also
+    waves of a wider interval where walls are driven, of which many do what few local solutions do later: cheaper where
+    those cost much.
     """
     if op.time is None:
-        return Dictionary(tuple(steady.sources(op, domain) if op.constant and isinstance(op, Operator) else ()))
+        return Dictionary(tuple(steady.sources(op, domain, cuts) if op.constant and isinstance(op, Operator) else ()))
     parts = [polynomials(op, domain, DEGREE[len(sides)])]
     if near is not None:
         parts += [(f, np.zeros((1, 0))) for f in near.layers()]

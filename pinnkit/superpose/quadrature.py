@@ -58,8 +58,13 @@ class Nodes:
     images: tuple[Grid, ...] = ()
 
 
-def quadrature(problem: Problem, readouts: dict[str, Readout], waves: Mapping[str, float]) -> dict[str, Nodes]:
+def quadrature(
+    problem: Problem, readouts: dict[str, Readout], waves: Mapping[str, float],
+    cuts: np.ndarray = arcs.NOWHERE, order: int = ORDER,
+) -> dict[str, Nodes]:  # fmt: skip
     """Point sets of all conditions with quadrature weights, fine enough for so many half-waves by each coordinate.
+
+    On the boundary of a plane domain they gather at corners and at the ``cuts`` (K, 2). A panel has ``order`` points.
 
     Raises:
         ValueError: a domain that is neither a box nor, without time, in the plane.
@@ -78,20 +83,22 @@ def quadrature(problem: Problem, readouts: dict[str, Readout], waves: Mapping[st
             continue
         if plane and not key.startswith("periodic_"):
             count = math.ceil(3 * max(waves.values()) / ORDER)
-            found[key] = Nodes(arcs.points(problem.domain, key, lambda at, r=readout: -origin(r, at).numpy(), count))
+            found[key] = Nodes(
+                arcs.points(problem.domain, key, lambda at, r=readout: -origin(r, at).numpy(), count, cuts, order)
+            )
             continue
-        found[key] = _nodes(problem.domain, key, readout, waves)
+        found[key] = _nodes(problem.domain, key, readout, waves, order)
     return found
 
 
-def _nodes(box: Box, key: str, readout: Readout, waves: Mapping[str, float]) -> Nodes:
+def _nodes(box: Box, key: str, readout: Readout, waves: Mapping[str, float], order: int) -> Nodes:
     if key == "initial":
-        grid = _grid(box, (box.time, "min"), None, readout, waves)
+        grid = _grid(box, (box.time, "min"), None, readout, waves, order)
         return Nodes(PointSet(grid.X, weights=grid.w / grid.w.mean()), (grid,))
     if key.startswith("periodic_"):
         name = key.removeprefix("periodic_")
         i = box.names.index(name)
-        grid = _grid(box, (name, "min"), None, readout, waves, images=True)
+        grid = _grid(box, (name, "min"), None, readout, waves, order, images=True)
         image = grid.moved(i, float(box.upper[i]))
         return Nodes(PointSet(grid.X, image=image.X, weights=grid.w / grid.w.mean()), (grid,), (image,))
     grids, normals = [], []
@@ -99,7 +106,7 @@ def _nodes(box: Box, key: str, readout: Readout, waves: Mapping[str, float]) -> 
         name, end = face.rsplit("_", 1)
         normal = torch.zeros(len(box.names), dtype=torch.float64)
         normal[box.names.index(name)] = 1.0 if end == "max" else -1.0
-        grids.append(_grid(box, (name, end), normal, readout, waves))
+        grids.append(_grid(box, (name, end), normal, readout, waves, order))
         normals.append(normal.expand(math.prod(grids[-1].shape), -1))
     X, w, n = (torch.cat(list(parts)) for parts in ((g.X for g in grids), (g.w for g in grids), normals))
     columns = {f"n_{name}": n[:, box.names.index(name)].contiguous() for name in box.space}
@@ -112,6 +119,7 @@ def _grid(
     normal: Tensor | None,
     readout: Readout,
     waves: Mapping[str, float],
+    order: int,
     images: bool = False,
 ) -> Grid:
     """Tensor Gauss points on the face where one coordinate is at its end."""
@@ -134,11 +142,11 @@ def _grid(
         if box.names[i] == box.time and not few:
             first = edges[1] - edges[0]
             edges = np.concatenate([edges[:1], edges[0] + first * 0.5 ** np.arange(GRADING, 0, -1), edges[1:]])
-        rules.append(panels(resolve(data, edges)))
+        rules.append(panels(resolve(data, edges), order))
     most = MANY_AT_FIRST if fixed[0] == box.time else MANY
     if len(rules) > 1 and math.prod(len(s) for s, _ in rules) > most:
         count = max(1, int(most ** (1 / len(rules)) / ORDER))
-        rules = [panels(np.linspace(bounds[0, i], bounds[1, i], count + 1)) for i in free]
+        rules = [panels(np.linspace(bounds[0, i], bounds[1, i], count + 1), order) for i in free]
     axes = dict(zip(free, rules, strict=True)) | {at: (np.array([float(end)]), np.ones(1))}
     return Grid(*zip(*(axes[i] for i in range(len(axes))), strict=True))
 

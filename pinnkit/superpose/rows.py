@@ -15,7 +15,9 @@ from pinnkit.problem import Problem
 from pinnkit.readout import Readout
 from pinnkit.taylor import Index
 
+from .arcs import NOWHERE
 from .family import Family
+from .panels import ORDER
 from .quadrature import Grid, linear, origin, quadrature
 
 
@@ -119,14 +121,19 @@ def conditions(problem: Problem) -> dict[str, Readout]:
     return {key: Readout(group, problem.fields, {}, values) for key, group in groups.items()}
 
 
-def rows(problem: Problem, weights: Mapping[str, float], waves: Mapping[str, float]) -> Rows:
+def rows(
+    problem: Problem, weights: Mapping[str, float], waves: Mapping[str, float],
+    cuts: np.ndarray = NOWHERE, order: int = ORDER,
+) -> Rows:  # fmt: skip
     """The rows of a problem with quadrature points that resolve its data and so many half-waves by each coordinate.
+
+    On the boundary of a plane domain they gather at corners and at the ``cuts`` (K, 2). A panel has ``order`` points.
 
     Raises:
         ValueError: a condition that is not linear in the field, or holds inside the domain.
     """
     readouts = conditions(problem)
-    nodes = quadrature(problem, readouts, waves)
+    nodes = quadrature(problem, readouts, waves, cuts, order)
     blocks = []
     for key, readout in readouts.items():
         at = nodes[key].points

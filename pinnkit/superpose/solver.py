@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
@@ -21,17 +21,19 @@ from . import burgers
 from .atoms import verify
 from .chart import Chart, charts
 from .cole_hopf import ColeHopf
-from .columns import joined
+from .columns import Dense, joined
 from .dictionary import OSCILLATIONS, Dictionary, together
 from .family import Family
+from .fresh import misfit
 from .greedy import Choice, Search, from_dictionary, from_families, prune
+from .kinks import kinks
 from .network import Superposition
 from .operator import Operator, operator
 from .orbits import drawn
 from .orbits import families as orbits
 from .posed import check
-from .projection import fit
-from .rows import Rows, rows
+from .projection import Fit, fit
+from .rows import Rows, conditions, rows
 from .steady import frequencies
 from .system import System, system
 from .walls import walls
@@ -41,6 +43,9 @@ DRAWN = 32  # members of an orbit of one parameter in the dictionary, twice as m
 FINER = 1.5  # points that show whether a member changes between those that are fitted
 SAME = 1e-6  # of its squared norm: how far both may differ
 ENOUGH = 1e-5  # misfit, relative to the data, below which members of orbits are not moved any more
+DENSER = (1.0, 2.0, 4.0)  # points, as long as a fit meets the data between them worse than at them
+SHARE = (0.97, 0.7, 0.7)  # of the tolerance that the fit is to reach, so that fresh points are within it
+CLOSE = 1.5  # misfits at fresh points to those of the fit that count as the same
 WAVES = 1000.0  # half-waves in time that the points on the walls resolve, at most
 
 
@@ -89,8 +94,10 @@ def solve_lie(
     The fixed dictionary (separated solutions, polynomials, layers) is tried first; where it misses the tolerance,
     solutions with free parameters join it: local ones that the equation's symbol gives, otherwise the orbits of its
     symmetries, and the caller's ``families``, each verified first. ``tolerance`` is the misfit of the data in the
-    weighted L2 norm relative to the data's own; ``most`` bounds the number of fitted coefficients, amplitudes and
-    parameters together.
+    weighted L2 norm relative to the data's own, measured at points that the fit has not seen: where these are met
+    worse, it is made again at more points, and what is still missed is said. Where data of Laplace's equation jump or
+    have kinks, solutions with the same singularity are taken. ``most`` bounds the number of fitted coefficients,
+    amplitudes and parameters together.
 
     Raises:
         ValueError: an equation that is not linear and homogeneous, unsupported domains or conditions, or families that
@@ -107,15 +114,13 @@ def solve_lie(
     _verify(op, families)
     sides = walls(problem)
     count = modes or MODES.get(len(sides), 500)
-    where = charts(problem, op, sides)
+    cuts = kinks(problem, conditions(problem))
+    where = charts(problem, op, sides, cuts)
     density = _waves(where, count)
-    data = rows(problem, _weights(problem), density)
-    y = data.target
-    size = float(np.linalg.norm(y))
-    if size == 0:
-        raise ValueError(f"{problem.name}: all initial and boundary data are 0, and so is the solution")
+    weights = _weights(problem)
     deadline = np.inf if time_limit is None else clock[0] + time_limit
     history: list[tuple[int, float, float, float]] = []
+    tried: list[Found] = []
     with reporter(progress, f"{problem.name} (superposition)", most) as screen:
 
         def tell(choice: Choice) -> None:
@@ -124,37 +129,83 @@ def solve_lie(
             history.append((choice.coefficients, loss, wall, cpu))
             screen.update(choice.coefficients, {"loss": loss, "validation": loss, "wall_s": wall})
 
-        listed = together(w.first(count) for w in where)
-        lifts = next((len(p) for f, p in listed.parts if f.name == "polynomial"), 0)
-        lifts = min(1 + len(op.coordinates), lifts)
-        search = Search(data, listed.columns(data), (), y, tolerance * size, seed, pool, deadline, tell)
-        choice = from_dictionary(search, Choice(), most)
+        for finer, share in zip(DENSER, SHARE, strict=True):
+            waves = {name: finer * v for name, v in density.items()}
+            data = rows(problem, weights, waves, cuts)
+            y = data.target
+            size = float(np.linalg.norm(y))
+            if size == 0:
+                raise ValueError(f"{problem.name}: all initial and boundary data are 0, and so is the solution")
+            search = Search(
+                data, Dense(np.zeros((len(y), 0))), (), y, share * tolerance * size, seed, pool, deadline, tell
+            )
+            tried.append(_attempt(problem, search, where, families, waves, cuts, count, most))
+            seen = tried[-1]
+            if seen.fresh <= max(tolerance, CLOSE * seen.solved.misfit / size) or search.late:
+                break
+    best = min(tried, key=lambda found: found.fresh)
+    return _solution(problem, best, history, tolerance, clock)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A superposition, its fit, and the misfit of the data, relative to them, at points that the fit has not seen."""
+
+    search: Search
+    choice: Choice
+    network: Superposition
+    solved: Fit
+    fresh: float
+
+
+def _attempt(
+    problem: Problem, search: Search, where: Sequence[Chart], families: Sequence[Family], waves: Mapping[str, float],
+    cuts: np.ndarray, count: int, most: int,
+) -> Found:  # fmt: skip
+    """What the dictionary, then what is singular where data are, then sources and free families reach."""
+    data, op, tell = search.rows, where[0].op, search.tell
+    size = float(np.linalg.norm(search.target))
+    listed = together(w.first(count) for w in where)
+    lifts = next((len(p) for f, p in listed.parts if f.name == "polynomial"), 0)
+    lifts = min(1 + len(op.coordinates), lifts)
+    search = replace(search, D=listed.columns(data))
+    choice = from_dictionary(search, Choice(), most)
+    tell(choice)
+    for more in (lambda: together(w.singular() for w in where), lambda: together(w.special(count) for w in where)):
+        if choice.misfit <= search.goal or search.late:
+            break
+        known, more = search.D.shape[1], more()
+        if not more.parts:
+            continue
+        listed = together((listed, more))
+        search = replace(search, D=joined([search.D, more.columns(data)]))
+        start = Choice(tuple(range(known, search.D.shape[1]))[:most])
+        choice = min(choice, from_dictionary(search, start, most), key=_misfit)
         tell(choice)
-        if choice.misfit > search.goal and not search.late:
-            known = search.D.shape[1]
-            more = together(w.special(count) for w in where)
-            listed = together((listed, more))
-            search = replace(search, D=joined([search.D, more.columns(data)]))
-            start = Choice(tuple(range(known, search.D.shape[1]))[:most])
-            choice = min(choice, from_dictionary(search, start, most), key=_misfit)
-            tell(choice)
-        if choice.misfit > search.goal and not search.late:
-            atoms, free = where[0].atoms(_finest(data, problem)), []
-            if not atoms and not (op.time is None and op.constant):  # whose dictionary has all orbits already
-                atoms = orbits(problem)
-                fine = rows(problem, _weights(problem), {n: FINER * v for n, v in density.items()})
-                free = [(f, _seen(f, fine, data, seed)) for f in atoms]
-            more = Dictionary((*free, *((f, np.zeros((1, 0))) for f in families if not f.count)))
-            listed = together((listed, more))
-            D = joined([search.D, more.columns(data)])
-            search = replace(search, D=D, families=[f for f in (*atoms, *families) if f.count])
-            if more.parts:
-                choice = min(choice, from_dictionary(search, Choice(), most), key=_misfit)
-            if choice.misfit > max(search.goal, ENOUGH * size * bool(free)):
-                choice = mixed(search, choice, lifts, most)
-        choice = prune(search, choice, max(search.goal, choice.misfit * (1 + 1e-6)))
-        tell(choice)
-    return _solution(problem, search, listed, choice, history, tolerance * size, size, clock)
+    if choice.misfit > search.goal and not search.late:
+        atoms, free = where[0].atoms(_finest(data, problem)), []
+        if not atoms and not (op.time is None and op.constant):  # whose dictionary has all orbits already
+            atoms = orbits(problem)
+            fine = rows(problem, data.weights, {n: FINER * v for n, v in waves.items()}, cuts)
+            free = [(f, _seen(f, fine, data, search.seed)) for f in atoms]
+        more = Dictionary((*free, *((f, np.zeros((1, 0))) for f in families if not f.count)))
+        listed = together((listed, more))
+        D = joined([search.D, more.columns(data)])
+        search = replace(search, D=D, families=[f for f in (*atoms, *families) if f.count])
+        if more.parts:
+            choice = min(choice, from_dictionary(search, Choice(), most), key=_misfit)
+        if choice.misfit > max(search.goal, ENOUGH * size * bool(free)):
+            choice = mixed(search, choice, lifts, most)
+    choice = prune(search, choice, max(search.goal, choice.misfit * (1 + 1e-6)))
+    tell(choice)
+    members = [listed.member(j) for j in choice.fixed]
+    members += [
+        (search.families[f], tuple(search.families[f].from_scale(np.array(z)).tolist())) for f, z in choice.atoms
+    ]
+    named = tuple(dict.fromkeys(f for f, _ in members))
+    network = Superposition(named, tuple((named.index(f), z) for f, z in members))
+    solved = fit(search.columns(choice), search.target)
+    return Found(search, choice, network, solved, misfit(problem, network, solved.a, data.weights, waves, cuts))
 
 
 def closed_form(solution: Solution) -> sp.Expr:
@@ -230,28 +281,22 @@ def _finest(data: Rows, problem: Problem) -> float:
     return min(found, default=1.0)
 
 
-def _solution(
-    problem: Problem, search: Search, listed: Dictionary, choice: Choice, history: list, goal: float, size: float, clock
-) -> Solution:
-    members = [listed.member(j) for j in choice.fixed]
-    members += [
-        (search.families[f], tuple(search.families[f].from_scale(np.array(z)).tolist())) for f, z in choice.atoms
-    ]
-    families = tuple(dict.fromkeys(f for f, _ in members))
-    network = Superposition(families, tuple((families.index(f), z) for f, z in members))
-    solved = fit(search.columns(choice), search.target)
-    reached = solved.misfit <= goal
+def _solution(problem: Problem, found: Found, history: list, tolerance: float, clock: tuple[float, float]) -> Solution:
+    search, choice, solved = found.search, found.choice, found.solved
+    fitted = solved.misfit / float(np.linalg.norm(search.target))
     stop = (
-        f"the data are met to {solved.misfit / size:.1e} of their norm with {choice.coefficients} coefficients "
-        f"({'within' if reached else 'the tolerance was'} {goal / size:.1e})"
+        f"the data are met to {found.fresh:.1e} of their norm at fresh points with {choice.coefficients} coefficients "
+        f"({'within' if found.fresh <= tolerance else 'the tolerance was'} {tolerance:.1e})"
     )
+    if found.fresh > max(tolerance, CLOSE * fitted):
+        stop += f"; the points of the fit alone are met to {fitted:.1e}, so more coefficients do not help"
     columns = ("iteration", "loss", "wall_s", "cpu_s")
     table = {name: tuple(float(row[k]) for row in history) for k, name in enumerate(columns)}
     extra = {"stage": (0.0,) * len(history), "round": (0.0,) * len(history), "validation": table["loss"]}
     wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
     at = Progress(Plan(()), total=choice.coefficients, wall_s=wall, cpu_s=cpu)
     return Solution(
-        Model(problem, network, False, frozenset(problem.equations)),
+        Model(problem, found.network, False, frozenset(problem.equations)),
         torch.as_tensor(solved.a),
         search.rows.points,
         search.rows.weights,

@@ -9,7 +9,7 @@ import sympy as sp
 
 from pinnkit.domain import Domain
 
-from .arcs import arcs
+from .arcs import NOWHERE, arcs
 from .family import Family
 from .modes import EXTENSION, exponentials, fixed, solutions
 from .operator import Operator
@@ -49,38 +49,48 @@ def _key(k: np.ndarray) -> tuple:
     return tuple((round(v.real, 9) + 0.0, round(v.imag, 9) + 0.0) for v in k)
 
 
-def sources(op: Operator, domain: Domain) -> list[tuple[Family, np.ndarray]]:
+def sources(op: Operator, domain: Domain, cuts: np.ndarray = NOWHERE) -> list[tuple[Family, np.ndarray]]:
     """Poles and logarithms outside a plane domain, and angles seen from its corners, of an equation like Laplace's.
 
     Where all derivatives are second ones, solutions are harmonic in (X, Y) = (x + Re(w) y, Im(w) y), p(1, w) = 0. The
-    poles gather at corners (Gopal, Trefethen, SIAM J. Numer. Anal. 57, 2019) and lie in holes. Empty for others.
+    poles gather at corners and at the ``cuts`` (K, 2) (Gopal, Trefethen, SIAM J. Numer. Anal. 57, 2019) and lie in
+    holes. Empty for others.
     """
-    if len(op.coordinates) != 2 or {sum(J) for J in op.coefficients} != {2}:
+    w = direction(op) if {sum(J) for J in op.coefficients} == {2} else None
+    if w is None:
         return []
-    w = op.roots(1, [1.0])[0]
-    if abs(w.imag) < 1e-9 * abs(w):
-        return []
-    x, y = op.coordinates
-    names = sp.symbols("a b d p q", real=True)
-    a, b, d, p, q = names
-    X = x - a + sp.Float(w.real, 17) * (y - b)
-    Y = sp.Float(abs(w.imag), 17) * (y - b)
+    a, b, d, p, q = names = sp.symbols("a b d p q", real=True)
+    X, Y = plane(op, w)
     square = X**2 + Y**2
-    at = np.array(list(_outside(domain)))
+    at = np.array(list(_outside(domain, cuts)))
     turned = np.array([(*row, c, s) for row in at for c, s in ((1.0, 0.0), (0.0, 1.0))])
     found = [
         fixed("pole", d * (p * X + q * Y) / square, op, names, turned),
         fixed("logarithm", sp.log(square / d**2), op, (a, b, d), at),
     ]
-    corners = np.array(list(_corners(domain, w))).reshape(-1, 4)
-    if len(corners):
-        found.append(fixed("angle", sp.atan2(p * Y - q * X, p * X + q * Y), op, (a, b, p, q), corners))
+    ends = np.array(list(corners(domain, w))).reshape(-1, 4)
+    if len(ends):
+        found.append(fixed("angle", sp.atan2(p * Y - q * X, p * X + q * Y), op, (a, b, p, q), ends))
     return found
 
 
-def _outside(domain: Domain) -> Iterator[tuple[float, float, float]]:
+def direction(op: Operator) -> complex | None:
+    """The root w of p(1, w) = 0, p the second derivatives' part, where an equation in the plane is elliptic."""
+    if len(op.coordinates) != 2:
+        return None
+    w = Operator(op.coordinates, {J: c for J, c in op.coefficients.items() if sum(J) == 2}, None).roots(1, [1.0])[0]
+    return None if abs(w.imag) < 1e-9 * abs(w) else complex(w)
+
+
+def plane(op: Operator, w: complex) -> tuple[sp.Expr, sp.Expr]:
+    """(X, Y) from the place (a, b), in which solutions are harmonic."""
+    (x, y), (a, b) = op.coordinates, sp.symbols("a b", real=True)
+    return x - a + sp.Float(w.real, 17) * (y - b), sp.Float(abs(w.imag), 17) * (y - b)
+
+
+def _outside(domain: Domain, cuts: np.ndarray) -> Iterator[tuple[float, float, float]]:
     """Places of sources and their distances from the boundary."""
-    for arc in arcs(domain):
+    for arc in arcs(domain, cuts=cuts):
         if arc.closed:
             distance = np.full(AROUND, arc.length / (4 * math.pi))
             s = np.arange(AROUND) / AROUND
@@ -94,11 +104,10 @@ def _outside(domain: Domain) -> Iterator[tuple[float, float, float]]:
                 yield *place.tolist(), float(far)
 
 
-def _corners(domain: Domain, w: complex) -> Iterator[tuple[float, float, float, float]]:
-    """Corners, and the direction into the domain in (X, Y), from which an angle is counted."""
-    ends = [
-        (x, n) for arc in arcs(domain) if not arc.closed for x, n in zip(*arc.at(np.array([0.0, 1.0])), strict=True)
-    ]
+def corners(domain: Domain, w: complex, cuts: np.ndarray = NOWHERE) -> Iterator[tuple[float, float, float, float]]:
+    """Corners and cuts, and the direction into the domain in (X, Y), from which an angle is counted."""
+    open_arcs = [arc for arc in arcs(domain, cuts=cuts) if not arc.closed]
+    ends = [(x, n) for arc in open_arcs for x, n in zip(*arc.at(np.array([0.0, 1.0])), strict=True)]
     size = float(np.ptp(domain.bounds, axis=0).max())
     for k, (x, n) in enumerate(ends):
         for z, m in ends[k + 1 :]:
