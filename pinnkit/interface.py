@@ -1,11 +1,10 @@
 """Interfaces: planes on which an equation holds delta functions or a coefficient jumps, and what must hold there."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import sympy as sp
 import torch
 from sympy.core.function import AppliedUndef
@@ -13,11 +12,10 @@ from torch import Tensor
 
 from .condition import Operator, Residual
 from .conservation import Divergence
-from .domain import Domain
 from .equation import differentiate
 from .kink import Kink, Plane
+from .plane_points import beside, on_plane
 from .point_mass import GAUSSIAN, MIXED, STEPS, Stated
-from .sampling import unit
 from .taylor import Index
 from .zero_set import Curved, planes_of
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 LOST = sp.Piecewise, sp.floor, sp.ceiling, sp.Mod  # SymPy's derivatives of them leave their jumps out
-SHIFT = 2.0**-44  # of a coordinate's size: how far beside a plane its two sides are evaluated
 PROBES = 256  # points at which coefficients are compared across a plane
 ALIKE = 1e-9  # of their size: how far values may differ that are the same
 
@@ -61,48 +58,11 @@ def posed(problem: "Problem") -> Posed:
     if not any(one.singular for one in stated):
         return Posed(problem.equations)
     planes = dict.fromkeys(plane for one in stated for plane in (*one.weights, *_jumps(one)))
-    found = [_Interface(problem, plane, stated) for plane in planes]
-    found = {_name(one.plane, problem): one for one in found if one.strong}
+    every = [_Interface(problem, plane, stated) for plane in planes]
+    found = {_name(one.plane, problem): one for one in every if one.strong}
     rows = tuple(row for name, one in found.items() for row in one.rows(name))
-    planes = {name: one.plane for name, one in found.items()}
-    return Posed({one.name: one.interior for one in stated}, planes, rows, tuple(one.kink for one in found.values()))
-
-
-def on_plane(plane: Plane, domain: Domain, n: int, method: str = "sobol", seed: Any = 0) -> Tensor:
-    """n points of a plane in the domain, or the one where it is a point, shape (n, d); none where it misses it."""
-    i, (lower, upper) = plane.main, domain.bounds
-    others = [k for k in range(len(lower)) if k != i]
-    total = n if others else 1
-    while True:
-        X = np.empty((total, len(lower)))
-        X[:, others] = lower[others] + (upper - lower)[others] * unit(total, len(others), method, seed)
-        X[:, i] = plane.offset - X[:, others] @ np.asarray(plane.normal)[others]
-        X = X[(X[:, i] > lower[i]) & (X[:, i] < upper[i])]
-        X = X[domain.inside(X, tol=0.0)] if len(X) else X
-        if len(X) >= n or not others or total > 64 * n + 4096:
-            return torch.as_tensor(X[:n])
-        total *= 2
-
-
-def beside(plane: Plane, X: Tensor, domain: Domain) -> tuple[Tensor, Tensor]:
-    """Points X (n, d) of a plane moved by next to nothing to its upper and to its lower side."""
-    step = torch.zeros_like(X)
-    step[:, plane.main] = _shift(plane, domain)
-    return X + step, X - step
-
-
-def off(planes: Sequence[Plane], X: Tensor, domain: Domain) -> Tensor:
-    """Points X (n, d), those on one of the planes moved by next to nothing to its upper side."""
-    for plane in planes:
-        near = plane.height(X).abs() < _shift(plane, domain) / 2
-        if near.any():
-            X = X.clone()
-            X[near, plane.main] += _shift(plane, domain)
-    return X
-
-
-def _shift(plane: Plane, domain: Domain) -> float:
-    return SHIFT * float(np.abs(domain.bounds[:, plane.main]).max())
+    kinks = (*(one.kink for one in found.values()), *(one.kink for one in every if one.weak))
+    return Posed({one.name: one.interior for one in stated}, {n: one.plane for n, one in found.items()}, rows, kinks)
 
 
 def _name(plane: Plane, problem: "Problem") -> str:
@@ -112,7 +72,7 @@ def _name(plane: Plane, problem: "Problem") -> str:
 
 
 def _jumps(one: Stated) -> Iterator[Plane]:
-    """Planes on which a coefficient of an equation may jump.
+    """Planes on which a coefficient or a source of an equation may jump.
 
     Raises:
         ValueError: a coefficient of a highest derivative that jumps elsewhere.
@@ -120,6 +80,7 @@ def _jumps(one: Stated) -> Iterator[Plane]:
     parts = [(node.coefficient, True) for node in one.nodes.values()]
     most = max((sum(slot.channel[0][1]) for slot in one.slots.values()), default=0)
     parts += [(one.body.diff(s), sum(slot.channel[0][1]) == most > 1) for s, slot in one.slots.items()]
+    parts.append((one.body, False))
     for k, leading in parts:
         for g in _steps(k):
             fields = g.free_symbols & set(one.slots) or g.atoms(AppliedUndef)
@@ -187,12 +148,24 @@ class _Interface:
     @cached_property
     def powers(self) -> dict[int, int]:
         """The order of the first derivative of every such field that may jump."""
-        bent = {f for side in self.sides if side.strong for f, m in side.orders.items() if m == self.orders[f]}
+        bent = self._leading(side for side in self.sides if side.strong)
         return {f: m - (f in bent) for f, m in self.orders.items()}
+
+    def _leading(self, sides: Iterable["_Across"]) -> set[int]:
+        """The fields of which these equations hold the highest derivative."""
+        return {f for side in sides for f, m in side.orders.items() if m == self.orders[f]}
+
+    @property
+    def weak(self) -> bool:
+        """Whether an equation jumps, and the highest derivative of a field with it."""
+        return not self.strong and bool(self._leading(side for side in self.sides if side.jumps))
 
     @property
     def kink(self) -> Kink:
         """The feature that every field sees."""
+        if self.weak:
+            leading = self._leading(side for side in self.sides if side.jumps)
+            return Kink(self.plane, min(self.orders[f] for f in leading), needed=False)
         ratios = {side.ratio(self.powers) for side in self.sides} - {1.0}
         return Kink(self.plane, min(self.powers.values()), ratios.pop() if len(ratios) == 1 else 1.0)
 
@@ -237,6 +210,16 @@ class _Across:
         self.steps = [s for s in self._leading if self._jump(one.body.diff(s))]
         self.strong = self.weight != 0 or bool(self.bent)
         self._check_steps()
+
+    @property
+    def jumps(self) -> bool:
+        """Whether the equation jumps across the plane when its highest derivatives do not, and they can follow it."""
+        parts = {s: self.one.body.diff(s) for s in self._leading}
+        total = self._sum(parts, {v: self.one.body.diff(v) for v in self.nodes})
+        return self._jump(self.one.body) and not self._vanishes(total)
+
+    def _vanishes(self, e: sp.Expr) -> bool:
+        return any(bool((v.abs() < 1e-12).any()) for v in self._both(e))
 
     @cached_property
     def _leading(self) -> dict[sp.Symbol, tuple[int, Index, int]]:
@@ -306,7 +289,7 @@ class _Across:
         strength = strength.xreplace(dict.fromkeys(jumping, sp.S.Zero))
         if self._jump(strength):
             self._refuse(f"its strength {self._readable(strength)} jumps there")
-        if any(bool((side.abs() < 1e-12).any()) for side in self._both(self._total(powers))):
+        if self._vanishes(self._total(powers)):
             self._refuse("the equation carries jumps along it, or loses its highest derivative there")
         height = sum(_number(w) * x for w, x in zip(self.plane.normal, self.variables, strict=True) if w)
         up = sp.Heaviside(height - sp.Float(self.plane.offset, 17), 1)
@@ -320,9 +303,13 @@ class _Across:
 
     def _total(self, powers: Mapping[int, int]) -> sp.Expr:
         """What the jump of the highest derivative but one is multiplied by, one field being like another."""
-        (parts, nodes, alone), w = self._parts(powers), self.plane.normal
-        square = sum(a * a for a in w)
-        total = sum((sp.S.One if alone else c) * self.nodes[v].coefficient * square for v, c in nodes.items())
+        parts, nodes, alone = self._parts(powers)
+        return self._sum(parts, dict.fromkeys(nodes, sp.S.One) if alone else nodes)
+
+    def _sum(self, parts: Mapping[sp.Symbol, sp.Expr], nodes: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+        """The sum of all coefficients times the normal's components that go with them."""
+        w = self.plane.normal
+        total = sum((c * self.nodes[v].coefficient for v, c in nodes.items()), sp.S.Zero) * sum(a * a for a in w)
         index = {s: self.slots[s][1] for s in parts}
         slopes = {s: sp.prod(_number(w[i]) ** index[s][i] for i in self.plane.support) for s in parts}
         return total + sum(a * slopes[s] for s, a in parts.items())

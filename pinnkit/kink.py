@@ -54,12 +54,13 @@ class Kink:
     """Where the derivative of order ``power`` across a plane may jump.
 
     ``ratio`` is the flux coefficient above the plane over that below it: the slope of a function whose flux does not
-    jump is that much smaller above.
+    jump is that much smaller above. Where it is not ``needed``, the equation alone says what jumps.
     """
 
     plane: Plane
     power: int
     ratio: float = 1.0
+    needed: bool = True
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ def with_kinks(network: Network, kinks: Sequence[Kink]) -> Network:
         return network
     if isinstance(network, Linearised):
         return replace(network, network=with_kinks(network.network, kinks))
+    if not isinstance(network, (MLP, ModifiedMLP)) and not any(kink.needed for kink in kinks):
+        return network
     if not isinstance(network, (MLP, ModifiedMLP)):
         raise ValueError(
             f"the problem has a point load or a jumping coefficient, and a {type(network).__name__} has no input for "
@@ -59,7 +61,7 @@ class Kinked:
         if isinstance(self.base, Scaled):  # the stretched coordinates stand for their own
             kept = [i for i in range(len(lo)) if i not in maps]
             base = Features(base.omega[kept], base.phase[kept], base.wave[kept])
-        return KinkFeatures(base, tuple(bends))
+        return KinkFeatures(base, tuple(bends), any(kink.needed for kink in self.kinks))
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,12 @@ class KinkFeatures:
     """Features ``base`` and bends, on one domain.
 
     Raises:
-        TypeError: points in single precision, which cannot tell the two sides of a plane apart.
+        TypeError: points in single precision where both ``sides`` of a plane are needed, which it cannot tell apart.
     """
 
     base: Features | Formulas
     bends: tuple[Bend, ...]
+    sides: bool
 
     @property
     def count(self) -> int:
@@ -110,6 +113,6 @@ class KinkFeatures:
 
     def jet(self, X: Tensor, channels: Channels) -> Tensor:
         """The channels of the features at points X (B, d), shape (C, B, m)."""
-        if X.dtype != torch.float64:
+        if self.sides and X.dtype != torch.float64:
             raise TypeError(f"point loads and jumping coefficients need dtype torch.float64, got {X.dtype}")
         return torch.cat([self.base.jet(X, channels), *(bend.jet(X, channels)[..., None] for bend in self.bends)], 2)

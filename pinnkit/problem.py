@@ -13,8 +13,9 @@ from .conservation import carried_out
 from .domain import Domain
 from .equation import Ansatz
 from .expression import Program
-from .interface import Posed, beside, off, on_plane, posed
+from .interface import Posed, posed
 from .parameter_faces import without_parameter_faces
+from .plane_points import beside, off, on_plane
 from .reference import Exact, Reference, as_reference
 from .statement import check, finite
 from .value import as_expression

@@ -46,7 +46,7 @@ class Model:
         features = getattr(self.network, "features", None)
         periodic = features.names if isinstance(features, Harmonics) else ()
         names, kinks = self.problem.domain.names, self.problem.posed.kinks
-        bent = {names[i] for kink in kinks for i in kink.plane.support}  # a kink's feature is not periodic
+        bent = {names[i] for kink in kinks if kink.needed for i in kink.plane.support}  # its feature is not periodic
         periodic = tuple(name for name in periodic if name not in bent)
         return hard_constraints(self.problem, periodic, strict=bool(self.hard))
 
@@ -73,7 +73,11 @@ class Model:
     @cached_property
     def _bent(self) -> Network:
         """The network with a feature for every plane on which the solution has a kink or a jump."""
-        return with_kinks(self.network, self.problem.posed.kinks)
+        features = getattr(self.network, "features", None)
+        names = features.names if isinstance(features, Harmonics) else ()
+        periodic = {i for i, name in enumerate(self.problem.domain.names) if name in names}
+        kinks = self.problem.posed.kinks
+        return with_kinks(self.network, [k for k in kinks if k.needed or not periodic & set(k.plane.support)])
 
     @property
     def count(self) -> int:

@@ -150,6 +150,25 @@ def test_loads_and_layers_are_solved_and_judged() -> None:
     assert float(source) == pytest.approx(-4, rel=1e-2)
 
 
+def test_jumps_of_sources_and_in_mixed_form_bend_the_network_by_themselves() -> None:
+    stages = [pk.Adam(50), pk.SSBroyden(150)]
+    X = torch.linspace(0, 1, 101, dtype=torch.float64)[:, None]
+    s = (X[:, 0] - 1 / 3).clamp_min(0)
+    half = pk.Problem("p", u1, u1.diff(x, 2) + H(x - Q(1, 3)), LINE, [pk.Dirichlet(u1, 0)])
+    found = pk.solve(half, pk.MLP(1, 8, 8, 1), 60, stages=stages, resample=None, progress=False)
+    exact = 2 / 9 * X[:, 0] - s**2 / 2
+    assert float((found(X)[:, 0] - exact).norm() / exact.norm()) < 1e-4 and not half.posed.planes
+    q = pk.field("q", x)
+    equations = {"balance": q.diff(x), "law": LAYERS * u1.diff(x) + q}
+    mixed = pk.Problem("p", [u1, q], equations, LINE, [pk.Dirichlet(u1, x)])
+    found = pk.solve(mixed, pk.MLP(1, 8, 8, 2), 60, stages=stages, resample=None, progress=False)
+    exact = torch.where(X[:, 0] < 0.4, X[:, 0] / 0.46, 1 - (1 - X[:, 0]) / 4.6)
+    assert float((found(X)[:, 0] - exact).norm() / exact.norm()) < 1e-3
+    assert [(k.power, k.needed) for p in (half, mixed) for k in p.posed.kinks] == [(2, False), (1, False)]
+    inflow = [pk.Dirichlet(ut, 0, on="x_min"), pk.Initial(ut, 0)]
+    assert not pk.Problem("p", ut, ut.diff(t) + ut.diff(x) - H(x - t), TIME, inflow).posed.kinks
+
+
 def test_what_does_not_know_of_interfaces_says_so() -> None:
     problem = stated("load")
     fresh = pk.Module(torch.nn.Sequential(torch.nn.Linear(1, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)))

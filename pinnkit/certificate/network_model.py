@@ -49,6 +49,8 @@ def supported(tape: object) -> str | None:
     """What of a network has no enclosure; None where all of it has."""
     if not isinstance(tape, Tape):
         return f"its network ({type(tape).__name__}) is not made of linear layers and known activations"
+    if not isinstance(tape.features, Features):
+        return f"its features ({type(tape.features).__name__}) have no enclosure"
     for op in tape.operations:
         if isinstance(op, Activate):
             try:
