@@ -8,7 +8,6 @@ import torch
 from .error_map import ErrorMap
 from .error_search import error_map
 from .linearised import Linearised
-from .residual import Model
 from .solution import Solution
 from .tangent_space import TangentSpace, mean_size
 from .train import recorded
@@ -74,7 +73,7 @@ def _moved(solution: Solution, space: TangentSpace, found: ErrorMap) -> Solution
     else:
         network, unknowns = model.split(theta)
         moved, by = model.split(found.delta)
-        model = Model(model.problem, Linearised(model.network, network.clone()), model.hard, model.satisfied)
+        model = replace(model, network=Linearised(model.network, network.clone()))
         theta = torch.cat([moved, unknowns + by])
     points = solution.points.to(torch.float64, theta.device)
     return replace(solution, model=model, theta=theta, points=points)

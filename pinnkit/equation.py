@@ -104,12 +104,13 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
     evaluated = [e.doit() for e in given]
     replace: dict[sp.Expr, sp.Symbol] = {}
     slots: dict[sp.Symbol, Slot] = {}
-    for atom in set().union(*(e.atoms(sp.Derivative, AppliedUndef, sp.Subs, sp.Integral) for e in evaluated)):
+    atoms = set().union(*(e.atoms(sp.Derivative, AppliedUndef, sp.Subs, sp.Integral) for e in evaluated))
+    for atom in sorted(atoms, key=lambda a: not isinstance(a, sp.Integral)):  # what is integrated stands for itself
         u = atom.expr if isinstance(atom, sp.Derivative) else atom
         if u not in fields:
             raise ValueError(
                 f"{atom} stands in an expression: expected only the fields {', '.join(map(str, fields))} and "
-                "their derivatives; a field's value at a place belongs in a condition"
+                f"their derivatives; {_way(atom, fields)}"
             )
         index = [0] * len(variables)
         for variable, times in atom.variable_count if isinstance(atom, sp.Derivative) else ():
@@ -120,6 +121,30 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
     lowered = tuple(e.xreplace(replace) for e in evaluated)
     used = set().union(*(e.free_symbols for e in lowered))
     return Lowered(lowered, {s: slot for s, slot in sorted(slots.items(), key=str) if s in used})
+
+
+def _way(atom: sp.Expr, fields: Sequence[AppliedUndef]) -> str:
+    """How to state what is no field at the point itself."""
+    if isinstance(atom, sp.Integral):
+        s, *ends = atom.limits[0]
+        if ends and ends[-1].is_Symbol:
+            t = ends[-1]
+            return f"an integral up to {t} is a field w of its own: w.diff({t}) is its derivative, and w = 0 at first"
+        value = f", whose value at {s} = {ends[-1]} is the integral" if ends else ""
+        return f"an integral is a field w of its own: w.diff({s}) is the integrand and w = 0 where it begins{value}"
+    inner = atom.expr if isinstance(atom, (sp.Derivative, sp.Subs)) else atom
+    u = next((u for u in fields if isinstance(inner, AppliedUndef) and u.func == inner.func), None)
+    shifts = [] if u is None else [(v, a) for v, a in zip(u.args, inner.args, strict=False) if a != v]
+    if len(shifts) == 1 and (shifts[0][1] - shifts[0][0]).is_number:
+        v, a = shifts[0]
+        return (
+            f"a delay is solved by the method of steps: a problem for every interval of length {abs(a - v)} in {v}, in "
+            "which the delayed field is the solution of the interval before, by pinnkit.function"
+        )
+    return (
+        "a field's value at a place belongs in a condition, or is a field w of its own: w.diff(x) = 0 by the "
+        "coordinate of the place, and an Operator condition w - u there"
+    )
 
 
 def _check_derivatives(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:

@@ -19,7 +19,7 @@ from .influence.functional import Field
 from .linearised import Linearised
 from .missed import missed_data
 from .resample import draw
-from .residual import Model, Stack
+from .residual import Stack
 from .solution import Solution
 from .tangent_space import TangentSpace, mean_size, residual_size
 from .uncertainty import uncertainty
@@ -388,7 +388,7 @@ class _Search:
         model = self.space.model
         if isinstance(model.network, Linearised):
             moved = Linearised(model.network.network, rounded(model.network.at))
-            model = Model(model.problem, moved, model.hard, model.satisfied)
+            model = replace(model, network=moved)
         other = TangentSpace(replace(self.space.solution, model=model, theta=rounded(self.space.theta)))
         stack, _ = self.space.stack(self.choose, self.zero)
         r = self.space.residual(self.choose, self.zero)

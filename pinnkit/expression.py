@@ -85,7 +85,12 @@ def _opaque(f: type[Opaque], *arguments: Value) -> Tensor:
     like = next(a for a in arguments if isinstance(a, Tensor))
     full = [a if isinstance(a, Tensor) else torch.full_like(like, a) for a in arguments]
     full = torch.broadcast_tensors(*full)
-    out = f.call(*full)
+    try:
+        out = f.call(*full)
+    except TypeError as error:
+        raise TypeError(
+            f"the function {f.__name__} does not take {len(full)} tensors of shape (B,), one an argument: {error}"
+        ) from error
     if not isinstance(out, Tensor):
         out = torch.as_tensor(out, dtype=like.dtype, device=like.device)
     if out.shape not in ((), full[0].shape):

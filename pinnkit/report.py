@@ -1,5 +1,6 @@
 """What a solution is worth: errors beside the reference's own, residuals on fresh points, cost, reasons to stop."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -19,7 +20,8 @@ class Report(Labelled):
     """Figures of one solution; ``str`` and rich print them, ``to_dict`` gives them to JSON.
 
     ``relative_l2`` and ``max_error`` are by field and empty without a reference, whose own relative L2 error is
-    ``reference_error``; ``estimate`` is the relative L2 error as predicted without a reference, in ``interval`` if the
+    ``reference_error``, by field in ``reference_errors`` where it is known so; a relative error against zero is NaN;
+    ``estimate`` is the relative L2 error as predicted without a reference, in ``interval`` if the
     ``verdict`` is to trust it; ``error_bars`` of unknown coefficients are the figures of
     :func:`pinnkit.uncertainty`; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
     """
@@ -46,6 +48,7 @@ class Report(Labelled):
     interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     verdict: str = ""
     error_bars: Mapping[str, Any] = field(default_factory=dict)
+    reference_errors: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain numbers, text, lists and dicts."""
@@ -55,7 +58,8 @@ class Report(Labelled):
         """The report as pairs of a label and a text."""
         found = [("problem", " ".join([self.problem, *(f"{k}={v:g}" for k, v in self.parameters.items())]))]
         for name, error in self.relative_l2.items():
-            found.append((f"relative L2 error of {name}", f"{error:.2e}   {self._floor}"))
+            text = f"{error:.2e}" if math.isfinite(error) else "not defined: the reference is zero everywhere"
+            found.append((f"relative L2 error of {name}", f"{text}   {self._floor(name)}"))
             found.append((f"largest error of {name}", f"{self.max_error[name]:.2e}"))
         if not self.relative_l2:
             found.append(("error", "not known: no reference for these parameters"))
@@ -82,10 +86,10 @@ class Report(Labelled):
         low, high = bars["interval"]
         return in_words(bars["trained"], bars["corrected"], (high - low) / 2)
 
-    @property
-    def _floor(self) -> str:
-        """The reference's own error in words; an error means nothing without it."""
-        return f"(the reference's own: {self.reference_error:.1e})" if self.reference_error else "(exact reference)"
+    def _floor(self, name: str) -> str:
+        """The reference's own error of a field in words; an error means nothing without it."""
+        own = self.reference_errors.get(name, self.reference_error)
+        return f"(the reference's own: {own:.1e})" if own else "(exact reference)"
 
     def emphasis(self, label: str, text: str) -> str:
         """Errors stand out, notes warn."""
@@ -116,6 +120,7 @@ def report(solution: Solution, estimate: bool = True) -> Report:
         stop_reasons=solution.stops,
         notes=solution.notes,
         versions=dict(solution.versions),
+        reference_errors={n: e for n, e in getattr(problem.reference, "errors", {}).items() if n in errors},
         error_bars=error_bars(solution) if estimate and solution.unknowns else {},
         **figures,
     )

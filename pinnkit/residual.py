@@ -19,6 +19,7 @@ from .problem import Problem
 from .readout import Readout
 from .sweep import sweep
 from .tape import Pool
+from .units import Units
 
 BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
 KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
@@ -31,13 +32,15 @@ class Model:
     theta holds the network's parameters, then the problem's unknown coefficients: shape (P,).
     ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible, condition
     by condition, with a note on every other one.
-    ``satisfied`` names conditions that the network fulfils by itself, whatever its parameters.
+    ``satisfied`` names conditions that the network fulfils by itself, whatever its parameters. With ``units`` fields
+    are g + scale d N, and rows are weighted by the inverse squares of their sizes.
     """
 
     problem: Problem
     network: Network
     hard: bool | None = None
     satisfied: frozenset[str] = frozenset()
+    units: Units | None = None
 
     @cached_property
     def _constraints(self) -> Constraints:
@@ -53,7 +56,18 @@ class Model:
     @property
     def ansatz(self) -> Ansatz:
         """g and d of u = g + d N for every field that has one."""
-        return self._constraints.ansatz
+        return self._ansatz
+
+    @cached_property
+    def _ansatz(self) -> Ansatz:
+        stated = self._constraints.ansatz
+        return stated if self.units is None else self.units.scaled(self.problem, stated)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """The weight w_k of every term: as the conditions state it, over the square of the row's size."""
+        given = self.problem.weights
+        return given if self.units is None else self.units.weights(given)
 
     @property
     def exact_terms(self) -> frozenset[str]:
@@ -62,8 +76,9 @@ class Model:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the conditions could not be made to hold by construction, and why."""
-        return self._constraints.notes
+        """What of the conditions could not be made to hold by construction, and why; the units."""
+        own = () if self.units is None else (str(self.units),)
+        return (*self._constraints.notes, *own)
 
     @cached_property
     def tape(self):
@@ -159,7 +174,7 @@ class Stack:
         unknown = set(weights or {}) - {r.name for r in model.problem.residuals}
         if unknown:
             raise ValueError(f"weights are given for {sorted(unknown)[0]!r}, the terms are {', '.join(self.terms)}")
-        self.weights = {name: (weights or {}).get(name, model.problem.weights.get(name, 1.0)) for name in self.terms}
+        self.weights = {name: (weights or {}).get(name, model.weights.get(name, 1.0)) for name in self.terms}
 
     @cached_property
     def terms(self) -> tuple[str, ...]:

@@ -22,11 +22,26 @@ from .resample import Resampler
 from .residual import Model
 from .settings import decode, encode, missing
 from .solution import Solution
+from .units import Units
 
 FORMAT, VERSION = "pinnkit-run", 1
 _NAMES = (
-    "problem", "network", "hard", "satisfied", "theta", "device", "points", "rounds", "weights", "history", "columns",
-    "stops", "notes", "versions", "progress",
+    "problem",
+    "network",
+    "hard",
+    "satisfied",
+    "units",
+    "theta",
+    "device",
+    "points",
+    "rounds",
+    "weights",
+    "history",
+    "columns",
+    "stops",
+    "notes",
+    "versions",
+    "progress",
 )  # what a run file is read for; the grid is there for other tools
 SIZES = 10_000  # of a network's layers and features, where it has few parameters
 _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
@@ -89,6 +104,7 @@ def _run_tree(solution: Solution, grid: bool = True) -> dict[str, Any]:
         "network": Json(encode(solution.network)),
         "hard": Json(solution.model.hard),
         "satisfied": Json(sorted(solution.model.satisfied)),
+        "units": Json(None if solution.model.units is None else solution.model.units.to_json()),
         "theta": solution.theta,
         "device": str(solution.theta.device),
         "points": _sets_tree(solution.points),
@@ -194,7 +210,8 @@ def _solution(
         network = stored
         if missing(network):
             raise ValueError(f"{path} does not hold {missing(network)[0]}: give network=... to pinnkit.load")
-    model = Model(problem, network, tree["hard"], frozenset(tree.get("satisfied", ())))
+    satisfied, own = frozenset(tree.get("satisfied", ())), Units.of(tree.get("units"))
+    model = Model(problem, network, tree["hard"], satisfied, own)
     if tuple(tree["theta"].shape) != (model.count,):
         raise ValueError(
             f"{path} holds {tree['theta'].numel()} parameters, this network and problem have {model.count}"

@@ -139,6 +139,8 @@ class Solution:
     def errors(self) -> dict[str, dict[str, float]]:
         """Per output of the reference: relative L2 error |u - u*| / |u*| over its grid and the largest |u - u*|.
 
+        Of a reference that is zero everywhere the relative error is NaN: there is nothing to compare with.
+
         Raises:
             ValueError: where the problem has no reference.
         """
@@ -151,8 +153,9 @@ class Solution:
             inside = torch.isfinite(v)
             if not inside.any():
                 continue
-            gap = (u - v)[inside]
-            found[name] = {"relative_l2": float(gap.norm() / v[inside].norm()), "max": float(gap.abs().max())}
+            gap, size = (u - v)[inside], float(v[inside].norm())
+            relative = float(gap.norm()) / size if size else float("nan")
+            found[name] = {"relative_l2": relative, "max": float(gap.abs().max())}
         return found
 
     def module(self) -> torch.nn.Module:

@@ -18,6 +18,7 @@ from .balance import Balance
 from .history import History
 from .inflow import check_inflow, open_inflow
 from .interrupt import Interrupt
+from .nan_cause import cause
 from .network import Network
 from .optim import Stage, Step
 from .plan import Plan, Progress, default_recipe
@@ -30,6 +31,7 @@ from .residual import Model, Stack
 from .runfile import save
 from .settings import missing
 from .solution import Solution
+from .units import units
 from .versions import moved, versions
 
 NOT_SAVED = "not saved"  # how the note on a run begins that could not be
@@ -83,8 +85,12 @@ def solve(
         raise TypeError("solve needs a problem, or a solution to start from: solve(problem) or solve(start=solution)")
     else:
         recipe = default_recipe(problem)
-        model = Model(problem, network or recipe.network, recipe.hard if hard is None else hard)
         weights = dict(recipe.weights) if weights is None else weights
+        own = units(problem)
+        if own is not None and weights:  # made for the terms as they are
+            own = replace(own, terms={})
+        hard = recipe.hard if hard is None else hard
+        model = Model(problem, network or recipe.network, hard, units=own)
         points = dict(recipe.points) if points is None else points
         first = model.initial(seed, dtype).to(device)
     check_inflow(model.problem)
@@ -113,7 +119,8 @@ def _model(start: Solution, problem: Problem | None, hard: bool | None) -> Model
     """The model of a solution, or the same network on another problem."""
     if problem is None:
         return start.model
-    model = Model(problem, start.network, start.model.hard if hard is None else hard)
+    hard = start.model.hard if hard is None else hard
+    model = Model(problem, start.network, hard, units=start.model.units)
     if model.count != start.model.count or problem.field_names != start.problem.field_names:
         raise ValueError(
             f"the solution of {start.problem.name} is no start for {problem.name}: expected the same fields, "
@@ -223,6 +230,7 @@ class _Run:
         self.validation = Stack(self.model, fresh, solution.weights)
         self.probe = _Probe(solution)
         self.clock, self.started = _Clock(self.at), time.perf_counter()
+        self.lost = False  # whether the residuals are not finite at the parameters that training stands at
 
     @property
     def late(self) -> bool:
@@ -297,7 +305,8 @@ class _Probe:
         if not self._outputs:
             return {}
         gap = solution.evaluate(list(self._outputs.values()), self._X) - self._values
-        return {f"error:{n}": float(e) for n, e in zip(self._outputs, gap.norm(dim=0) / self._size, strict=True)}
+        size = torch.where(self._size > 0, self._size, torch.nan)  # against zero there is no relative error
+        return {f"error:{n}": float(e) for n, e in zip(self._outputs, gap.norm(dim=0) / size, strict=True)}
 
 
 def _notes(history: History) -> tuple[str, ...]:
@@ -359,9 +368,7 @@ def _unfinished(run: _Run, asked: bool) -> str:
     return f"the time limit of {run.plan.time_limit:g} s is reached (iteration {run.at.total})"
 
 
-def _save_if_possible(
-    solution: Solution, path: str | Path, screen: Reporter, elsewhere: bool = False
-) -> Solution:
+def _save_if_possible(solution: Solution, path: str | Path, screen: Reporter, elsewhere: bool = False) -> Solution:
     """The solution, with a note where it could not be saved: a full disk must not cost the run.
 
     A last one is then saved ``elsewhere``, in the folder for temporary files, if that can be.
@@ -389,14 +396,22 @@ def _one_step(run: _Run) -> Step:
         return Step(run.stack.losses(run.theta), f"all {stage.iterations} iterations done")
     run.resample()
     run.balance()
-    theta, state, step = stage.step(run.theta, run.at.state, run.stack)
+    before = run.theta
+    theta, state, step = stage.step(before, run.at.state, run.stack)
     bad = [n for n, v in zip(run.stack.terms, step.losses, strict=True) if not math.isfinite(float(v))]
     if step.stop is not None or not bad:
         run.theta = theta  # of a stop: the last parameters that were good
     if bad:
-        step = Step(step.losses, f"the loss of {bad[0]!r} is not finite")
+        step = Step(step.losses, _why(run, bad[0], before, theta))
     run.move(state=state, iteration=run.at.iteration + 1, total=run.at.total + 1)
     return step
+
+
+def _why(run: _Run, term: str, *thetas: Tensor) -> str:
+    """Why a loss is not finite; where it is so for the parameters that are left, no later stage could do better."""
+    run.lost = not bool(torch.isfinite(run.stack.losses(run.theta)).all())
+    reason = next(filter(None, (cause(run.stack, theta) for theta in (*thetas, run.theta))), "")
+    return f"the loss of {term!r} is not finite" + (f": {reason}" if reason else "")
 
 
 def _after_step(run: _Run, step: Step, screen: Reporter, observe: Callable[[Solution], None] | None) -> None:
@@ -410,7 +425,8 @@ def _after_step(run: _Run, step: Step, screen: Reporter, observe: Callable[[Solu
         reason = step.stop or f"all {stage.iterations} iterations done"
         run.stops.append(f"{type(stage).__name__}: {reason} (iteration {run.at.total})")
         screen.say(run.stops[-1])
-        last = run.at.stage + 1 >= len(plan.stages)
-        run.move(stage=run.at.stage + 1, iteration=0, state=run.at.state if last else None, finished=stage)
+        following = len(plan.stages) if run.lost else run.at.stage + 1
+        last = following >= len(plan.stages)
+        run.move(stage=following, iteration=0, state=run.at.state if last else None, finished=stage)
     if logged and observe is not None:
         observe(_apart(run.now()))  # last, so that an interrupt raised in it finds the run between two steps

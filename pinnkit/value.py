@@ -1,5 +1,6 @@
 """What may stand for a value in a problem: an expression, a number, a Python callable of the coordinates."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,18 @@ def as_expression(value: Any, what: str) -> sp.Expr:
     e = e.lhs - e.rhs if isinstance(e, sp.Equality) else e
     if not isinstance(e, sp.Expr):
         raise TypeError(f"{what} is given as {type(value).__name__} {value!r}: expected {expected}")
+    if e.has(sp.I):
+        raise ValueError(
+            f"{what} contains the imaginary unit, and fields are real: state real and imaginary part as two fields, "
+            "and the real and imaginary part of the equation as two equations"
+        )
+    broken = [(d, n) for d in e.atoms(sp.Derivative) for _, n in d.variable_count if not (n.is_Integer and n >= 0)]
+    if broken:
+        raise ValueError(
+            f"{what} contains {broken[0][0]}, of order {broken[0][1]}: expected whole orders; a fractional derivative "
+            "is stated by auxiliary fields: its kernel as a sum of w_k exp(-s_k t), a field p_k with p_k' = u' - s_k "
+            "p_k for each, and the sum of w_k p_k in its place"
+        )
     if e.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
         raise ValueError(f"{what} is {e}: expected a finite value")
     return e
@@ -44,7 +57,24 @@ def expression(value: Value, variables: Sequence[sp.Symbol], what: str = "a valu
         TypeError, ValueError: as `as_expression`.
     """
     if callable(value) and not isinstance(value, (sp.Basic, FunctionClass)):
+        _check_arity(value, variables, what)
         return function(value)(*variables)
     if isinstance(value, FunctionClass) and issubclass(value, Opaque):
         return value(*variables)
     return as_expression(value, what)
+
+
+def _check_arity(value: Callable, variables: Sequence[sp.Symbol], what: str) -> None:
+    """Whether a callable takes as many arguments as there are coordinates, as far as Python knows."""
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):  # compiled functions may have none: then the call shows it
+        return
+    try:
+        signature.bind(*variables)
+    except TypeError:
+        names = ", ".join(map(str, variables))
+        raise TypeError(
+            f"{what} is a function of {signature}: expected one tensor (B,) for every coordinate, as in "
+            f"lambda {names}: ...; points (B, {len(variables)}) in one argument are torch.stack([{names}], 1)"
+        ) from None

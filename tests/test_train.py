@@ -1,6 +1,7 @@
 """solve(): seeds, values that go in and come out, history, notes, interrupts, inverse problems."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -216,13 +217,14 @@ def solve_heat(stage, good):
 def test_a_loss_that_is_not_finite_from_the_start_names_the_term(stage):
     solution = solve_heat(stage, 0)
     assert torch.equal(solution.theta, solution.model.initial(0))
-    assert "the loss of 'balance' is not finite (iteration 1)" in solution.stops[-1]
+    text = r"the loss of 'balance' is not finite: the function q met u = \S+ at x = .* \(iteration 1\)"
+    assert re.search(text, solution.stops[-1])
 
 
 @pytest.mark.parametrize("stage", [pk.Adam, pk.SOAP])
 def test_a_loss_that_turns_not_finite_names_term_and_step_and_keeps_the_last_good_parameters(stage):
-    solution = solve_heat(stage(50, lr=1e-3), 12)
-    assert "the loss of 'balance' is not finite (iteration " in solution.stops[-1]
+    solution = solve_heat(stage(50, lr=1e-3), 24)
+    assert "the loss of 'balance' is not finite: the function q " in solution.stops[-1]
     steps = int(solution.stops[-1].split("iteration ")[1].rstrip(")"))
     assert steps > 5 and torch.isfinite(solution.theta).all()
     assert torch.equal(solution.theta, solve_heat(stage(steps - 2, lr=1e-3), 10**9).theta)
