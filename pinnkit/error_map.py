@@ -54,7 +54,7 @@ class ErrorMap:
     @property
     def unknowns(self) -> dict[str, float]:
         """The corrected coefficients of an inverse problem."""
-        moved = self._space.model.split(self.delta)[1].tolist()
+        moved = self._space.model.coefficients(self.delta).tolist()
         return {name: v + d for (name, v), d in zip(self.solution.unknowns.items(), moved, strict=True)}
 
     def error(self, X: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def _of_row(stack: "Stack", theta: Tensor, residual: Residual, at: int) -> str:
         shown[s] = sp.Symbol(f"{problem.field_names[slot.output]}{'_' * bool(by)}{by}", real=True)
     values = _values(model, theta, row, points)
     numbers = problem.parameters | stack.model.problem.unknowns
-    unknowns = dict(zip(problem.unknowns, map(float, model.split(theta)[1]), strict=True))
+    unknowns = dict(zip(problem.unknowns, map(float, model.coefficients(theta)), strict=True))
     for s in row.expressions[0].free_symbols - set(values):
         values[s] = (
             points.columns[s.name] if s.name in points.columns else theta.new_tensor([(numbers | unknowns)[s.name]])

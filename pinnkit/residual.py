@@ -1,7 +1,7 @@
 """The row stack: all weighted residuals of a problem at all their points, and five operations on them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +33,8 @@ class Model:
     ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible, condition
     by condition, with a note on every other one.
     ``satisfied`` names conditions that the network fulfils by itself, whatever its parameters. With ``units`` fields
-    are g + scale d N, and rows are weighted by the inverse squares of their sizes.
+    are g + scale d N, rows are weighted by the inverse squares of their sizes, and theta holds coefficients over
+    their scales.
     """
 
     problem: Problem
@@ -102,7 +103,19 @@ class Model:
     def initial(self, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Starting parameters, shape (P,)."""
         theta = self._bent.initial(self.problem.domain, seed, dtype)
-        return torch.cat([theta, torch.tensor(list(self.problem.unknowns.values()), dtype=dtype)])
+        unknowns = torch.tensor(list(self.problem.unknowns.values()), dtype=torch.float64)
+        return torch.cat([theta, (unknowns / self.coefficient_scales).to(dtype)])
+
+    @property
+    def coefficient_scales(self) -> Tensor:
+        """What the trained numbers of the unknown coefficients are multiplied with, shape (unknowns,)."""
+        scales = {} if self.units is None else self.units.unknowns
+        return torch.tensor([scales.get(name, 1.0) for name in self.problem.unknowns], dtype=torch.float64)
+
+    def coefficients(self, theta: Tensor) -> Tensor:
+        """The values of the unknown coefficients, shape (unknowns,)."""
+        unknowns = self.split(theta)[1]
+        return unknowns * self.coefficient_scales.to(unknowns)
 
     def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The network's parameters and the unknown coefficients, as views."""
@@ -130,7 +143,12 @@ class Model:
         symbols = symbols.union(*(e.free_symbols for pair in self.ansatz.values() for e in map(sp.sympify, pair)))
         values = {s: sp.Float(p.parameters[s.name], 17) for s in symbols if s.name in p.parameters}
         unknowns = [next((s for s in symbols if s.name == u.name), u) for u in unknowns]
-        return Readout(residuals, p.fields, self.ansatz, values, unknowns)
+        ansatz, scales = self.ansatz, {} if self.units is None else self.units.unknowns
+        scaled = {s: sp.Float(scales[s.name], 17) * s for s in unknowns if scales.get(s.name, 1.0) != 1}
+        if scaled:
+            residuals = [replace(r, expression=r.expression.xreplace(scaled)) for r in residuals]
+            ansatz = {u: tuple(sp.sympify(e).xreplace(scaled) for e in pair) for u, pair in ansatz.items()}
+        return Readout(residuals, p.fields, ansatz, values, unknowns)
 
     def stack(self, points: Points, weights: Mapping[str, float] | None = None) -> "Stack":
         """The rows at these points."""

@@ -58,7 +58,7 @@ class Solution:
     @property
     def unknowns(self) -> dict[str, float]:
         """The trained coefficients of an inverse problem."""
-        values = self.model.split(self.theta)[1]
+        values = self.model.coefficients(self.theta)
         return dict(zip(self.problem.unknowns, map(float, values), strict=True))
 
     def __call__(self, X: Tensor) -> Tensor:

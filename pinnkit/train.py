@@ -280,7 +280,7 @@ class _Run:
         row |= {f"train:{name}": float(v) for name, v in zip(self.stack.terms, losses, strict=True)}
         row |= {f"validation:{name}": float(v) for name, v in zip(self.stack.terms, fresh, strict=True)}
         row |= self.probe.errors(replace(self.solution, theta=self.theta))
-        row |= dict(zip(self.model.problem.unknowns, map(float, self.model.split(self.theta)[1]), strict=True))
+        row |= dict(zip(self.model.problem.unknowns, map(float, self.model.coefficients(self.theta)), strict=True))
         self.history = self.history.append(**row)
         return row
 

@@ -1,7 +1,7 @@
 """Units: offsets and scales of the fields and sizes of the terms, from the statement and its data alone."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,13 @@ STEP = 1e-2  # of a coordinate's half width: over which the variation of sources
 class Units:
     """Fields are offset + scale N, and terms are divided by their sizes: what the user's units cannot change.
 
-    ``fields`` holds (offset, scale) by field, ``terms`` the size of each row.
+    ``fields`` holds (offset, scale) by field, ``terms`` the size of each row, ``unknowns`` the scale of each unknown
+    coefficient, whose trained number is its value over that.
     """
 
     fields: Mapping[str, tuple[float, float]]
     terms: Mapping[str, float]
+    unknowns: Mapping[str, float] = field(default_factory=dict)
 
     def weights(self, given: Mapping[str, float]) -> dict[str, float]:
         """Weights w_k of squared rows, over the squares of the rows' sizes."""
@@ -54,18 +56,27 @@ class Units:
             f"{u} = {c:.3g} + {s:.3g} N" if c else f"{u} = {s:.3g} N" for u, (c, s) in self.fields.items()
         )
         sizes = ", ".join(f"{name} {size:.1e}" for name, size in self.terms.items())
+        fields += "".join(f", {name} = {s:.3g} z" for name, s in self.unknowns.items())
         return f"units: trained as {fields}" + (f"; terms over their sizes: {sizes}" if sizes else "")
 
     def to_json(self) -> dict[str, Any]:
         """Lists and numbers, for ``Units.of``."""
-        return {"fields": {u: list(v) for u, v in self.fields.items()}, "terms": dict(self.terms)}
+        return {
+            "fields": {u: list(v) for u, v in self.fields.items()},
+            "terms": dict(self.terms),
+            "unknowns": dict(self.unknowns),
+        }
 
     @classmethod
     def of(cls, data: Mapping[str, Any] | None) -> "Units | None":
         """What ``to_json`` gave; None of None."""
         if data is None:
             return None
-        return cls({u: (float(c), float(s)) for u, (c, s) in data["fields"].items()}, dict(data["terms"]))
+        return cls(
+            {u: (float(c), float(s)) for u, (c, s) in data["fields"].items()},
+            dict(data["terms"]),
+            dict(data["unknowns"]),
+        )
 
 
 def units(problem: Problem) -> Units | None:
@@ -79,7 +90,7 @@ def units(problem: Problem) -> Units | None:
     non-dimensionalised statements).
     """
     found = natural(problem)
-    sizes = [*found.terms.values(), *(s for _, s in found.fields.values())]
+    sizes = [*found.terms.values(), *found.unknowns.values(), *(s for _, s in found.fields.values())]
     plain = PLAIN if problem.recipe is None else TUNED
     far = any(abs(c) > plain for c, _ in found.fields.values())
     return found if far or max(sizes) > plain or min(sizes) < 1 / plain else None
@@ -110,7 +121,14 @@ def natural(problem: Problem) -> Units:
     names = problem.field_names
     sizes = {row.name: row.size(offset, scale) for row in rows}
     fields = {name: (float(c), float(s)) for name, c, s in zip(names, offset, scale, strict=True)}
-    return Units(fields, {name: size if size > 0 else 1.0 for name, size in sizes.items()})
+    terms = {name: size if size > 0 else 1.0 for name, size in sizes.items()}
+    # A coefficient that starts from 0 is of the size at which its terms are as large as the others.
+    own = {n: abs(v) or _least(row.asks_of(n, offset, scale) for row in rows) for n, v in problem.unknowns.items()}
+    return Units(fields, terms, own)
+
+
+def _least(sizes: Iterable[float]) -> float:
+    return min((size for size in sizes if size > 0), default=1.0)
 
 
 class _Row:
@@ -128,6 +146,9 @@ class _Row:
         inputs = [*problem.variables, *self.known, *self.columns, *self.slots]
         slopes = [sp.diff(row.expressions[0], s) for s in self.slots]
         self.linear = not any(e.has(*self.slots) for e in slopes)
+        self.unknowns = {s.name: s for s in self.known if s.name in problem.unknowns}
+        by_unknown = [sp.diff(row.expressions[0], s) for s in self.unknowns.values()]
+        self._by_unknown = Program(by_unknown, inputs)
         self._value, self._slopes = Program(row.expressions, inputs), Program(slopes, inputs)
         lo, hi = problem.domain.bounds
         self.half = (hi - lo) / 2
@@ -192,6 +213,16 @@ class _Row:
                 if not known[k] and per[k]:
                     out[1, k] = rest / per[k]
         return out
+
+    def asks_of(self, name: str, offset: np.ndarray, scale: np.ndarray) -> float:
+        """The size of the row's other terms over the slope by an unknown coefficient; 0 where it has none."""
+        if name not in self.unknowns:
+            return 0.0
+        typical, base = self._typical(scale, self.half), self._base(offset)
+        state = {s: base[s] + typical[s] for s in self.slots}
+        slopes = dict(zip(self.unknowns, self._evaluate(self._by_unknown, state), strict=True))
+        slope = _rms(slopes[name])
+        return self.size(offset, scale) / slope if slope else 0.0
 
     def _lengths(self, source: np.ndarray, offset: np.ndarray) -> np.ndarray:
         """The half widths, shortened to the length on which a source in the interior varies: mean |f| / mean |f_x|."""

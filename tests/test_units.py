@@ -124,3 +124,31 @@ def test_sizes_are_those_of_the_terms():
     found = natural(problem)
     assert found.fields["u"] == (0, 2) and found.terms["pde"] == pytest.approx(3 * 2 / 4 + 5 * 2)
     assert np.allclose([found.terms["u on x_min"], found.terms["u on x_max"]], 2)
+
+
+def test_unknown_coefficients_have_scales():
+    """A diffusivity of 1e-9 m2/s found from 5e-9, with the error bar, the correction and the file in the same units."""
+    u, K, D, size = pk.field("u", x, t), sp.Symbol("K"), sp.Float(1e-9), sp.Float(1e-3)
+    exact = 40 * sp.exp(-D * sp.pi**2 * t / size**2) * sp.sin(sp.pi * x / size)
+    box = pk.Box(x=(0, size), t=(0, 100))
+    X = box.sample(40, seed=3)
+    values = pk.Exact({u: exact})(X)[:, 0] + 0.1 * torch.sin(torch.arange(40) * 12.9)
+    conditions = [pk.Initial(u, exact.subs(t, 0)), pk.Dirichlet(u, 0, on="x"), pk.Observations(u, X, values)]
+    problem = pk.Problem("slab", u, u.diff(t) - K * u.diff(x, 2), box, conditions, unknowns={"K": 5e-9})
+    solution = pk.solve(problem, pk.MLP(2, 6, 1), 80, stages=[pk.LevenbergMarquardt(40)], progress=False)
+    assert solution.model.units.unknowns == {"K": 5e-9}
+    assert float(solution.theta[-1]) == pytest.approx(solution.unknowns["K"] / 5e-9)
+    assert solution.unknowns["K"] == solution.history["K"][-1] == pytest.approx(1e-9, rel=0.02)
+    found = pk.uncertainty(solution).to_dict()["values"]["K"]
+    low, high = found["interval"]
+    assert 0 < low < found["trained"] < high < 2e-9 and high - low < 1e-10
+    assert pk.error_map(solution, n=200).unknowns["K"] == pytest.approx(1e-9, rel=0.02)
+
+
+def test_a_coefficient_that_starts_from_zero_has_the_size_of_its_term():
+    """u_t = K u_xx: K is of size l^2 / T."""
+    u, K = pk.field("u", x, t), sp.Symbol("K")
+    box = pk.Box(x=(0, 2e-3), t=(0, 200))
+    data = pk.Observations(u, box.sample(9), torch.linspace(1, 2, 9))
+    problem = pk.Problem("slab", u, u.diff(t) - K * u.diff(x, 2), box, [data], unknowns={"K": 0})
+    assert natural(problem).unknowns["K"] == pytest.approx(1e-3**2 / 100, rel=0.2)

@@ -287,9 +287,9 @@ class Unknown:
         if self.coefficient not in known:
             trained = ", ".join(known) or "none"
             raise ValueError(f"{self.coefficient!r} was not trained: the unknown coefficients are {trained}")
-        gradient = torch.zeros_like(solution.theta)
-        solution.model.split(gradient)[1][known.index(self.coefficient)] = 1.0
-        return solution.model.split(solution.theta)[1][known.index(self.coefficient)][None], gradient[None]
+        gradient, model, k = torch.zeros_like(solution.theta), solution.model, known.index(self.coefficient)
+        model.split(gradient)[1][k] = model.coefficient_scales[k]
+        return model.coefficients(solution.theta)[k][None], gradient[None]
 
 
 @dataclass(frozen=True, eq=False)
