@@ -19,7 +19,7 @@ from .statement import lowered
 POINTS = 1024  # of every set, at which data and coefficients are looked at
 PLAIN = 30.0  # how far from 1 scales and sizes may be in a problem that stays as it is
 TUNED = 1000.0  # the same of a problem with a recipe, which was made for its units
-FAR = 3.0  # times the variation of a field: a mean value beyond is an offset
+FAR = 1.5  # times the variation of a field: a mean value beyond is an offset
 ROUNDS = 8  # in which scales are handed on from field to field
 STEP = 1e-2  # of a coordinate's half width: over which the variation of sources is measured
 
@@ -108,12 +108,10 @@ def natural(problem: Problem) -> Units:
             offset[k], scale[k] = (middle, spread) if abs(middle) > FAR * spread else (0.0, np.abs(levels).max())
     known = scale > 0
     for _ in range(ROUNDS):
-        asked = np.array([row.asks(offset, scale, known) for row in rows])  # (rows, 2, fields)
-        alone = asked[:, 0].max(0)
-        others = np.where(asked[:, 1] > 0, asked[:, 1], np.inf).min(0)  # the most sensitive balance decides
-        grown = np.where(
-            known, np.maximum(scale, alone), np.where(alone > 0, alone, np.where(others < np.inf, others, 0))
-        )
+        alone, only, among = np.array([row.asks(offset, scale, known) for row in rows]).transpose(1, 0, 2)
+        balance = np.where((only > 0).any(0), _middle(only), _middle(among))
+        most = alone.max(0)
+        grown = np.where(known, np.maximum(scale, most), np.where(most > 0, most, balance))
         if np.array_equal(grown > 0, known) and np.allclose(grown, scale, rtol=1e-3, atol=0):
             break
         scale, known = grown, grown > 0
@@ -194,24 +192,27 @@ class _Row:
         return -self._evaluate(self._value, zero)[0][sure] / slopes[value][sure]
 
     def asks(self, offset: np.ndarray, scale: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """The scales (2, fields) that the row asks for: of a field that stands in it alone, and of those not known."""
+        """The scales (3, fields) that the row asks for: of a field that stands in it alone, and of those not known.
+
+        The latter from the terms that are, where one field is not known, and (less reliable) where several are not.
+        """
         n = len(self.problem.fields)
-        out = np.zeros((2, n))
+        out = np.zeros((3, n))
         source = self._evaluate(self._value, self._base(offset))[0]
         size, half = float(np.abs(source).max()), self._lengths(source, offset)
         slopes = self._slopes_at(offset, np.where(known, scale, 0.0))
         unit = np.array([*self._typical(np.ones(n), half).values()])
         outputs = np.array([slot.output for slot in self.slots.values()])
-        per = np.array(
-            [_rms((slopes * unit[:, None])[outputs == k].sum(0)) if (outputs == k).any() else 0 for k in range(n)]
-        )
-        if len(set(outputs)) == 1 and size and per[outputs[0]]:
-            out[:, outputs[0]] = size / per[outputs[0]]
-        else:
-            rest = size + float(per @ np.where(known, scale, 0.0))
-            for k in set(outputs):
-                if not known[k] and per[k]:
-                    out[1, k] = rest / per[k]
+        terms = slopes * unit[:, None]
+        per = np.array([_rms(terms[outputs == k].sum(0)) for k in range(n)])
+        found = [int(k) for k in set(outputs)]
+        if len(found) == 1 and size and per[found[0]]:
+            out[0, found[0]] = size / per[found[0]]
+            return out
+        rest = size + float(per @ np.where(known, scale, 0.0))
+        lacking = [k for k in found if not known[k] and per[k]]
+        for k in lacking:
+            out[1 if len(lacking) == 1 else 2, k] = rest / per[k]
         return out
 
     def asks_of(self, name: str, offset: np.ndarray, scale: np.ndarray) -> float:
@@ -243,6 +244,13 @@ class _Row:
         typical = np.array([*self._typical(scale, self.half).values()])
         terms = (self._slopes_at(offset, scale) * typical[:, None]).sum(0)
         return max(_rms(terms), _rms(self._evaluate(self._value, self._base(offset))[0]))
+
+
+def _middle(asked: np.ndarray) -> np.ndarray:
+    """The geometric mean of what rows (rows, fields) ask for, of those that do; 0 where none does."""
+    some = asked > 0
+    logs = np.log(np.where(some, asked, 1.0)).sum(0) / np.maximum(some.sum(0), 1)
+    return np.where(some.any(0), np.exp(logs), 0.0)
 
 
 def _rms(values: np.ndarray) -> float:

@@ -152,3 +152,12 @@ def test_a_coefficient_that_starts_from_zero_has_the_size_of_its_term():
     data = pk.Observations(u, box.sample(9), torch.linspace(1, 2, 9))
     problem = pk.Problem("slab", u, u.diff(t) - K * u.diff(x, 2), box, [data], unknowns={"K": 0})
     assert natural(problem).unknowns["K"] == pytest.approx(1e-3**2 / 100, rel=0.2)
+
+
+def test_a_field_between_two_rows_is_of_the_size_that_balances_both():
+    """Maxwell: eps E_t + H_x = 0, mu H_t + E_x = 0 with E alone given: H is of size E (eps / mu)^1/2."""
+    E, H, eps, mu = pk.field("E", x, t), pk.field("H", x, t), sp.Float(8.854e-12), sp.Float(1.2566e-6)
+    rows = {"ampere": eps * E.diff(t) + H.diff(x), "faraday": mu * H.diff(t) + E.diff(x)}
+    conditions = [pk.Initial(E, 1e3 * sp.sin(10 * x)), pk.Initial(H, 0), pk.Dirichlet(E, 0, on="x")]
+    problem = pk.Problem("line", (E, H), rows, pk.Box(x=(0, sp.pi / 10), t=(0, 1e-9)), conditions)
+    assert natural(problem).fields["H"][1] == pytest.approx(1e3 * (8.854e-12 / 1.2566e-6) ** 0.5, rel=0.01)
