@@ -12,7 +12,7 @@ from .condition import Initial, Observations, Operator, Periodic
 from .domain import Box
 from .equation import Lowered, differentiate
 from .expression import Program
-from .orders import equations
+from .orders import equations, slope
 from .statement import faces
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _speeds(
     derivatives, else the coefficient alone. None where that is not decided, or not hyperbolic.
     """
     slots, names = _slots(rows, block), problem.domain.names
-    values = evaluate([sp.diff(rows[r].expressions[0], s) for r, s, _, _ in slots], X)
+    values = evaluate([slope(rows[r].expressions[0], s) for r, s, _, _ in slots], X)
     if values is None:
         return None
     time = [problem.domain.time is not None and index[names.index(problem.domain.time)] for *_, index in slots]

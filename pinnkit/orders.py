@@ -37,6 +37,11 @@ def differentiated(rows: Sequence[Lowered]) -> set[int]:
     return {i for index in indices for i, times in enumerate(index) if times}
 
 
+def slope(e: sp.Expr, s: sp.Symbol) -> sp.Expr:
+    """de/ds almost everywhere: where e jumps, nothing."""
+    return sp.diff(e, s).replace(sp.DiracDelta, lambda *_: sp.S.Zero)
+
+
 def coefficients(problem: "Problem", row: Lowered, slots: Sequence[sp.Symbol], X: Tensor) -> list[Tensor]:
     """d row / d slot at points X (n, d), each (n,), at fields that are random numbers in (0, 1)."""
     numbers = problem.parameters | problem.unknowns
@@ -45,7 +50,7 @@ def coefficients(problem: "Problem", row: Lowered, slots: Sequence[sp.Symbol], X
     values |= {s: X.new_tensor(numbers[s.name]) for s in known}
     generator = torch.Generator().manual_seed(1)
     values |= {s: torch.rand(len(X), generator=generator, dtype=X.dtype) for s in row.slots}
-    out = Program([sp.diff(row.expressions[0], s) for s in slots], list(values))(values)
+    out = Program([slope(row.expressions[0], s) for s in slots], list(values))(values)
     return [torch.as_tensor(c, dtype=X.dtype).expand(len(X)) for c in out]
 
 

@@ -67,7 +67,7 @@ class Model:
     @cached_property
     def weights(self) -> dict[str, float]:
         """The weight w_k of every term: as the conditions state it, over the square of the row's size."""
-        given = self.problem.weights
+        given = {r.name: self.problem.weights.get(r.name, 1.0) for r in self.problem.residuals}
         return given if self.units is None else self.units.weights(given)
 
     @property

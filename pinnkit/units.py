@@ -12,6 +12,7 @@ from torch import Tensor
 from .condition import Residual
 from .equation import Ansatz, Lowered
 from .expression import Program
+from .orders import slope
 from .pointset import PointSet
 from .problem import Problem
 from .statement import lowered
@@ -142,10 +143,10 @@ class _Row:
         columns = {s for s in row.expressions[0].free_symbols if s.name in self.points.columns}
         self.columns = {s: self.points.columns[s.name] for s in columns}
         inputs = [*problem.variables, *self.known, *self.columns, *self.slots]
-        slopes = [sp.diff(row.expressions[0], s) for s in self.slots]
+        slopes = [slope(row.expressions[0], s) for s in self.slots]
         self.linear = not any(e.has(*self.slots) for e in slopes)
         self.unknowns = {s.name: s for s in self.known if s.name in problem.unknowns}
-        by_unknown = [sp.diff(row.expressions[0], s) for s in self.unknowns.values()]
+        by_unknown = [slope(row.expressions[0], s) for s in self.unknowns.values()]
         self._by_unknown = Program(by_unknown, inputs)
         self._value, self._slopes = Program(row.expressions, inputs), Program(slopes, inputs)
         lo, hi = problem.domain.bounds

@@ -64,7 +64,7 @@ class Evidence:
 
 
 def verdict(signs: dict[str, Signs], seen: Evidence) -> str:
-    """"trust", or "doubtful because ..." or "not to be trusted because ..." with the reason that weighs most."""
+    """ "trust", or "doubtful because ..." or "not to be trusted because ..." with the reason that weighs most."""
     name, worst = max(signs.items(), key=lambda pair: pair[1].estimate)
     never, perhaps = "not to be trusted because", "doubtful because"
     if seen.ill_posed:

@@ -161,3 +161,15 @@ def test_a_field_between_two_rows_is_of_the_size_that_balances_both():
     conditions = [pk.Initial(E, 1e3 * sp.sin(10 * x)), pk.Initial(H, 0), pk.Dirichlet(E, 0, on="x")]
     problem = pk.Problem("line", (E, H), rows, pk.Box(x=(0, sp.pi / 10), t=(0, 1e-9)), conditions)
     assert natural(problem).fields["H"][1] == pytest.approx(1e3 * (8.854e-12 / 1.2566e-6) ** 0.5, rel=0.01)
+
+
+def test_the_rows_of_a_point_load_have_sizes_too():
+    """-E I u'' = F delta(x - L/2), 10 kN on a steel bar of 3 m: u(L/2) = F L / (4 E I), as well as in plain numbers."""
+    u = pk.field("u", x)
+    for stiffness, length, force in ((1, sp.Integer(1), 1), (sp.Float(2e7), sp.Integer(3), 10**4)):
+        beam = stiffness * u.diff(x, 2) + force * sp.DiracDelta(x - length / 2)
+        problem = pk.Problem("load", u, beam, pk.Box(x=(0, length)), [pk.Dirichlet(u, 0)])
+        stages = [pk.Adam(50), pk.SSBroyden(150)]
+        solution = pk.solve(problem, pk.MLP(1, 8, 8, 1), 100, stages=stages, resample=None, progress=False)
+        found = float(solution(torch.tensor([[float(length) / 2]]).double())[0, 0])
+        assert found == pytest.approx(float(force * length / stiffness / 4), rel=1e-4)
