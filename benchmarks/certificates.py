@@ -4,7 +4,8 @@ Heat and wave equations: a random box and closed-form solution; the approximatio
 solutions that ignore the boundary ("superposition"), or a random small network for zero data ("network", whose
 equation is violated as well). Every other equation that a theorem covers: random coefficients, box and conditions
 with zero data, so that the solution is 0 and a random small network the error; "ring": with periodic conditions, which
-that network misses too. Sampled certificates, with bounds of slopes; and enclosed ones ("enclosed").
+that network misses too. Sampled certificates, with bounds of slopes; and enclosed ones ("enclosed"). ``--campaign N``:
+enclosed ones of N problems that miss one thing at a time (`benchmarks.campaign`).
 """
 
 import json
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import campaign
 from benchmarks.common import RESULTS, options
 
 KINDS = [(kind, d, how) for kind in ("heat", "wave") for d in (1, 2) for how in ("superposition", "network")]
@@ -301,7 +303,16 @@ def table(results: dict[str, dict[str, list]]) -> str:
 
 def main() -> None:
     """Many random problems of every kind."""
-    arguments = options(__doc__, ("--count", {"type": int, "default": 41, "help": "problems of every kind"}))
+    arguments = options(
+        __doc__, ("--count", {"type": int, "default": 41, "help": "problems of every kind"}),
+        ("--campaign", {"type": int, "default": 0, "help": "this many problems that miss one thing at a time instead"}),
+    )  # fmt: skip
+    if arguments.campaign:
+        found = list(campaign.results(arguments.campaign, Path(__file__).parent / "runs" / "campaign.jsonl"))
+        text = campaign.table(found)
+        if not arguments.quick:
+            (RESULTS / "certificate_campaign.md").write_text(f"# Certificates of one misfit at a time\n\n{text}")
+        return print(text)
     from pinnkit.certificate import sampled
 
     sampled.POINTS = POINTS

@@ -9,14 +9,14 @@ are those of a matrix exponential. Nothing of this is shared with the certificat
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import legendre
 from scipy.linalg import expm, null_space
 
 Function = Callable[[np.ndarray], np.ndarray]
-DEGREE, STEPS = 30, 160
+DEGREE, STEPS = 30, 160  # steps: an even number
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Line:
     ends: Sequence[End]
     damping: float = 0.0  # 2 b
     frequency: float = 1.0  # w of the data
-    degree: int = field(default=DEGREE)
+    degree: int = DEGREE
+    steps: int = STEPS
 
     def _basis(self, x: np.ndarray, k: int, count: int) -> np.ndarray:
         """D^k of Legendre polynomials at x, (len(x), count)."""
@@ -101,15 +102,15 @@ class Line:
                 [np.zeros((3, 2 * m)), H],
             ])  # fmt: skip
             y = np.concatenate([start(initial[0], gammas @ h0), start(initial[1], first @ h0), h0])
-        P, states = expm(G * self.T / STEPS), [y]
-        for _ in range(STEPS):
+        P, states = expm(G * self.T / self.steps), [y]
+        for _ in range(self.steps):
             states.append(P @ states[-1])
         Y = np.array(states).T
         coefficients = V @ Y[:m] + lifts @ gammas @ Y[-3:]
         fine = np.concatenate([[0.0], x, [self.L]])
         values = self._basis(fine, 0, n) @ coefficients
         mean = [np.sqrt(weight @ (D[k] @ coefficients) ** 2) for k in range(3)]
-        simpson = np.array([1.0, *[4.0, 2.0] * (STEPS // 2 - 1), 4.0, 1.0]) * self.T / STEPS / 3
+        simpson = np.array([1.0, *[4.0, 2.0] * (self.steps // 2 - 1), 4.0, 1.0]) * self.T / self.steps / 3
         return {
             "sup": float(np.abs(values).max()), "L2(t)": float(mean[0].max()), "L2(T)": float(mean[0][-1]),
             "L2(Q)": math.sqrt(float(simpson @ mean[0] ** 2)), "H1(t)": float(mean[1].max()),

@@ -245,7 +245,8 @@ SECOND = [
     (Case(2, [0, 0, 1], 3, "slope|slope", "initial", profile=cosine), {"L2(t)": 1.001, "H1(t)": 1.001}),
     (Case(2, [-4, 0, 1], 3, "ring", "initial", profile=turning, damping=1), {"L2(t)": 1.001, "H1(t)": 1.05}),
     (Case(2, [0, 0, 1], 3, VALUES, "residual", SINE, frequency=math.pi), {"L2(t)": 1.37, "H1(t)": 1.42, "sup": 1.6}),
-    (Case(2, [0, 0, 1], 3, VALUES, "wall 0", WAVE, frequency=math.pi), {"L2(t)": 4, "H1(t)": 2.73, "sup": 4.4}),
+    (Case(2, [0, 0, 1], 3, VALUES, "wall 0", WAVE, frequency=math.pi),
+     {"L2(t)": (3.9, 4), "H1(t)": (2.6, 2.73), "sup": 4.4}),
     (Case(2, [0, 0, 1], 3, "value|slope", "wall 1", WAVE, frequency=math.pi), {"L2(t)": 6.8, "H1(t)": 6.4}),
     (Case(2, [0, 0, 1], 3, "slope|slope", "wall 0", WAVE, frequency=math.pi), {"L2(t)": 8.1, "H1(t)": 8}),
     (Case(2, [0, 0, 0, 0, -1], 1, SUPPORTED, "initial"), {"L2(t)": 1.001, "H2(t)": 1.001, "sup": 1.12}),
@@ -260,7 +261,7 @@ SECOND = [
        {"L2(t)": 3.4, "H2(t)": 4.1, "sup": 4.2}) for i in range(4)),
 ]  # fmt: skip
 SLOPES = [
-    *((Case(1, [q, 0, 1], T, VALUES, "initial", dims=d), {"H1(t)": 1.43 if q > 0 else 1.001})
+    *((Case(1, [q, 0, 1], T, VALUES, "initial", dims=d), {"H1(t)": (1.42, 1.43) if q > 0 else 1.001})
       for d, q, T in ((1, 0, 2), (1, 5, 0.02), (2, 0, 0.02), (3, 0, 2))),
     *((Case(1, [0, 0, 1], 0.02, VALUES, "residual", dims=d), {"H1(t)": 1.8}) for d in (1, 2, 3)),
     *((Case(1, [0, 0, 1], 2, VALUES, "wall 1", WAVE, dims=d, frequency=3.0), {"H1(t)": most})
