@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .barrier_proof import BarrierProof
 from .misfit import Misfits
 
 LARGEST = 700.0  # of what is exponentiated
@@ -11,11 +12,22 @@ LARGEST = 700.0  # of what is exponentiated
 
 @dataclass(frozen=True)
 class Bound:
-    """An upper bound ``value`` of the error in ``norm``, by a theorem."""
+    """An upper bound ``value`` of the error in ``norm``, by a theorem.
+
+    Where a barrier gave it ``proof`` is there, and ``least``: the norm is no less than that, up to rounding. ``apart`` is
+    by how much, in that norm, the function that the proof is about may differ from the solution.
+    """
 
     norm: str
     value: float
     theorem: str
+    proof: BarrierProof | None = field(default=None, compare=False, repr=False)
+    least: float = field(default=0.0, compare=False, repr=False)
+    apart: float = field(default=0.0, compare=False, repr=False)
+
+    def to_dict(self) -> dict[str, str | float]:
+        """Norm, value and theorem."""
+        return {"norm": self.norm, "value": self.value, "theorem": self.theorem}
 
 
 Theorem = Callable[[Misfits], list[Bound]]

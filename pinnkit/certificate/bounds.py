@@ -10,8 +10,17 @@ from . import burgers, elliptic, energy, gradient, heat, maximum, wave
 from .bound import Theorem
 from .form import Form, form
 
+
+def barrier(f: Form) -> Theorem | None:
+    """The bound by a supersolution made for the problem."""
+    from .barrier_problem import match  # slow to import: sparse matrices, linear programs
+
+    return match(f)
+
+
 THEOREMS: tuple[Callable[[Form], Theorem | None], ...] = (
-    maximum.parabolic, maximum.elliptic, heat.match, wave.match, elliptic.match, burgers.match,
+    maximum.parabolic, maximum.elliptic, barrier, heat.match, wave.match, elliptic.match,
+    burgers.match,
 )  # fmt: skip
 KINDS = (
     "second order parabolic or elliptic equations, and with constant coefficients waves (telegraph, Klein-Gordon), and "

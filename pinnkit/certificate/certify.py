@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,8 @@ class Certificate(Labelled):
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain numbers, text, lists and dicts."""
         return {
-            "problem": self.problem, "equation": self.equation, "bounds": [asdict(b) for b in self.bounds],
+            "problem": self.problem, "equation": self.equation,
+            "bounds": [{"norm": b.norm, "value": b.value, "theorem": b.theorem} for b in self.bounds],
             "misfits": {name: n.to_dict() for name, n in self.misfits.items()}, "evaluation": self.evaluation,
             "rigorous": self.rigorous, "errors": dict(self.errors), "floors": dict(self.floors),
             "reference_error": self.reference_error, "direct": [asdict(b) for b in self.direct],

@@ -1,11 +1,12 @@
 """Misfits of a trained network, enclosed: rigorous upper bounds of their norms by Taylor models."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ from pinnkit.statement import lowered
 
 from . import cover, elliptic, enclosure, surface
 from .asked import Asked
+from .barrier_proof import Enclosure
+from .cell_polynomials import Breaks, of_expression, of_model
 from .field_model import Field
 from .misfit import Norm
 from .network_model import Cells, evaluate, supported
@@ -27,6 +30,8 @@ DEGREE = 10  # of the Taylor polynomials
 COORDINATES = 3  # at most: with more there are too many terms
 RADIUS = 1.5  # in which their tails are bounded, so that they can be differentiated
 MOST = 20_000  # cells looked at for one norm
+PLACES = 24  # at which cells are tried
+NARROW = (3, 4, 5, 6, 7, 8)  # their half widths, as powers of 1/2 of the sides
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
 
 Function = Callable[[Cells, Space], tuple[TaylorModel, Tensor]]
@@ -49,8 +54,9 @@ class EnclosedNetwork(Asked):
 
     rigorous: ClassVar[bool] = True
     scale: float
-    cells: int = 0
+    looked: int = 0
     tight: bool = True
+    _models: dict = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         problem, f = self.solution.problem, self.form
@@ -67,7 +73,7 @@ class EnclosedNetwork(Asked):
     @property
     def evaluation(self) -> str:
         """How the norms were found."""
-        how = f"enclosed by Taylor models of degree {DEGREE} on {self.cells} cells"
+        how = f"enclosed by Taylor models of degree {DEGREE} on {self.looked} cells"
         if self._field.seam is not None:
             how += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return how if self.tight else f"{how}, which were too few for tight bounds"
@@ -149,11 +155,60 @@ class EnclosedNetwork(Asked):
             found = enclosure.norms(e, *line, {}, FLOOR * self.scale)
         else:
             found = surface.norms(e, x, ends, {}, FLOOR * self.scale, free.index(along) if along in free else None)
-        self.cells += found.cells
+        self.looked += found.cells
         return found.norm
 
     def _covered(self, residual: Residual, fixed: dict[str, float]) -> Norm:
         """Of an expression of the network and its derivatives."""
+        function, order = self._function(residual)
+        return self._cover(function, order, fixed)
+
+    def cells(self, residual: Residual, breaks: Breaks, degrees: Sequence[int]) -> Enclosure:
+        """A misfit as polynomials on the cells of a grid, on a face where a coordinate has one break only.
+
+        Raises:
+            ValueError: a misfit that has no enclosure.
+        """
+        box = self.solution.problem.domain
+        fixed = {n: b[0] for n, b in zip(box.names, breaks, strict=True) if len(b) == 1}
+        key = residual.name, residual.expression, tuple(fixed.items())
+        if key not in self._models:
+            stated = Residual(residual.name, self._field.exactly(residual.expression), residual.key)
+            rest = self._without_network(stated.expression, fixed) if fixed and self._field.seam is None else None
+            self._models[key] = rest, *((None, None) if rest is not None else self._narrow(stated, fixed))
+        rest, model, least = self._models[key]
+        if rest is not None:
+            return of_expression(rest, self.solution.problem.variables, breaks, degrees)
+        return of_model(model, breaks, degrees, least)
+
+    def _narrow(self, stated: Residual, fixed: dict[str, float]) -> tuple[Callable, np.ndarray]:
+        """A misfit's Taylor models, and the half widths of cells at which their radii are least.
+
+        In wide cells tails are large, in narrow ones the rounding of derivatives; looked at in some places.
+        """
+        function, order = self._function(stated)
+        whole, space = self._spaces(order)
+
+        def model(middle: Tensor, half: Tensor) -> TaylorModel:
+            return function(Cells(whole, middle, half), space)[0]
+
+        box = self.solution.problem.domain
+        low, sides = box.bounds[0], np.ptp(box.bounds, axis=0)
+        places = low + sides * np.random.default_rng(0).random((PLACES, len(sides)))
+        for n, v in fixed.items():
+            places[:, box.names.index(n)] = v
+        found = []
+        for k in NARROW:
+            half = torch.as_tensor(np.tile(sides * 2.0**-k, (PLACES, 1)).T.copy())
+            with torch.no_grad():
+                rest = float(model(torch.as_tensor(places.T.copy()), half).rest.nan_to_num(nan=math.inf).max())
+            found.append((rest, k))
+            if len(found) > 1 and math.isfinite(rest) and rest > found[-2][0] / 2:
+                break
+        return model, sides * 2.0 ** -min(found)[1]
+
+    def _function(self, residual: Residual) -> tuple[Function, int]:
+        """An expression of the network and its derivatives on cells, and the highest order of these."""
         problem = self.solution.problem
         row = lowered(problem, residual)
         index = {s: slot.channel[0][1] for s, slot in row.slots.items()}
@@ -165,12 +220,17 @@ class EnclosedNetwork(Asked):
             values = dict(zip(problem.variables, places, strict=True)) | {s: u[J] for s, J in index.items()}
             return evaluate(row.expressions[0], values, kinks=True), steep
 
-        return self._cover(function, self._field.order(wanted), fixed)
+        return function, self._field.order(wanted)
+
+    def _spaces(self, order: int) -> tuple[Space, Space]:
+        """Series of the network, and of its derivatives up to an order."""
+        d = len(self.solution.problem.variables)
+        return Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
 
     def _cover(self, function: Function, order: int, fixed: dict[str, float]) -> Norm:
         """Of a function of cells for which derivatives up to that order are taken, where some coordinates are fixed."""
         found = covered(self.solution.problem.domain, function, order, fixed, FLOOR * self.scale)
-        self.cells += found.cells
+        self.looked += found.cells
         self.tight &= found.tight
         return found.norm
 

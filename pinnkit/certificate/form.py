@@ -176,6 +176,7 @@ def form(problem: Problem) -> Form:
     if problem.unknowns:
         raise ValueError("it has unknown coefficients")
     ((name, e),) = problem.everywhere("certificates do").items()
+    e = e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})  # exactly: floats are rational numbers
     row = lowered(problem, Residual(name, e, "pde"))
     slots = {slot.channel[0][1]: s for s, slot in row.slots.items()}
     same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}

@@ -48,7 +48,7 @@ def parabolic(f: Form) -> Theorem | None:
     c = _slope_of_reaction(f)
     if c is None:
         return None
-    diffusion = _diffusion(f)
+    spread = diffusion(f)
     drift = {i: f.range(f.right.diff(f.slots[f.index(i)])) if f.index(i) in f.slots else (0.0, 0.0) for i in f.space}
     f.nothing_else()
     slopes, walls = [], []
@@ -60,9 +60,9 @@ def parabolic(f: Form) -> Theorem | None:
             raise ValueError(f"{f.periodic[name].name!r} says nothing of slopes: expected order=1 at least")
     T, c0 = f.duration, max(c, 0.0)
     steady = [
-        L * L / (8 * diffusion[i][0])
+        L * L / (8 * spread[i][0])
         for i, L in zip(f.space, f.sides, strict=True)
-        if c <= 0 and diffusion[i][0] > TINY and drift[i] == (0.0, 0.0) and _given(f, i)
+        if c <= 0 and spread[i][0] > TINY and drift[i] == (0.0, 0.0) and _given(f, i)
     ]
     source = min([integral_of_decay(-c, T), *steady])
 
@@ -73,7 +73,7 @@ def parabolic(f: Form) -> Theorem | None:
             m.periodic(condition)
         data = max([m.initial().sup, *(m.wall(w, face).sup / a for w, face, a in walls)])
         flux = sum(
-            m.wall(w, face).sup * factor(f, i, kind, diffusion[i], drift[i]) for w, face, i, kind, factor in slopes
+            m.wall(w, face).sup * factor(f, i, kind, spread[i], drift[i]) for w, face, i, kind, factor in slopes
         )
         value = math.exp(c0 * T) * (data + flux) + source * m.residual().sup
         more = f", zero-order coefficient at most {c:.3g}" if c > 0 else ""
@@ -103,7 +103,7 @@ def _slope_of_reaction(f: Form) -> float | None:
     return largest_value(p)
 
 
-def _diffusion(f: Form) -> dict[int, tuple[float, float]]:
+def diffusion(f: Form) -> dict[int, tuple[float, float]]:
     """Ranges of a_ii; ValueError unless (a_ij) is positive semi-definite, by dominance of its diagonal."""
 
     def at(*coordinates: int) -> tuple[float, float]:
@@ -128,7 +128,7 @@ def _sort(f: Form, i: int, walls: list, slopes: list) -> None:
     sloped = [face for face, held in kinds.items() if any(isinstance(c, Neumann) for c in held)]
     for face, held in kinds.items():
         if not held:
-            _open(f, i, face)
+            without_condition(f, i, face)
         for c in held:
             if isinstance(c, Dirichlet):
                 walls.append((c, face, 1.0))
@@ -152,7 +152,7 @@ def _number(f: Form, value: sp.Expr) -> sp.Expr:
     return value.subs(known)
 
 
-def _open(f: Form, i: int, face: str) -> None:
+def without_condition(f: Form, i: int, face: str) -> None:
     """Raises ValueError where a face without a condition lets something in."""
     normal = f.slots.get(f.index(i, i))
     if normal is not None and max(map(abs, f.range(f.right.diff(normal), face))) > TINY:
@@ -188,18 +188,18 @@ def elliptic(f: Form) -> Theorem | None:
     if f.order != 0 or f.coefficients is None or any(sum(J) > 2 for J in f.slots):
         return None
     f.dirichlet()
-    diffusion = _diffusion(f)
+    spread = diffusion(f)
     u, drift = f.slots.get(f.index()), {}
     for i in f.space:
         ends = f.range(f.right.diff(f.slots[f.index(i)])) if f.index(i) in f.slots else (0.0, 0.0)
         drift[i] = max(map(abs, ends))
     c = f.range(f.right.diff(u))[1] if u is not None else 0.0
     if c <= 0:
-        sources = [_barrier(L, diffusion[i][0], drift[i]) for i, L in zip(f.space, f.sides, strict=True)]
+        sources = [_barrier(L, spread[i][0], drift[i]) for i, L in zip(f.space, f.sides, strict=True)]
         walls, source = 1.0, min(sources)
         name = "maximum principle for elliptic equations"
     else:
-        walls = _amplification(f, c, diffusion, drift)
+        walls = _amplification(f, c, spread, drift)
         source = (walls - 1) / c
         name = "maximum principle below the first eigenvalue"
 
@@ -220,12 +220,12 @@ def _barrier(L: float, a: float, B: float) -> float:
     return float((np.expm1(np.minimum(rates * L, 700)) / (a * rates**2 - B * rates)).min())
 
 
-def _amplification(f: Form, c: float, diffusion: dict, drift: dict) -> float:
+def _amplification(f: Form, c: float, spread: dict, drift: dict) -> float:
     if f.numbers is None or any(drift.values()) or any(sum(J) == 2 and max(J) == 1 for J in f.slots):
         raise ValueError(
             f"its zero-order coefficient {c:.3g} is positive, and the others are not constants without drift"
         )
-    a, sides = [diffusion[i][0] for i in f.space], f.sides
+    a, sides = [spread[i][0] for i in f.space], f.sides
     first = sum(ai * (math.pi / L) ** 2 for ai, L in zip(a, sides, strict=True))
     if c >= first:
         raise ValueError(f"its zero-order coefficient {c:.4g} is not below the first eigenvalue {first:.4g}")
