@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -39,7 +39,7 @@ import sympy as sp
 from pinnkit.taylor import Index
 
 from .barrier_proof import BarrierProof, Enclosure, Slab, Spline, Wall
-from .barrier_rows import Part, Rows, coarser
+from .barrier_rows import Part, Rows, U, coarser
 from .cell_polynomials import Breaks, constant, of_expression
 from .least_barrier import fitted, least
 from .splines import Axis, Grid, even
@@ -108,7 +108,8 @@ class Data(Protocol):
 class Plan:
     """Elements by a space coordinate and degrees of c; elements of w are ``coarse`` times as wide.
 
-    Slabs of time are T / ``slabs`` long, at the start ``first`` times shorter.
+    Slabs of time are T / ``slabs`` long, at the start ``first`` times shorter. Unless ``corrected`` c = 0: of data that
+    jump where faces meet no smooth c is close to the error, and the largest misfits say more.
     """
 
     elements: int = 16
@@ -119,10 +120,16 @@ class Plan:
     coarse_degree_in_time: int = 2
     slabs: int = 8
     first: int = 64
+    corrected: bool = True
 
 
-def barrier(s: Statement, data: Data, plan: Plan, reach: float | None = None) -> BarrierProof:
+def barrier(
+    s: Statement, data: Data, plan: Plan, reach: float | None = None, limited: bool = True
+) -> BarrierProof:
     """The least bound of the error that this plan gives, verified.
+
+    With ``reach`` slopes are enclosed for |e| <= reach, and it is a proof only if it stays below that; not ``limited``
+    it need not, and is a guess.
 
     Raises:
         ValueError: no barrier of this plan's splines exists (or was found), or data that have no enclosure.
@@ -134,13 +141,13 @@ def barrier(s: Statement, data: Data, plan: Plan, reach: float | None = None) ->
         try:
             split = _split(s, data, plan, times, split)
             fine, wide = _grid(s, plan, times, False, split[0]), _grid(s, plan, times, True)
-            slab, here = _slab(s, data, fine, wide, slabs[-1] if slabs else None, reach)
+            slab, here = _slab(s, data, plan, (fine, wide), slabs[-1] if slabs else None, reach)
         except ValueError as error:
             when = "" if times is None else f" on the slab of time [{times[0]:.4g}, {times[1]:.4g}]"
             raise ValueError(f"no barrier was found{when}: {error}") from None
         slabs.append(slab)
         top = max(top, here)
-        if reach is not None and top > reach:
+        if reach is not None and limited and top > reach:
             raise ValueError(f"the error may exceed {reach:.3g}, within which slopes were enclosed")
     time = None if s.time is None else s.variables[s.time].name
     return BarrierProof(
@@ -234,21 +241,22 @@ def _split(
 
 
 def _slab(
-    s: Statement, data: Data, fine: Grid, wide: Grid, before: Slab | None, reach: float | None
+    s: Statement, data: Data, plan: Plan, grids: tuple[Grid, Grid], before: Slab | None, reach: float | None
 ) -> tuple[Slab, float]:
     """c and w on a slab, and the largest |c| + w."""
+    fine, wide = grids
     slopes = [[] if reach is None else data.slopes(Part(g, {}).breaks, reach) for g in (fine, wide)]
     rows = groups(s, fine, before is None, slopes[0])
     known = [_data(data, k, r, len(s.walls)) for k, r in enumerate(rows)]
     f = [r.data(e) for r, e in zip(rows, known, strict=True)]
     weights = [_effect(s, fine, k) for k in range(len(rows))]
     held = None if before is None else _last(s, before.center)
-    c = fitted(rows, f, weights, fine, s.time, held)
+    c = fitted(rows, f, weights, fine, s.time, held) if plan.corrected else np.zeros(math.prod(fine.shape))
     missed = [
         r.largest(np.abs(r.matrix @ c - b) + r.spread(e.radius) + r.lost(c, b))
         for r, b, e in zip(rows, f, known, strict=True)
     ]
-    covering = groups(s, wide, before is None, slopes[1])
+    covering = groups(s, wide, before is None, [(J, e if any(J) else _lowest(e)) for J, e in slopes[1]])
     shared = [coarser(m, r.part.cells) * (1 + 2.0**-50) for m, r in zip(missed, covering, strict=True)]
     if not all(np.isfinite(m).all() for m in shared):
         raise ValueError("what is missed could not be enclosed on some cell")
@@ -256,8 +264,15 @@ def _slab(
     center, width = (_spline(g, v) for g, v in ((fine, c), (wide, w)))
     size = coarser(np.abs(_cells(fine, c)), Part(wide, {}).cells) + _cells(wide, w)
     start = known[-1] if before is None and s.time is not None else None
-    slab = Slab(center, width, known[0], tuple(known[1 : 1 + len(s.walls)]), start, tuple(slopes[0]))
+    slab = Slab(center, width, known[0], tuple(known[1 : 1 + len(s.walls)]), start, tuple(slopes[0]), tuple(slopes[1]))
     return slab, float(size.max())
+
+
+def _lowest(f: Enclosure) -> Enclosure:
+    """The least function that is allowed, of the coefficient of w itself, which is positive."""
+    axes = tuple(range(f.radius.ndim, 2 * f.radius.ndim))
+    low = f.coefficients - np.expand_dims(f.radius, axes)
+    return replace(f, coefficients=low, radius=4 * U * (np.abs(f.coefficients).max(axes) + f.radius))
 
 
 def _data(data: Data, k: int, rows: Rows, walls: int) -> Enclosure:

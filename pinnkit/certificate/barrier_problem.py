@@ -15,10 +15,10 @@ from pinnkit.superpose.operator import exact
 from pinnkit.taylor import Index
 
 from .barrier import Plan, Statement, barrier
-from .barrier_norms import norms
+from .barrier_norms import middles, norms
 from .barrier_proof import BarrierProof, Enclosure, Wall
 from .bound import Bound, Theorem
-from .cell_polynomials import Breaks, between, limits, shape, widened
+from .cell_polynomials import Breaks, between, ends, limits, shape, widened
 from .form import Form, on_face
 from .interval import Interval
 from .maximum import diffusion, without_condition
@@ -58,7 +58,7 @@ def match(f: Form) -> Theorem | None:
             m.periodic(condition)
         known = _Known(f, s, conditions, m)
         proof = _nonlinear(s, known) if not linear else _linear(s, known)
-        return [Bound(norm, value, NAME, proof) for norm, value in norms(proof).items()]
+        return [Bound(n, v, NAME, proof, at_least(proof) if n == "sup" else 0.0) for n, v in norms(proof).items()]
 
     return bound
 
@@ -141,7 +141,8 @@ def _exactly(f: Form, e: sp.Expr) -> sp.Expr:
 def _linear(s: Statement, known: _Known, reach: float | None = None) -> BarrierProof:
     """The least bound of some plans, the next one where the last is loose."""
     best, reasons = None, []
-    for plan in PLANS[len(s.space), s.time is not None]:
+    first, *others = PLANS[len(s.space), s.time is not None]
+    for plan in (first, replace(first, corrected=False), *others):
         try:
             proof = barrier(s, known, plan, reach)
         except ValueError as error:
@@ -158,7 +159,7 @@ def _linear(s: Statement, known: _Known, reach: float | None = None) -> BarrierP
 
 def _nonlinear(s: Statement, known: _Known) -> BarrierProof:
     """The same where slopes depend on how large the error may be: that is guessed, and found to hold."""
-    guess = _linear(s, known, 0.0).bound
+    guess = barrier(s, known, PLANS[len(s.space), True][0], 0.0, limited=False).bound
     reasons = []
     for factor in LARGER:
         try:
@@ -170,8 +171,6 @@ def _nonlinear(s: Statement, known: _Known) -> BarrierProof:
 
 def at_least(proof: BarrierProof) -> float:
     """What the error reaches at least by c - w and c + w in the middles of the cells."""
-    from .barrier_norms import middles
-
     return max(float(np.max(np.abs(c) - w)) for c, w in middles(proof))
 
 
@@ -218,8 +217,9 @@ class _Known:
     def slopes(self, breaks: Breaks, reach: float) -> list[tuple[Index, Enclosure]]:
         """The coefficients s_J of e and e_i in H(v + e) - H(v) while |e| <= reach, H = -(the right side).
 
-        They are means of -dR/du_J over values of u between v and v + e, the slopes of u being those of v: those of v
-        itself, known as polynomials, and by how much they change, with the second derivative bounded on the cell.
+        That of e is the mean of -dR/du over the values of u between v and v + e, with the slopes of v; that of e_i is
+        -dR/du_i at v + e. Both are what they are at v, a polynomial on the cell, changed by at most |e| / 2 and |e|
+        times a bound of their derivative by u.
         """
         f, u = self.form, self.form.slots.get(self.form.index())
         symbols = set(f.slots.values())
@@ -236,17 +236,16 @@ class _Known:
             at = self.misfits.cells(stated, breaks, degrees)
             with np.errstate(all="ignore"):
                 change = enclose(sp.expand(slope.diff(u)), values)[0].size
-            by = np.broadcast_to(change, math.prod(shape(breaks))).reshape(shape(breaks)) * reach * (1 + 1e-12)
+            by = np.broadcast_to(change, math.prod(shape(breaks))).reshape(shape(breaks)) * (1 + 1e-12)
+            by = by * (reach if any(J) else reach / 2)
             found.append((J, widened(at, np.nan_to_num(by, nan=np.inf))))
         return found
 
     def _places(self, breaks: Breaks, reach: float, back: dict) -> dict[sp.Symbol, Interval]:
         """On every cell the coordinates, u within ``reach`` of v, and the derivatives of v."""
-        from .cell_polynomials import ends
-
         low, high = ends(breaks)
-        ends_of = zip(self.statement.variables, low.T, high.T, strict=True)
-        values = {v: Interval(a.copy(), b.copy())[None] for v, a, b in ends_of}
+        places = zip(self.statement.variables, low.T, high.T, strict=True)
+        values = {v: Interval(a.copy(), b.copy())[None] for v, a, b in places}
         for J, s in self.form.slots.items():
             if sum(J) > 1 or (self.form.order and J[self.form.time]):
                 continue

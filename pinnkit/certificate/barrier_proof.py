@@ -86,7 +86,8 @@ class Slab:
     """c and w between two times (or everywhere, without time), and what is known of the data there.
 
     The breaks of every enclosure contain those of ``center`` and ``width`` by their coordinates. ``misfits`` follows
-    ``walls``; ``start`` is there in the first slab.
+    ``walls``; ``start`` is there in the first slab. ``slopes`` are the s_J; ``wide_slopes`` enclose the same functions
+    on the cells of ``width``, and are to be used with w.
     """
 
     center: Spline
@@ -95,6 +96,7 @@ class Slab:
     misfits: tuple[Enclosure, ...]
     start: Enclosure | None = None
     slopes: tuple[tuple[Index, Enclosure], ...] = ()
+    wide_slopes: tuple[tuple[Index, Enclosure], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ LARGEST = 700.0  # of what is exponentiated
 class Bound:
     """An upper bound ``value`` of the error in ``norm``, by a theorem.
 
-    Where a barrier gave it ``proof`` is there, and ``least``: the norm is no less than that, up to rounding. ``apart`` is
-    by how much, in that norm, the function that the proof is about may differ from the solution.
+    Where a barrier gave it ``proof`` is there, and ``least``: the norm is no less than that, up to rounding. ``apart``
+    is by how much, in that norm, the function that the proof is about may differ from the solution.
     """
 
     norm: str

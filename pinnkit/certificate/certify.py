@@ -16,6 +16,7 @@ from pinnkit.solution import Solution
 from pinnkit.superpose.cole_hopf import ColeHopf
 from pinnkit.superpose.network import Superposition
 
+from .barrier_proof import BarrierProof
 from .bound import Bound, Theorem
 from .bounds import theorems
 from .enclosed import EnclosedMisfits
@@ -27,6 +28,8 @@ from .slopes import slope_norms
 from .twin import Twin, corrected, distances, seen
 
 CONSTANTS = 1 + 1e-9  # the theorems' constants are not rounded outwards: rigorous bounds are made larger by this
+TIGHT = 1.1  # a bound of the largest error that is so little above what it is at least needs no corrected twin
+AS_GOOD = 1e-6  # by how much more, relatively, a bound may be that can be checked again
 MEANING = {
     "sup": "largest |error|",
     "L2": "L2 norm of the error",
@@ -81,7 +84,7 @@ class Certificate(Labelled):
             "bounds": [{"norm": b.norm, "value": b.value, "theorem": b.theorem} for b in self.bounds],
             "misfits": {name: n.to_dict() for name, n in self.misfits.items()}, "evaluation": self.evaluation,
             "rigorous": self.rigorous, "errors": dict(self.errors), "floors": dict(self.floors),
-            "reference_error": self.reference_error, "direct": [asdict(b) for b in self.direct],
+            "reference_error": self.reference_error, "direct": [b.to_dict() for b in self.direct],
             "twin": None if self.twin is None else self.twin.to_dict(), "note": self.note,
         }  # fmt: skip
 
@@ -97,6 +100,37 @@ class Certificate(Labelled):
         if not own:
             raise ValueError(f"{self.problem}: there is no bound at single points: {self.note or 'no sup bound'}")
         return self.twin.moved(X), own[0]
+
+    @property
+    def proof(self) -> BarrierProof | None:
+        """The barrier behind the bound of the largest error, the solution's or its twin's; None by another theorem."""
+        return self._behind[0]
+
+    @property
+    def _behind(self) -> tuple[BarrierProof | None, float, bool]:
+        """The proof, what is apart from it, and whether it is about the twin."""
+        kinds = [(self.direct, False), ((), True) if self.twin is None else (self.twin.bounds, True)]
+        found = {via: b for own, via in kinds for b in own if b.norm == "sup" and b.proof is not None}
+        via = True in found and (False not in found or self["sup"] < found[False].value)
+        return (found[via].proof, found[via].apart, via) if via in found else (None, 0.0, False)
+
+    def at(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Bounds (low, high) of u* - v at points X (n, d), both of shape (n,), by the barrier, which varies in space.
+
+        They hold as the certificate's bounds do, up to the rounding of evaluating them (1e-14 of their size), and
+        through a corrected twin up to that of evaluating both networks.
+
+        Raises:
+            ValueError: the bound of the largest error is by another theorem: :meth:`pointwise` may know more.
+        """
+        proof, apart, via = self._behind
+        if proof is None:
+            raise ValueError(f"{self.problem}: its bound does not vary over the domain (no barrier was found for it)")
+        from .barrier import range_of  # slow to import
+
+        low, high = (torch.as_tensor(v) for v in range_of(proof, X.double().cpu().numpy()))
+        middle = self.twin.moved(X).double().cpu() if via else torch.zeros_like(low)
+        return middle + low - apart, middle + high + apart
 
     def rows(self) -> list[tuple[str, str]]:
         """The certificate as pairs of a label and a text."""
@@ -132,8 +166,10 @@ def certify(
 ) -> Certificate:
     """Bound the error |u - u*| of a solution by a theorem that fits its equation.
 
-    The theorems: maximum principles (parabolic and elliptic equations of second order, also degenerate or with variable
-    coefficients, and semilinear ones), L2 bounds by transposition (heat, wave, telegraph, Klein-Gordon, Laplace,
+    The theorems: comparison with a supersolution made and verified for the problem (parabolic and elliptic equations
+    of second order in one or two space dimensions with any mix of walls, variable coefficients, parabolic ones also
+    with non-linear terms of u and its slopes: `barrier`), maximum principles with constants (the same, in more
+    dimensions), L2 bounds by transposition (heat, wave, telegraph, Klein-Gordon, Laplace,
     Helmholtz away from resonance), energy (beam, advection, linear KdV; slopes of waves), and for Burgers' equation
     contraction in L1 and the Cole-Hopf map; each with its assumptions in the module pinnkit.certificate.NAME.
 
@@ -161,7 +197,9 @@ def certify(
     f, known = theorems(problem, slopes)
     direct, misfits, scale = _direct(solution, f, known, enclosed)
     best, other, note = direct, None, ""
-    if twin is not False:
+    if twin is True and (own := direct.get("sup")) is not None and own.value <= TIGHT * own.least:
+        note = "its own bound is tight"
+    elif twin is not False:
         try:
             other = _twin(solution, corrected(solution) if twin is True else twin, f, known, enclosed, scale)
         except ValueError as error:
@@ -197,7 +235,8 @@ def _direct(
     misfits = _enclosed(solution, f, sampled.scale) if enclosed else sampled
     best = _best(known, misfits)
     if enclosed:
-        best = {norm: replace(b, value=(b.value + misfits.apart(norm)) * CONSTANTS) for norm, b in best.items()}
+        apart = {norm: misfits.apart(norm) * CONSTANTS for norm in best}
+        best = {n: replace(b, value=b.value * CONSTANTS + apart[n], apart=apart[n]) for n, b in best.items()}
     return best, misfits, sampled.scale
 
 
@@ -217,7 +256,7 @@ def _enclosed(solution: Solution, f: Form, scale: float) -> EnclosedMisfits | En
 
 
 def _best(known: list[Theorem], misfits: Misfits) -> dict[str, Bound]:
-    """The least bound in every norm, of the theorems whose misfits can be had."""
+    """The least bound in every norm, of the theorems whose misfits can be had; of equal ones that with a proof."""
     best: dict[str, Bound] = {}
     reasons = []
     for theorem in known:
@@ -232,8 +271,11 @@ def _best(known: list[Theorem], misfits: Misfits) -> dict[str, Bound]:
         for b in found:
             if not math.isfinite(b.value):
                 reasons.append(ValueError(f"its bound of the {MEANING[b.norm]} is beyond any number: {b.theorem}"))
-            elif b.norm not in best or b.value < best[b.norm].value:
-                best[b.norm] = b
+                continue
+            other = best.get(b.norm, b)
+            proved = (b.proof is not None) - (other.proof is not None)
+            better = b.value < other.value * (1 + AS_GOOD * proved) or b.norm not in best
+            best[b.norm] = replace(b if better else other, least=max(b.least, other.least))
     if not best:
         raise reasons[0]
     return best

@@ -13,6 +13,7 @@ from .barrier_rows import Rows
 from .splines import Grid
 
 MARGIN = 1e-8  # by which constraints are met with more than equality, relative to the data
+LARGEST = 10.0  # what w's largest coefficient weighs beside the mean
 TURNS = 6  # of enlarging margins where rounding takes more than that
 
 
@@ -68,6 +69,8 @@ def least(
     if before is not None:
         size = max(size, float(before.max()))
     A = ss.vstack([ss.diags(r.scale) @ r.matrix for r in rows]).tocsr()
+    N = A.shape[1]  # one more unknown, above all coefficients: what counts is the largest as well as the mean
+    A = ss.vstack([ss.hstack([-A, ss.csr_matrix((A.shape[0], 1))]), ss.hstack([ss.eye(N), -np.ones((N, 1))])]).tocsr()
     cost, low = np.ones(grid.shape), np.full(grid.shape, MARGIN)
     if time is not None:  # what matters is mostly where the slab ends
         np.moveaxis(cost, time, 0)[:-1] *= 0.1
@@ -76,15 +79,15 @@ def least(
             first[0] = np.maximum(first[0], before / size)
     extra = [np.full(len(m), MARGIN) for m in f]
     for _ in range(TURNS):
-        b = np.concatenate([m * r.scale / size + e for r, m, e in zip(rows, f, extra, strict=True)])
+        b = [-m * r.scale / size - e for r, m, e in zip(rows, f, extra, strict=True)]
         found = linprog(
-            cost.ravel() / cost.sum(), A_ub=-A, b_ub=-b,
-            bounds=np.stack([low.ravel(), np.full(low.size, np.inf)], 1), method="highs",
+            np.append(cost.ravel() / cost.sum(), LARGEST), A_ub=A, b_ub=np.concatenate([*b, np.zeros(N)]),
+            bounds=np.stack([np.append(low.ravel(), 0.0), np.full(N + 1, np.inf)], 1), method="highs",
             options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-9},
         )  # fmt: skip
         if found.x is None:
             raise ValueError(f"the linear program says: {found.message.split('(')[0].strip()}")
-        w = np.maximum(found.x.reshape(grid.shape), MARGIN / 2) * size
+        w = np.maximum(found.x[:N].reshape(grid.shape), MARGIN / 2) * size
         if before is not None:
             first = np.moveaxis(w, time, 0)
             first[0] = np.maximum(first[0], before)
