@@ -97,8 +97,6 @@ def statement(f: Form) -> tuple[Statement, list[tuple[Condition, str, int]]]:
     for i in f.space:
         name = f.problem.variables[i].name
         if name in f.periodic:
-            if f.periodic[name].order < 1:
-                raise ValueError(f"{f.periodic[name].name!r} says nothing of slopes: expected order=1 at least")
             continue
         for face in (f"{name}_min", f"{name}_max"):
             if not f.held[face]:

@@ -56,8 +56,6 @@ def parabolic(f: Form) -> Theorem | None:
         name = f.problem.variables[i].name
         if name not in f.periodic:
             _sort(f, i, walls, slopes)
-        elif f.periodic[name].order < 1 and f.index(i, i) in f.slots:
-            raise ValueError(f"{f.periodic[name].name!r} says nothing of slopes: expected order=1 at least")
     T, c0 = f.duration, max(c, 0.0)
     steady = [
         L * L / (8 * spread[i][0])
