@@ -198,6 +198,13 @@ def test_what_a_reaction_of_the_solution_does():
     assert true <= found["sup"] <= 1.2 * true and found.proof.reach >= found["sup"] * (1 - 1e-6)
     low, high = found.at(torch.tensor([[0.3, 0.1]], dtype=torch.float64))
     assert float(low) <= -true <= float(high) < 0
+    pytest.importorskip("flint")
+    from pinnkit.certificate.checker import check
+    from pinnkit.certificate.proof_file import record
+
+    stored = record(found.proof)
+    stored["slabs"] = stored["slabs"][:1]  # the others take seconds: their times are then missing
+    assert check(stored).faults == ["slabs leave times out"]
 
 
 def test_a_steady_equation_has_bounds_of_the_right_sign():

@@ -12,6 +12,7 @@ Taken for given, not checked: that operator and walls are those of the problem, 
 slopes of non-linear terms lie within their stored enclosures, and the theorem itself (`barrier`).
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,20 +94,27 @@ class Slab:
                 self.found.require(s.periodic[k] == (name in proof.periodic), f"a spline is not periodic in {name}")
 
     def inequality(self, terms: Sequence[tuple], data: Mapping[str, Any], box: Cell, text: str) -> None:
-        """sum of (coefficient, J, enclosures that are added) of c + w is above the data on box, that of c - w below."""
+        """sum of (coefficient, J, enclosures that are added) of c + w is above the data on box, that of c - w below.
+
+        The sum is linear in what is added, so that its least and its largest value at each point decide.
+        """
         more = [[list(Enclosure(e, box).cells()) for e in added] for _, _, added in terms]
         for n, (cell, f, radius) in enumerate(Enclosure(data, box).cells()):
-            total, doubt = [-f, f], [radius, radius]
+            total, doubt, swings = [-f, f], [radius, radius], ([], [])
             for (tree, J, _), added in zip(terms, more, strict=True):
                 a, rest = coefficient(tree, cell)
+                swing = ZERO
                 for own in added:
                     self.found.require(own[n][0] == cell, f"{text}: enclosures have different cells")
-                    a, rest = plus(a, own[n][1]), rest + own[n][2]
+                    a, swing = plus(a, own[n][1]), swing + own[n][2]
                 c, w = self.c.on(cell, J), self.w.on(cell, J)
                 for k, u in enumerate((plus(c, w), plus(-c, w))):
                     total[k], doubt[k] = plus(total[k], times(a, u)), doubt[k] + rest * largest(u)
-            for p, r, side in zip(total, doubt, ("c + w", "c - w"), strict=True):
-                self.found.positive(p, r, f"{text}, {side}, {shown(cell)}")
+                    swings[k].extend([u * swing] if swing else [])
+            for p, r, moved, side in zip(total, doubt, swings, ("c + w", "c - w"), strict=True):
+                for signs in itertools.product((1, -1), repeat=len(moved)):
+                    q = functools.reduce(lambda a, pair: plus(a, *pair), zip(moved, signs, strict=True), p)
+                    self.found.positive(q, r, f"{text}, {side}, {shown(cell)}")
 
 
 class Proof:
