@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .noise_covariance import by_correlation, by_sizes
-from .whiteness import LEVEL, Array, Readings, Whiteness, off, whiteness
+from .whiteness import FEWEST, LEVEL, Array, Readings, Whiteness, off, whiteness
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,8 @@ def _covariance(
     """The sum over the sets, which are independent, and the degrees of freedom (Satterthwaite 1946)."""
     rng, parts = np.random.default_rng(seed), []
     for i, name in enumerate(readings.names):
-        if name in correlated:
+        enough = int((readings.term == i).sum()) - readings.E.shape[1] >= FEWEST
+        if name in correlated and enough:
             parts.append(by_correlation(readings, b, name, rng))
         elif name in changing:
             parts.append(by_sizes(readings, b, name))

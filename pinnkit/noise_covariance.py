@@ -47,7 +47,8 @@ def by_correlation(readings: Readings, b: Array, name: str, rng: np.random.Gener
     quantile at 95 % the value that the mixture has.
     """
     own = np.flatnonzero(readings.term == readings.names.index(name))
-    subsets = [np.sort(rng.choice(own, min(len(own), SUBSET), replace=False)) for _ in range(SUBSETS)]
+    size = min(len(own), SUBSET + 2 * readings.E.shape[1])  # what a flexible model leaves must do, too
+    subsets = [np.sort(rng.choice(own, size, replace=False)) for _ in range(SUBSETS)]
     frames = [_complement(readings.E[some]) for some in subsets]
     seen = [U.T @ readings.z[some] for U, some in zip(frames, subsets, strict=True)]
     models, scores = [], []

@@ -210,6 +210,20 @@ def test_robust_intervals_cover_where_plain_ones_do_not(kind: str) -> None:
     assert inside >= 25 and plain <= 24
 
 
+def test_small_sets_are_looked_at_together_and_flexible_models_leave_enough() -> None:
+    X, E, rng = plane(35, 11)
+    z = 0.1 * rng.normal(size=35) + np.repeat(rng.normal(size=7), 5)  # five readings at each of seven places
+    X = np.repeat(X[:7], 5, 0) + 1e-3 * X
+    found = judged(readings(z, X, E, 7), np.ones((1, 35)), 30.0)
+    assert found.chance.keys() >= {"correlation of all readings"} and "correlation of set 0" not in found.chance
+    assert any("all readings" in note for note in found.notes) or "offset" in " ".join(found.notes)
+    assert np.isfinite(found.covariance.numpy()).all() and (found.freedom > 0).all()
+    X, _, rng = plane(90, 12)
+    follows = np.stack([np.cos(k * math.pi * X[:, 0]) * X[:, 1] ** (k % 3) for k in range(25)], 1)
+    found = judged(readings(smooth(X, 0.1, rng), X, follows), np.ones((1, 90)), 60.0)
+    assert "correlated" in found.notes[0] and 90 < float(found.covariance[0, 0]) < 9000 and found.freedom[0] >= 1
+
+
 def test_given_noise_that_is_too_small_or_too_large_is_said() -> None:
     X, E, rng = plane(60, 7)
     z, b = rng.normal(size=60), np.ones((1, 60))
