@@ -11,8 +11,10 @@ from .linearised import Linearised
 from .solution import Solution
 from .tangent_space import TangentSpace, mean_size
 from .train import recorded
+from .verdict import Signs
 
 FELL = 0.5  # of its mean |residual|, which a correction may leave at most on fresh points and on those of the map
+GAIN = 0.5  # share of the error that is seen, which what is not seen may reach: beyond it a field may get worse
 FRESH = 8192  # interior points that it is judged on; a quarter of it for every other set
 
 
@@ -23,8 +25,9 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) ->
     there, :class:`Linearised`, and its parameters are delta (P,), with unknown coefficients moved as well. It is in
     double precision, can be asked, saved, trained and corrected again as any other, and ends its history with a row of
     its own. Its ``stops`` say by how much the mean |residual|, weighted as the loss is, fell on fresh points. A
-    correction that leaves more than half of it is refused: then the solution comes back as it was, with a note that
-    says so.
+    correction that leaves more than half of it is refused, and so is one after which the error of some field, by what
+    the residual leaves open, missed data and the noise of readings, may be more than half of the error that it
+    removes: then the solution comes back as it was, with a note that says so.
 
     Cost: that of :func:`error_map`, unless the map ``found`` is given.
 
@@ -44,12 +47,26 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) ->
             f"{after:.1e}; {found.verdict}"
         )
         return replace(solution, notes=(*solution.notes, note))
+    if worst := _may_not_help(found):
+        name, seen, unseen = worst
+        note = (
+            f"not corrected: of the relative error of {name}, {seen:.1e} would be removed and up to {unseen:.1e} come "
+            f"with what no correction sees; {found.verdict}"
+        )
+        return replace(solution, notes=(*solution.notes, note))
     stop = (
         f"correction in the tangent space: mean |residual| on fresh points from {before:.1e} to {after:.1e} "
         f"({found.cpu_s:.1f} s CPU, {found.rows} rows, {found.verdict.partition(' because')[0]})"
     )
     spent = time.process_time() - cpu, time.perf_counter() - began
     return recorded(_moved(solution, space, found), stop, *spent)
+
+
+def _may_not_help(found: ErrorMap) -> tuple[str, float, float] | None:
+    """The field that gains least, what is seen of its error and what is not, if that is too much."""
+    pairs = [(name, sign.seen, sign.unseen) for name, sign in ((n, Signs(**p)) for n, p in found.parts.items())]
+    name, seen, unseen = max(pairs, key=lambda p: p[2] / max(p[1], 1e-300))
+    return (name, seen, unseen) if unseen > GAIN * seen else None
 
 
 def _residuals(space: TangentSpace, found: ErrorMap, seed: int) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 # Set on one half of benchmarks/calibration.py, whose other half says how often they hold.
 REACH = 2.5  # times what is not seen, by which the interval goes beyond what is seen
 LEAST = 6.0  # by how much the interval's lower end may fall below the estimate, at most
+LUCK = 0.1  # share of noise in the estimate from which the error may be as small as it likes
 LARGE = 0.05  # relative error from which linearisation is not taken for granted
 UNSEEN = 0.5  # share of the residual left from which a small change of the model does not explain it
 OFF = 10.0  # mean |residual| on fresh points over that on the training points, from which a wrong basin is feared
@@ -42,7 +43,8 @@ class Signs:
     def interval(self) -> tuple[float, float]:
         """What the relative L2 error lies between."""
         reach = REACH * self.unseen
-        low = max(self.seen - reach, self.estimate / LEAST)
+        least = self.estimate / LEAST if self.noise < LUCK * self.estimate else 0.0
+        low = max(self.seen - reach, least)
         return (0.0 if self.blind > low else low), self.seen + reach + self.blind
 
 
