@@ -14,7 +14,7 @@ from .train import recorded
 from .verdict import Signs
 
 FELL = 0.5  # of its mean |residual|, which a correction may leave at most on fresh points and on those of the map
-GAIN = 0.5  # share of the error that is seen, which what is not seen may reach: beyond it a field may get worse
+GAIN = 0.7  # share of the error that is seen, which what is not seen may reach: beyond it a field may get worse
 FRESH = 8192  # interior points that it is judged on; a quarter of it for every other set
 
 
@@ -26,7 +26,7 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) ->
     double precision, can be asked, saved, trained and corrected again as any other, and ends its history with a row of
     its own. Its ``stops`` say by how much the mean |residual|, weighted as the loss is, fell on fresh points. A
     correction that leaves more than half of it is refused, and so is one after which the error of some field, by what
-    the residual leaves open, missed data and the noise of readings, may be more than half of the error that it
+    the residual leaves open, missed data and the noise of readings, may be more than .7 of the error that it
     removes: then the solution comes back as it was, with a note that says so.
 
     Cost: that of :func:`error_map`, unless the map ``found`` is given.

@@ -288,16 +288,15 @@ class _Search:
         left = max(residual_size(stack, stack.values(at)), look.left)
         missed = missed_data(self.space.model, self.space.theta)
         blind, stays = self._blind(fit, look) if self._is_blind(fit, look) else (torch.zeros_like(seen), seen < 0)
-        noise, unknown = self._noise()
+        noise, unknown, notes = self._noise()
         unseen = look.typical * left + missed
         scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
         columns = (seen, look.typical * left, look.again, missed, noise, blind)
         values = (torch.stack(columns) / scale).T.tolist()
         signs = {name: Signs(*row) for name, row in zip(self.problem.field_names, values, strict=True)}
         K, P = len(self.columns), len(self.zero)
-        notes = ()
         if K < P and bool(fit.delta.any()):
-            notes = (f"{K} of {P} parameters, drawn at random, span the corrections",)
+            notes = (f"{K} of {P} parameters, drawn at random, span the corrections", *notes)
         rounding = self._rounding()
         nothing, undetermined = (
             tuple(n for n, z in zip(signs, true.tolist(), strict=True) if z) for true in (size <= unseen, stays)
@@ -358,16 +357,16 @@ class _Search:
         stays = away > STAYS * size * u.norm(dim=0) / math.sqrt(len(u))
         return torch.where(stays, away, away * min(1.0, here / reached)), stays
 
-    def _noise(self) -> tuple[Tensor, str]:
-        """The rms over the domain of u's standard deviation by the measurements' noise (F,), or why it is unknown."""
+    def _noise(self) -> tuple[Tensor, str, tuple[str, ...]]:
+        """The rms of u's standard deviation by the noise of readings (F,), or why it is unknown; and what is odd."""
         names, none = self.problem.field_names, torch.zeros_like(self.X[0, :1]).expand(len(self.problem.fields))
         if not any(isinstance(c, Observations) for c in self.problem.conditions):
-            return none, ""
+            return none, "", ()
         try:
             found = uncertainty(self.space.solution, of=[Field(name, PointSet(self.X[:PROBES])) for name in names])
         except ValueError as error:
-            return none, str(error)
-        return found.half_width(ONE).to(none).view(len(names), -1).square().mean(1).sqrt(), ""
+            return none, str(error), ()
+        return found.half_width(ONE).to(none).view(len(names), -1).square().mean(1).sqrt(), "", found.notes
 
     def _off(self) -> float:
         """The mean |residual| on fresh points over that on the training points."""

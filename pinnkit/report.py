@@ -104,6 +104,7 @@ def report(solution: Solution, estimate: bool = True) -> Report:
     problem = solution.problem
     figures = estimated(solution) if estimate else {}
     errors = solution.errors() if problem.reference is not None else {}
+    other = other_branch(errors, figures.get("interval", {}), problem.reference.error if errors else None)
     return Report(
         problem=problem.name,
         parameters=dict(problem.parameters),
@@ -118,7 +119,7 @@ def report(solution: Solution, estimate: bool = True) -> Report:
         points={key: len(points) for key, points in solution.points.items()},
         **_cost(solution),
         stop_reasons=solution.stops,
-        notes=solution.notes,
+        notes=(*solution.notes, *other),
         versions=dict(solution.versions),
         reference_errors={n: e for n, e in getattr(problem.reference, "errors", {}).items() if n in errors},
         error_bars=error_bars(solution) if estimate and solution.unknowns else {},
@@ -144,6 +145,18 @@ def estimated(solution: Solution) -> dict[str, Any]:
         return {"verdict": str(error)}
     interval = dict(found.interval) if found.trusted else {}
     return {"estimate": dict(found.relative_l2), "interval": interval, "verdict": found.verdict}
+
+
+def other_branch(
+    errors: Mapping[str, Mapping[str, float]], interval: Mapping[str, tuple[float, float]], own: float | None
+) -> list[str]:
+    """A sentence for every field whose reference lies far outside a trusted interval, by its relative error ``own``."""
+    far = [n for n, (_, high) in interval.items() if n in errors and errors[n]["relative_l2"] > 3 * (high + (own or 0))]
+    return [
+        f"{name} is {errors[name]['relative_l2']:.1e} away from the reference, and by its residuals no more than "
+        f"{interval[name][1]:.1e} from a solution: it may be another solution of the same statement (a second branch)"
+        for name in far
+    ]
 
 
 def error_bars(solution: Solution) -> dict[str, Any]:

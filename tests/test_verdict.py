@@ -137,3 +137,73 @@ def test_signs_become_an_interval_and_words() -> None:
     noisy = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, noise_unknown="too few readings")
     assert verdict({"u": good}, noisy).startswith("doubtful because the estimate is against the fit: too few")
     assert np.isfinite(Signs(0.0, 0.0).interval).all()
+
+
+def short(problem: pk.Problem, steps: int = 150) -> pk.Solution:
+    stages = [pk.Adam(100, lr=5e-3), pk.SSBroyden(steps)]
+    return pk.solve(problem, pk.MLP(1, 10, 10, 1), 100, stages=stages, resample=None, progress=False)
+
+
+def test_a_second_branch_is_said() -> None:
+    """u'' + e^u = 0, u(0) = u(1) = 0 has two solutions (Bratu); the reference is the larger one."""
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+
+    def branch(theta: float) -> sp.Expr:
+        return -2 * sp.log(sp.cosh((x - 0.5) * theta / 2) / sp.cosh(theta / 4))
+
+    problem = pk.Problem("bratu", u, u.diff(x, 2) + sp.exp(u), pk.Box(x=(0, 1)), [pk.Dirichlet(u, 0)],
+                         reference=branch(10.938702772))  # fmt: skip
+    solution = short(problem)
+    lower = sp.lambdify(x, branch(1.5171645990507544), "numpy")(np.linspace(0, 1, 50))
+    assert np.abs(solution(torch.linspace(0, 1, 50).double()[:, None])[:, 0].numpy() - lower).max() < 1e-3
+    said = pk.report(solution)
+    assert said.verdict == "trust" and any("second branch" in note for note in said.notes)
+
+
+def test_a_solution_that_is_zero_has_no_relative_error() -> None:
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+    problem = pk.Problem("nothing", u, -u.diff(x, 2) + u, pk.Box(x=(0, 1)), [pk.Dirichlet(u, 0)], reference=sp.S(0))
+    solution = short(problem, 20)
+    found, said = pk.error_map(solution), pk.report(solution)
+    assert "u cannot be told from 0" in found.verdict and found.relative_l2["u"] <= 2
+    assert math.isnan(solution.errors()["u"]["relative_l2"])
+    assert "the reference is zero everywhere" in str(said) and "inf" not in str(said.to_dict()).replace("info", "")
+
+
+@pytest.fixture(scope="module")
+def noisy() -> pk.Solution:
+    """u_t - u_xx = S f with an unknown strength S, and 40 readings with noise of .1."""
+    x, t = pk.coordinates("x t")
+    u, S = pk.field("u", x, t), sp.Symbol("S")
+    exact = sp.exp(-t) * sp.sin(sp.pi * x)
+    rng = np.random.default_rng(1)
+    X = rng.uniform(size=(40, 2))
+    y = np.exp(-X[:, 1]) * np.sin(np.pi * X[:, 0]) + 0.1 * rng.normal(size=40)
+    readings = pk.Observations(u, torch.as_tensor(X), torch.as_tensor(y))
+    problem = pk.Problem("source", u, u.diff(t) - u.diff(x, 2) - S * (sp.pi**2 - 1) * exact,
+                         pk.Box(x=(0, 1), t=(0, 1)), [pk.Initial(u, sp.sin(sp.pi * x)), pk.Dirichlet(u, 0, on="x"),
+                         readings], unknowns={"S": 0.5}, reference=exact)  # fmt: skip
+    stages = [pk.Adam(200, lr=5e-3), pk.SSBroyden(150)]
+    return pk.solve(problem, pk.MLP(2, 8, 8, 1), {"pde": 200}, stages=stages, resample=None, progress=False)
+
+
+def test_the_noise_of_readings_is_part_of_the_interval(noisy: pk.Solution) -> None:
+    found, true = pk.error_map(noisy), noisy.errors()["u"]["relative_l2"]
+    sd = pk.uncertainty(noisy).sd[0]  # of S, by which u - exp(-t) sin(pi x) grows with a mode of its own
+    low, high = found.interval["u"]
+    assert found.trusted and low <= true <= high and low == 0.0
+    assert 0.1 * sd < found.parts["u"]["noise"] < 1.5 * sd and found.parts["u"]["noise"] > 10 * found.parts["u"]["left"]
+    kept = pk.correct(noisy)  # what is removed would be no more than what the noise brings
+    assert kept.theta is noisy.theta and "not corrected: of the relative error of u" in kept.notes[-1]
+
+
+def test_noise_that_cannot_be_estimated_is_no_trust(noisy: pk.Solution, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments, **more) -> None:
+        raise ValueError("the model can fit all measurements")
+
+    monkeypatch.setattr("pinnkit.error_search.uncertainty", refuse)
+    found = pk.error_map(noisy)
+    assert found.verdict == "doubtful because the estimate is against the fit: the model can fit all measurements"
+    assert found.parts["u"]["noise"] == 0
