@@ -14,10 +14,10 @@ from .condition import Condition, Dirichlet, Initial, Periodic
 from .distance import Side, exact, rising, sides
 from .domain import Box
 from .equation import Ansatz
-from .expression import Opaque, Program
+from .expression import Opaque
 from .kink import stretches
 from .problem import Problem
-from .singular_data import BODY, INITIAL, Clash, check_regular, check_stated, sides_of
+from .singular_data import BODY, INITIAL, Clash, almost_everywhere, check_regular, check_stated, sides_of, size_of
 from .stated import met
 from .wellposed import faces
 
@@ -75,7 +75,7 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = (), strict: b
         initial = [c.order for c in own if isinstance(c, Initial)]
         if sorted(initial) != list(range(sum(isinstance(c, Initial) and c.u == u for c in problem.conditions))):
             continue
-        pair, kept, why = _of_field(problem, u, own, strict)
+        pair, kept, why = _of_field(problem, u, own, periodic, strict)
         notes += why
         if kept:
             ansatz[u] = pair
@@ -95,7 +95,7 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = (), strict: b
 
 
 def _of_field(
-    problem: Problem, u: AppliedUndef, own: list[Condition], strict: bool
+    problem: Problem, u: AppliedUndef, own: list[Condition], periodic: tuple[str, ...], strict: bool
 ) -> tuple[Pair, list[Condition], list[str]]:  # fmt: skip
     """g and d of the conditions that allow them, those, and a note on every other one."""
     notes = []
@@ -103,7 +103,7 @@ def _of_field(
         initial = sorted((c for c in own if isinstance(c, Initial)), key=lambda c: c.order)
         walls = [c for c in own if isinstance(c, Dirichlet)]
         try:
-            pair, carried = _pair(problem, u, initial, walls)
+            pair, carried = _pair(problem, u, initial, walls, periodic)
             return pair, own, [*notes, *carried]
         except ValueError as error:
             if strict:
@@ -116,27 +116,26 @@ def _of_field(
 
 
 def _pair(
-    problem: Problem, u: AppliedUndef, initial: list[Initial], walls: list[Dirichlet]
+    problem: Problem, u: AppliedUndef, initial: list[Initial], walls: list[Dirichlet], periodic: tuple[str, ...]
 ) -> tuple[Pair, tuple[str, ...]]:
     """g and d, and notes on the jumps and kinks that g carries."""
     if not isinstance(problem.domain, Box):
         for c in (*initial, *walls):
             for side, fixed in sides_of(problem, c).items():
                 check_regular(problem, u, c.name, side, c.value, fixed)
-        pair, carried = (
-            _on_body(problem, u, walls, _initial_part(problem, _values(problem, initial)), len(initial)),
-            None,
-        )
-    else:
-        carried = carry(problem, u, [*initial, *walls])
-        for (name, side), datum in carried.data.items():
-            check_regular(problem, u, name, side, datum.value, {datum.side.symbol: datum.side.at})
-        start = _initial_part(problem, [carried.data[c.name, INITIAL].whole for c in initial])
-        data = {side: d.whole for (_, side), d in carried.data.items() if side != INITIAL}
-        g, d = _on_box(problem, u, data, start, len(initial))
-        pair = carried.part + g, d
-    _check_slopes(problem, pair[0])
-    return pair, () if carried is None else carried.notes
+        pair = _on_body(problem, u, walls, _initial_part(problem, _values(problem, initial)), len(initial))
+        _check_slopes(problem, pair[0])
+        return pair, ()
+    carried = carry(problem, u, [*initial, *walls], periodic)
+    given = {c.name for c in (*initial, *walls)}
+    left = {key: datum for key, datum in carried.data.items() if key[0] in given}
+    for (name, side), datum in left.items():
+        check_regular(problem, u, name, side, datum.value, {datum.side.symbol: datum.side.at})
+    values = {key: almost_everywhere(datum.whole) for key, datum in left.items()}
+    start = _initial_part(problem, [values[c.name, INITIAL] for c in initial])
+    g, d = _on_box(problem, u, {side: e for (_, side), e in values.items() if side != INITIAL}, start, len(initial))
+    _check_slopes(problem, g)
+    return (almost_everywhere(carried.part) + g, d), carried.notes
 
 
 def _at_fault(problem: Problem, own: list[Condition], error: ValueError) -> list[Condition]:
@@ -180,7 +179,7 @@ def _on_box(
 ) -> Pair:  # fmt: skip
     """g and d from data by face; ``reach`` is how far from a single face of a coordinate d has grown to 1."""
     g, d = start
-    size = max(_size(problem, e) for e in (g, *data.values()))
+    size = max(size_of(problem, e) for e in (g, *data.values()))
     maps = stretches(problem.posed.kinks, problem.domain)  # along them g and d have no flux that jumps
     done: dict[str, tuple[sp.Symbol, sp.Expr]] = {}
     for i, name in enumerate(problem.domain.names):
@@ -189,7 +188,7 @@ def _on_box(
         gaps = {e: (data[f"{name}_{e}"] - g).subs(x, at) for e, at in ends.items() if f"{name}_{e}" in data}
         for end, gap in gaps.items():
             _check_meeting(problem, u, f"{name}_{end}", gap, order, done, size)
-            gaps[end] = gap if _size(problem, gap) > 1e-15 * size else sp.S.Zero
+            gaps[end] = gap if size_of(problem, gap) > 1e-15 * size else sp.S.Zero
         done |= {f"{name}_{end}": (x, ends[end]) for end in gaps}
         along = maps[i].formula(x) if i in maps else x
         g, d = _lift(g, d, along, lo, hi, gaps, reach)
@@ -221,7 +220,7 @@ def _on_body(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: P
         raise ValueError(f"{problem.name}: {error}; use soft conditions (hard=False)") from None
     data = {side: _value_on(problem, u, walls, side) for side in (*outer, *holes)}
     given = {side: value for side, value in data.items() if value is not None}
-    size = max(_size(problem, e) for e in (start[0], *given.values()))
+    size = max(size_of(problem, e) for e in (start[0], *given.values()))
     for side, value in given.items() if order else ():
         _check_meeting(problem, u, BODY, value - start[0], order, {}, size, _in_time(problem, side.X))
     values, g = list(dict.fromkeys(given.values())), start[0]
@@ -231,7 +230,7 @@ def _on_body(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: P
     g, d = _around(problem, u, own, g, order)
     for side in [hole for hole in holes if hole in given]:
         lack = _later(problem, given[side] - g, order)
-        if _size(problem, lack) > 1e-15 * size:
+        if size_of(problem, lack) > 1e-15 * size:
             near = d * (1 - side.zero)  # forgotten far away
             g = g + lack * near / (near + side.zero)
         d = d * side.zero
@@ -292,22 +291,9 @@ def _entire(e: sp.Expr) -> bool:
     return all(smooth(node) for node in sp.preorder_traversal(e))
 
 
-def _size(problem: Problem, e: sp.Expr, fixed: dict | None = None, X: Tensor | None = None) -> float:
-    """max |e| over points of the domain, some coordinates held fixed."""
-    if e == 0:
-        return 0.0
-    known = {s: sp.Float(problem.parameters[s.name], 17) for s in e.free_symbols if s.name in problem.parameters}
-    X = problem.domain.sample(64, method="random", seed=7) if X is None else X
-    values = {s: X[:, i] for i, s in enumerate(problem.variables)}
-    for symbol, at in (fixed or {}).items():
-        values[symbol] = torch.full_like(X[:, 0], float(at))
-    (out,) = Program([e.subs(known)], problem.variables)(values)
-    return float(np.abs(np.atleast_1d(np.asarray(out, dtype=float))).max())
-
-
 def _check_slopes(problem: Problem, g: sp.Expr) -> None:
     for x in problem.variables if g.has(Opaque) else ():
-        _size(problem, sp.diff(g, x))
+        size_of(problem, sp.diff(g, x))
 
 
 def _check_meeting(
@@ -321,7 +307,7 @@ def _check_meeting(
         for k in range(order):
             meetings[INITIAL + k * " (rate)"] = (sp.diff(gap, t, k), {t: t0})
     for other, (e, fixed) in meetings.items():
-        found = _size(problem, e, fixed, X)
+        found = size_of(problem, e, fixed, X)
         if not found <= TOLERANCE * size:
             raise Clash(
                 f"{problem.name}: the data of {u.func} on {face} and {other} differ by {found:.1e} where "
@@ -336,8 +322,8 @@ def _check_periodic(problem: Problem, condition: Periodic, pair: Pair) -> None:
     for e in pair:
         for k in range(condition.order + 1):
             slope = sp.diff(e, x, k)
-            found = _size(problem, slope.subs(x, ends[0]) - slope.subs(x, ends[1]))
-            if not found <= TOLERANCE * _size(problem, slope):
+            found = size_of(problem, slope.subs(x, ends[0]) - slope.subs(x, ends[1]))
+            if not found <= TOLERANCE * size_of(problem, slope):
                 raise Clash(
                     f"{problem.name}: the data of {condition.u.func} differ by {found:.1e} between the two "
                     f"faces of {condition.coordinate}, in which it is periodic; use soft conditions "

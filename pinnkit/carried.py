@@ -1,18 +1,19 @@
 """The exact singular part of a field whose data jump or kink: what an ansatz carries so that the rest is smooth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from .condition import Condition
+from .condition import Condition, Neumann, Periodic
+from .distance import exact
 from .expression import Opaque
 from .problem import Problem
 from .regularity import Singularity, singularities
-from .singular_data import INITIAL, crossing, sides_of
+from .singular_data import INITIAL, almost_everywhere, crossing, sides_of
 from .singular_functions import Known
-from .singular_parts import Coefficients, Part, Side, coefficients, meeting, part
+from .singular_parts import Coefficients, Part, Side, coefficients, images, joined, meeting, part
 
 MORE = 2  # orders beyond those that an equation loses are carried too: then its residual is smooth
 LIMIT = 40  # parts at most: reflections of waves between walls
@@ -52,23 +53,35 @@ class Carried:
         return tuple(f"{whose}: {', '.join(what)} carried by {by}" for (whose, by), what in kinds.items())
 
 
-def carry(problem: Problem, u: AppliedUndef, conditions: list[Condition]) -> Carried:
-    """The singular part S of a field on a box by its initial and Dirichlet data, as far as its equation lets it be.
+def carry(
+    problem: Problem, u: AppliedUndef, conditions: list[Condition], periodic: tuple[str, ...] = ()
+) -> Carried:  # fmt: skip
+    """The singular part S of a field on a box by its initial, Dirichlet and Neumann data, where its equation gives it.
 
     S solves the equation's principal part with its coefficients frozen where the data are singular, and, where time is
     short, the whole linear equation to a higher order (`singular_parts`). A kink that a wave brings to a wall
-    is reflected: the data there, less S, have it.
+    is reflected: the data there, less S, have it. In a coordinate in which u is periodic every part has images; a
+    network that is itself ``periodic`` in one could not take what is left, so there nothing is carried.
     """
-    found = Carried(sp.S.Zero, data_of(problem, conditions))
-    known = coefficients(problem, u)
+    slopes = [c for c in problem.conditions if isinstance(c, Neumann) and c.u == u and _of_coordinates(problem, c)]
+    found = Carried(sp.S.Zero, data_of(problem, [*conditions, *slopes]))
+    known = None if periodic else coefficients(problem, u)
     if known is None:
         return found
+    for key, datum in found.data.items():
+        for s in _seams(problem, u, datum):
+            found = _one(problem, u, known, found, key, s) or found
     for _ in range(LIMIT):
         step = _next(problem, u, known, found)
         if step is None:
             return found
         found = step
     return found
+
+
+def _of_coordinates(problem: Problem, condition: Neumann) -> bool:
+    names = {s.name for s in condition.value.free_symbols}
+    return names <= {*problem.domain.names, *problem.parameters}
 
 
 def data_of(problem: Problem, conditions: list[Condition]) -> dict[Key, Datum]:
@@ -78,7 +91,10 @@ def data_of(problem: Problem, conditions: list[Condition]) -> dict[Key, Datum]:
         for name, fixed in sides_of(problem, c).items():
             (y, at), *_ = fixed.items()
             inward = -1 if name.endswith("_max") else 1
-            found[c.name, name] = Datum(c.value.subs(y, at), Side(name, y, at, inward), getattr(c, "order", 0))
+            value, order = c.value.subs(y, at), getattr(c, "order", 0)
+            if isinstance(c, Neumann):
+                value, order = -inward * value, 1
+            found[c.name, name] = Datum(value, Side(name, y, at, inward), order)
     return found
 
 
@@ -86,13 +102,23 @@ def _next(problem: Problem, u: AppliedUndef, known: Coefficients, found: Carried
     """One more part, None where there is none left that can be carried."""
     for key, datum in found.data.items():
         for s in _near(problem, u, datum):
-            place = s.place(problem.variables)
-            if place is None or s.jump is None or s.order < 0 or s.jump.has(place[0], datum.side.symbol):
-                continue
-            made = part(problem, known, datum.side, place, s.order, s.jump, datum.order)
-            if made is not None:
-                return _with(found, made, key[0], str(s))
+            step = _one(problem, u, known, found, key, s)
+            if step is not None:
+                return step
     return _corner(problem, known, found)
+
+
+def _one(
+    problem: Problem, u: AppliedUndef, known: Coefficients, found: Carried, key: Key, s: Singularity
+) -> Carried | None:  # fmt: skip
+    """The part of one singularity of the data of a side, with its images; None where it is not known."""
+    datum, place = found.data[key], s.place(problem.variables)
+    if place is None or s.jump is None or s.order < -datum.order or s.jump.has(place[0], datum.side.symbol):
+        return None
+    shifts = images(problem, u, known, datum.side, place[0])
+    places = [(place[0], place[1] + shift) for shift in shifts]
+    parts = [part(problem, known, datum.side, at, s.order, s.jump, datum.order) for at in places]
+    return None if None in parts else _with(found, joined(parts), key[0], str(s))
 
 
 def _near(problem: Problem, u: AppliedUndef, datum: Datum) -> list[Singularity]:
@@ -103,14 +129,29 @@ def _near(problem: Problem, u: AppliedUndef, datum: Datum) -> list[Singularity]:
     return [s for s in found if s.order + datum.order < crossing(problem, u, s.surface) + more]
 
 
+def _seams(problem: Problem, u: AppliedUndef, datum: Datum) -> Iterator[Singularity]:
+    """Jumps of initial data, and of their slopes, where a coordinate in which u is periodic closes."""
+    for x in problem.variables if datum.side.name == INITIAL and not datum.value.has(Opaque) else ():
+        if not any(isinstance(c, Periodic) and c.u == u and c.coordinate == x.name for c in problem.conditions):
+            continue
+        lo, hi = (exact(float(b)) for b in problem.domain.bounds[:, problem.domain.names.index(x.name)])
+        branches = almost_everywhere(datum.value)
+        for k in range(crossing(problem, u, x) + MORE):
+            slope = branches.diff(x, k) if k else branches
+            jump = sp.expand(slope.subs(x, lo) - slope.subs(x, hi))
+            if not jump.free_symbols & set(problem.variables) and abs(float(jump.subs(problem.parameters))) > 1e-9:
+                yield Singularity(k, x - lo, jump, ())
+
+
 def _corner(problem: Problem, known: Coefficients, found: Carried) -> Carried | None:
     """The jump between the data of two sides where they meet."""
     items = sorted(found.data.items(), key=lambda item: item[1].side.name != INITIAL)
     for i, (key, datum) in enumerate(items):
         for other, second in items[i + 1 :]:
-            if datum.side.symbol == second.side.symbol or second.order:
+            if datum.side.symbol == second.side.symbol:
                 continue
-            made = meeting(problem, known, (datum.whole, datum.side, datum.order), (second.whole, second.side))
+            first, last = ((d.whole, d.side, d.order) for d in (datum, second))
+            made = meeting(problem, known, first, last)
             if made is not None:
                 return _with(found, made, f"{key[0]} and {other[0]}", "the jump where they meet")
     return None

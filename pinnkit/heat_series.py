@@ -34,19 +34,20 @@ class Flow:
         return self.kappa * self.forward * (self.t - self.t0)
 
 
-def heat_series(flow: Flow, start: Series, moving: bool) -> sp.Expr:
+def heat_series(flow: Flow, start: Series, held: int | None = None) -> sp.Expr:
     """The solution S that begins as the sum of ``start``, up to terms of a weight above ``DEPTH``.
 
     With X = turn (x - a) and u_s = u_XX + b u_X + r u + R u, S solves S = start + (d/ds - d^2/dX^2)^-1 R S, and the
-    inverse of s^j E_k is s^(j+1) E_k / (j+1). ``moving`` takes the constants b and r out exactly (X + b s for X, times
-    exp(r s)), and S equals the start's data at s = 0 for all x. Else S equals them for X = 0 and all times: every
-    term less the kernel E_(2j+k) of the same values there, E_k(0, s) = s^(k/2) / (2 Gamma(1 + k/2)).
+    inverse of s^j E_k is s^(j+1) E_k / (j+1). Then S equals the start's data at s = 0 for all x, and the constants b
+    and r are taken out exactly (X + b s for X, times exp(r s)). With ``held`` 0 its values for X = 0 are those of the
+    start at all times, with 1 its slopes: there every term comes less the kernel E_(2j+k) of the same ones, as
+    E_k(0, s) = s^(k/2) / (2 Gamma(1 + k/2)).
     """
     here = {flow.x: flow.a, flow.t: flow.t0}
     ix = flow.variables.index(flow.x)
     first, none = tuple(int(i == ix) for i in range(len(flow.variables))), (0,) * len(flow.variables)
     b, r = (sp.sympify(flow.terms.get(index, 0)).subs(here) / flow.kappa for index in (first, none))
-    constant = moving and not (b.free_symbols | r.free_symbols) & set(flow.variables)
+    constant = held is None and not (b.free_symbols | r.free_symbols) & set(flow.variables)
     b, r = (flow.turn * b, r) if constant else (sp.S.Zero, sp.S.Zero)
     moved = list(_expanded(flow, DEPTH - min(2 * j + k for j, k in start), {first: b, none: r}))
     total = dict(start)
@@ -56,8 +57,8 @@ def heat_series(flow: Flow, start: Series, moving: bool) -> sp.Expr:
             for (j, k), c in _applied(monomial, total, flow, b).items():
                 if 2 * j + 2 + k <= DEPTH:
                     _add(new, (j + 1, k), c / (j + 1))
-                    if not moving:
-                        _add(new, (0, 2 * j + 2 + k), -c / (j + 1) * _ratio(2 * j + 2 + k, k))
+                    if held is not None:
+                        _add(new, (0, 2 * j + 2 + k), -c / (j + 1) * _ratio(2 * j + 2 + k - held, k - held))
         total = {key: e for key, c in new.items() if (e := sp.expand(c)) != 0}
     X = flow.turn * (flow.x - flow.a) + b * flow.s
     return sp.exp(r * flow.s) * sum(c * flow.s**j * heat_ramp(k)(X, flow.s) for (j, k), c in total.items())

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import sympy as sp
+import torch
 from sympy.core.function import AppliedUndef
+from torch import Tensor
 
 from .condition import Dirichlet, Initial, Residual
 from .distance import exact
 from .domain import Box
+from .expression import Program
 from .problem import Problem
 from .regularity import Singularity, singularities
 from .statement import lowered
@@ -61,7 +64,7 @@ def sides_of(problem: Problem, condition: Initial | Dirichlet) -> dict[str, dict
     if not isinstance(problem.domain, Box):
         return {BODY: {}}
     ends = {}
-    for face in faces(problem, condition):
+    for face in sorted(faces(problem, condition)):
         name, _, end = face.rpartition("_")
         i = problem.domain.names.index(name)
         ends[face] = {problem.variables[i]: exact(float(problem.domain.bounds[int(end == "max"), i]))}
@@ -76,3 +79,32 @@ def check_stated(problem: Problem, u: AppliedUndef, pair: tuple[sp.Expr, sp.Expr
                 f"{problem.name}: the ansatz of {u.func} has {s}, and the derivatives of order "
                 f"{crossing(problem, u, s.surface)} of the equation would lose it: give g and d without it"
             )
+
+
+def almost_everywhere(e: sp.Expr) -> sp.Expr:
+    """The same function in branches: SymPy's derivatives of it are those of the branches, without point masses."""
+    kinds = (sp.Abs, sp.sign, sp.Heaviside, sp.Max, sp.Min)
+    return e.replace(lambda node: isinstance(node, kinds) and node.free_symbols, lambda node: _branches(node))
+
+
+def _branches(node: sp.Expr) -> sp.Expr:
+    a, *rest = node.args
+    if isinstance(node, (sp.Max, sp.Min)):
+        for b in rest:
+            a = sp.Piecewise((a, a > b if isinstance(node, sp.Max) else a < b), (b, True))
+        return a
+    below, above = {sp.Abs: (-a, a), sp.sign: (-1, 1), sp.Heaviside: (0, 1)}[node.func]
+    return sp.Piecewise((below, a < 0), (above, True))
+
+
+def size_of(problem: Problem, e: sp.Expr, fixed: dict | None = None, X: Tensor | None = None) -> float:
+    """max |e| over points of the domain, some coordinates held fixed."""
+    if e == 0:
+        return 0.0
+    known = {s: sp.Float(problem.parameters[s.name], 17) for s in e.free_symbols if s.name in problem.parameters}
+    X = problem.domain.sample(64, method="random", seed=7) if X is None else X
+    values = {s: X[:, i] for i, s in enumerate(problem.variables)}
+    for symbol, at in (fixed or {}).items():
+        values[symbol] = torch.full_like(X[:, 0], float(at))
+    (out,) = Program([e.subs(known)], problem.variables)(values)
+    return float(np.abs(np.atleast_1d(np.asarray(out, dtype=float))).max())

@@ -31,9 +31,9 @@ def _known(name: str, call: Callable[..., Tensor], *derivatives: Derivative) -> 
 
 
 def ramp(n: int, x: sp.Expr) -> sp.Expr:
-    """x_+^n / n!, the n-fold integral of the unit step; ValueError for n < 0."""
+    """x_+^n / n!, the n-fold integral of the unit step, and its derivatives, point masses, for n < 0."""
     if n < 0:
-        raise ValueError(f"ramp of order {n}: expected 0 (a step), 1, 2 ...")
+        return sp.DiracDelta(x, -1 - n)
     return sp.Heaviside(x) if n == 0 else sp.Max(x, 0) ** n / sp.factorial(n)
 
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from .condition import Residual
+from .condition import Periodic, Residual
+from .distance import exact
 from .expression import Opaque, number
 from .heat_series import Flow, heat_series
 from .problem import Problem
-from .singular_data import INITIAL
+from .singular_data import INITIAL, almost_everywhere, size_of
 from .singular_functions import corner, ramp
 from .statement import lowered
 from .taylor import Index
 
+MOST = 8  # periods that a part may travel
 TOLERANCE = 1e-5  # of the data's size: a smaller jump where two sides meet is none
 
 Place = tuple[sp.Symbol, sp.Expr]
@@ -86,14 +88,14 @@ def part(
 ) -> Part | None:
     """The part for data whose n-th derivative jumps at a place of a side, None where no such solution is known here.
 
-    ``rate`` is 1 where the data are the time derivative on the initial side.
+    ``rate`` is 1 where the data are the derivative by the side's own coordinate: a rate at first, a slope on a wall.
     """
     x, y = place[0], side.symbol
     orders = known.order(y), known.order(x)
     if orders == (1, 2) and not rate:
         return _parabolic(problem, known, side, place, n, jump)
     if orders == (2, 1):
-        return _parabolic_wall(problem, known, side, place, n, jump)
+        return _parabolic_wall(problem, known, side, place, n, jump, rate)
     if orders == (1, 1) and not rate:
         return _transport(problem, known, side, place, n, jump)
     if orders == (2, 2):
@@ -101,34 +103,56 @@ def part(
         if None in both.values() or 0 in both.values():
             return None
         sign = _sign(problem, sp.prod(both.values()), {x: place[1], y: side.at})
-        if sign > 0 and not rate and problem.domain.time is None:  # in time its trace on the initial side kinks
-            return _elliptic(problem, known, side, place, n, jump)
+        if sign > 0 and problem.domain.time is None:  # in time its trace on the initial side kinks
+            return _elliptic(problem, known, side, place, n, jump, rate)
         return _wave(problem, known, side, place, n, jump, rate) if sign < 0 else None
     return None
 
 
+def joined(parts: list[Part]) -> Part:
+    """The sum of parts of one kind."""
+    sides = {key for part in parts for key in part.traces}
+    traces = {key: sum(part.traces[key] for part in parts) for key in sides}
+    return Part(sum(part.expression for part in parts), traces, parts[0].kind)
+
+
+def images(
+    problem: Problem, u: AppliedUndef, known: Coefficients, side: Side, x: sp.Symbol
+) -> list[sp.Expr]:  # fmt: skip
+    """Shifts of a part by periods, as many as time lets it travel; only 0 where u is not periodic in x."""
+    if not any(isinstance(c, Periodic) and c.u == u and c.coordinate == x.name for c in problem.conditions):
+        return [sp.S.Zero]
+    bounds = dict(zip(problem.domain.names, problem.domain.bounds.T.tolist(), strict=True))
+    width, late = (bounds[v.name][1] - bounds[v.name][0] for v in (x, side.symbol))
+    k = known.order(side.symbol)
+    slope, front = known.get(**{x.name: known.order(x)}), known.get(**{side.symbol.name: k})
+    count = 1
+    if known.order(x) == k and slope is not None and front not in (None, 0):
+        speed = abs(_number(problem, slope / front, {})) ** (1 / k)
+        count += min(int(speed * late / width), MOST)
+    return [exact(m * width) for m in range(-count, count + 1)]
+
+
 def meeting(
-    problem: Problem, known: Coefficients, first: tuple[sp.Expr, Side, int], second: tuple[sp.Expr, Side]
+    problem: Problem, known: Coefficients, first: tuple[sp.Expr, Side, int], second: tuple[sp.Expr, Side, int]
 ) -> Part | None:
     """The part for a jump between the data of two sides where they meet, None where there is none or it is not known.
 
-    The first side may be the initial one with a rate; the part's trace is on the second.
+    Data are given with the order of the derivative by their side's coordinate; the part's trace is on the second side.
     """
-    (one, a, rate), (two, b) = first, second
-    jump = two
-    for _ in range(rate):
-        jump = jump.diff(a.symbol)
-    jump = sp.expand(jump.subs(a.symbol, a.at) - one.subs(b.symbol, b.at))
-    size = max(_number(problem, abs(e), {a.symbol: a.at, b.symbol: b.at}) for e in (one, two, sp.S(1e-300)))
+    (one, a, k), (two, b, r) = first, second
+    one, two = almost_everywhere(one), almost_everywhere(two)
+    here = one.diff(b.symbol, r) if r else one
+    jump = two.diff(a.symbol, k) if k else two
+    jump = sp.expand(jump.subs(a.symbol, a.at) - here.subs(b.symbol, b.at))
+    size = max(size_of(problem, e) for e in (here, two, sp.S(1e-300)))
     if jump.free_symbols & set(problem.variables) or not abs(_number(problem, jump, {})) > TOLERANCE * size:
         return None
     jump = sp.Float(number(jump), 17) if jump.has(Opaque) and not jump.free_symbols else jump
     orders = known.order(b.symbol), known.order(a.symbol)
     if a.name == INITIAL:
-        if orders == (2, 2) or orders == (1, 1) or orders == (2, 1) and not rate:
-            return part(problem, known, b, (a.symbol, a.at), rate, jump)
-        return None
-    steady = orders == (2, 2) and problem.domain.time is None
+        return part(problem, known, b, (a.symbol, a.at), k, jump, r) if orders in ((2, 2), (1, 1), (2, 1)) else None
+    steady = orders == (2, 2) and problem.domain.time is None and k == r == 0
     return _elliptic_corner(problem, known, a, b, jump) if steady else None
 
 
@@ -151,21 +175,25 @@ def _parabolic(problem: Problem, known: Coefficients, side: Side, place: Place, 
     flow = _flow(problem, known, x, a, y, side.at, side.inward)
     if flow is None:
         return None
-    expression = heat_series(flow, {(0, n): jump}, moving=True)
+    expression = heat_series(flow, {(0, n): jump})
     return Part(expression, {(side.name, 0): jump * ramp(n, x - a)}, "heat kernels")
 
 
 def _parabolic_wall(
-    problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr
+    problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr, rate: int
 ) -> Part | None:
-    """The equation's solution from rest with the data ``jump`` (t - t1)_+^n / n! on a wall, to the weight ``DEPTH``."""
+    """The equation's solution from rest with ``jump`` (t - t1)_+^n / n! on a wall, to the weight ``DEPTH``.
+
+    These are its values, or with ``rate`` 1 its derivative by y.
+    """
     (t, t1), y = place, side.symbol
     flow = _flow(problem, known, y, side.at, t, t1, 1, -side.inward)
     if flow is None:
         return None
     # On the wall 2 E_2n = s^n / n!.
-    expression = heat_series(flow, {(0, 2 * n): 2 * jump / flow.kappa**n}, moving=False)
-    return Part(expression, {(side.name, 0): _later(problem, jump, n, t, t1), (INITIAL, 0): sp.S.Zero}, "heat kernels")
+    start = {(0, 2 * n + rate): 2 * jump * (-side.inward) ** rate / flow.kappa**n}
+    own = {(side.name, rate): _later(problem, jump, n, t, t1)}
+    return Part(heat_series(flow, start, rate), own | {(INITIAL, 0): sp.S.Zero}, "heat kernels")
 
 
 def _flow(
@@ -188,7 +216,7 @@ def _flow(
 def _later(problem: Problem, jump: sp.Expr, n: int, t: sp.Symbol, t1: sp.Expr) -> sp.Expr:
     """jump (t - t1)_+^n / n!, without its corner where that is the start."""
     start = _number(problem, t1, {}) <= float(problem.domain.bounds[0, problem.domain.names.index(t.name)])
-    return jump * ((t - t1) ** n / sp.factorial(n) if start else ramp(n, t - t1))
+    return jump * ((t - t1) ** n / sp.factorial(n) if start and n >= 0 else ramp(n, t - t1))
 
 
 # --------------------------------------------------------------------------------- elliptic and hyperbolic equations
@@ -200,20 +228,24 @@ def _frozen(problem: Problem, e: sp.Expr | None, at: Mapping[sp.Symbol, sp.Expr]
     return None if e is None or e.free_symbols & set(problem.variables) else e
 
 
-def _elliptic(problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr) -> Part | None:
+def _elliptic(
+    problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr, rate: int
+) -> Part | None:
     """-Im L_n(x - a + root d) / pi, d the distance from the side: L_n the n-fold integral of log z.
 
-    The root makes any function of x - a + root d a solution of the frozen principal part in x and d.
+    The root makes any function of x - a + root d a solution of the frozen principal part in x and d. With ``rate`` 1
+    the derivative by y is given, and the part is a multiple of Re L_(n+1).
     """
     (x, a), y = place, side.symbol
     at = {x: a, y: side.at}
     xx, yy, xy = (_frozen(problem, known.get(**o), at) for o in ({x.name: 2}, {y.name: 2}, {x.name: 1, y.name: 1}))
-    if None in (xx, yy, xy) or _sign(problem, 4 * xx * yy - xy**2, {}) <= 0:
+    if None in (xx, yy, xy) or _sign(problem, 4 * xx * yy - xy**2, {}) <= 0 or rate and xy != 0 or n < 0:
         return None
-    away = side.inward * (y - side.at)
-    p, q = x - a - side.inward * xy / (2 * yy) * away, sp.sqrt(4 * xx / yy - (xy / yy) ** 2) / 2 * away
+    away, root = side.inward * (y - side.at), sp.sqrt(4 * xx / yy - (xy / yy) ** 2) / 2
+    p, q = x - a - side.inward * xy / (2 * yy) * away, root * away
     trace = jump * (ramp(n, x - a) - (x - a) ** n / sp.factorial(n))
-    return Part(-jump / sp.pi * corner(n)(p, q), {(side.name, 0): trace}, "logarithms at the boundary")
+    value = side.inward / root * corner(n + 1, False)(p, q) if rate else -corner(n)(p, q)
+    return Part(jump / sp.pi * value, {(side.name, rate): trace}, "logarithms at the boundary")
 
 
 def _elliptic_corner(problem: Problem, known: Coefficients, a: Side, b: Side, jump: sp.Expr) -> Part | None:
@@ -266,9 +298,10 @@ def _wave(
         return None
     away = side.inward * (y - side.at)
     if side.name != INITIAL:
-        expression = jump * sp.exp(-k * (x - a)) * ramp(n, x - a - away / c)
+        factor = jump * (-side.inward * c) ** rate * sp.exp(-k * (x - a))
+        expression = factor * ramp(n + rate, x - a - away / c)
         own = sp.exp(-k * (x - a)) * _later(problem, jump, n, x, a)
-        traces = {(INITIAL, 0): sp.S.Zero, (INITIAL, 1): sp.S.Zero, (side.name, 0): own}
+        traces = {(INITIAL, 0): sp.S.Zero, (INITIAL, 1): sp.S.Zero, (side.name, rate): own}
         return Part(expression, traces, "travelling waves")
     left, right = x - a + c * away, x - a - c * away
     if rate:
