@@ -18,6 +18,7 @@ from .inflow import open_inflow
 from .influence.functional import Field
 from .linearised import Linearised
 from .missed import missed_data
+from .nan_cause import cause
 from .resample import draw
 from .residual import Stack
 from .solution import Solution
@@ -68,6 +69,9 @@ def error_map(
         raise ValueError(f"damping={damping!r}: give a positive number or 'held-out'")
     if not bool(torch.isfinite(solution.theta).all()):
         raise ValueError("the solution's parameters are not finite: it has diverged, train it again")
+    if not bool(torch.isfinite(solution.stack.losses(solution.theta)).all()):
+        reason = cause(solution.stack, solution.theta)
+        raise ValueError(f"the solution's residuals are not finite{': ' * bool(reason)}{reason}")
     return _Search(TangentSpace(solution), seed, damping, thorough).run(n)
 
 

@@ -72,6 +72,10 @@ def solve(
     returns. ``observe`` is called with the solution at every log line. ``time_limit`` stops after so many seconds of
     wall time; such a run can be resumed.
 
+    Where fields, terms or unknown coefficients are far from 1 in the statement's units, they are trained over scales
+    that the statement and its data give (:func:`pinnkit.units.units`), and a note says which; weights that are given
+    stay as they are.
+
     Raises:
         ValueError: missing points, unknown sets or weights, impossible hard constraints, a start that does not fit the
         problem, conditions at an outflow in place of the inflow; TypeError: no problem.

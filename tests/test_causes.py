@@ -39,6 +39,8 @@ def test_a_nan_names_what_made_it(case):
     assert re.search(words, solution.stops[0]), solution.stops[0]
     place = torch.tensor([[float(v) for v in re.search(r"x = (\S+), t = ([^\s,]+)", solution.stops[0]).groups()]])
     value, slope = (float(v) for v in solution.jet(place.double(), "u u_x"))
+    with pytest.raises(ValueError, match="residuals are not finite: .*negative"):
+        pk.error_map(solution)
     met = float(re.search(r"met .*? = (-\S+) at", solution.stops[0]).group(1))
     expected = {"power": value, "root of a slope": slope, "logarithm": float(place[0, 0]) / 3 - value}[case]
     assert met == pytest.approx(expected, abs=2e-3) and met < 0

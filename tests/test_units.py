@@ -173,3 +173,9 @@ def test_the_rows_of_a_point_load_have_sizes_too():
         solution = pk.solve(problem, pk.MLP(1, 8, 8, 1), 100, stages=stages, resample=None, progress=False)
         found = float(solution(torch.tensor([[float(length) / 2]]).double())[0, 0])
         assert found == pytest.approx(float(force * length / stiffness / 4), rel=1e-4)
+
+
+def test_an_offset_is_the_middle_of_the_data_and_the_scale_half_their_range():
+    u = pk.field("u", x)
+    ends = [pk.Dirichlet(u, 7, on="x_min"), pk.Dirichlet(u, 9, on="x_max")]
+    assert natural(pk.Problem("rod", u, u.diff(x, 2), pk.Box(x=(0, 1)), ends)).fields["u"] == (8, 1)

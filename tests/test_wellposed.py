@@ -7,6 +7,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
+from pinnkit.interop import to_deepxde
 
 x, y, t, a = pk.coordinates("x y t a")
 u, v = pk.field("u", x, t), pk.field("v", x, t)
@@ -133,6 +134,12 @@ def test_the_faces_of_a_parameter_are_left_out():
     assert model.ansatz == pk.Model(named, pk.MLP(3, 4, 1), True).ansatz
     (g, d) = model.ansatz[f]
     assert d.subs({x: 0.5, t: 0.25, a: 0.1}) > 0  # N is free on the parameter's faces
+    g = pk.field("g", x, a, t)
+    box = pk.Box(x=(0, 1), a=(0.1, 1), t=(0, 0.5))
+    last = pk.Problem("family", g, g.diff(t) - a * g.diff(x, 2), box, [pk.Initial(g, 0), pk.Dirichlet(g, 1)])
+    theirs = to_deepxde(last, hard=False)
+    X = theirs.data.bcs[-1].filter(theirs.data.train_x_all)
+    assert theirs.terms[-1] == "g on x" and len(X) and all(row[0] in (0, 1) for row in X)
     both = pk.Problem("family", f, HEATS, FAMILY, [pk.Initial(f, 0), pk.Dirichlet(f, 0, on=("x", "a"))])
     assert both.conditions[1].on == ("x", "a")  # faces that are named stay
 
