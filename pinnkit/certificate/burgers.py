@@ -1,6 +1,7 @@
 """Bounds for Burgers' equation u_t + u u_x = nu u_xx between Dirichlet data.
 
-e = u - v, r the residual of v, L the length of the interval:
+e = u - v, r the residual of v, L the length of the interval. Checked: exactly this equation, nu > 0 a constant, one
+Dirichlet condition at either end; for the second bound values 0 at both ends and a v that solves the equation exactly:
 
 L1(t)  |e(t)|_1 <= |e0|_1 + |r|_{L1(Q)} + G (L + int |v_x| dx dt), G the largest misfit of the walls: with
        e_t + ((u + v) e / 2)_x = nu e_xx - r, the parts of e above G and below -G do not grow but by r and G |v_x|
@@ -10,7 +11,7 @@ sup    where v solves the equation exactly and u = 0 at the ends: |e| <= ((1 + q
        half the oscillation of int e0 dx. By the map of Cole and Hopf u = -2 nu p_x / p: the ratio R of the two p,
        at first c exp(int e0 / 2 nu), obeys R_t = nu R_xx - u R_x, |R_n| <= G / 2 nu R at the ends, hence |R - 1|
        <= q for the best c; and the slopes p_x differ, relative to p, by no more than at the start and at the ends,
-       because p > 0 is itself a solution of the heat equation.
+       because p > 0 is itself a solution of the heat equation. (Hopf, Comm. Pure Appl. Math. 3, 1950.)
 """
 
 import math

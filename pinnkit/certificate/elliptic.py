@@ -11,7 +11,9 @@ With the eigenvalues s_n = sum a_i (pi n_i / L_i)^2, d = min |s_n - c|, g_i the 
   transposition: p with sum a_i p_ii + c p = F, p = 0 on the walls, has a_i |p_ii| <= D |F|, and |p_i| on the
   walls as for the heat equation.
   1 / d and S_i are reached by misfits in the mode nearest to resonance; of others they say too much the nearer it is.
-  Refused where d / c < 1e-6 (resonance): there the problem has no unique solution, or nearly none.
+  Checked: constant coefficients, a_i > 0, no other term, one Dirichlet condition on every face of a box. Refused where
+  d / c < 1e-6 (resonance): there the problem has no unique solution, or nearly none.
+  (Courant, Hilbert, Methods of Mathematical Physics I, 1953, chapter 5; transposition as for the heat equation.)
 """
 
 import itertools

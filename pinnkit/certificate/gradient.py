@@ -8,7 +8,10 @@ values. z = e - w vanishes on the walls and has the source f = r - w_t (or w_tt 
 
   heat   (1 - max(c, 0) / k) |grad z(t)|_a^2 <= |grad z0|_a^2 + max(-c, 0) |z0|^2 + 1/2 int |f|^2, k the first
          eigenvalue: the equation times z_t (Evans, Partial Differential Equations, 2010, 7.1.3);
-  wave   |grad z(t)|_a <= sqrt(|z1|^2 + |grad z0|_a^2 - c |z0|^2) + int |f|, c <= 0: energy.
+  wave   |grad z(t)|_a <= sqrt(|z1|^2 + |grad z0|_a^2 - c |z0|^2) + int |f|, c <= 0: energy (Evans, 7.2.4).
+
+Checked: constant coefficients a_i > 0 (of waves b >= 0, c <= 0; of heat c < k), one Dirichlet condition on every face
+of a box, and that data agree where faces and the start meet (`corners`), without which slopes are not bounded.
 
 In P_S g second derivatives by the coordinates of S vanish; of others they are those of g along the faces. The lift
 reaches across the box: for waves through the walls that are short against it the bound is many times the error.

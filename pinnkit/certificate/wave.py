@@ -1,7 +1,8 @@
 """Bounds for u_tt + 2 b u_t + m u = sum_i c_i^2 u_ii (wave, telegraph, Klein-Gordon) with Dirichlet data on a box.
 
-b, m >= 0, e, e0, g_i, r as for the heat equation, e1 = e_t(., 0), w = sqrt(sum (pi c_i / L_i)^2 + m) the lowest
-frequency, M(s) = min(s, 1 / w). The energy int e_t^2 + sum c_i^2 e_i^2 + m e^2 does not grow, hence
+e, e0, g_i, r as for the heat equation, e1 = e_t(., 0), w = sqrt(sum (pi c_i / L_i)^2 + m) the lowest frequency, M(s) =
+min(s, 1 / w). Checked: constant coefficients, c_i^2 > 0, b, m >= 0, no other term, one Dirichlet condition on every
+face of a box, both initial conditions. The energy int e_t^2 + sum c_i^2 e_i^2 + m e^2 does not grow, hence
 
   L2(t)  |e(t)| <= |e0| + M(t) |e1| + G(t) + sqrt(int_0^t M^2) |r|_{L2(Q)}: modes and Duhamel; for the walls
          G(t) = sum_i sqrt(c_i (1 + 2 c_i t / L_i + 2 b t)) |g_i|, by transposition: a backward solution p with
@@ -13,6 +14,9 @@ frequency, M(s) = min(s, 1 / w). The energy int e_t^2 + sum c_i^2 e_i^2 + m e^2 
   L2(Q)  the same integrated over time, by Minkowski's inequality term by term.
   sup    (one dimension, b = m = 0) |e| <= |e0| + M |e1| + N (|g_low| + |g_high|) + int_0^T M |r|, M(s) = min(s, L
          / 2c), all in the maximum norm: d'Alembert's formula for the odd extension.
+
+(Multipliers: Ho, C. R. Acad. Sci. 302, 1986; Lions, Controlabilite exacte, 1988, chapter 1; equipartition: Komornik,
+Exact Controllability and Stabilization, 1994, chapter 3; images: Strauss, Partial Differential Equations, 2008, 3.2.)
 """
 
 import math
