@@ -8,6 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sympy as sp
+import torch
+
+import pinnkit as pk
 
 flint = pytest.importorskip("flint")
 
@@ -15,7 +18,7 @@ from pinnkit.certificate.barrier_proof import BarrierProof, Enclosure, Slab, Spl
 from pinnkit.certificate.checker import Checked, check  # noqa: E402
 from pinnkit.certificate.checker_polynomials import Spline as Parts  # noqa: E402
 from pinnkit.certificate.checker_polynomials import bernstein, coefficient, fmpq, plus  # noqa: E402
-from pinnkit.certificate.proof_file import record, tree  # noqa: E402
+from pinnkit.certificate.proof_file import read, record, tree, verified, write  # noqa: E402
 
 x, t, y = sp.symbols("x t y", real=True)
 TINY = 2.0**-20
@@ -299,3 +302,49 @@ def test_positivity_is_decided_on_parts():
         found.positive(plus(p, np.array([added], dtype=object)), fmpq(0), "square")
         assert found.holds == holds
     assert min(bernstein(p)) < 0
+
+
+@pytest.fixture(scope="module")
+def rod_between_losses():
+    """u_xx + e^x = u in a steady rod with a loss at one end, and the function 0."""
+    (a,) = pk.coordinates("x")
+    u = pk.field("u", a)
+    walls = [pk.Robin(u, 1, 2, 0, on="x_min"), pk.Neumann(u, 1, on="x_max")]
+    problem = pk.Problem("rod", u, u.diff(a, 2) + sp.exp(a) - u, pk.Box(x=(0, 1)), walls)
+    net = pk.MLP(1, 3, 1)
+    nothing = torch.zeros_like(net.initial(problem.domain, 0))
+    return pk.Solution(pk.Model(problem, net, False), nothing, pk.Points({}))
+
+
+def test_certificates_are_verified_and_kept(rod_between_losses, tmp_path, call):
+    found = pk.certify(rod_between_losses, enclosed=True, twin=False)
+    assert found.proof is not None and found.verify().holds
+    file = tmp_path / "kept" / "rod.json"
+    write(found, file)
+    kept = read(file)
+    assert verified(kept).coefficients == found.verify().coefficients
+    assert kept["certificate"]["bounds"][0]["value"] == found["sup"]
+    code, text, _ = call("certify", "--check", str(file))
+    assert code == 0 and "the proof holds" in text
+    for change, what in (
+        (put("certificate", "bounds", 0, "value", 0.999 * found["sup"]), "less than what the proof gives"),
+        (put("added", [-1e-3]), "is negative"),
+        (put("proof", "slabs", 0, "width", "coefficients", 2, 0.0), "slab 0"),
+    ):
+        wrong = copy.deepcopy(kept)
+        change(wrong)
+        assert any(what in f for f in verified(wrong).faults)
+        file.write_text(json.dumps(wrong))
+        code, text, _ = call("certify", "--check", str(file), "--json")
+        assert code == 1 and not json.loads(text)["holds"]
+    del kept["proof"]["slabs"][0]["center"]
+    with pytest.raises(ValueError, match="not of the expected shape"):
+        verified(kept)
+    with pytest.raises(ValueError, match="a theorem with constants"):
+        verified(kept | {"proof": None})
+    for text in ("[1]", "{", "\x00"):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="holds no certificate"):
+            read(file)
+    code, _, complaint = call("certify", "--check", str(tmp_path / "none.json"))
+    assert code != 0 and "Traceback" not in complaint

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
@@ -26,6 +26,9 @@ from .misfit import Misfits, Norm
 from .sampled import ROUNDING, SampledMisfits, grid, norms_on_grid
 from .slopes import slope_norms
 from .twin import Twin, corrected, distances, seen
+
+if TYPE_CHECKING:
+    from .checker import Checked
 
 CONSTANTS = 1 + 1e-9  # the theorems' constants are not rounded outwards: rigorous bounds are made larger by this
 TIGHT = 1.1  # a bound of the largest error that is so little above what it is at least needs no corrected twin
@@ -131,6 +134,20 @@ class Certificate(Labelled):
         low, high = (torch.as_tensor(v) for v in range_of(proof, X.double().cpu().numpy()))
         middle = self.twin.moved(X).double().cpu() if via else torch.zeros_like(low)
         return middle + low - apart, middle + high + apart
+
+    def verify(self) -> "Checked":
+        """The proof behind the bound of the largest error, looked at again by a small checker in rational arithmetic.
+
+        The checker (`checker`; needs python-flint, ``pip install 'pinnkit[check]'``) shares no code with what made the
+        proof. It takes for given what is said there: the enclosures of the residual and of the misfits on cells
+        (of a certificate by samples they are estimates), and of a bound through a corrected twin the distance to that.
+
+        Raises:
+            ValueError: the bound of the largest error is by another theorem, of which no proof is kept.
+        """
+        from .proof_file import contents, verified  # slow to import, and an extra
+
+        return verified(contents(self))
 
     def rows(self) -> list[tuple[str, str]]:
         """The certificate as pairs of a label and a text."""

@@ -1,13 +1,27 @@
-"""Barrier proofs as plain records, for files: floats, lists and expression trees, nothing that has to be run."""
+"""Barrier proofs as plain records, for files: floats, lists and expression trees, nothing that has to be run.
 
-from typing import Any
+A file holds a certificate's figures, the proof behind its bound of the largest error, and what is added to the proof's
+own bound: the jumps that were taken off at periodic ends, and the distance to a corrected twin.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
 
 from .barrier_proof import BarrierProof, Enclosure, Slab, Spline
 
+if TYPE_CHECKING:
+    from .certify import Certificate
+    from .checker import Checked
+
 FORMAT = "pinnkit barrier proof 1"
+FILE = "pinnkit certificate 1"
 
 
 def record(proof: BarrierProof) -> dict[str, Any]:
@@ -30,6 +44,54 @@ def record(proof: BarrierProof) -> dict[str, Any]:
         "bound": float(proof.bound),
         "reach": None if proof.reach is None else float(proof.reach),
     }
+
+
+def contents(found: Certificate) -> dict[str, Any]:
+    """What a file holds of a certificate, the proof under its own name (None where another theorem gave the bound)."""
+    proof, apart, twin = found._behind
+    added = [apart, *([found.twin.distances["sup"]] if twin else [])]
+    return {"format": FILE, "certificate": found.to_dict(), "proof": None if proof is None else record(proof),
+            "added": added if proof is not None else []}  # fmt: skip
+
+
+def write(found: Certificate, file: Path) -> None:
+    """The certificate in a JSON file, with its proof where there is one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(contents(found)) + "\n")
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The contents of such a file; ValueError where it is none."""
+    try:
+        found = json.loads(file.read_text())
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("format") != FILE:
+        raise ValueError(f"{file} holds no certificate: write one with pinnkit certify RUN.h5 --enclosed --out {file}")
+    return found
+
+
+def verified(found: Mapping[str, Any]) -> Checked:
+    """The checker's findings on what a file holds, and whether the bound of the largest error follows.
+
+    Raises:
+        ValueError: no proof in it, a record that is not of the expected shape, or no python-flint.
+    """
+    if found["proof"] is None:
+        raise ValueError("no proof is kept of its bound of the largest error, which is by a theorem with constants")
+    try:
+        from .checker import check, exactly
+    except ImportError:
+        raise ValueError("proofs are checked with python-flint: pip install 'pinnkit[check]'") from None
+    try:
+        done = check(found["proof"])
+        bounds = [b["value"] for b in found["certificate"]["bounds"] if b["norm"] == "sup"]
+        whole = sum(map(exactly, found["added"]), exactly(found["proof"]["bound"]))
+        done.require(all(exactly(v) >= 0 for v in found["added"]), "what is added to the proof's bound is negative")
+        done.require(len(bounds) == 1 and exactly(bounds[0]) >= whole, "the bound is less than what the proof gives")
+    except (KeyError, IndexError, TypeError, StopIteration, AttributeError) as error:
+        raise ValueError(f"the record of the proof is not of the expected shape ({error!r})") from None
+    return done
 
 
 def _slab(s: Slab) -> dict[str, Any]:

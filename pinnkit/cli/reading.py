@@ -8,6 +8,10 @@ import typer
 from .shared import FreshSeed, Given, Json, Kept, Picture, Run, Threads, prepare, print_json, print_report, working
 from .shell import app
 
+RunOrCertificate = Annotated[
+    Path, typer.Argument(metavar="RUN.h5|FILE.json", help="A run file, or with --check a kept certificate.")
+]
+
 
 @app.command()
 def report(
@@ -85,7 +89,7 @@ def correct(
 
 @app.command()
 def certify(
-    run: Run,
+    run: RunOrCertificate,
     enclosed: Annotated[
         bool,
         typer.Option("--enclosed", help="Enclose the misfits by intervals or Taylor models: only this is rigorous."),
@@ -96,12 +100,20 @@ def certify(
     twin: Annotated[
         bool, typer.Option("--twin/--no-twin", help="Bound the error through a corrected solution as well.")
     ] = True,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Keep the certificate, with its proof where there is one.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the proof in a kept certificate (FILE.json) by rational numbers.")
+    ] = False,
     picture: Picture = None,
     problem: Given = None,
     as_json: Json = False,
 ) -> None:
-    """Bound the error of a run from above, by a theorem that fits its equation."""
+    """Bound the error of a run from above, by a theorem that fits its equation; or check a kept certificate."""
     prepare(picture)
+    if check:
+        return _check(run, as_json)
     from ..certificate.certify import certify as make
     from ..jobs import opened
 
@@ -109,6 +121,11 @@ def certify(
     with working("certificate"):
         found = make(solution, enclosed, slopes, twin)
     files = {}
+    if out is not None:
+        from ..certificate.proof_file import write
+
+        write(found, out)
+        files["certificate"] = str(out)
     if picture is not None:
         from ..certificate.picture import plot_certificate
 
@@ -118,6 +135,22 @@ def certify(
         print_json(found.to_dict() | {"files": files})
     else:
         print("\n".join([str(found), *(f"{name} in {file}" for name, file in files.items())]))
+
+
+def _check(file: Path, as_json: bool) -> None:
+    """The checker's findings; the command fails where the proof does not hold."""
+    from ..certificate.proof_file import read, verified
+
+    with working("checking"):
+        found = verified(read(file))
+    if as_json:
+        print_json({"holds": found.holds, "coefficients": found.coefficients, "faults": found.faults})
+    elif found.holds:
+        print(f"the proof holds: {found.coefficients} Bernstein coefficients are positive (enclosures taken for given)")
+    else:
+        print("\n".join(["the proof does not hold:", *found.faults]))
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 @app.command()
