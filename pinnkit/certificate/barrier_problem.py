@@ -52,6 +52,8 @@ def match(f: Form) -> Theorem | None:
     sharp = f.order and linear and _sharp(f, s)
 
     def bound(m: Misfits) -> list[Bound]:
+        if not linear and not hasattr(m, "cells"):
+            raise ValueError("of a non-linear equation a barrier needs misfits that are enclosed, not sampled")
         if sharp and not hasattr(m, "cells"):
             raise ValueError("by largest misfits alone the constants of the maximum principle are as good")
         for condition in f.periodic.values():
