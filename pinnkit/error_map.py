@@ -52,6 +52,11 @@ class ErrorMap:
         return self.verdict == "trust"
 
     @property
+    def undetermined(self) -> bool:
+        """Whether the verdict says that some change of u meets equations and conditions as well as u does."""
+        return self.blind is not None and "undetermined" in self.verdict
+
+    @property
     def unknowns(self) -> dict[str, float]:
         """The corrected coefficients of an inverse problem."""
         moved = self._space.model.coefficients(self.delta).tolist()

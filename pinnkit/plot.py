@@ -10,6 +10,7 @@ from matplotlib import mathtext, ticker
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from .error_map import ErrorMap
@@ -92,22 +93,41 @@ def plot_corrected(
     found: ErrorMap, field: str | None = None, ax: Axes | None = None, *, t: float | None = None
 ) -> Axes:
     """A field of the corrected solution over two coordinates, or one; ValueError for an unknown field."""
+    return _plot_map(found, found.corrected, "corrected", field, ax, t)
+
+
+def plot_unseen(
+    found: ErrorMap, field: str | None = None, ax: Axes | None = None, *, t: float | None = None
+) -> Axes:
+    """The change of a field that residuals notice least, of relative rms size 1; ValueError for an unknown field."""
+    return _plot_map(found, found.unseen, "hardly noticed change of", field, ax, t)
+
+
+def _plot_map(
+    found: ErrorMap, of: Callable[[Tensor], Tensor], what: str, field: str | None, ax: Axes | None, t: float | None
+) -> Axes:
+    """A function of points with one column for every field, for one of them, in the colours of signed values."""
     names = found.solution.problem.field_names
     name = field or names[0]
     if name not in names:
         raise ValueError(f"{name!r} is not a field: choose one of {', '.join(names)}")
-    seen = plane(found.solution, lambda X: found.corrected(X)[:, names.index(name)], t=t)
-    title = titled(f"corrected {name}", seen)
+    seen = plane(found.solution, lambda X: of(X)[:, names.index(name)], t=t)
+    title = titled(f"{what} {name}", seen)
     return _image(found.solution, seen, title, _ax(ax), _signed(seen.values), _colours(seen.values))
 
 
 def error_figure(found: ErrorMap) -> Figure:
-    """For every field in a row: the predicted error, the true one if a reference holds all, the corrected field."""
+    """For every field in a row: the predicted error, the true one if a reference holds all, the corrected field.
+
+    Where the verdict says that fields are undetermined, the change that residuals hardly notice stands beside them.
+    """
     solution = found.solution
     draws: list[Callable[[str, Axes], Axes]] = [lambda n, ax: plot_error_map(found, n, ax)]
     if set(solution.problem.field_names) <= _compared(solution):
         draws.append(lambda n, ax: plot_error(solution, n, ax))
     draws.append(lambda n, ax: plot_corrected(found, n, ax))
+    if found.undetermined:
+        draws.append(lambda n, ax: plot_unseen(found, n, ax))
     pairs = [(name, draw) for name in solution.problem.field_names for draw in draws]
     figure, axes = panels(len(pairs), ratio(solution), len(draws))
     for (name, draw), ax in zip(pairs, axes, strict=True):

@@ -1,6 +1,7 @@
 """What a verdict says of models whose residuals do not see the error, and the amplification it goes by."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import pinnkit as pk
+from pinnkit import plot
 from pinnkit.amplification import amplification, stepped
 from pinnkit.missed import missed_data
 from pinnkit.tangent_space import TangentSpace
@@ -118,6 +120,9 @@ def test_a_constant_that_nothing_fixes_is_seen() -> None:
     X = torch.linspace(0, 1, 50).double()[:, None]
     change = found.unseen(X)
     assert float(change.std() / change.mean().abs()) < 1e-3
+    titles = [ax.get_title() for ax in plot.error_figure(found).axes]
+    assert "hardly noticed change of u" in titles[-1] and len(titles) == 3
+    assert len(plot.error_figure(replace(found, verdict="trust")).axes) == 2
 
 
 def test_signs_become_an_interval_and_words() -> None:
