@@ -15,6 +15,7 @@ from .distance import Side, exact, rising, sides
 from .domain import Box
 from .equation import Ansatz
 from .expression import Opaque
+from .initial_layer import initial_layers
 from .kink import stretches
 from .problem import Problem
 from .singular_data import BODY, INITIAL, Clash, almost_everywhere, check_regular, check_stated, sides_of, size_of
@@ -133,6 +134,8 @@ def _pair(
         check_regular(problem, u, name, side, datum.value, {datum.side.symbol: datum.side.at})
     values = {key: almost_everywhere(datum.whole) for key, datum in left.items()}
     start = _initial_part(problem, [values[c.name, INITIAL] for c in initial])
+    if len(initial) == 1:
+        start = start[0] + initial_layers(problem, u, start[0]), start[1]
     g, d = _on_box(problem, u, {side: e for (_, side), e in values.items() if side != INITIAL}, start, len(initial))
     _check_slopes(problem, g)
     return (almost_everywhere(carried.part) + g, d), carried.notes

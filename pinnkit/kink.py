@@ -95,8 +95,13 @@ class Stretch:
 
 
 def stretches(kinks: tuple[Kink, ...], domain: Domain) -> dict[int, Stretch]:
-    """The maps of the coordinates across which a flux coefficient jumps on planes, by coordinate."""
-    found = {}
+    """The maps of the coordinates across which a flux coefficient jumps on planes, by coordinate; none in time.
+
+    Steady solutions vary along them by as much on either side; what changes in time has its own scale in every layer.
+    """
+    found: dict[int, Stretch] = {}
+    if domain.time is not None:
+        return found
     for i, (lo, hi) in enumerate(domain.bounds.T.tolist()):
         own = sorted((k.plane.offset, k.ratio) for k in kinks if k.plane.support == (i,))
         if not any(ratio != 1 for _, ratio in own):

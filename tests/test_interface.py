@@ -5,6 +5,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
+from pinnkit.initial_layer import initial_layers
 
 x, y, t = pk.coordinates("x y t")
 u1, u2, ut = pk.field("u", x), pk.field("u", x, y), pk.field("u", x, t)
@@ -167,6 +168,19 @@ def test_jumps_of_sources_and_in_mixed_form_bend_the_network_by_themselves() -> 
     assert [(k.power, k.needed) for p in (half, mixed) for k in p.posed.kinks] == [(2, False), (1, False)]
     inflow = [pk.Dirichlet(ut, 0, on="x_min"), pk.Initial(ut, 0)]
     assert not pk.Problem("p", ut, ut.diff(t) + ut.diff(x) - H(x - t), TIME, inflow).posed.kinks
+
+
+def test_an_initial_flux_that_does_not_balance_starts_with_its_exact_layer() -> None:
+    k = sp.Piecewise((1, x < Q(2, 5)), (4, True))
+    e = 2 * ut.diff(t) - pk.divergence(k, ut) - 5 * D(x - Q(2, 5))
+    problem = pk.Problem("p", ut, e, TIME, [pk.Dirichlet(ut, x), pk.Initial(ut, x)])
+    layer = initial_layers(problem, ut, x)
+    whole = x + layer
+    conditions = [pk.Dirichlet(ut, whole), pk.Initial(ut, x)]
+    found = pk.Problem("p", ut, e, TIME, conditions, reference=pk.Exact({ut: whole})).verify()
+    assert max(found.values()) < 1e-9, found
+    assert pk.Model(problem, pk.MLP(2, 4, 1)).ansatz[ut][0].has(sp.erfc)
+    assert initial_layers(problem, ut, -5 * above(Q(2, 5) - x)) == 0  # this one balances
 
 
 def test_what_does_not_know_of_interfaces_says_so() -> None:
