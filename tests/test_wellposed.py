@@ -111,6 +111,12 @@ WELL = {
     "a system of fourth order": lambda: chain(pk.Dirichlet(o, 0), pk.Dirichlet(q, 0)),
     "an equation without derivatives beside one": lambda: pk.Problem(
         "flux", (o, q), {"one": o.diff(x) - q, "two": q - sp.sin(x)}, LINE, [pk.Dirichlet(o, 0, on="x_min")]),
+    "derivatives that cancel: o' + o = sin x in the end": lambda: pk.Problem(
+        "dae", (o, q), {"one": o.diff(x, 2) + q.diff(x, 2) + o.diff(x) + o, "two": o + q - sp.sin(x)}, LINE,
+        [pk.Dirichlet(o, 0, on="x_min")]),
+    "a periodic system": lambda: pk.Problem(
+        "ring", (o, q), {"one": o.diff(x, 2) - o - q, "two": q.diff(x, 2) - q - sp.cos(2 * sp.pi * x)}, LINE,
+        [pk.Periodic(o, "x"), pk.Periodic(q, "x")]),
     "an unknown that a condition pays for": lambda: well(
         pk.Dirichlet(q, 0, on="x_min"), pk.Dirichlet(q, 1, on="x_max")),
     "an unknown that a flux pays for": lambda: pk.Problem(
