@@ -117,3 +117,22 @@ def test_what_is_said_is_what_fresh_points_show(monkeypatch):
     overfitted = pk.solve_lie(problem, tolerance=1e-4)
     assert "points of the fit alone" in overfitted.stops[0] and not said(overfitted)[1]
     assert missed(overfitted, sp.Abs(x)) < 3 * said(overfitted)[0]
+
+
+@pytest.mark.parametrize(("lower", "start"), [(0.0, 0.0), (3.0, 2.0)])
+def test_kinks_of_initial_data_of_the_heat_equation(lower, start):
+    t = sp.Symbol("t", real=True)
+    w = pk.field("u", x, t)
+    box = pk.Box(x=(lower, lower + 1), t=(start, start + 1))
+    walls = [pk.Dirichlet(w, 0, on="x")]
+    hat = sp.Min(x - sp.Rational(lower), 1 + sp.Rational(lower) - x)
+    problem = pk.Problem("p", w, w.diff(t) - w.diff(x, 2) / 10, box, [pk.Initial(w, hat), *walls])
+    solution = pk.solve_lie(problem, tolerance=1e-8)
+    assert said(solution)[1] and solution.progress.total <= 12  # 88 separated solutions: 7e-5
+    X = problem.domain.sample(300, method="random", seed=1)
+    place, age = (X - torch.tensor([lower, start], dtype=X.dtype)).T.numpy()
+    k = 2 * np.arange(200)[:, None] + 1
+    decay = np.exp(-((k * np.pi) ** 2) / 10 * age)
+    exact = (4 / (k * np.pi) ** 2 * np.sin(k * np.pi / 2) * np.sin(k * np.pi * place) * decay).sum(0)
+    late = age > 0.01  # where the series has converged
+    assert np.abs(solution(X)[:, 0].numpy() - exact)[late].max() < 1e-7

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
+import numpy as np
 import sympy as sp
 
 from pinnkit.domain import Box
@@ -23,6 +24,7 @@ from .walls import Wall
 TINY = 1e-24  # shifts the initial time of a layer, as a fraction of T: x / sqrt(t) needs t > 0
 FAR = 22.0  # exponent below which an image is not felt: 3e-10
 LAYERS = 11  # orders of the layers at a wall, in powers of sqrt(t) or of t
+WIDTHS = (4, 8, 16, 32)  # of what is taken from a kink, as parts of the interval
 SOLVED = 1e-12  # residual, relative to its terms, of an expression that counts as a solution
 
 Images = tuple[tuple[float, int, float], ...]
@@ -166,6 +168,26 @@ class Local:
                 seeds[f"{name} with speed {float(-c):.4g}"] = sp.exp(sp.Float(float(d), 17) * self.s) * f
         ranges = self._places(images), Range("w", finest, 2 * self.wall.length, log=True)
         return self._families(seeds, self.factor, ranges, images)
+
+    def singular(self, places: Sequence[float]) -> list[tuple[Family, np.ndarray]]:
+        """What jumps or has a kink at first at the places, less the same of some age, which makes it local.
+
+        Of u_t = kappa u_xx + b u_x + c u; none for other equations, and for walls without images.
+        """
+        inside = [a for a in places if self.wall.lower < a < self.wall.upper]
+        if self.heat is None or not inside or self.images() == ITSELF:
+            return []
+        a, tau = sp.Symbol("a", real=True), sp.Symbol("tau", real=True)
+        kappa, y = sp.Float(float(self.heat[0]), 17), self.x - a
+        ages = [self.s + sp.Float(TINY * self.duration, 17) + extra for extra in (0, tau)]
+        widths = [2 * sp.sqrt(kappa * age) for age in ages]
+        kinks = [y * sp.erf(y / w) + w / sp.sqrt(sp.pi) * sp.exp(-((y / w) ** 2)) for w in widths]
+        steps = [sp.erf(y / w) for w in widths]
+        seeds = {"spreading kink": kinks[0] - kinks[1], "spreading jump": steps[0] - steps[1]}
+        theta = [(b, (self.wall.length / n) ** 2 / (4 * float(kappa))) for b in inside for n in WIDTHS]
+        lower, upper = np.min(theta, 0), np.max(theta, 0)
+        ranges = (Range("a", self.wall.lower, self.wall.upper), Range("tau", lower[1], upper[1], log=True))
+        return [(f, np.array(theta)) for f in self._families(seeds, self.factor, ranges, self.images())]
 
     def _places(self, images: Images) -> Range:
         reach = (self.reach / 3 if self.heat is not None else self.reach) if images == ITSELF else 0.0

@@ -31,7 +31,8 @@ class Chart:
     """An operator, its walls and its box, which are the heat equation's where there is a form.
 
     ``own`` is the problem's operator, ``slope`` the largest dy/dx and ``crowding`` the largest of y's part to x's of
-    their intervals. At the ``cuts`` (K, 2) the data on the boundary of a plane domain are singular.
+    their intervals. At the ``cuts`` data are singular: (K, 2) on the boundary of
+    a plane domain, or (K, 1) on an interval at first.
     """
 
     op: Operator | System
@@ -55,8 +56,11 @@ class Chart:
 
     def singular(self) -> Dictionary:
         """What is singular where the data are."""
-        usual = self.form is None and isinstance(self.op, Operator) and self.op.constant
-        return Dictionary(tuple(singular(self.op, self.box, self.cuts)) if usual else ())
+        if self.form is not None or not isinstance(self.op, Operator) or not self.op.constant:
+            return Dictionary(())
+        if self.op.time is None:
+            return Dictionary(tuple(singular(self.op, self.box, self.cuts)))
+        return Dictionary(tuple(self.local.singular(self.cuts[:, 0]) if self.local is not None else ()))
 
     def special(self, modes: int) -> Dictionary:
         """What joins it where it does not reach."""

@@ -8,6 +8,7 @@ import torch
 
 from pinnkit.condition import Observations
 from pinnkit.expression import Opaque, Program
+from pinnkit.pointset import PointSet
 from pinnkit.problem import Problem
 from pinnkit.readout import Readout
 from pinnkit.regularity import STRANGE, singularities
@@ -46,6 +47,30 @@ def kinks(problem: Problem, readouts: Mapping[str, Readout]) -> np.ndarray:
                 if all(np.linalg.norm(place - other) > SAME * size for other in kept):
                     kept.append(place)
     return np.array(kept).reshape(-1, 2) if len(kept) <= MOST else np.zeros((0, 2))
+
+
+def at_first(problem: Problem, readouts: Mapping[str, Readout]) -> list[float]:
+    """Where initial data on an interval are singular: from expressions, else by bisection in values."""
+    domain = problem.domain
+    if domain.time is None or len(domain.names) != 2 or "initial" not in readouts:
+        return []
+    (name,) = domain.space
+    x, i = problem.variables[domain.names.index(name)], domain.names.index(name)
+    (lower, start), (upper, _) = (row[[i, 1 - i]] for row in domain.bounds)
+
+    def data(s: np.ndarray) -> np.ndarray:
+        X = np.full((len(s), 2), start)
+        X[:, i] = s
+        return origin(readouts["initial"], PointSet(torch.as_tensor(X))).numpy()
+
+    found: list[float] = []
+    for g in _surfaces(problem, "initial"):
+        found += [float(v) for v in sp.solve(g.subs(problem.variables[1 - i], start), x) if v.is_real]
+    for place, width in narrow(data, np.linspace(lower, upper, PANELS + 1)):
+        if all(abs(place - known) > 4 * width for known in found):
+            found.append(place)
+    inside = [a for a in found if lower + SAME * (upper - lower) < a < upper - SAME * (upper - lower)]
+    return inside if len(inside) <= MOST else []
 
 
 def _surfaces(problem: Problem, key: str) -> list[sp.Expr]:

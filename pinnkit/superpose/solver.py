@@ -26,7 +26,7 @@ from .dictionary import OSCILLATIONS, Dictionary, together
 from .family import Family
 from .fresh import misfit
 from .greedy import Choice, Search, from_dictionary, from_families, prune
-from .kinks import kinks
+from .kinks import at_first, kinks
 from .network import Superposition
 from .operator import Operator, operator
 from .orbits import drawn
@@ -114,8 +114,9 @@ def solve_lie(
     _verify(op, families)
     sides = walls(problem)
     count = modes or MODES.get(len(sides), 500)
-    cuts = kinks(problem, conditions(problem))
-    where = charts(problem, op, sides, cuts)
+    readouts = conditions(problem)
+    cuts = kinks(problem, readouts)
+    where = charts(problem, op, sides, cuts if op.time is None else np.reshape(at_first(problem, readouts), (-1, 1)))
     density = _waves(where, count)
     weights = _weights(problem)
     deadline = np.inf if time_limit is None else clock[0] + time_limit
