@@ -63,7 +63,9 @@ class Coefficients:
 def coefficients(problem: Problem, u: AppliedUndef) -> Coefficients | None:
     """The coefficients of the only equation that differentiates u, or the only one that does so by time; else None."""
     k, found = problem.fields.index(u), []
-    for name, e in problem.equations.items():
+    if problem.posed.planes:
+        return None  # the parts know of no interfaces
+    for name, e in problem.posed.interior.items():
         row = lowered(problem, Residual(name, e, "pde"))
         own = {symbol: slot.channel[0][1] for symbol, slot in row.slots.items() if slot.output == k}
         if any(map(sum, own.values())):

@@ -195,7 +195,7 @@ class _Known:
 
     def source(self, breaks: Breaks, degrees: tuple[int, ...]) -> Enclosure:
         """f."""
-        ((name, e),) = self.form.problem.equations.items()
+        ((name, e),) = self.form.problem.everywhere("certificates do").items()
         found = self._of(Residual(name, e / self.form.lead, "pde"), "pde", self.misfits.residual, breaks, degrees)
         return _negative(found) if self.form.order else found
 
