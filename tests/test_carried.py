@@ -105,7 +105,7 @@ CASES = {
     "kink on a side": (
         plate(sp.Min(4 * y, (1 - y) * 4 * third)), in_plate(lambda k: 2 * 16 / 3 * np.sin(k / 4) / k**2), "logarithm"),
     "hot side": (plate(1), in_plate(lambda k: 2 * (1 - np.cos(k)) / k, terms=4000), "angle"),
-    "string": (*string(), "travelling wave"),
+    "string": (*string(), "travelling waves"),
     "call": (*option(), "heat kernels"),
 }  # fmt: skip
 
