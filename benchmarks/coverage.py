@@ -129,7 +129,7 @@ def main() -> None:
     rows = [row for row in rows if row["seed"] < arguments.number]
     about = machine()
     text = f"# Coverage of error bars\n\n{page(rows)}\n\n{about['cores']} cores, {about['processor']}; one thread.\n"
-    if arguments.number >= 100 and set(arguments.kinds) == set(KINDS):
+    if arguments.number >= 50 and set(arguments.kinds) == set(KINDS):
         partial = RESULTS / f"coverage.md.{os.getpid()}"
         partial.write_text(text)
         os.replace(partial, RESULTS / "coverage.md")
