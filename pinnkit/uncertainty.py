@@ -23,6 +23,7 @@ LARGEST = 6000  # parameters for which the rows are factored
 ROWS = 4  # rows of the equations for every parameter
 DAMPING, FAR = 1e-20, 1e4  # of the trace of J^T A J; by how much it is raised to see what depends on it
 HEAVY = 10.0  # by how much the equations' weights are multiplied and divided to see the same
+MANY = 4  # functionals, of which each may have noise where it is sensitive
 STEPS = 4  # linearisations, at most
 FOLLOWED = 0.05  # share of a pattern of noise that the fit follows, from which on that pattern is not looked at
 SETTLED = 0.05  # a step that is smaller than so many standard deviations ends them
@@ -341,8 +342,10 @@ def _readings(
     term = torch.cat([torch.full((len(r),), i) for i, r in enumerate(misfit.values())]).numpy()
     fitted = torch.cat([values[name] + r for name, r in misfit.items()]).cpu().numpy()
     sizes = {"the value": fitted, "the size of the value": abs(fitted)}
-    sizes |= {f"the sensitivity of {k}": abs(torch.cat([b[i] for b in response.values()]).cpu().numpy())
-              for i, k in enumerate(names)}  # fmt: skip
+    slopes = torch.cat(list(response.values()), 1).cpu().numpy()
+    if len(names) > MANY:  # of many functionals one pattern, not as many chances
+        names, slopes = ("all that is asked",), (slopes**2).mean(0, keepdims=True) ** 0.5
+    sizes |= {f"the sensitivity of {name}": abs(row) for name, row in zip(names, slopes, strict=True)}
     extent = X.max(0) - X.min(0)
     X = (X - X.min(0)) / (extent + (extent == 0))
     return Readings(
