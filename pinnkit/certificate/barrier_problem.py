@@ -27,9 +27,10 @@ from .series import enclose
 
 NAME = "a supersolution verified for this problem"
 ENOUGH = 1.1  # of the bound over what the error reaches at least: no finer barrier is looked for
+SMOOTH = 3.0  # the same: data are smooth enough for a correction
 SPACE = 2  # dimensions at most
 PLANS = {  # by space dimensions and whether there is time
-    (1, True): (Plan(16), Plan(32, slabs=16), Plan(64, slabs=24)),
+    (1, True): (Plan(16), Plan(32, slabs=16), Plan(128, slabs=32, coarse=4)),
     (1, False): (Plan(16), Plan(64), Plan(256, coarse=4)),
     (2, True): (Plan(6, coarse=1, degree_in_time=3), Plan(12, coarse=2)),
     (2, False): (Plan(8, coarse=1), Plan(16), Plan(32)),
@@ -143,6 +144,8 @@ def _linear(s: Statement, known: _Known, reach: float | None = None) -> BarrierP
     best, reasons = None, []
     first, *others = PLANS[len(s.space), s.time is not None]
     for plan in (first, replace(first, corrected=False), *others):
+        if not plan.corrected and best is not None and best.bound <= SMOOTH * at_least(best):
+            continue
         try:
             proof = barrier(s, known, plan, reach)
         except ValueError as error:
