@@ -110,6 +110,6 @@ def test_why_there_is_no_twin_is_said():
     exact = pk.solve_lie(pk.problem("heat", initial="sine"), tolerance=1e-3)
     found = pk.certify(exact)
     assert found.twin is None and "none: a superposition of exact solutions is certified directly" in str(found)
-    solution = rod(hard=False)
+    solution = rod("wave", hard=False)
     single = pk.Solution(solution.model, solution.theta.float(), pk.Points({}))
     assert "is another network: expected float64" in pk.certify(single, enclosed=True).note
