@@ -143,6 +143,7 @@ def _linear(s: Statement, known: _Known, reach: float | None = None) -> BarrierP
     """The least bound of some plans, the next one where the last is loose."""
     best, reasons = None, []
     first, *others = PLANS[len(s.space), s.time is not None]
+    others = others if reach is None else others[:1]  # of non-linear equations several reaches are tried
     for plan in (first, replace(first, corrected=False), *others):
         if not plan.corrected and best is not None and best.bound <= SMOOTH * at_least(best):
             continue
