@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from . import catalogue, hdf5
@@ -24,13 +25,14 @@ from .settings import decode, encode, missing
 from .solution import Solution
 from .units import Units
 
-FORMAT, VERSION = "pinnkit-run", 1
+FORMAT, VERSION = "pinnkit-run", 2  # 2: conditions are hard one by one, data may be carried, units; values to compare
 _NAMES = (
     "problem",
     "network",
     "hard",
     "satisfied",
     "units",
+    "probe",
     "theta",
     "device",
     "points",
@@ -43,6 +45,7 @@ _NAMES = (
     "versions",
     "progress",
 )  # what a run file is read for; the grid is there for other tools
+PROBES = 16  # points
 SIZES = 10_000  # of a network's layers and features, where it has few parameters
 _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
 
@@ -86,6 +89,7 @@ def load(
         problem = _find_problem(path, tree["problem"]) if problem is None else problem
         _check_same(path, problem, tree["problem"], tree["versions"])
         solution = _solution(path, tree, problem, network, resample)
+        _check_probe(path, solution, tree)
     except KeyError as error:
         raise ValueError(f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save") from error
     except (TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
@@ -106,6 +110,7 @@ def _run_tree(solution: Solution, grid: bool = True) -> dict[str, Any]:
         "satisfied": Json(sorted(solution.model.satisfied)),
         "units": Json(None if solution.model.units is None else solution.model.units.to_json()),
         "theta": solution.theta,
+        "probe": _probe(solution),
         "device": str(solution.theta.device),
         "points": _sets_tree(solution.points),
         "rounds": {str(i): _sets_tree(points) for i, points in solution.rounds.items()},
@@ -117,6 +122,27 @@ def _run_tree(solution: Solution, grid: bool = True) -> dict[str, Any]:
         "versions": Json(dict(solution.versions)),
         "grid": solution.grid_arrays() if grid else {},
     } | ({} if solution.progress is None else {"progress": _progress_tree(solution.progress)})
+
+
+def _probe(solution: Solution) -> dict[str, Tensor]:
+    """The fields at a few points, shape (n, fields): whoever reads the file must find the same."""
+    X = solution.problem.domain.sample(PROBES, method="random", seed=0)
+    return {"X": X, "values": solution(X.to(solution.theta)).detach().cpu()}
+
+
+def _check_probe(path: str | Path, solution: Solution, tree: Mapping[str, Any]) -> None:
+    """ValueError where this pinnkit makes another function of the file's parameters than the one that wrote them."""
+    why = "this pinnkit builds the solution otherwise than the one that wrote it (other constraints or network)"
+    if "probe" not in tree:
+        if solution.model.hard is not False and solution.model.notes:
+            raise ValueError(f"{path}: {why}: {solution.model.notes[0]}; solve the problem again")
+        return
+    held = tree["probe"]["values"].double()
+    found = solution(tree["probe"]["X"].to(solution.theta)).detach().cpu().double()
+    close = 10 * torch.finfo(solution.theta.dtype).eps ** 0.5
+    size = float(held.nan_to_num().abs().max())
+    if held.shape != found.shape or not torch.allclose(found, held, rtol=close, atol=close * size, equal_nan=True):
+        raise ValueError(f"{path}: {why}: use that version, or solve the problem again")
 
 
 def _problem_tree(problem: Problem) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_a_solution_comes_back_whole(name: str, settings: dict[str, Any], tmp_pa
 def test_any_hdf5_tool_reads_a_run(tmp_path: Path) -> None:
     solution = short(checkpoint=tmp_path / "run.h5")
     with h5py.File(tmp_path / "run.h5") as h5:
-        assert (h5.attrs["format"], h5.attrs["version"]) == ("pinnkit-run", 1)
+        assert (h5.attrs["format"], h5.attrs["version"]) == ("pinnkit-run", 2)
         assert json.loads(h5["problem"].attrs["parameters"]) == dict(solution.problem.parameters)
         assert h5["problem"].attrs["latex"].decode() == solution.problem.latex()
         assert h5["points/pde/X"].shape == (60, 2) and h5["grid/u:prediction"].shape == h5["grid/u:error"].shape
@@ -242,7 +242,7 @@ def test_foreign_files_are_refused(run: Path, tmp_path: Path) -> None:
     refused(path, "not one of format pinnkit-run")
     path.write_bytes(run.read_bytes())
     with h5py.File(path, "r+") as h5:
-        h5.attrs["version"] = 2
+        h5.attrs["version"] = 3
     refused(path, "install a newer pinnkit")
     path.write_bytes(run.read_bytes())
     with h5py.File(path, "r+") as h5:
@@ -383,3 +383,19 @@ def test_a_resume_with_other_arithmetic_says_so(run: Path) -> None:
     other = replace(solution, versions={**solution.versions, "simd": "ELSE"})
     with pytest.warns(UserWarning, match=r"other arithmetic \(simd ELSE, here .*\): its last bits will differ"):
         pk.resume(other, progress=False)
+
+
+def test_a_file_that_would_mean_another_function_is_refused(run: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "run.h5"
+    path.write_bytes(run.read_bytes())
+    with monkeypatch.context() as patched:  # as another version might build the ansatz
+        patched.setattr(pk.Model, "ansatz", property(lambda self: {}))
+        refused(path, "builds the solution otherwise than the one that wrote it")
+    assert len(pk.load(path).theta)
+    with h5py.File(path, "r+") as h5:
+        del h5["probe"]
+        h5.attrs["version"] = 1
+    assert len(pk.load(path).theta)
+    with monkeypatch.context() as patched:
+        patched.setattr(pk.Model, "notes", property(lambda self: ("u initial is trained softly",)))
+        refused(path, "u initial is trained softly; solve the problem again")

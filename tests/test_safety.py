@@ -259,4 +259,4 @@ def hdf5_names(path: Path) -> set[str]:
 
 
 def test_only_the_names_asked_for_are_read(run: Path) -> None:
-    assert set(hdf5.read(run, "pinnkit-run", 1, only=("theta", "stops"))) == {"theta", "stops"}
+    assert set(hdf5.read(run, "pinnkit-run", 2, only=("theta", "stops"))) == {"theta", "stops"}
