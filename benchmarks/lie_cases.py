@@ -41,18 +41,21 @@ def separation(problem: Any, count: int) -> tuple[float, float]:
     import numpy as np
 
     from pinnkit.superpose import solver
+    from pinnkit.superpose.arcs import NOWHERE
     from pinnkit.superpose.greedy import Choice, Search
 
     start = time.perf_counter(), time.process_time()
     where = solver.charts(problem, solver.operator(problem), solver.walls(problem))
-    data = solver.rows(problem, solver._weights(problem), solver._waves(where, max(count, 50)))
+    waves, cuts = solver._waves(where, max(count, 50)), NOWHERE
+    data = solver.rows(problem, solver._weights(problem), waves, cuts)
     listed = where[0].first(count)
     names = [r.name for r in listed.parts[1][0].ranges]
     still = listed.parts[1][1][:, names.index("q")] == 0  # waves that start at rest, as the data do
     lines = len(listed.parts[0][1])
     wanted = [*range(min(2, lines, count)), *(lines + np.flatnonzero(still))][:count]
     search = Search(data, listed.columns(data), (), data.target, 0.0)
-    found = solver._solution(problem, search, listed, Choice(tuple(map(int, wanted))), [], 0.0, 1.0, start)
+    found = solver.superposed(problem, search, listed, Choice(tuple(map(int, wanted))), waves, cuts)
+    found = solver._solution(problem, found, [], 1.0, start)
     return found.errors()["u"]["relative_l2"], time.process_time() - start[1]
 
 

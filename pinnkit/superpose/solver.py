@@ -199,6 +199,13 @@ def _attempt(
             choice = mixed(search, choice, lifts, most)
     choice = prune(search, choice, max(search.goal, choice.misfit * (1 + 1e-6)))
     tell(choice)
+    return superposed(problem, search, listed, choice, waves, cuts)
+
+
+def superposed(
+    problem: Problem, search: Search, listed: Dictionary, choice: Choice, waves: Mapping[str, float], cuts: np.ndarray
+) -> Found:  # fmt: skip
+    """The fit of the members that are chosen from a dictionary and from free families."""
     members = [listed.member(j) for j in choice.fixed]
     members += [
         (search.families[f], tuple(search.families[f].from_scale(np.array(z)).tolist())) for f, z in choice.atoms
@@ -206,7 +213,7 @@ def _attempt(
     named = tuple(dict.fromkeys(f for f, _ in members))
     network = Superposition(named, tuple((named.index(f), z) for f, z in members))
     solved = fit(search.columns(choice), search.target)
-    return Found(search, choice, network, solved, misfit(problem, network, solved.a, data.weights, waves, cuts))
+    return Found(search, choice, network, solved, misfit(problem, network, solved.a, search.rows.weights, waves, cuts))
 
 
 def closed_form(solution: Solution) -> sp.Expr:
