@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from benchmarks import campaign
 
 
+@pytest.mark.slow
 def test_bounds_of_the_campaign_hold_and_are_kept(tmp_path):
     file = tmp_path / "campaign.jsonl"
     found = list(campaign.results(4, file))

@@ -45,6 +45,7 @@ from .least_barrier import fitted, least
 from .splines import Axis, Grid, even
 
 NARROW = 0.003  # of the largest source, which the radius of its polynomials may reach
+MOST_CELLS = 300  # of a slab in two space dimensions: more take minutes
 MOST_SPLIT = 8  # cells in an element, by each coordinate
 
 
@@ -235,7 +236,7 @@ def _split(
             best = n, radius
             if radius <= NARROW * size or settled:
                 return n, settled
-        if n >= MOST_SPLIT:
+        if n >= MOST_SPLIT or len(part.cells) > 2 and math.prod(part.cells) * 8 > MOST_CELLS:
             return best[0], np.isfinite(best[1])
         n *= 2
 

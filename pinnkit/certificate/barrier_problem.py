@@ -32,7 +32,7 @@ SPACE = 2  # dimensions at most
 PLANS = {  # by space dimensions and whether there is time
     (1, True): (Plan(16), Plan(32, slabs=16), Plan(128, slabs=32, coarse=4)),
     (1, False): (Plan(16), Plan(64), Plan(256, coarse=4)),
-    (2, True): (Plan(6, coarse=1, degree_in_time=3), Plan(12, coarse=2)),
+    (2, True): (Plan(6, coarse=1, degree_in_time=3),),
     (2, False): (Plan(8, coarse=1), Plan(16), Plan(32)),
 }
 LARGER = (1.2, 2.0, 6.0)  # than the guess may an error be, of non-linear equations: what is tried

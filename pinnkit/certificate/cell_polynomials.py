@@ -138,13 +138,17 @@ def of_expression(e: sp.Expr, variables: Sequence[sp.Symbol], breaks: Breaks, de
         )  # fmt: skip
     except ValueError:
         found = plain
-    better = found.radius <= plain.radius
-    spread = better.reshape(*better.shape, *[1] * len(degrees))
-    found = Enclosure(found.breaks, np.where(spread, found.coefficients, plain.coefficients),
-                      np.where(better, found.radius, plain.radius))  # fmt: skip
+    found = closer(plain, found)
     if not np.isfinite(found.radius).all():
         raise ValueError(f"{e} is not bounded on the domain")
     return found
+
+
+def closer(a: Enclosure, b: Enclosure) -> Enclosure:
+    """Of two enclosures on one grid that with the lesser radius, cell by cell."""
+    better = b.radius <= a.radius
+    spread = better.reshape(*better.shape, *[1] * (a.coefficients.ndim - better.ndim))
+    return Enclosure(a.breaks, np.where(spread, b.coefficients, a.coefficients), np.where(better, b.radius, a.radius))
 
 
 def constant(e: sp.Expr, breaks: Breaks, degrees: Sequence[int]) -> Enclosure:

@@ -19,7 +19,7 @@ from pinnkit.statement import lowered
 from . import cover, elliptic, enclosure, surface
 from .asked import Asked
 from .barrier_proof import Enclosure
-from .cell_polynomials import Breaks, of_expression, of_model
+from .cell_polynomials import Breaks, closer, of_expression, of_model
 from .field_model import Field
 from .misfit import Norm
 from .network_model import Cells, evaluate, supported
@@ -30,6 +30,7 @@ DEGREE = 10  # of the Taylor polynomials
 COORDINATES = 3  # at most: with more there are too many terms
 RADIUS = 1.5  # in which their tails are bounded, so that they can be differentiated
 MOST = 20_000  # cells looked at for one norm
+STEEPER = 5  # halvings of cells whose series do not converge
 PLACES = 24  # at which cells are tried
 NARROW = (3, 4, 5, 6, 7, 8)  # their half widths, as powers of 1/2 of the sides
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
@@ -179,7 +180,12 @@ class EnclosedNetwork(Asked):
         rest, model, least = self._models[key]
         if rest is not None:
             return of_expression(rest, self.solution.problem.variables, breaks, degrees)
-        return of_model(model, breaks, degrees, least)
+        found = of_model(model, breaks, degrees, least)
+        for k in range(1, STEEPER):  # some cells lie where the network is steeper than at the places looked at
+            before, found = found, closer(found, of_model(model, breaks, degrees, least / 2.0**k))
+            if found.radius.max() > before.radius.max() / 2:
+                break
+        return found
 
     def _narrow(self, stated: Residual, fixed: dict[str, float]) -> tuple[Callable, np.ndarray]:
         """A misfit's Taylor models, and the half widths of cells at which their radii are least.

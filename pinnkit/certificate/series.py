@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import sympy as sp
 
+from pinnkit.expression import Opaque
+
 from .interval import UNIT, Interval
 
 # Every number of an expression stands for an interval of this relative half-width, in which the exact one lies: the
@@ -36,7 +38,7 @@ def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
     if e.is_Float or e.is_Rational or e is sp.pi:
         exactly = e.is_Integer and abs(int(e)) < 2**53
         return Interval.point(float(e), n, 0.0 if exactly else WIDTH)[None]
-    if e.is_number and e.is_real and not e.has(sp.Heaviside, sp.DiracDelta):
+    if e.is_number and e.is_real and not e.has(sp.Heaviside, sp.DiracDelta, Opaque):
         return Interval.point(float(sp.N(e, 25)), n, WIDTH)[None]
     if isinstance(e, sp.Abs):
         a = visit(e.args[0])
