@@ -15,6 +15,7 @@ import pinnkit as pk
 from benchmarks.certificates import EQUATIONS, compared, heat_or_wave, other
 from pinnkit.certificate import energy, heat, maximum, sampled, surface, wave
 from pinnkit.certificate.bounds import theorems, weights
+from pinnkit.certificate.certify import _best
 from pinnkit.certificate.enclosure import norms
 from pinnkit.certificate.energy import End, lifts
 from pinnkit.certificate.interval import Interval
@@ -189,11 +190,7 @@ class Given:
 
 
 def values(problem, misfits, slopes=False):
-    found = {}
-    for theorem in theorems(problem, slopes)[1]:
-        for b in theorem(misfits):
-            found[b.norm] = min(b.value, found.get(b.norm, math.inf))
-    return found
+    return {norm: b.value for norm, b in _best(theorems(problem, slopes)[1], misfits).items()}
 
 
 def stated(equation, sides, duration, orders=1, **more):
@@ -276,8 +273,7 @@ walls = pk.Dirichlet(u, 0, on="x")
 @pytest.mark.parametrize(
     "problem, why",
     [
-        (refused(u.diff(t) + u**2 * u.diff(x) - u.diff(x, 2), walls), "the theorems are for"),
-        (refused(u.diff(t) - u.diff(x, 2) - u**2, walls), "has no upper bound"),
+        (refused(u.diff(t) - (u * u.diff(x)).diff(x), walls), "the theorems are for"),
         (refused(u.diff(t) - (x - sp.Rational(1, 2)) * u.diff(x, 2), walls), "not those of a diffusion"),
         (
             refused(u.diff(t) + u.diff(x), pk.Dirichlet(u, 0, on="x_max")),
@@ -291,4 +287,13 @@ walls = pk.Dirichlet(u, 0, on="x")
 def test_what_has_no_theorem_is_refused(problem, why):
     with pytest.raises(ValueError, match=why):
         theorems(problem)
+    assert weights(problem) == {}
+
+
+@pytest.mark.parametrize("equation", [u.diff(t) + u**2 * u.diff(x) - u.diff(x, 2), u.diff(t) - u.diff(x, 2) - u**2])
+def test_non_linear_equations_are_bounded_by_enclosed_misfits_only(equation):
+    problem, network = refused(equation, walls), pk.MLP(2, 3, 1)
+    solution = pk.Solution(pk.Model(problem, network, False), network.initial(problem.domain, 0), pk.Points({}))
+    with pytest.raises(ValueError, match="needs misfits that are enclosed, not sampled"):
+        pk.certify(solution, twin=False)
     assert weights(problem) == {}
