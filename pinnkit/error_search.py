@@ -26,6 +26,7 @@ from .tangent_space import TangentSpace, mean_size, residual_size
 from .uncertainty import uncertainty
 from .verdict import Evidence, Signs, verdict
 
+LOST = 1e-9  # of a change: what it leaves of u beyond that is the rounding of their sum
 EVEN = 0.2  # the chance of a point where the residual vanishes, over the mean one
 MOST, ALL = 1500, 4500  # columns of the least-squares problem, usual and thorough: of more a random part is used
 FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
@@ -293,7 +294,7 @@ class _Search:
         missed = missed_data(self.space.model, self.space.theta)
         blind, stays = self._blind(fit, look) if self._is_blind(fit, look) else (torch.zeros_like(seen), seen < 0)
         noise, unknown, notes = self._noise()
-        unseen = look.typical * left + missed
+        unseen = torch.maximum(look.typical * left + missed, LOST * seen)
         scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
         columns = (seen, look.typical * left, look.again, missed, noise, blind)
         values = (torch.stack(columns) / scale).T.tolist()
