@@ -82,12 +82,18 @@ def corrected(solution: Solution) -> Solution:
     """
     if isinstance(solution.network, (Superposition, ColeHopf)):
         raise ValueError("a superposition of exact solutions is certified directly")
+    _check_precision(solution)
     bare = not list(solution.points.items())  # made by hand, not trained: `correct` looks at training points as well
     drawn = Points({key: solution.problem.sample(key, UNTRAINED) for key in solution.model.keys}) if bare else None
     found = correct(replace(solution, points=drawn) if bare else solution)
     if not isinstance(found.network, Linearised) or found.theta is solution.theta:
         raise ValueError(found.notes[-1] if found.notes else "not corrected")
     return found
+
+
+def _check_precision(solution: Solution) -> None:
+    if solution.theta.dtype != torch.float64:
+        raise ValueError(f"the twin of a solution in {solution.theta.dtype} is another network: expected float64")
 
 
 def parts(solution: Solution, twin: Solution) -> list[Tensor]:
@@ -99,8 +105,8 @@ def parts(solution: Solution, twin: Solution) -> list[Tensor]:
     why = "the twin is not in the tangent space of the solution: take pk.correct(solution)"
     if not isinstance(twin.network, Linearised):
         raise ValueError(why)
-    if solution.theta.dtype != torch.float64 or twin.theta.dtype != torch.float64:
-        raise ValueError(f"the twin of a solution in {solution.theta.dtype} is another network: expected float64")
+    _check_precision(solution)
+    _check_precision(twin)
     if twin.model.ansatz != solution.model.ansatz:
         raise ValueError(f"{why}, with the same hard constraints")
     stays = isinstance(solution.network, Linearised)
