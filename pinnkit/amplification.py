@@ -9,7 +9,6 @@ from torch import Tensor
 
 from .condition import PointSet
 from .linearised import Linearised
-from .residual import Model
 from .solution import Solution
 from .tangent_space import TangentSpace, residual_size
 
@@ -91,7 +90,7 @@ def stepped(solution: Solution, direction: Tensor, X: Tensor, size: float) -> tu
     model, theta = solution.model, solution.theta.double()
     if isinstance(model.network, Linearised):
         theta = torch.cat([model.network.at.to(theta), model.split(theta)[1]])
-        model = Model(model.problem, model.network.network, model.hard, model.satisfied)
+        model = replace(model, network=model.network.network)
     here = replace(solution, model=model, theta=theta, progress=None)
     u = here(X)
     for halvings in range(HALVINGS):

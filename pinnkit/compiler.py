@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -59,6 +60,10 @@ def _folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if _private(folder) and os.access(folder, os.W_OK):
             return folder
+        warnings.warn(
+            f"{folder} is not yours alone (others can write there): kernels are compiled anew in every process; "
+            f"chmod go-w {folder}, or name another folder in PINNKIT_CACHE", stacklevel=2,
+        )  # fmt: skip
     except (OSError, RuntimeError):
         return _temporary()
     return _temporary()

@@ -15,14 +15,14 @@ from .conservation import Divergence
 from .equation import differentiate
 from .kink import Kink, Plane
 from .plane_points import beside, on_plane
-from .point_mass import GAUSSIAN, MIXED, STEPS, Stated
+from .point_mass import GAUSSIAN, MIXED, Stated
+from .regularity import LOST, STEPS
 from .taylor import Index
 from .zero_set import Curved, planes_of
 
 if TYPE_CHECKING:
     from .problem import Problem
 
-LOST = sp.Piecewise, sp.floor, sp.ceiling, sp.Mod  # SymPy's derivatives of them leave their jumps out
 PROBES = 256  # points at which coefficients are compared across a plane
 ALIKE = 1e-9  # of their size: how far values may differ that are the same
 

@@ -12,13 +12,11 @@ from .conservation import Divergence
 from .equation import Slot, lower
 from .expression import Program
 from .kink import Plane
+from .regularity import BENDS, STEPS
 from .zero_set import Curved, planes_of
 
 if TYPE_CHECKING:
     from .problem import Problem
-
-STEPS = sp.Piecewise, sp.floor, sp.ceiling, sp.Mod, sp.Heaviside, sp.sign
-BENDS = sp.Abs, sp.Max, sp.Min  # twice differentiated they are delta functions
 
 
 class Stated:

@@ -14,10 +14,10 @@ from .one_sided import breaks
 from .region import Domain
 
 SMOOTH = 8  # a jump of a higher derivative than this one is none
-STRANGE = (
-    sp.Abs, sp.sign, sp.Heaviside, sp.DiracDelta, sp.floor, sp.ceiling, sp.Max, sp.Min, sp.Mod, sp.Piecewise,
-    Relational,
-)  # fmt: skip
+LOST = sp.Piecewise, sp.floor, sp.ceiling, sp.Mod  # SymPy's derivatives of them leave their jumps out
+STEPS = *LOST, sp.Heaviside, sp.sign
+BENDS = sp.Abs, sp.Max, sp.Min  # twice differentiated they are delta functions
+STRANGE = *STEPS, *BENDS, sp.DiracDelta, Relational
 TOLERANCE = 1e-9  # of the size of a derivative nearby: a smaller jump of it is rounding
 _TRIES = 3  # values that are tried for every parameter without one
 _POINTS = 6  # places of a surface at which it is looked at

@@ -176,6 +176,8 @@ NONE = Norm()
 class Given:
     """Misfits of known norms."""
 
+    signed = False
+
     def __init__(self, initial=NONE, rate=NONE, wall=NONE, residual=NONE):
         self._initial, self._wall, self._residual = (initial, rate), wall, residual
 

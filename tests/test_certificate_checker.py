@@ -4,6 +4,7 @@ import copy
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -348,3 +349,20 @@ def test_certificates_are_verified_and_kept(rod_between_losses, tmp_path, call):
             read(file)
     code, _, complaint = call("certify", "--check", str(tmp_path / "none.json"))
     assert code != 0 and "Traceback" not in complaint
+
+
+def test_a_kept_certificate_cannot_ask_for_more_than_the_checker_gives(tmp_path):
+    for power in ("1000000000", "-1000000000"):
+        with pytest.raises(ValueError, match="the checker takes 64 at most"):
+            coefficient(["^", ["number", "3", "1"], ["number", power, "1"]], [(fmpq(0), fmpq(1))])
+    deep = ["x", 0]
+    for _ in range(5000):
+        deep = ["sin", deep]
+    found = {"proof": record(rod()), "added": [], "certificate": {"bounds": [{"norm": "sup", "value": 1.0}]}}
+    found["proof"]["operator"][1][1] = deep
+    with pytest.raises(ValueError, match="not of the expected shape"):
+        verified(found)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        read(tmp_path / "none.json")
+    with pytest.raises(ValueError, match="a pipe, a device or a socket"):
+        read(Path("/dev/zero"))

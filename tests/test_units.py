@@ -6,6 +6,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
+from pinnkit.amplification import stepped
 from pinnkit.units import Units, natural, units
 
 x, y, t = pk.coordinates("x y t")
@@ -112,7 +113,11 @@ def test_units_are_in_the_file_and_follow_the_solution(tmp_path):
     assert torch.equal(back(X), solution(X)) and back.term_weights == solution.term_weights
     more = pk.solve(start=back, stages=[pk.SSBroyden(5)], progress=False)
     assert more.model.units == solution.model.units and more.history["loss"][-1] <= solution.history["loss"][-1]
-    before, after = relative(solution, 1000, 90)[0], relative(pk.correct(solution), 1000, 90)[0]
+    better = pk.correct(solution)
+    still, change = stepped(better, torch.zeros_like(better.theta), X, 0.005)
+    assert change == 0.0 and still.model.units == solution.model.units
+    assert torch.allclose(still(X), solution(X), rtol=1e-12)
+    before, after = relative(solution, 1000, 90)[0], relative(better, 1000, 90)[0]
     assert float(after.norm()) < 0.2 * float(before.norm())
 
 

@@ -18,6 +18,7 @@ class Asked:
     """What the two ways to find norms on a box share; they differ in how one is made."""
 
     rigorous: ClassVar[bool] = False
+    signed: ClassVar[bool] = False
     solution: Solution
     form: Form
     _known: dict = field(init=False, default_factory=dict)

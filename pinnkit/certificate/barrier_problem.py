@@ -53,9 +53,9 @@ def match(f: Form) -> Theorem | None:
     sharp = f.order and linear and _sharp(f, s)
 
     def bound(m: Misfits) -> list[Bound]:
-        if not linear and not hasattr(m, "cells"):
+        if not linear and not m.signed:
             raise ValueError("of a non-linear equation a barrier needs misfits that are enclosed, not sampled")
-        if sharp and not hasattr(m, "cells"):
+        if sharp and not m.signed:
             raise ValueError("by largest misfits alone the constants of the maximum principle are as good")
         for condition in f.periodic.values():
             m.periodic(condition)
@@ -195,7 +195,7 @@ class _Known:
     @property
     def signed(self) -> bool:
         """Whether misfits are known with their signs."""
-        return hasattr(self.misfits, "cells")
+        return self.misfits.signed
 
     def source(self, breaks: Breaks, degrees: tuple[int, ...]) -> Enclosure:
         """f."""

@@ -12,6 +12,7 @@ import numpy as np
 from flint import arb, arb_series, ctx, fmpq
 
 ORDER, BITS = 6, 160  # of Taylor polynomials, and of the balls of their coefficients
+HIGHEST = 64  # power in a coefficient: a few letters of a file must not ask for 10^9 products
 ZERO, ONE = fmpq(0), fmpq(1)
 Poly = np.ndarray  # tensors of fmpq: coefficients of powers on [0, 1]^d
 Cell = Sequence[tuple[fmpq, fmpq]]
@@ -215,6 +216,8 @@ def coefficient(tree: list, cell: Cell) -> Rough:
         if kind != "number" or int(digits[1]) != 1:
             return function("exp", product(coefficient(rest[1], cell), function("log", base, d)), d)
         n, out = int(digits[0]), (np.full((1,) * d, ONE), ZERO)
+        if abs(n) > HIGHEST:
+            raise ValueError(f"a coefficient holds the power {n}: the checker takes {HIGHEST} at most")
         for _ in range(abs(n)):
             out = product(out, base if n > 0 else function("inv", base, d))
         return out

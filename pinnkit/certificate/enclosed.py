@@ -33,7 +33,7 @@ class EnclosedMisfits(Asked):
 
     rigorous: ClassVar[bool] = True
     scale: float
-    counted: int = 0  # cells
+    cells: int = 0  # cells
     _seam: Seam | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ class EnclosedMisfits(Asked):
         adds = f"of the closed form, to which {rounding_adds(self.solution)}"
         if self._seam is not None:
             adds += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
-        return f"enclosed by {how} on {self.counted} cells, {adds}; the equation holds by construction"
+        return f"enclosed by {how} on {self.cells} cells, {adds}; the equation holds by construction"
 
     def residual(self) -> Norm:
         """0, as every member of a superposition solves the equation, but for the lifts of jumps at periodic ends."""
@@ -132,7 +132,7 @@ class EnclosedMisfits(Asked):
         else:
             along = free.index(box.time) if box.time in free else None
             found = surface.norms(e, [symbols[n] for n in free], ends, at, floor, along)
-        self.counted += found.cells
+        self.cells += found.cells
         if not math.isfinite(found.norm.sup):
             raise ValueError(f"{problem.name}: {residual.name!r} could not be enclosed: use samples")
         return found.norm
@@ -149,7 +149,7 @@ class EnclosedMisfits(Asked):
         line = hopf.Line(self.solution.network, a, -e.subs(u, 0), along, at)
         ends = tuple(box.bounds[:, box.names.index(free)].tolist())
         norm, cells = hopf.norms(line, ends, FLOOR * self.scale, free == x.name)
-        self.counted += cells
+        self.cells += cells
         return norm
 
 

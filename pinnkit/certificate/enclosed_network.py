@@ -54,6 +54,7 @@ class EnclosedNetwork(Asked):
     """
 
     rigorous: ClassVar[bool] = True
+    signed: ClassVar[bool] = True
     scale: float
     looked: int = 0
     tight: bool = True

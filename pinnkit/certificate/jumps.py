@@ -6,11 +6,9 @@ import sympy as sp
 
 from pinnkit.condition import Residual
 from pinnkit.domain import Box
+from pinnkit.regularity import BENDS, LOST, STEPS
 from pinnkit.solution import Solution
 from pinnkit.superpose.network import Superposition
-
-STEPS = sp.Heaviside, sp.Max, sp.Min, sp.Abs, sp.sign
-UNKNOWN = sp.Piecewise, sp.floor, sp.ceiling, sp.Mod  # SymPy's derivatives of them leave jumps out
 
 
 def refuse(solution: Solution, residual: Residual, by: Sequence[str], fixed: Mapping[str, float]) -> None:
@@ -27,8 +25,8 @@ def refuse(solution: Solution, residual: Residual, by: Sequence[str], fixed: Map
     free = [n for n in box.names if n not in fixed]
     for part, passed in ((sp.S.Zero, False), (_fronts(solution), True)):
         e = residual.expression.subs(u, part).doit()
-        known, e = not e.has(*UNKNOWN), e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
-        if known and not e.has(*STEPS):
+        known, e = not e.has(*LOST), e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
+        if known and not e.has(*STEPS, *BENDS):
             continue
         for name in by:
             e = e.diff(symbols[name])
@@ -48,7 +46,7 @@ def _fronts(solution: Solution) -> sp.Expr:
         return sp.S.Zero
     a, found = solution.theta.tolist(), []
     for family, numbers, theta in solution.network.groups():
-        if family.parts[0].has(*STEPS):
+        if family.parts[0].has(*STEPS, *BENDS):
             found += [a[n] * family.at(row) for n, row in zip(numbers, theta, strict=True) if a[n]]
     return sp.Add(*found)
 

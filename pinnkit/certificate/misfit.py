@@ -30,10 +30,11 @@ class Norm:
 class Misfits(Protocol):
     """Norms of the misfits of one approximate solution, each of a function on a part of the domain.
 
-    They are bounds where ``rigorous``.
+    They are bounds where ``rigorous``; where ``signed`` a method ``cells`` gives the misfits themselves, cell by cell.
     """
 
     rigorous: bool
+    signed: bool
 
     def initial(self, order: int = 0, by: tuple[str, ...] = ()) -> Norm:
         """Of the initial condition of that order, or of its derivative by the coordinates in ``by``, over space."""

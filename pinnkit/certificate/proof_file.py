@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
+from pinnkit.atomic import put
+from pinnkit.hdf5_check import check_regular
+
 from .barrier_proof import BarrierProof, Enclosure, Slab, Spline
 
 if TYPE_CHECKING:
@@ -57,11 +60,14 @@ def contents(found: Certificate) -> dict[str, Any]:
 def write(found: Certificate, file: Path) -> None:
     """The certificate in a JSON file, with its proof where there is one."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(contents(found)) + "\n")
+    put(file, lambda partial: partial.write_text(json.dumps(contents(found)) + "\n"))
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The contents of such a file; ValueError where it is none."""
+    """The contents of such a file; FileNotFoundError where there is none, ValueError where it is another one."""
+    if not file.exists():
+        raise FileNotFoundError(f"there is no file {file}")
+    check_regular(file)
     try:
         found = json.loads(file.read_text())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
@@ -89,7 +95,9 @@ def verified(found: Mapping[str, Any]) -> Checked:
         whole = sum(map(exactly, found["added"]), exactly(found["proof"]["bound"]))
         done.require(all(exactly(v) >= 0 for v in found["added"]), "what is added to the proof's bound is negative")
         done.require(len(bounds) == 1 and exactly(bounds[0]) >= whole, "the bound is less than what the proof gives")
-    except (KeyError, IndexError, TypeError, StopIteration, AttributeError) as error:
+    except (
+        KeyError, IndexError, TypeError, StopIteration, AttributeError, ArithmeticError, RecursionError
+    ) as error:
         raise ValueError(f"the record of the proof is not of the expected shape ({error!r})") from None
     return done
 

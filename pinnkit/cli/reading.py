@@ -140,6 +140,7 @@ def certify(
 def _check(file: Path, as_json: bool) -> None:
     """The checker's findings; the command fails where the proof does not hold."""
     from ..certificate.proof_file import read, verified
+    from ..hdf5_check import shown
 
     with working("checking"):
         found = verified(read(file))
@@ -148,7 +149,7 @@ def _check(file: Path, as_json: bool) -> None:
     elif found.holds:
         print(f"the proof holds: {found.coefficients} Bernstein coefficients are positive (enclosures taken for given)")
     else:
-        print("\n".join(["the proof does not hold:", *found.faults]))
+        print("\n".join(["the proof does not hold:", *map(shown, found.faults)]))
     if not found.holds:
         raise typer.Exit(1)
 
