@@ -4,8 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from pinnkit.cli import main
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Draws that name no generator are the same in any order of the tests."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture
