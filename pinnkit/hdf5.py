@@ -1,11 +1,7 @@
 """Trees of tensors, numbers and text as HDF5 files: written whole or not at all, and never read damaged."""
 
-import glob
 import io
 import json
-import os
-import time
-import uuid
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .atomic import put
 from .hdf5_check import Damaged, check_plain, check_regular, check_structure, shown
 
 Tree = Mapping[str, Any]
 
 # From this version on HDF5 keeps a checksum of all but the datasets, which get one of their own below.
 LIBVER = ("v110", "v110")
-FORGOTTEN = 3600.0  # seconds after which an unfinished file belongs to a process that was killed
 
 
 @dataclass(frozen=True)
@@ -43,27 +39,15 @@ def write(path: str | Path, format: str, version: int, tree: Tree) -> Path:
     Raises:
         OSError: a missing folder, a folder in the file's place, a full disk; what was there before stays.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: give the name of a file")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: the folder {path.parent} does not exist, create it first")
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+
+    def fill(partial: Path) -> None:
         with _Sink(partial, "w+") as file:
             with h5py.File(file, "w", libver=LIBVER) as h5:
                 h5.attrs["format"], h5.attrs["version"] = format, version
                 _put(h5, tree)
-            file.settle()
-        os.replace(partial, path)
-        _flush_folder(path.parent)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OSError(f"{path} cannot be written ({reason}): what was there before is untouched") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    _remove_forgotten(path)
-    return path
+            file.check()
+
+    return put(path, fill)
 
 
 class _Sink(io.FileIO):
@@ -82,9 +66,8 @@ class _Sink(io.FileIO):
         self._try(lambda: io.FileIO.truncate(self, size))
         return size or 0
 
-    def settle(self) -> None:
-        """Wait until all is on the disk, or raise what failed on the way."""
-        self._try(lambda: os.fsync(self.fileno()))
+    def check(self) -> None:
+        """Raise what failed on the way."""
         if self.error is not None:
             raise self.error
 
@@ -156,26 +139,6 @@ def _check_format(path: Path, h5: h5py.File, format: str, version: int) -> None:
             f"{path} has version {int(h5.attrs['version'])} of the format {format}, this pinnkit reads up to "
             f"{version}: install a newer pinnkit"
         )
-
-
-def _flush_folder(path: Path) -> None:
-    """Wait until a folder's list of files is on the disk."""
-    if os.name == "nt":  # a folder cannot be opened there
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove_forgotten(path: Path) -> None:
-    for old in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
-        try:
-            if time.time() - old.stat().st_mtime > FORGOTTEN:
-                old.unlink()
-        except OSError:
-            continue
 
 
 def _put(group: h5py.Group, tree: Tree) -> None:

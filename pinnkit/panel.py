@@ -1,12 +1,16 @@
 """Panels of pictures: figures whose panels have the shape of what they show, colour bars as high as their picture."""
 
 from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
+
+from .atomic import put
 
 LONG, TALL = 0.5, 2.0  # height over width, from which panels stand one below the other, or all side by side
 FREE = (6.3, 4.4)  # inches of a panel whose axes have different units
@@ -62,6 +66,13 @@ def summary_panels(figure: Figure, ratio: float | None) -> Sequence[Axes]:
     if ratio is not None and ratio >= TALL:
         return figure.subplots(1, 4, width_ratios=[width] * 3 + [free])
     return figure.subplots(2, 2).ravel()
+
+
+def save_picture(figure: Figure, path: str | Path, dpi: int = 160) -> Path:
+    """Write a figure to a file, whole or not at all, in the format of its suffix; OSError where that cannot be."""
+    image = BytesIO()  # Matplotlib's PDF writer hides an error of the disk behind one of its own
+    figure.savefig(image, format=Path(path).suffix[1:], dpi=dpi)
+    return put(path, lambda partial: partial.write_bytes(image.getvalue()))
 
 
 def colour_bar(ax: Axes, drawn: Any) -> Colorbar:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .atomic import put
+from .atomic import check, put
 from .influence.result import Attribution
 from .mesh import Mesh, mesh
 from .pointset import PointSet
@@ -117,8 +117,7 @@ def _checked(path: str | Path, suffixes: Sequence[str]) -> Path:
         raise ValueError(f"{path}: give a file that ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}")
     if path.suffix != ".vtp":
         _meshio()  # before any work
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: the folder {path.parent} does not exist, create it first")
+    check(path)
     return path
 
 

@@ -12,6 +12,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from .atomic import check_or_make_folder
 from .condition import Condition, Initial, Observations
 from .domain import Box
 from .expression import Opaque
@@ -88,7 +89,7 @@ def march(
             done.append(solve(part, points=counts, start=done[-1], checkpoint=path, **settings))
         else:
             if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                check_or_make_folder(path)
             done.append(solve(part, network, points, checkpoint=path, **settings))
         if not done[-1].progress.done:
             break  # interrupted, or out of time: what follows would start from a guess

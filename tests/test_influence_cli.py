@@ -127,8 +127,8 @@ def test_an_unknown_coefficient_is_asked_for_by_name() -> None:
         (["--damping", "-1"], "--damping -1: give a positive number"),
         (["--damping", "inf"], "--damping inf: give a positive number"),
         (["--convention", "foo"], "convention='foo': choose one of fixed, mean"),
-        (["--picture", "map"], "--picture map: give a file with its format, as map.png"),
-        (["--picture", "map.xyz"], "--picture map.xyz: no such format, choose one of "),
+        (["--picture", "map"], "map: give a file with its format, as map.png"),
+        (["--picture", "map.xyz"], "map.xyz: no such format, choose one of "),
         (["--out", "."], ". is a folder: give the name of a file"),
     ],
 )

@@ -300,15 +300,6 @@ def test_a_disk_that_fills_up_does_not_cost_the_run(tmp_path: Path, monkeypatch:
     assert solution.notes[-1] == "not saved: the disk is full; nor elsewhere: the disk is full"
 
 
-def test_forgotten_partial_files_are_removed(tmp_path: Path) -> None:
-    old, young = tmp_path / "run.h5.0000.partial", tmp_path / "run.h5.1111.partial"
-    for path in (old, young):
-        path.write_bytes(b"x")
-    os.utime(old, (0, 0))
-    hdf5.write(tmp_path / "run.h5", "test", 1, {})
-    assert sorted(os.listdir(tmp_path)) == ["run.h5", young.name]
-
-
 def mine(solution: pk.Solution, key: str, candidates: pk.PointSet) -> Tensor:
     return 1 + candidates.X[:, 0] ** 2
 

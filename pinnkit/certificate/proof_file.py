@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from pinnkit.atomic import put
+from pinnkit.atomic import check_or_make_folder, put
 from pinnkit.hdf5_check import check_regular
 
 from .barrier_proof import BarrierProof, Enclosure, Slab, Spline
@@ -59,7 +59,7 @@ def contents(found: Certificate) -> dict[str, Any]:
 
 def write(found: Certificate, file: Path) -> None:
     """The certificate in a JSON file, with its proof where there is one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    check_or_make_folder(file)
     put(file, lambda partial: partial.write_text(json.dumps(contents(found)) + "\n"))
 
 

@@ -101,8 +101,9 @@ def _write_map(model: "Influence", found: "Attribution", out: Path | None, pictu
         save_map(found, out)
     if picture is not None:
         from ..influence.picture import plot_map
+        from ..panel import save_picture
 
-        plot_map(model, found).savefig(picture, dpi=160)
+        save_picture(plot_map(model, found), picture)
     return {name: str(path) for name, path in (("map", out), ("picture", picture)) if path is not None}
 
 
@@ -133,13 +134,13 @@ def zoo(
     from ..zoo.runs import jobs as wanted
 
     models = wanted(problem, seeds)
+    prepare(out=None if page is None else page / "ZOO.md")
     say = (lambda line: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
     traits = read(runs, models) if only_read else fill(runs, models, jobs, say)
     if not traits:
         raise ValueError(f"there are no models of the zoo in {runs}: leave --only-read out to train them")
     pictures = []
     if page is not None:
-        page.mkdir(parents=True, exist_ok=True)
         pictures = list(draw(runs, page, traits))
         put(page / "ZOO.md", lambda partial: partial.write_text(written(traits, pictures), encoding="utf-8"))
     if as_json:

@@ -51,9 +51,10 @@ def error(
         found = error_map(solution, seed=seed)
     files = {} if out is None else {"map": str(found.save(out))}
     if picture is not None:
+        from ..panel import save_picture
         from ..plot import error_figure
 
-        error_figure(found).savefig(picture, dpi=160)
+        save_picture(error_figure(found), picture)
         files["picture"] = str(picture)
     true = {} if found.solution.problem.reference is None else found.solution.errors()
     if as_json:
@@ -81,6 +82,7 @@ def correct(
 
     torch.set_num_threads(threads)
     path = out or run.with_name(f"{run.stem}-corrected.h5")
+    prepare(out=path)
     solution = opened(run, problem)
     with working("correction in the tangent space"):
         found = corrected(solution, path, seed)
@@ -111,9 +113,9 @@ def certify(
     as_json: Json = False,
 ) -> None:
     """Bound the error of a run from above, by a theorem that fits its equation; or check a kept certificate."""
-    prepare(picture)
     if check:
         return _check(run, as_json)
+    prepare(picture, out)
     from ..certificate.certify import certify as make
     from ..jobs import opened
 
@@ -128,8 +130,9 @@ def certify(
         files["certificate"] = str(out)
     if picture is not None:
         from ..certificate.picture import plot_certificate
+        from ..panel import save_picture
 
-        plot_certificate(solution, found).savefig(picture, dpi=160)
+        save_picture(plot_certificate(solution, found), picture)
         files["picture"] = str(picture)
     if as_json:
         print_json(found.to_dict() | {"files": files})
@@ -166,15 +169,16 @@ def plot(
 ) -> None:
     """Draw solution, error, points, slices and history of a run, and all in one: RUN-summary.png and so on."""
     from ..jobs import opened
+    from ..panel import save_picture
     from ..plot import figures
 
     folder = out or run.parent
     solution = opened(run, problem)
-    folder.mkdir(parents=True, exist_ok=True)
+    prepare(picture=folder / f"{run.stem}-summary.{format}")
     files = {}
     for name, figure in figures(solution).items():
         files[name] = str(folder / f"{run.stem}-{name}.{format}")
-        figure.savefig(files[name], dpi=160)
+        save_picture(figure, files[name])
     if as_json:
         print_json({"figures": files})
     else:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..atomic import check_or_make_folder
+
 if TYPE_CHECKING:  # torch and sympy take seconds to load: help and lists do without them
     from ..solution import Solution
 
@@ -28,17 +30,17 @@ Picture = Annotated[Path | None, typer.Option("--picture", metavar="FILE.png", h
 
 
 def prepare(picture: Path | None = None, out: Path | None = None) -> None:
-    """Before any work: a picture's suffix must be a format that can be drawn; the files' folders are made."""
+    """Before any work: a picture's suffix is a format that can be drawn; files can be written, in folders made here."""
     if picture is not None:
         from matplotlib.backend_bases import FigureCanvasBase
 
         if not picture.suffix:
-            raise ValueError(f"--picture {picture}: give a file with its format, as {picture}.png")
+            raise ValueError(f"{picture}: give a file with its format, as {picture}.png")
         if picture.suffix[1:].lower() not in (known := FigureCanvasBase.get_supported_filetypes()):
-            raise ValueError(f"--picture {picture}: no such format, choose one of {', '.join(known)}")
+            raise ValueError(f"{picture}: no such format, choose one of {', '.join(known)}")
     for path in (picture, out):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            check_or_make_folder(path)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import catalogue
+from ..atomic import check_or_make_folder
 from .shared import Arguments, Json, Quiet, Target, Threads, print_json, print_report
 from .shell import app
 
@@ -80,14 +81,14 @@ def solve(
     if solver == "lie":
         if correct:
             raise ValueError("--correct is for networks: a superposition (--solver lie) does without, leave it out")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        check_or_make_folder(path)
         found = superposed(wish, tolerance, file=path, progress=not quiet, resume=resume)
         print_report(found, as_json, path, estimate=False)
         return
     if tolerance is not None:
         raise ValueError("--tolerance belongs to --solver lie: a network is trained by its stages")
     if not (resume and path.exists()):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        check_or_make_folder(path)
     begin = resumed if resume and path.exists() else started
     solution = begin(wish, checkpoint=path, progress=not quiet)
     lost = [note for note in solution.notes if note.startswith(NOT_SAVED)]

@@ -12,6 +12,7 @@ from ..colours import BLUE, ORANGE, RED
 from ..influence.attribution import Influence
 from ..influence.picture import plot_comparison
 from ..influence.summary import indicators
+from ..panel import save_picture
 from .runs import Job, Traits, path
 from .specimen import ZOO
 from .trait import NAMES, TRAITS
@@ -77,8 +78,8 @@ def draw(
     folder: Path, out: Path, traits: Traits, problems: Collection[str] | None = None
 ) -> Iterator[tuple[str, str]]:  # fmt: skip
     """Draw the pictures, of some problems or of all, into a folder: captions and file names, as they are done."""
-    plot_traits(traits).savefig(out / "zoo.png", dpi=110)
+    save_picture(plot_traits(traits), out / "zoo.png", 110)
     yield "Indicators of all models", "zoo.png"
     for problem in dict.fromkeys(job.problem for job in traits if problems is None or job.problem in problems):
-        plot_models(folder, traits, problem).savefig(out / f"zoo-{problem}.png", dpi=90)
+        save_picture(plot_models(folder, traits, problem), out / f"zoo-{problem}.png", 90)
         yield f"Models of {problem}", f"zoo-{problem}.png"
