@@ -17,6 +17,8 @@ class _Package(ModuleType):
     """Public names come from ``api`` at their first use: the command line's help need not wait for torch."""
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":  # of an import of *
+            return dir(self)
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in _BEFORE_MODULES and find_spec(f"{__name__}.{name}"):

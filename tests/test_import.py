@@ -45,6 +45,12 @@ def test_the_package_alone_does_not_wait_for_torch() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_an_import_of_everything_brings_the_public_names() -> None:
+    code = "from pinnkit import *; assert solve and Problem and certify and 'np' not in globals()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_sampling_and_spheres_load_scipy_when_used() -> None:
     code = """
 import numpy as np
