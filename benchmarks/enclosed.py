@@ -1,5 +1,7 @@
 """Rigorous certificates of networks: true error, sampled and enclosed bound, cells and seconds, after short trainings.
 
+Of every model as it is trained, and as `pk.correct` leaves it.
+
 A few problems of the catalogue, each with a network that is trained for some seconds: not the best that a network can
 do, but what an enclosure has to work on.
 Run files are kept in runs/enclosed; the sampled bounds are no bounds where samples miss a peak.
@@ -7,9 +9,12 @@ Run files are kept in runs/enclosed; the sampled bounds are no bounds where samp
 
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.common import RESULTS, options, table
 
@@ -47,47 +52,60 @@ def measured(solution: Any) -> dict[str, Any]:
     sampled, enclosed = found
     cells = re.search(r"on (\d+) cells", enclosed.evaluation)
     return {
-        "cells": int(cells[1]), "tight": "too few" not in enclosed.evaluation,
-        "sampled_cpu_s": seconds[0], "enclosed_cpu_s": seconds[1],
+        "cells": int(cells[1]) if cells else 0, "sampled_cpu_s": seconds[0], "enclosed_cpu_s": seconds[1],
         "residual": {"sampled": sampled.misfits["pde"].sup, "enclosed": enclosed.misfits["pde"].sup},
         "bounds": {b.norm: {"true": enclosed.errors.get(b.norm), "floor": enclosed.floors.get(b.norm),
                             "sampled": sampled[b.norm], "enclosed": b.value} for b in enclosed.bounds},
     }  # fmt: skip
 
 
+def ratios(results: dict[str, dict[str, Any]], stage: str) -> list[float]:
+    """Enclosed bound / true error of all norms whose error is known and above the rounding of its measurement."""
+    bounds = [b for r in results.values() if stage in r for b in r[stage]["bounds"].values()]
+    return [b["enclosed"] / b["true"] for b in bounds if b["true"] and b["true"] > 3 * b["floor"]]
+
+
 def page(results: dict[str, dict[str, Any]]) -> str:
     """The results as Markdown."""
-    rows, violated, count = [], 0, 0
-    for label, r in results.items():
-        for norm, b in r["bounds"].items():
-            true = "-" if b["true"] is None else f"{b['true']:.2e}"
-            if b["true"] is not None:
-                count, violated = count + 1, violated + (b["true"] - b["floor"] > b["enclosed"])
-            numbers = (f"{b['sampled']:.3e}", f"{b['enclosed']:.3e}", r["cells"], f"{r['enclosed_cpu_s']:.1f}")
-            rows.append((f"{label}, {norm}", true, *numbers))
-    head = ("problem, norm", "true error", "sampled bound", "enclosed bound", "cells", "CPU s")
-    excess = ", ".join(f"{label} {r['residual']['enclosed'] / r['residual']['sampled'] - 1:+.1%}"
-                       for label, r in results.items())  # fmt: skip
-    loose = [label for label, r in results.items() if not r["tight"]]
+    rows, known, violated = [], 0, 0
+    for label, stages in results.items():
+        for stage, r in stages.items():
+            for norm, b in r["bounds"].items():
+                exact = b["true"]
+                if exact is not None:
+                    known, violated = known + 1, violated + (exact - b["floor"] > b["enclosed"])
+                true, ratio = ("-", "-") if not exact else (f"{exact:.2e}", f"{b['enclosed'] / exact:.3g}")
+                found = (f"{b['sampled']:.3e}", f"{b['enclosed']:.3e}", ratio)
+                rows.append((f"{label}, {stage}, {norm}", true, *found, r["cells"], f"{r['enclosed_cpu_s']:.1f}"))
+    head = ("problem, model, norm", "true error", "sampled bound", "enclosed bound", "bound / true", "cells", "CPU s")
+    lines = []
+    for stage in ("trained", "corrected"):
+        if looseness := ratios(results, stage):
+            median, most = np.quantile(looseness, (0.5, 0.9))
+            lines.append(f"- {stage}: bound / true {median:.3g}, at 90 % {most:.3g}, of {len(looseness)} bounds")
     return (
-        f"# Rigorous certificates of networks\n\n{table(head, rows)}\n\n"
-        f"{count} enclosed bounds with a known error, {violated} violated. CPU seconds are those of one enclosed "
-        "certificate, all its norms together (and the true errors). The largest residual, enclosed against sampled "
-        f"(which adds what may lie between its points): {excess}. An enclosure is at most 5 % above a value that is "
-        "reached; where it is further above the sampled one, the samples missed the largest residual."
-        + (f" Not as tight as asked: {', '.join(loose)}." if loose else "") + "\n"
+        f"# Rigorous certificates of networks\n\n{table(head, rows)}\n\n" + "\n".join(lines) + f"\n\n{known} enclosed "
+        f"bounds with a known error, {violated} violated. CPU seconds are those of one enclosed certificate, all its "
+        "norms together (and the true errors). A sampled bound is none where samples miss a peak.\n"
     )  # fmt: skip
 
 
 def main() -> None:
     """Train what is missing, certify, print."""
+    import pinnkit as pk
+
     arguments = options(__doc__)
     iterations, folder = (60, "enclosed_quick") if arguments.quick else (600, "enclosed")
     results = {}
     for name, given in CASES.items():
         label = " ".join((name.replace("_", "-"), *(f"{k}={v}" for k, v in given.items())))
         file = Path(__file__).parent / "runs" / folder / f"{name}.h5"
-        results[label] = measured(trained(name, given, iterations, file))
+        solution = trained(name, given, iterations, file)
+        better = pk.correct(solution)
+        results[label] = {"trained": measured(solution)}
+        if better.model is not solution.model:
+            results[label]["corrected"] = measured(better)
+        print(label, [r["enclosed_cpu_s"] for r in results[label].values()], file=sys.stderr, flush=True)
     text = page(results)
     if not arguments.quick:
         (RESULTS / "enclosed.json").write_text(json.dumps(results, indent=1) + "\n")
