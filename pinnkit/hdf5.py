@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .atomic import put
 from .hdf5_check import Damaged, check_plain, check_regular, check_structure, shown
+from .interrupt import held
 
 Tree = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ def write(path: str | Path, format: str, version: int, tree: Tree) -> Path:
     """
 
     def fill(partial: Path) -> None:
-        with _Sink(partial, "w+") as file:
+        with held(), _Sink(partial, "w+") as file:  # HDF5 is not safe from exceptions of signals in its callbacks
             with h5py.File(file, "w", libver=LIBVER) as h5:
                 h5.attrs["format"], h5.attrs["version"] = format, version
                 _put(h5, tree)

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -12,8 +14,8 @@ class Interrupt:
     """While entered, the first SIGINT, SIGTERM or SIGHUP only sets ``asked``; a second one ends the step at once.
 
     SIGINT is then done with. The others meant the whole process: ``hand_on`` gives them to the handler that was there
-    before, when all is saved. A SIGHUP that is ignored stays so (nohup). Outside the main thread, where signals do
-    not arrive, nothing changes.
+    before, when all is saved. Signals that are ignored stay so (nohup, jobs in the background of a script). Outside
+    the main thread, where signals do not arrive, nothing changes.
     """
 
     def __init__(self) -> None:
@@ -21,11 +23,13 @@ class Interrupt:
         self._before: dict[int, Any] = {}
         self._owed: int | None = None
 
+    @property
+    def final(self) -> bool:
+        """Whether a signal meant the whole process, which ends with ``hand_on``."""
+        return self._owed is not None
+
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (getattr(signal, name) for name in ASKING if hasattr(signal, name)):
-                if number == signal.SIGINT or signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
+        self._before = {number: signal.signal(number, self._note) for number in _heard()}
         return self
 
     def __exit__(
@@ -34,6 +38,8 @@ class Interrupt:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+        if kind is KeyboardInterrupt:  # the second one: nobody will hand on the first
+            self.hand_on()
 
     def hand_on(self) -> None:
         """Once left: raise the signal that asked, if it meant the whole process."""
@@ -46,3 +52,25 @@ class Interrupt:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Signals that ask to end wait for the end of the block, where an exception out of nowhere would do harm."""
+    late: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: late.append(number)) for number in _heard()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in late:
+            signal.raise_signal(number)
+
+
+def _heard() -> list[int]:
+    """The signals of ``ASKING`` that this system has and that are heard, in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    known = [getattr(signal, name) for name in ASKING if hasattr(signal, name)]
+    return [number for number in known if signal.getsignal(number) not in (signal.SIG_IGN, None)]

@@ -15,6 +15,7 @@ from .hdf5 import Json
 from .hdf5_check import shown
 from .history import History
 from .linearised import Linearised
+from .lock import check_free
 from .network import Network
 from .plan import Plan, Progress
 from .points import Points
@@ -58,12 +59,13 @@ def save(solution: Solution, path: str | Path, *, small: bool = False) -> Path:
     a warning; ``load`` takes it again.
 
     Raises:
-        OSError: a missing folder or a full disk; the file that was there stays as it was.
+        OSError: a missing folder or a full disk, or another process that writes this run; what was there stays.
     """
     tree = _run_tree(replace(solution, progress=None, rounds={}) if small else solution, grid=not small)
     plan = tree["progress"]["plan"].value if "progress" in tree else None
     for name in missing(decode([tree["network"].value, plan])):
         warnings.warn(f"{path} cannot hold {name}: give it again to pinnkit.load", stacklevel=2)
+    check_free(path)
     return hdf5.write(path, FORMAT, VERSION, tree)
 
 

@@ -18,6 +18,7 @@ from .balance import Balance
 from .history import History
 from .inflow import check_inflow, open_inflow
 from .interrupt import Interrupt
+from .lock import only_writer
 from .nan_cause import cause
 from .network import Network
 from .optim import Stage, Step
@@ -78,7 +79,8 @@ def solve(
 
     Raises:
         ValueError: missing points, unknown sets or weights, impossible hard constraints, a start that does not fit the
-        problem, conditions at an outflow in place of the inflow; TypeError: no problem.
+        problem, conditions at an outflow in place of the inflow; TypeError: no problem; BlockingIOError: another
+        process writes the checkpoint; OSError: a checkpoint that cannot be written.
     """
     if start is not None:
         model, first = _model(start, problem, hard), start.theta.clone()
@@ -154,7 +156,8 @@ def resume(
     """Go on with an interrupted run exactly as if it had never stopped.
 
     Raises:
-        ValueError: a solution without the state of its training, or without a score of one's own.
+        ValueError: a solution without the state of its training, or without a score of one's own; BlockingIOError,
+        OSError: as of ``solve``.
     """
     if solution.progress is None:
         raise ValueError("this solution holds no state of its training to resume: use solve(start=solution)")
@@ -336,7 +339,7 @@ def _run(
 ) -> Solution:
     run = _Run(solution)
     total = run.at.total + sum(s.iterations for s in run.plan.stages[run.at.stage :]) - run.at.iteration
-    with reporter(show, run.model.problem.name, total) as screen, Interrupt() as interrupt:
+    with Interrupt() as interrupt, reporter(show, run.model.problem.name, total) as screen, only_writer(checkpoint):
         if checkpoint is not None:
             save(run.now(), checkpoint)  # a place that cannot be written is noticed before the work and not after it
         saved = time.perf_counter()
@@ -359,6 +362,8 @@ def _run(
             screen.say(f"note: {note}")
         if checkpoint is not None:
             final = _save_if_possible(final, checkpoint, screen, elsewhere=True)
+    if interrupt.final and final.notes and final.notes[-1].startswith(NOT_SAVED):
+        warnings.warn(final.notes[-1], stacklevel=4)  # the process ends before anybody could read the solution's notes
     interrupt.hand_on()
     return final
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..lock import only_writer
 from .shared import FreshSeed, Given, Json, Kept, Picture, Run, Threads, prepare, print_json, print_report, working
 from .shell import app
 
@@ -84,7 +85,7 @@ def correct(
     path = out or run.with_name(f"{run.stem}-corrected.h5")
     prepare(out=path)
     solution = opened(run, problem)
-    with working("correction in the tangent space"):
+    with working("correction in the tangent space"), only_writer(path):
         found = corrected(solution, path, seed)
     print_report(found, as_json, path)
 

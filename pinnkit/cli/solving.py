@@ -2,14 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import catalogue
 from ..atomic import check_or_make_folder
+from ..lock import only_writer
 from .shared import Arguments, Json, Quiet, Target, Threads, print_json, print_report
 from .shell import app
+
+if TYPE_CHECKING:
+    from ..jobs import Wish
 
 
 @app.command()
@@ -66,42 +70,60 @@ def solve(
 ) -> None:
     """Solve a problem; its own settings, which solve it well, hold where nothing else is given."""
     path = out or Path("runs") / f"{Path(target).stem}-seed{seed or 0}.h5"
-    if path.exists() and not (resume or overwrite):
-        raise ValueError(f"{path} exists: --resume goes on with it, --overwrite starts anew, --out names another file")
+    _goes_on(path, resume, overwrite)  # asked before torch is loaded
     import torch
 
-    from ..jobs import Wish, resumed, started, superposed
-    from ..train import NOT_SAVED
+    from ..jobs import Wish
 
     torch.set_num_threads(threads)
     arguments, counts = tuple(set_ or ()), tuple(points)
     wish = Wish(target, arguments, network, counts, resample, every, stages, device, dtype, seed, time_limit, balance)
     if solver not in ("pinn", "lie"):
         raise ValueError(f"--solver {solver}: choose pinn or lie")
-    if solver == "lie":
-        if correct:
-            raise ValueError("--correct is for networks: a superposition (--solver lie) does without, leave it out")
-        check_or_make_folder(path)
-        found = superposed(wish, tolerance, file=path, progress=not quiet, resume=resume)
-        print_report(found, as_json, path, estimate=False)
-        return
-    if tolerance is not None:
+    if solver == "lie" and correct:
+        raise ValueError("--correct is for networks: a superposition (--solver lie) does without, leave it out")
+    if solver == "pinn" and tolerance is not None:
         raise ValueError("--tolerance belongs to --solver lie: a network is trained by its stages")
-    if not (resume and path.exists()):
-        check_or_make_folder(path)
-    begin = resumed if resume and path.exists() else started
+    check_or_make_folder(path)
+    with only_writer(path):
+        go_on = _goes_on(path, resume, overwrite)  # asked once more, as nobody else writes it from here on
+        if solver == "lie":
+            _superpose(wish, tolerance, path, resume, as_json, quiet)
+        else:
+            _train(wish, path, go_on, correct, as_json, quiet)
+
+
+def _goes_on(path: Path, resume: bool, overwrite: bool) -> bool:
+    """Whether the run file is there to be gone on with; ValueError where it is there and nothing was said of it."""
+    if path.exists() and not (resume or overwrite):
+        raise ValueError(f"{path} exists: --resume goes on with it, --overwrite starts anew, --out names another file")
+    return resume and path.exists()
+
+
+def _superpose(
+    wish: "Wish", tolerance: float | None, path: Path, resume: bool, as_json: bool, quiet: bool
+) -> None:  # fmt: skip
+    from ..jobs import superposed
+
+    found = superposed(wish, tolerance, file=path, progress=not quiet, resume=resume)
+    print_report(found, as_json, path, estimate=False)
+
+
+def _train(wish: "Wish", path: Path, go_on: bool, correct: bool, as_json: bool, quiet: bool) -> None:
+    from ..jobs import corrected, resumed, started
+    from ..train import NOT_SAVED
+
+    begin = resumed if go_on else started
     solution = begin(wish, checkpoint=path, progress=not quiet)
     lost = [note for note in solution.notes if note.startswith(NOT_SAVED)]
     if lost:
         print_report(solution, as_json, None)
         raise OSError(lost[-1])
     if not solution.progress.done and solution.stops[-1].startswith("interrupted"):
-        command = f"pinnkit solve {target} --resume --out {path}"
+        command = f"pinnkit solve {wish.target} --resume --out {path}"
         print(f"{solution.stops[-1]}: go on with `{command}`", file=sys.stderr)
         raise typer.Exit(130)
     if correct:
-        from ..jobs import corrected
-
         solution = corrected(solution, path)
     print_report(solution, as_json, path)
 
