@@ -2,17 +2,20 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 ASKING = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill and time limits of batch systems, a terminal that closes
+AGAIN = 1.0  # seconds after which a signal is a second one
 
 
 class Interrupt:
-    """While entered, the first SIGINT, SIGTERM or SIGHUP only sets ``asked``; a second one ends the step at once.
+    """While entered, SIGINT, SIGTERM and SIGHUP only set ``asked``; another one, a second later, ends the step at once.
 
+    What comes sooner belongs to the first: the end of a session or of a group of processes sends several.
     SIGINT is then done with. The others meant the whole process: ``hand_on`` gives them to the handler that was there
     before, when all is saved. Signals that are ignored stay so (nohup, jobs in the background of a script). Outside
     the main thread, where signals do not arrive, nothing changes.
@@ -21,6 +24,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.asked = False
         self._before: dict[int, Any] = {}
+        self._first = 0.0
         self._owed: int | None = None
 
     @property
@@ -29,7 +33,7 @@ class Interrupt:
         return self._owed is not None
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._note) for number in _heard()}
+        self._before = {number: signal.signal(number, self._note) for number in heard()}
         return self
 
     def __exit__(
@@ -49,16 +53,17 @@ class Interrupt:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number != signal.SIGINT:
             self._owed = number
-        if self.asked:
+        if self.asked and time.monotonic() - self._first > AGAIN:
             raise KeyboardInterrupt
-        self.asked = True
+        if not self.asked:
+            self.asked, self._first = True, time.monotonic()
 
 
 @contextmanager
 def held() -> Iterator[None]:
     """Signals that ask to end wait for the end of the block, where an exception out of nowhere would do harm."""
     late: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: late.append(number)) for number in _heard()}
+    before = {number: signal.signal(number, lambda number, _: late.append(number)) for number in heard()}
     try:
         yield
     finally:
@@ -68,7 +73,7 @@ def held() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def _heard() -> list[int]:
+def heard() -> list[int]:
     """The signals of ``ASKING`` that this system has and that are heard, in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         return []

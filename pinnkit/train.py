@@ -1,6 +1,7 @@
 """solve(): stages of optimisers over collocation points that may be resampled; the one training loop."""
 
 import math
+import sys
 import tempfile
 import time
 import uuid
@@ -363,7 +364,7 @@ def _run(
         if checkpoint is not None:
             final = _save_if_possible(final, checkpoint, screen, elsewhere=True)
     if interrupt.final and final.notes and final.notes[-1].startswith(NOT_SAVED):
-        warnings.warn(final.notes[-1], stacklevel=4)  # the process ends before anybody could read the solution's notes
+        print(final.notes[-1], file=sys.stderr, flush=True)  # the process ends before anybody could read its notes
     interrupt.hand_on()
     return final
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit import hdf5, runfile
+from pinnkit import hdf5, interrupt, runfile
 
 SMALL = pk.MLP(2, 8, 8, 1)
 STAGES = {
@@ -154,7 +154,9 @@ def test_a_run_that_ran_out_of_time_is_resumed(tmp_path: Path) -> None:
     assert same(pk.resume(replace(back, progress=replace(back.progress, plan=plan)), progress=False).theta, whole.theta)
 
 
-def test_ctrl_c_waits_for_the_end_of_a_step_and_the_second_one_does_not(tmp_path: Path) -> None:
+def test_ctrl_c_waits_for_the_end_of_a_step_and_the_second_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def once(solution: pk.Solution) -> None:
         signal.raise_signal(signal.SIGINT)
 
@@ -165,6 +167,8 @@ def test_ctrl_c_waits_for_the_end_of_a_step_and_the_second_one_does_not(tmp_path
     before, path = signal.getsignal(signal.SIGINT), tmp_path / "run.h5"
     part = short(observe=once, checkpoint=path)
     assert part.progress.total == 2 and part.stops == ("interrupted (iteration 2)",)
+    assert short(observe=lambda s: (once(s), once(s))).stops == part.stops  # at once, as of a session that ends
+    monkeypatch.setattr(interrupt, "AGAIN", 0.0)
     with pytest.raises(KeyboardInterrupt):
         pk.resume(pk.load(path), observe=twice, checkpoint=path, progress=False)
     assert pk.load(path).progress.total == 2 and signal.getsignal(signal.SIGINT) is before

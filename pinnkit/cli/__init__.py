@@ -1,6 +1,13 @@
 """The command line: one file a group of commands, which help lists in this order."""
 
-from . import solving, reading, explaining  # noqa: F401, I001
-from .shell import app, main
+import sys
 
-__all__ = ["app", "main"]
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command as ``shell.run`` says; Ctrl-C is heard while the commands are loaded too."""
+    try:
+        from . import solving, reading, explaining  # noqa: F401, I001
+        from .shell import run
+    except KeyboardInterrupt:
+        sys.exit(130)
+    run(arguments)

@@ -3,21 +3,23 @@
 import os
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Annotated
 
 import typer
 
 from .. import __version__
+from ..interrupt import heard
 
 try:
     from typer import TyperException as UsageError
 except ImportError:  # before typer had exceptions of its own
     from click import ClickException as UsageError
+
+PATIENCE = 2.0  # seconds after which a signal that had no effect is raised again
 
 app = typer.Typer(
     name="pinnkit",
@@ -27,46 +29,91 @@ app = typer.Typer(
 )
 
 
-def main(arguments: list[str] | None = None) -> None:
+def run(arguments: list[str] | None = None) -> None:
     """Run a command and leave with 0; with 2 and one sentence for wrong input; with 128 + n after a signal n.
 
     Whatever else goes wrong ends in one sentence and 1 as well; PINNKIT_DEBUG=1 shows where.
     """
+    asked: list[int] = []
     try:
-        with warnings.catch_warnings(), _ended_by_signals():
+        with warnings.catch_warnings(), _ended_by_signals(asked):
             warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
             code = app(arguments, standalone_mode=False, prog_name="pinnkit")
-    except UsageError as error:
-        code = _complain(error.format_message(), getattr(error, "exit_code", 2))
-    except (ValueError, TypeError, OSError, ImportError) as error:
-        code = _complain(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except Exception as error:
-        if os.environ.get("PINNKIT_DEBUG") == "1":
-            raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        code = _complain(f"pinnkit failed ({what}): PINNKIT_DEBUG=1 shows where; please report it", 1)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = 0 if asked else _explained(error)  # a signal in the midst of an import is an ImportError in the end
+    code = _flushed(code if isinstance(code, int) else 0)
+    sys.exit(128 + asked[0] if asked else code)
+
+
+def _explained(error: Exception) -> int:
+    """The exit code of an error that a command ended with, which is said in one sentence."""
+    if isinstance(error, UsageError):
+        return _complain(error.format_message(), getattr(error, "exit_code", 2))
+    if isinstance(error, BrokenPipeError):  # whoever read what is printed has gone, as `head` does
+        return 128 + 13
+    if isinstance(error, (ValueError, TypeError, OSError, ImportError)):
+        return _complain(_sentence(error), 2)
+    if os.environ.get("PINNKIT_DEBUG") == "1":
+        raise error
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return _complain(f"pinnkit failed ({what}): PINNKIT_DEBUG=1 shows where; please report it", 1)
+
+
+def _sentence(error: Exception) -> str:
+    """The error in words, also one that Python made of a number of the system's."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    where = "what is printed" if error.filename is None else error.filename
+    return f"{where} cannot be read or written ({error.strerror.lower()})"
+
+
+def _flushed(code: int) -> int:
+    """The exit code after what was printed has been written; another one where it could not be."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = 128 + 13
+    except OSError as error:
+        code = _complain(_sentence(error), 2)
+    else:
+        return code
+    with suppress(OSError, ValueError):  # or Python would try it again at its end, and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP leave as an exception does, so that unfinished files go; those that are ignored stay so."""
+def _ended_by_signals(asked: list[int]) -> Iterator[None]:
+    """Signals that ask to end leave as an exception does, so that unfinished files go; those that are ignored stay so.
+
+    What was ``asked`` is kept, and asked again, as an exception can be lost on its way: in an import that is tried, in
+    the callbacks of Python's own.
+    """
 
     def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
+        asked.append(number)
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    main = threading.current_thread() is threading.main_thread()
-    taken = [n for n in numbers if main and signal.getsignal(n) == signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, leave)
+    def say(lost: "sys.UnraisableHookArgs") -> None:
+        if not (asked and issubclass(lost.exc_type, (KeyboardInterrupt, SystemExit))):
+            unraisable(lost)
+
+    unraisable, sys.unraisablehook = sys.unraisablehook, say
+    before = {number: signal.signal(number, leave) for number in heard()}
+    if before and hasattr(signal, "SIGALRM"):
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(asked[0]))
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        if asked and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.unraisablehook = unraisable
 
 
 def _complain(sentence: str, code: int) -> int:

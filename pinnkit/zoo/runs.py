@@ -1,6 +1,9 @@
 """Runs of the zoo: models trained and measured in parallel processes, one file each, gone on with where they stop."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -141,7 +144,8 @@ def _each(
             except Exception as error:
                 yield job, error
         return
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent) as pool:
         futures = {pool.submit(work, folder, job): job for job in missing}
         try:
             for future in as_completed(futures):
@@ -149,6 +153,18 @@ def _each(
                     yield futures[future], future.result()
                 except Exception as error:
                     yield futures[future], error
-        except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
+        except BaseException:  # Ctrl-C, a signal that ends this process: each worker saves its run and ends as well
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
             raise
+
+
+def _end_with_parent() -> None:
+    """In a worker: SIGTERM when the process that started it has ended, even if it was killed."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
