@@ -29,10 +29,7 @@ def put(path: str | Path, write: Callable[[Path], object]) -> Path:
     check(path)
     place = Path(os.path.realpath(path))
     try:
-        for old, writer in _partials(place):
-            if writer.gone:
-                old.unlink(missing_ok=True)
-        partial = _partial(place)
+        partial = beside(place)
         try:
             write(partial)
             _settle(partial, place)
@@ -44,6 +41,15 @@ def put(path: str | Path, write: Callable[[Path], object]) -> Path:
         raise _said(path, error) from error
     _settle_folder(path, place.parent)
     return Path(path)
+
+
+def beside(place: Path) -> Path:
+    """A new name beside a place for what is not finished; what dead processes of this host left there is removed."""
+    for old, writer in _partials(place):
+        if writer.gone:
+            shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+    own = Process.own()
+    return place.with_name(f"{_prefix(place)}.{own.host}.{own.number}-{own.born}.{uuid.uuid4().hex[:8]}.partial")
 
 
 def check(path: str | Path) -> None:
@@ -84,11 +90,6 @@ def _said(path: str | Path, error: OSError, what: str = "") -> OSError:
     said = OSError(f"{path} cannot be written ({(error.strerror or str(error)).lower()}){stays}")
     said.errno = error.errno
     return said
-
-
-def _partial(place: Path) -> Path:
-    own = Process.own()
-    return place.with_name(f"{_prefix(place)}.{own.host}.{own.number}-{own.born}.{uuid.uuid4().hex[:8]}.partial")
 
 
 def _partials(place: Path) -> Iterator[tuple[Path, Process]]:

@@ -11,6 +11,7 @@ from .error_search import error_map
 from .labelled import Labelled
 from .solution import Solution
 from .uncertainty import in_words, uncertainty
+from .versions import arithmetic
 
 FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
 
@@ -75,6 +76,8 @@ class Report(Labelled):
         found.append(("network", f"{self.network}, {self.trained} parameters; trained on {points} points"))
         rounds = f", {self.rounds} round{'s' * (self.rounds > 1)} of resampling" if self.rounds else ""
         found.append(("cost", f"{self.iterations} iterations{rounds}, {self.wall_s:.1f} s ({self.cpu_s:.1f} s CPU)"))
+        if self.versions:
+            found.append(("computed with", arithmetic(self.versions)))
         found += [("stopped", reason) for reason in self.stop_reasons]
         return found + [("note", note) for note in (*self.notes, *self.error_bars.get("notes", ()))]
 

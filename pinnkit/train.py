@@ -167,6 +167,7 @@ def resume(
         raise ValueError(f"the run's file could not hold {lacks[0]}: give it again to pinnkit.load, then resume")
     if elsewhere := moved(solution.versions):
         warnings.warn(f"the run began with other arithmetic ({elsewhere}): its last bits will differ", stacklevel=2)
+        solution = replace(solution, versions={**solution.versions, "resumed": elsewhere})
     return _run(_apart(solution), checkpoint, checkpoint_every, progress, observe)
 
 

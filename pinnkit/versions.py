@@ -8,12 +8,13 @@ import torch
 
 from .compiler import kernels
 
-BITS = ("torch", "kernels", "simd")  # what the last bits of a training depend on
+BITS = ("torch", "kernels", "simd", "threads")  # what the last bits of a training depend on
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, pinnkit and the libraries that compute, the kernels and torch's vector instructions."""
+    """Versions of Python, pinnkit and the libraries that compute, the kernels, vector instructions and threads."""
     found = {"python": platform.python_version(), "kernels": kernels(), "simd": torch.backends.cpu.get_cpu_capability()}
+    found["threads"] = str(torch.get_num_threads())
     for name in ("pinnkit", "torch", "numpy", "scipy", "sympy"):
         try:
             found[name] = version(name)
@@ -27,3 +28,13 @@ def moved(before: Mapping[str, str]) -> str:
     now = versions()
     changed = [f"{name} {before[name]}, here {now[name]}" for name in BITS if before.get(name, now[name]) != now[name]]
     return "; ".join(changed)
+
+
+def arithmetic(found: Mapping[str, str]) -> str:
+    """What a result was computed with, in words: what its last bits depend on, as far as that is known."""
+    threads = found.get("threads", "")
+    parts = [f"{name} {found[name]}" for name in ("pinnkit", "torch") if name in found]
+    parts += [f"kernels {found.get('kernels', 'not known')}", found.get("simd", "")]
+    parts += [f"{threads} thread{'s' * (threads != '1')}" if threads else ""]
+    parts += [f"gone on with elsewhere ({found['resumed']})" if "resumed" in found else ""]
+    return ", ".join(filter(None, parts))

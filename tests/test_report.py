@@ -54,6 +54,10 @@ def test_cost_and_reasons(solution: pk.Solution) -> None:
     assert (found.iterations, found.rounds, found.trained) == (25, 2, 8 * 3 + 8 * 9 + 9)
     assert found.points == {key: len(points) for key, points in solution.points.items()}
     assert found.stop_reasons == solution.stops and len(solution.stops) == 2
+    arithmetic = dict(found.rows())["computed with"]
+    assert all(found.versions[name] in arithmetic for name in ("pinnkit", "torch", "kernels", "simd", "threads"))
+    assert "kernels not known" in str(pk.report(replace(solution, versions={"torch": "2"}), estimate=False))
+    assert "computed with" not in str(pk.report(replace(solution, versions={}), estimate=False))
     assert 0 < found.cpu_s and 0 < found.wall_s and "25 iterations, 2 rounds of resampling" in str(found)
     noted = pk.report(replace(solution, notes=("look here",)))
     assert noted.notes == ("look here",) and "note" in str(noted) and "look here" in str(noted)

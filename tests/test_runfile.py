@@ -20,6 +20,7 @@ from torch import Tensor
 
 import pinnkit as pk
 from pinnkit import hdf5, interrupt, runfile
+from pinnkit.compiler import kernels
 
 SMALL = pk.MLP(2, 8, 8, 1)
 STAGES = {
@@ -375,9 +376,14 @@ def test_a_solution_is_loaded_onto_a_device(run: Path) -> None:
 
 def test_a_resume_with_other_arithmetic_says_so(run: Path) -> None:
     solution = pk.load(run)
-    other = replace(solution, versions={**solution.versions, "simd": "ELSE"})
-    with pytest.warns(UserWarning, match=r"other arithmetic \(simd ELSE, here .*\): its last bits will differ"):
-        pk.resume(other, progress=False)
+    assert solution.versions["kernels"] == kernels() and solution.versions["threads"] == str(torch.get_num_threads())
+    assert "resumed" not in pk.resume(solution, progress=False).versions
+    for name in ("torch", "kernels", "simd", "threads"):
+        other = replace(solution, versions={**solution.versions, name: "ELSE"})
+        with pytest.warns(UserWarning, match=rf"other arithmetic \({name} ELSE, here .*\): its last bits will differ"):
+            done = pk.resume(other, progress=False)
+        said = dict(pk.report(done, estimate=False).rows())["computed with"]
+        assert f"gone on with elsewhere ({name} ELSE, here {solution.versions[name]})" in said
 
 
 def test_a_file_that_would_mean_another_function_is_refused(run: Path, tmp_path: Path, monkeypatch: Any) -> None:
