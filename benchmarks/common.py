@@ -17,6 +17,9 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pinnkit.atomic import put
+from pinnkit.panel import save_picture
+
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 INK, BLUE, GREY, LIGHT = "#222222", "#1f5fa8", "#8a8a8a", "#d0d0d0"
@@ -122,7 +125,8 @@ def publish(name: str, title: str, text: str, data: Mapping[str, Any], drawing: 
     note = ", ".join(f"{k} {v}" for k, v in about.items() if k not in ("cores", "processor"))
     where = f"{about['cores']} cores, {about['processor']}; one thread; {note}"
     page = f"# {title}\n\n{text}\n\n{where}.{' Quick run.' if quick else ''}\n"
-    (RESULTS / f"{name}.json").write_text(json.dumps({"machine": about, **data}, indent=1) + "\n")
-    (RESULTS / f"{name}.md").write_text(page)
-    drawing.savefig(RESULTS / f"{name}.png", dpi=150)
+    figures = json.dumps({"machine": about, **data}, indent=1) + "\n"
+    put(RESULTS / f"{name}.json", lambda file: file.write_text(figures))
+    put(RESULTS / f"{name}.md", lambda file: file.write_text(page))
+    save_picture(drawing, RESULTS / f"{name}.png", 150)
     print(page)

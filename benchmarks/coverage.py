@@ -7,7 +7,6 @@ goes on where it was. Intervals should cover in 95 % of the cases; white noise s
 import argparse
 import json
 import math
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ import torch
 
 import pinnkit as pk
 from benchmarks.common import RESULTS, machine, table
+from pinnkit.atomic import put
 
 TRUTH, SD, READINGS = 0.25, 0.03, 120
 KINDS = {
@@ -130,9 +130,7 @@ def main() -> None:
     about = machine()
     text = f"# Coverage of error bars\n\n{page(rows)}\n\n{about['cores']} cores, {about['processor']}; one thread.\n"
     if arguments.number >= 50 and set(arguments.kinds) == set(KINDS):
-        partial = RESULTS / f"coverage.md.{os.getpid()}"
-        partial.write_text(text)
-        os.replace(partial, RESULTS / "coverage.md")
+        put(RESULTS / "coverage.md", lambda file: file.write_text(text))
     print(text)
 
 

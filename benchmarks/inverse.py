@@ -5,7 +5,6 @@ Every run is stored in a folder: an interrupted benchmark goes on where it was.
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ import torch
 
 import pinnkit as pk
 from benchmarks.common import BLUE, GREY, RESULTS, figure, options, publish, table, verdict
+from pinnkit.atomic import put
 from pinnkit.influence.validation import spearman
 from pinnkit.wake import Wake, load_wake
 
@@ -35,9 +35,8 @@ def kept(path: Path, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     """The figures in a file, which is made at the first time."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial_file = path.with_name(f"{path.name}.{os.getpid()}.partial")
-        partial_file.write_text(json.dumps(make(), indent=1) + "\n")
-        os.replace(partial_file, path)
+        text = json.dumps(make(), indent=1) + "\n"
+        put(path, lambda file: file.write_text(text))
     return json.loads(path.read_text())
 
 

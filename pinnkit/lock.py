@@ -93,7 +93,7 @@ def _opened(path: str | Path, lock: Path) -> tuple[bool, int]:
 
 def _try_open(path: str | Path, lock: Path, flags: int) -> int:
     try:
-        return os.open(lock, os.O_RDWR | flags, 0o666)
+        return os.open(lock, os.O_RDWR | flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
     except (FileExistsError, FileNotFoundError):
         raise
     except OSError as error:
@@ -148,7 +148,7 @@ def _holder(said: bytes) -> Process | None:
     try:
         found = json.loads(said)
         return Process(str(found["host"]), int(found["number"]), str(found["born"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
 
 

@@ -219,6 +219,8 @@ def test_what_cannot_be_known_is_left_to_a_person(tmp_path: Path, monkeypatch: p
     assert refused() == f"{start}another process, unless that has ended without a word{advice}"
     left_by(Process("\x1b[2J", 1), path)
     assert "\x1b" not in refused()
+    file.write_text('{"host": "x", "number": Infinity, "born": ""}')
+    assert "another process" in refused()
     file.write_text("")  # as a power cut leaves it
     check_free(path)
     assert not file.exists()
@@ -251,6 +253,13 @@ def test_a_place_that_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.Monke
         only_writer(tmp_path / "no/x.h5"),
     ):
         pass
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "run.h5.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="run.h5.lock cannot be made"), only_writer(tmp_path / "run.h5"):
+        pass
+    assert os.listdir(tmp_path) == ["run.h5.lock"]
 
 
 def test_runs_in_training_are_not_written_by_others(tmp_path: Path, writers: list[Writer], call) -> None:
