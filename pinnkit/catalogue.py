@@ -122,6 +122,17 @@ def origin(problem: "Problem") -> Mapping[str, Any] | None:
     return {"catalogue": problem.name, "arguments": problem.arguments} if problem.name in names() else None
 
 
+def remember(problem: "Problem", source: Mapping[str, Any]) -> None:
+    """Keep where a problem came from, as ``origin`` says it."""
+    _ORIGINS[problem] = source
+
+
+def is_listed(problem: "Problem") -> bool:
+    """Whether it was made by the catalogue, of numbers and texts alone: name and arguments then make it anew."""
+    source = _ORIGINS.get(problem, {})
+    return "catalogue" in source and not listed(source["catalogue"]).files(source["arguments"])
+
+
 @dataclass(frozen=True)
 class Maker:
     """A function that returns a problem, and where it was found."""
@@ -159,13 +170,17 @@ class Maker:
         """
         if not isinstance(arguments, Mapping):
             raise ValueError(f"{where} holds {arguments!r} for the problem's arguments: expected names and values")
-        for name, parameter in inspect.signature(self.function).parameters.items():
-            if parameter.annotation in (Path, Path | None) and arguments.get(name):
-                raise ValueError(
-                    f"{where} solves {self.label} with the file {arguments[name]!r}, which is not opened unasked: give "
-                    f"problem=pinnkit.problem(...) with {name}={arguments[name]!r} to load, in a shell --set {name}=..."
-                )
+        for name in self.files(arguments):
+            raise ValueError(
+                f"{where} solves {self.label} with the file {arguments[name]!r}, which is not opened unasked: give "
+                f"problem=pinnkit.problem(...) with {name}={arguments[name]!r} to load, in a shell --set {name}=..."
+            )
         return self(**arguments)
+
+    def files(self, arguments: Mapping[str, Any]) -> list[str]:
+        """The arguments that are paths of files."""
+        known = inspect.signature(self.function).parameters.items()
+        return [n for n, p in known if p.annotation in (Path, Path | None) and arguments.get(n)]
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """Arguments typed as text: numbers, true or false, else the text itself.

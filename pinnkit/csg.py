@@ -15,10 +15,15 @@ PROBES = 2**17
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One shape of a tree; `source` is the DeepXDE object that it was read from."""
+    """One shape of a tree; `source` is the DeepXDE object that it was read from, if it was."""
 
     shape: Shape
-    source: Any
+    source: Any = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences."""
+        return type(self.shape if self.source is None else self.source).__name__
 
     @property
     def bounds(self) -> np.ndarray:
@@ -46,7 +51,12 @@ class Node:
     kind: Literal["union", "intersection", "difference"]
     a: "Tree"
     b: "Tree"
-    source: Any
+    source: Any = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in sentences."""
+        return self.kind if self.source is None else type(self.source).__name__
 
     @property
     def bounds(self) -> np.ndarray:
@@ -96,11 +106,13 @@ def overlap(a: Tree, b: Tree) -> float:
 def read(geometry: Any) -> Tree:
     """The tree of a DeepXDE geometry, a float32 coordinate becoming the shortest decimal that rounds to it.
 
-    DeepXDE stores float32 unless told otherwise: a wall typed as 4.1 is 4.0999999 there, and 4.1 here.
+    DeepXDE stores float32 unless told otherwise: a wall typed as 4.1 is 4.0999999 there, and 4.1 here. A tree stays.
 
     Raises:
         ValueError: if the object is no DeepXDE geometry, or a cloud of points.
     """
+    if isinstance(geometry, Tree):
+        return geometry
     kinds = {"CSGUnion": "union", "CSGIntersection": "intersection", "CSGDifference": "difference"}
     if type(geometry).__name__ in kinds:
         return Node(kinds[type(geometry).__name__], read(geometry.geom1), read(geometry.geom2), geometry)

@@ -21,12 +21,14 @@ from .condition import (
     Robin,
     expression,
 )
+from .csg import Node, Tree
 from .domain import Box, Domain
 from .equation import lower
 from .expression import Program
 from .geometry import Geometry
 from .pointset import PointSet
 from .problem import Problem
+from .shapes import Cuboid, Ellipse, Polygon, Star
 
 ALL = slice(None)
 
@@ -53,13 +55,33 @@ def geometry_of(dde: ModuleType, problem: Problem) -> Any:
 
 def _space(geometry: ModuleType, domain: Domain) -> Any:
     if isinstance(domain, Geometry):
-        return domain.tree.source
+        return _body(geometry, domain.tree)
     if not isinstance(domain, Box):
         raise ValueError(f"DeepXDE has no counterpart of {domain!r}: expected a Box or a Geometry.")
-    lower, upper = domain.bounds[:, [domain.names.index(name) for name in domain.space]].tolist()
+    return _cuboid(geometry, *domain.bounds[:, [domain.names.index(name) for name in domain.space]].tolist())
+
+
+def _cuboid(geometry: ModuleType, lower: list[float], upper: list[float]) -> Any:
     if len(lower) == 1:
         return geometry.Interval(lower[0], upper[0])
     return {2: geometry.Rectangle, 3: geometry.Cuboid}.get(len(lower), geometry.Hypercube)(lower, upper)
+
+
+def _body(geometry: ModuleType, tree: Tree) -> Any:
+    """The geometry that a tree was read from, or one made anew of a tree that comes from a file."""
+    if tree.source is not None:
+        return tree.source
+    if isinstance(tree, Node):
+        joined = {"union": geometry.csg.CSGUnion, "intersection": geometry.csg.CSGIntersection}
+        return joined.get(tree.kind, geometry.csg.CSGDifference)(_body(geometry, tree.a), _body(geometry, tree.b))
+    s = tree.shape
+    if isinstance(s, Cuboid):
+        return _cuboid(geometry, s.lower.tolist(), s.upper.tolist())
+    if isinstance(s, Ellipse):
+        return geometry.Ellipse(s.center, s.a, s.b, s.angle)
+    if isinstance(s, Star):
+        return geometry.StarShaped(s.center, s.radius, s.cos, s.sin)
+    return geometry.Polygon(s.vertices) if isinstance(s, Polygon) else geometry.Hypersphere(s.center, s.radius)
 
 
 class Rows:

@@ -124,7 +124,7 @@ def _on(piece) -> np.ndarray:
 
 def _unknown(tree: Tree) -> ValueError:
     return ValueError(
-        f"no smooth function is known that vanishes on the boundary of {type(tree.source).__name__} alone: "
+        f"no smooth function is known that vanishes on the boundary of {tree.name} alone: "
         "expected a disk, sphere, ellipse, rectangle, box, triangle or convex polygon, which may have holes of these "
         "shapes inside, apart from each other"
     )

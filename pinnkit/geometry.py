@@ -55,11 +55,12 @@ class Geometry(Domain):
                 raise ValueError("The geometry brings its own time: give it without the time interval, or time=None.")
             time, geometry = (geometry.timedomain.t0, geometry.timedomain.t1), geometry.geometry
         tree = read(geometry)
-        names = tuple("xyz"[: geometry.dim]) if names is None else tuple(names)
-        if len(names) != geometry.dim or len({*names, time_name}) != geometry.dim + 1:
+        dim = tree.bounds.shape[1]
+        names = tuple("xyz"[:dim]) if names is None else tuple(names)
+        if len(names) != dim or len({*names, time_name}) != dim + 1:
             raise ValueError(
                 f"Got the names {names} and {time_name!r} for time: "
-                f"expected {geometry.dim} different names of space coordinates."
+                f"expected {dim} different names of space coordinates."
             )
         values = {
             "names": names if time is None else (*names, time_name),
@@ -84,7 +85,7 @@ class Geometry(Domain):
 
     def __repr__(self) -> str:
         ends = {name: tuple(pair) for name, pair in zip(self.names, self.bounds.T.tolist(), strict=True)}
-        return f"Geometry({type(self.tree.source).__name__} in {ends}, faces={self.faces})"
+        return f"Geometry({self.tree.name} in {ends}, faces={self.faces})"
 
     @property
     def bounds(self) -> np.ndarray:
@@ -182,7 +183,7 @@ class Geometry(Domain):
 
 
 def _within(tree: Tree, part: Any) -> list[Leaf]:
-    if tree.source is part:
+    if part is tree or (tree.source is not None and part is tree.source):
         return [leaf for leaf, _ in tree.leaves()]
     return [] if isinstance(tree, Leaf) else _within(tree.a, part) + _within(tree.b, part)
 

@@ -110,7 +110,10 @@ def as_reference(given: Any, fields: Sequence[AppliedUndef], parameters: Mapping
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """A Python function of points X (n, d) with values (n, fields), accurate to ``error``."""
+    """A Python function of points X (n, d) with values (n, fields), accurate to ``error``.
+
+    It may have more columns, for the derived quantities of a problem, in their order.
+    """
 
     function: Callable[[Tensor], Tensor]
     error: float
@@ -122,7 +125,37 @@ class Computed:
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The function on a uniform grid."""
         axes, X, mask = _grid(domain)
-        return axes, X, mask, self(X)
+        found = dict(zip(names, self(X).unbind(1), strict=False))
+        return axes, X, mask, _columns(names, found, X[:, 0])
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Another reference by its values at the nodes of its grid: what a file holds of what it cannot hold itself.
+
+    ``values`` has columns (n,) by name, ``mask`` (n,) says which nodes lie inside the domain, n over all nodes.
+    """
+
+    axes: Mapping[str, np.ndarray]
+    mask: Tensor
+    values: Mapping[str, Tensor]
+    error: float
+    errors: Mapping[str, float]
+
+    @classmethod
+    def of(cls, reference: Reference, domain: Domain, names: tuple[str, ...]) -> "Sampled":
+        """The reference on its own grid; columns that it does not hold are left out."""
+        axes, _, mask, values = reference.on_grid(domain, names)
+        found = {n: c.clone() for n, c in zip(names, values.unbind(1), strict=True) if not c.isnan().all()}
+        own = {n: float(e) for n, e in getattr(reference, "errors", {}).items()}
+        return cls(axes, mask, found, float(reference.error), own or dict.fromkeys(found, float(reference.error)))
+
+    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+        """The nodes and values; ValueError for a domain of other coordinates."""
+        if tuple(self.axes) != domain.names:
+            raise ValueError(f"the reference is by ({', '.join(self.axes)}), the domain by ({', '.join(domain.names)})")
+        X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*self.axes.values(), indexing="ij")], 1))
+        return dict(self.axes), X, self.mask, _columns(names, self.values, X[:, 0])
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import catalogue, hdf5
+from . import catalogue, hdf5, problem_file
 from .condition import PointSet
 from .hdf5 import Json
 from .hdf5_check import shown
@@ -26,7 +26,9 @@ from .settings import decode, encode, missing
 from .solution import Solution
 from .units import Units
 
-FORMAT, VERSION = "pinnkit-run", 2  # 2: conditions are hard one by one, data may be carried, units; values to compare
+# 2: conditions are hard one by one, data may be carried, units; values to compare. Statements came later: a reader that
+# does not know of them asks for the problem.
+FORMAT, VERSION = "pinnkit-run", 2
 _NAMES = (
     "problem",
     "network",
@@ -79,8 +81,9 @@ def load(
 ) -> Solution:
     """The solution in a run file, on the CPU unless told otherwise; ``pinnkit.resume`` goes on with it.
 
-    The problem is found in the catalogue, else it must be given: code that a file names is never executed.
-    ``network`` and ``resample`` stand in for those of one's own, which no file can hold.
+    The problem is found in the catalogue, else made of the statement that the file holds, else it must be given: code
+    that a file names is never executed. ``network`` and ``resample`` stand in for those of one's own, which no file can
+    hold.
 
     Raises:
         FileNotFoundError: no such file; ValueError: a damaged or foreign file, one of a later version, or a
@@ -150,12 +153,17 @@ def _check_probe(path: str | Path, solution: Solution, tree: Mapping[str, Any]) 
 def _problem_tree(problem: Problem) -> dict[str, Any]:
     source = dict(catalogue.origin(problem) or {})
     arguments = encode(source.pop("arguments", problem.arguments))
-    return {
-        "name": problem.name,
-        "origin": Json(source),
-        "arguments": Json(arguments),
-        "latex": problem.latex(),
-    } | {name: Json(value) for name, value in _facts(problem).items()}
+    statement = {} if catalogue.is_listed(problem) else {"statement": problem_file.contents(problem)}
+    return (
+        {
+            "name": problem.name,
+            "origin": Json(source),
+            "arguments": Json(arguments),
+            "latex": problem.latex(),
+        }
+        | {name: Json(value) for name, value in _facts(problem).items()}
+        | statement
+    )
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
@@ -193,20 +201,36 @@ def _visible(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _find_problem(path: str | Path, tree: Mapping[str, Any]) -> Problem:
-    source, arguments = tree["origin"], decode(tree["arguments"])
+    source, arguments, statement = tree["origin"], decode(tree["arguments"]), tree.get("statement", {})
+    if "record" in statement:
+        found = _stated(path, statement)
+        catalogue.remember(found, {**source, "arguments": arguments})
+        return found
+    lacks = f"does not hold {statement['lacking']}" if "lacking" in statement else None
     if missing(arguments):
-        raise ValueError(
-            f"{path} does not hold the problem's argument {missing(arguments)[0]}: give problem=... to load"
-        )
+        lacks = lacks or f"does not hold the problem's argument {missing(arguments)[0]}"
+        raise ValueError(f"{path} {lacks}: give problem=... to pinnkit.load, in a shell --problem FILE.py")
     if "catalogue" in source:
         return catalogue.stored(source["catalogue"], arguments, path)
     given = "".join(f", {k}={v!r}" for k, v in arguments.items())
     if "file" in source:
         raise ValueError(
-            f"{path} solves the problem of {source['file']}, which is not executed unasked: give "
-            f"problem=pinnkit.from_file({source['file']!r}{given}), in a shell --problem {source['file']}"
+            f"{path} {lacks or 'holds no statement of its problem'}, and {source['file']} is not executed unasked: "
+            f"give problem=pinnkit.from_file({source['file']!r}{given}), in a shell --problem {source['file']}"
         )
-    raise ValueError(f"{path} solves {tree['name']!r}, which is not in the catalogue: give problem=... to pinnkit.load")
+    raise ValueError(
+        f"{path} solves {tree['name']!r}, and {lacks or 'holds no statement of it'}: give problem=... to pinnkit.load, "
+        "in a shell --problem FILE.py"
+    )
+
+
+def _stated(path: str | Path, statement: Mapping[str, Any]) -> Problem:
+    recipe = statement["record"]["recipe"]
+    _check_sizes(path, {} if recipe is None else recipe["network"], SIZES)
+    try:
+        return problem_file.stated(statement)
+    except Exception as error:  # a forged statement can make SymPy and torch raise anything
+        raise ValueError(f"{path} holds a statement that cannot be taken: {shown(str(error))}") from error
 
 
 def _check_same(path: str | Path, problem: Problem, tree: Mapping[str, Any], versions: Mapping[str, str]) -> None:

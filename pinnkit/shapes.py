@@ -110,7 +110,7 @@ class Polygon:
     """The simple polygon with vertices (m, 2) in either sense of rotation."""
 
     def __init__(self, vertices: Sequence[Sequence[float]]):
-        corners = np.asarray(vertices, dtype=float)
+        self.vertices = corners = np.asarray(vertices, dtype=float)
         following = np.roll(corners, -1, axis=0)
         signed = 0.5 * float(np.sum(corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]))
         self.start = corners if signed > 0 else corners[::-1]
@@ -154,7 +154,8 @@ class Ellipse:
     """The ellipse with half axes a, b, a along (cos angle, -sin angle): DeepXDE turns clockwise."""
 
     def __init__(self, center: Sequence[float], a: float, b: float, angle: float = 0.0):
-        self.center, self.axes = np.asarray(center, dtype=float), np.array([a, b], dtype=float)
+        self.a, self.b, self.angle = a, b, angle = float(a), float(b), float(angle)
+        self.center, self.axes = np.asarray(center, dtype=float), np.array([a, b])
         self.frame = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         extent = np.linalg.norm(self.frame * self.axes, axis=1)
         self.lower, self.upper = self.center - extent, self.center + extent

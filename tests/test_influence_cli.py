@@ -144,13 +144,17 @@ def test_runs_that_cannot_be_rebuilt_are_refused(call: Call, solution: pk.Soluti
         pk.save(own, "module.h5")
     code, _, complaint = call("influence", "module.h5")
     assert code == 2 and complaint == "module.h5 does not hold Module: give network=... to pinnkit.load\n"
-    mine = replace(solution.problem, name="mine")
+    source = pk.function(lambda x, t: 0 * x, "source")(*solution.problem.variables)
+    mine = replace(solution.problem, name="mine", equations=solution.problem.equations["pde"] + source)
     pk.save(replace(solution, model=replace(solution.model, problem=mine)), "mine.h5")
     code, _, complaint = call("influence", "mine.h5")
-    assert code == 2 and "'mine', which is not in the catalogue" in complaint and complaint.count("\n") == 1
+    assert code == 2 and "does not hold the Python function 'source' in 'pde'" in complaint
+    assert "--problem FILE.py" in complaint and complaint.count("\n") == 1
     Path("mine.py").write_text(
         "import dataclasses, pinnkit\n\n"
-        "def problem(**given):\n    return dataclasses.replace(pinnkit.problem('burgers', **given), name='mine')\n"
+        "def problem(**given):\n    found = pinnkit.problem('burgers', **given)\n"
+        "    source = pinnkit.function(lambda x, t: 0 * x, 'source')(*found.variables)\n"
+        "    return dataclasses.replace(found, name='mine', equations=found.equations['pde'] + source)\n"
     )
     assert call("influence", "mine.h5", "--problem", "mine.py", "--of", "loss", "--top", "1")[0] == 0
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import pinnkit as pk
+from pinnkit import expression_tree as tree
 from pinnkit import hdf5
 from pinnkit.jobs import Wish, opened, resumed
-from pinnkit.superpose import tree
 
 NETWORK = pk.MLP(2, 4, 1)
 

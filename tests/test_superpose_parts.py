@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
+from pinnkit import expression_tree as tree
 from pinnkit.certificate.series import WIDTH
-from pinnkit.superpose import tree
 from pinnkit.superpose.atoms import integrals, local
 from pinnkit.superpose.columns import Dense, joined
 from pinnkit.superpose.family import ITSELF, Family, Range

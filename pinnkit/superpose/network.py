@@ -13,7 +13,7 @@ from pinnkit.lie.normal_form import NormalForm
 from pinnkit.tape import Pool
 from pinnkit.taylor import Channels
 
-from . import tree
+from .. import expression_tree as tree
 from .family import Family, Range
 
 

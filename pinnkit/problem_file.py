@@ -1,0 +1,191 @@
+"""A problem's statement as plain records and arrays, for files: nothing that has to be imported or run.
+
+A file can hold expressions of elementary functions, boxes and trees of shapes, conditions, readings, closed forms and,
+of other references, the values at their nodes. It cannot hold Python functions and classes of one's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from math import prod
+from typing import Any, get_args
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from sympy.core.function import AppliedUndef
+from torch import Tensor
+
+from . import domain_file
+from .condition import Condition
+from .expression import Opaque
+from .expression_tree import decode as expression
+from .expression_tree import encode as tree
+from .hdf5 import Json
+from .plan import Recipe
+from .problem import Problem
+from .reference import Exact, Sampled
+from .settings import decode, encode, missing
+from .value import as_expression
+
+CONDITIONS = {cls.__name__: cls for cls in get_args(Condition)}
+EXPRESSIONS, ARRAYS = ("u", "value", "a", "b", "expression"), ("X", "values")  # of conditions
+ENTRIES = 500  # fields, equations, conditions ... at most
+
+_KEPT: WeakKeyDictionary[Problem, dict[str, Any]] = WeakKeyDictionary()  # a problem is saved again and again
+
+
+def contents(problem: Problem) -> dict[str, Any]:
+    """What a file holds of a statement: {"record", "arrays"}, or {"lacking"}, which says what no file can hold."""
+    if problem not in _KEPT:
+        try:
+            record = _record(problem)
+        except ValueError as error:
+            _KEPT[problem] = {"lacking": str(error)}
+        else:
+            _KEPT[problem] = {"record": Json(record), "arrays": _arrays(problem)}
+    return _KEPT[problem]
+
+
+def stated(held: Mapping[str, Any]) -> Problem:
+    """The problem whose ``contents`` a file holds.
+
+    Raises:
+        ValueError: what ``contents`` does not write, or a statement that is wrong or ill-posed.
+    """
+    record, arrays = held["record"], held["arrays"]
+    for name, value in record.items():
+        if isinstance(value, (list, Mapping)) and len(value) > ENTRIES:
+            raise ValueError(f"a file holds a statement with {len(value)} {name}: {ENTRIES} at most")
+    conditions = [_condition(c, arrays["conditions"].get(str(i), {})) for i, c in enumerate(record["conditions"])]
+    own = [_field(e) for e in record["fields"]]
+    recipe = decode(record["recipe"])
+    return Problem(
+        str(record["name"]),
+        own,
+        {str(name): expression(e) for name, e in record["equations"]},
+        domain_file.domain(record["domain"]),
+        conditions,
+        dict(record["parameters"]),
+        dict(record["unknowns"]),
+        _reference(record["reference"], arrays),
+        {str(name): expression(e) for name, e in record["derived"]},
+        {_field(u): (expression(g), expression(d)) for u, g, d in record["ansatz"]},
+        None if record["weight"] is None else expression(record["weight"]),
+        None if recipe is None else Recipe(**recipe),
+        decode(record["arguments"]),
+    )
+
+
+def _record(problem: Problem) -> dict[str, Any]:
+    recipe = None if problem.recipe is None else {f.name: getattr(problem.recipe, f.name) for f in fields(Recipe)}
+    recipe = encode(recipe)
+    own = missing(decode(recipe))
+    if own:
+        raise ValueError(f"{own[0]} in its recipe")
+    return {
+        "name": problem.name,
+        "fields": [tree(u) for u in problem.fields],
+        "equations": [[name, _tree(e, name)] for name, e in problem.equations.items()],
+        "domain": domain_file.record(problem.domain),
+        "conditions": [_condition_record(c) for c in problem.conditions],
+        "parameters": dict(problem.parameters),
+        "unknowns": dict(problem.unknowns),
+        "reference": _reference_record(problem.reference),
+        "derived": [[name, _tree(e, name)] for name, e in problem.derived.items()],
+        "ansatz": [[tree(u), *(_tree(e, f"the ansatz of {u}") for e in pair)] for u, pair in problem.ansatz.items()],
+        "weight": None if problem.weight is None else _tree(problem.weight, "the weight"),
+        "recipe": recipe,
+        "arguments": encode(problem.arguments),
+    }
+
+
+def _tree(e: Any, where: str) -> list:
+    """An expression's tree; ValueError, which says what a file cannot hold, unless it comes back the same."""
+    e = as_expression(e, where)
+    opaque = sorted(f.func.__name__ for f in e.atoms(Opaque))
+    if opaque:
+        raise ValueError(f"the Python function {opaque[0]!r} in {where!r}")
+    try:
+        found = tree(e)
+        same = expression(found) == e
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the expression in {where!r} ({error})") from error
+    if not same:
+        raise ValueError(f"the expression in {where!r}, which SymPy would write otherwise")
+    return found
+
+
+def _condition_record(c: Any) -> dict[str, Any]:
+    held: dict[str, Any] = {"kind": type(c).__name__}
+    for name in (f.name for f in fields(c) if f.name not in ARRAYS):
+        value = getattr(c, name)
+        if name in EXPRESSIONS:
+            value = _tree(value, c.name)
+        elif not isinstance(value, (str, bool, int)):
+            value = list(value) if name == "on" else float(value)
+        held[name] = value
+    return held
+
+
+def _condition(held: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Condition:
+    settings: dict[str, Any] = {}
+    for name, value in held.items():
+        if name in EXPRESSIONS:
+            settings[name] = expression(value)
+        elif name != "kind":
+            settings[name] = tuple(value) if isinstance(value, list) else value
+    return CONDITIONS[held["kind"]](**settings, **{name: arrays[name] for name in ARRAYS if name in arrays})
+
+
+def _field(held: Any) -> AppliedUndef:
+    u = expression(held)
+    if not isinstance(u, AppliedUndef):
+        raise ValueError(f"a file states the field {u}, which is no function of coordinates")
+    return u
+
+
+def _reference_record(reference: Any) -> dict[str, Any] | None:
+    """A closed form; "nodes" for values in arrays."""
+    if reference is None:
+        return None
+    if _closed(reference):
+        solution = [[tree(u), _tree(e, f"the closed form of {u}")] for u, e in reference.solution.items()]
+        return {"solution": solution, "parameters": dict(reference.parameters), "error": float(reference.error)}
+    return {"nodes": True}
+
+
+def _closed(reference: Any) -> bool:
+    """Whether a reference is a closed form that a tree can hold."""
+    if type(reference) is not Exact:
+        return False
+    try:
+        for u, e in reference.solution.items():
+            _tree(e, str(u))
+    except ValueError:
+        return False
+    return True
+
+
+def _arrays(problem: Problem) -> dict[str, Any]:
+    readings = {str(i): {n: getattr(c, n) for n in ARRAYS} for i, c in enumerate(problem.conditions) if hasattr(c, "X")}
+    found: dict[str, Any] = {"conditions": readings}
+    if problem.reference is not None and not _closed(problem.reference):
+        nodes = Sampled.of(problem.reference, problem.domain, tuple(problem.outputs))
+        found["reference"] = {
+            "axes": {name: np.asarray(axis) for name, axis in nodes.axes.items()}, "names": Json(list(nodes.axes)),
+            "mask": nodes.mask, "values": dict(nodes.values), "error": nodes.error, "errors": Json(dict(nodes.errors)),
+        }  # fmt: skip
+    return found
+
+
+def _reference(held: Mapping[str, Any] | None, arrays: Mapping[str, Any]) -> Exact | Sampled | None:
+    if held is None:
+        return None
+    if "solution" in held:
+        solution = {_field(u): expression(e) for u, e in held["solution"]}
+        return Exact(solution, dict(held["parameters"]), float(held["error"]))
+    own = arrays["reference"]
+    axes = {name: own["axes"][name].numpy() for name in own["names"]}
+    n = prod(len(a) for a in axes.values())
+    if any(v.shape != (n,) for v in (own["mask"], *own["values"].values())):
+        raise ValueError(f"a file holds a reference whose columns are not of its {n} nodes")
+    return Sampled(axes, own["mask"].bool(), own["values"], float(own["error"]), dict(own["errors"]))
