@@ -170,7 +170,12 @@ def _with(found: Carried, made: Part, whose: str, what: str) -> Carried:
             trace = trace.subs(y, at)
         plain = not trace.has(Known)
         data[key] = replace(
-            datum, value=datum.value - trace if plain else datum.value,
+            datum, value=_alike(datum.value - trace) if plain else datum.value,
             smooth=datum.smooth if plain else datum.smooth - trace,
         )  # fmt: skip
     return Carried(found.part + made.expression, data, (*found.taken, (whose, what, made.kind)))
+
+
+def _alike(e: sp.Expr) -> sp.Expr:
+    """The same with numbers of one precision: equal terms of two precisions do not cancel."""
+    return e.xreplace({v: sp.Float(v, 17) for v in e.atoms(sp.Float)})

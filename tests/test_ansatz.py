@@ -5,7 +5,7 @@ import pytest
 import sympy as sp
 import torch
 from catalogue import CASES
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
@@ -79,6 +79,7 @@ NUMBER = st.floats(-2, 2).map(lambda v: round(v, 3))
 @settings(deadline=None, max_examples=25)
 @given(a=NUMBER, b=NUMBER, c=NUMBER, end=st.sampled_from(["x", "x_min", "x_max"]), order=st.sampled_from([1, 2]),
        ends=st.tuples(st.floats(-3, 0), st.floats(0.1, 3)))  # fmt: skip
+@example(a=-0.516, b=0.0, c=0.0, end="x_max", order=2, ends=(-6.103515625e-05, 0.125))  # kinks sent back often
 def test_random_problems_in_time(a, b, c, end, order, ends):
     form = sp.sin(a * x + b * t) + c * t * x
     conditions = [pk.Initial(u, form), pk.Dirichlet(u, form, on=end)]
@@ -205,7 +206,7 @@ OBSTACLES = {
 }
 
 
-@pytest.mark.parametrize("name", OBSTACLES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "square" else n for n in OBSTACLES])
 def test_a_channel_with_an_obstacle(name):
     """Inflow, walls and obstacle have values of their own; the outflow stays to be trained."""
     domain = faces_of(CHANNEL, OBSTACLES[name], ("hole", "in", "walls", "out"))

@@ -38,10 +38,9 @@ def test_norms_of_lifts_are_bounded(L, k, norm):
     assert true * (1 - 1e-6) <= seam.added(jumps, norm) <= 2 * true + 1e-15
 
 
-@settings(max_examples=4, deadline=None)
-@given(st.sampled_from(RINGS), st.integers(0, 10**6))
-def test_bounds_hold_for_networks_that_jump(kind, seed):
-    solution = ring(kind, seed)
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow) if k == "allen_cahn" else k for k in RINGS])
+def test_bounds_hold_for_networks_that_jump(kind):
+    solution = ring(kind, 0)  # of Allen-Cahn's equation barriers for several reaches are tried: a minute
     with pytest.raises(ValueError, match="enclosed=True"):
         pk.certify(solution)
     found = pk.certify(solution, enclosed=True, slopes=True, twin=False)
@@ -50,7 +49,7 @@ def test_bounds_hold_for_networks_that_jump(kind, seed):
         assert found.errors[b.norm] <= b.value
 
 
-@pytest.mark.parametrize("kind", ["diffusion", "wave"])
+@pytest.mark.parametrize("kind", [pytest.param("diffusion", marks=pytest.mark.slow), "advection", "wave"])
 def test_periodic_networks_jump_by_rounding(kind):
     solution = ring(kind, 1, pk.Harmonics(("x",)))
     found, seen = (pk.certify(solution, enclosed=e, slopes=True, twin=False) for e in (True, False))
@@ -64,12 +63,13 @@ def test_periodic_networks_jump_by_rounding(kind):
 def test_hard_initial_values_on_a_ring():
     """What the ansatz meets exactly is met but for the lifts, which are of the size of rounding."""
     box = pk.Box(x=(0, 1), t=(0, 1))
-    exact = sp.exp(-t * sp.pi**2) * sp.sin(2 * sp.pi * x)
-    conditions = [pk.Initial(u, exact.subs(t, 0)), pk.Periodic(u, "x")]
-    problem = pk.Problem("ring", u, u.diff(t) - u.diff(x, 2) / 4, box, conditions, reference=pk.Exact({u: exact}))
+    exact = sp.cos(2 * sp.pi * t) * sp.sin(2 * sp.pi * x)
+    conditions = [pk.Initial(u, exact.subs(t, 0)), pk.Initial(u, 0, order=1), pk.Periodic(u, "x")]
+    equation = u.diff(t, 2) - u.diff(x, 2)
+    problem = pk.Problem("ring", u, equation, box, conditions, reference=pk.Exact({u: exact}))
     net = pk.MLP(2, 6, 1, features=pk.Harmonics(("x",)))
     solution = pk.Solution(pk.Model(problem, net), net.initial(box, 0), pk.Points({}))
-    found = pk.certify(solution, enclosed=True)
+    found = pk.certify(solution, enclosed=True, twin=False)
     assert not found.violations and found.misfits["u initial"].sup < 1e-11 < found.misfits["pde"].sup
 
 
