@@ -10,8 +10,8 @@ NAMES = (
     "lie_cases", "certificates", "enclosed",
 )  # fmt: skip
 LONG = (  # only when named
-    "accuracy", "calibration", "cavity", "correction", "coverage", "cylinder", "error_map", "flows",
-    "influence_validation", "inverse", "mutants", "published_resampling", "resampling", "zoo",
+    "accuracy", "calibration", "cavity", "correction", "coverage", "cylinder", "error_map", "faults", "flows",
+    "influence_validation", "inverse", "mutants", "published_resampling", "resampling", "soak", "zoo",
 )  # fmt: skip
 
 

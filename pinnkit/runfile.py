@@ -50,6 +50,14 @@ _NAMES = (
 )  # what a run file is read for; the grid is there for other tools
 PROBES = 16  # points
 SIZES = 10_000  # of a network's layers and features, where it has few parameters
+_KINDS = (
+    ("weights", dict, (int, float)),
+    ("versions", dict, (str, int, float)),
+    ("notes", list, str),
+    ("stops", list, str),
+    ("columns", list, str),
+    ("satisfied", list, str),
+)
 _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
 
 
@@ -91,14 +99,18 @@ def load(
     """
     tree = hdf5.read(path, FORMAT, VERSION, only=_NAMES)
     try:
+        _check_kinds(path, tree)
         problem = _find_problem(path, tree["problem"]) if problem is None else problem
         _check_same(path, problem, tree["problem"], tree["versions"])
         solution = _solution(path, tree, problem, network, resample)
         _check_probe(path, solution, tree)
     except KeyError as error:
         raise ValueError(f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save") from error
-    except (TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path} holds settings that pinnkit.save does not write ({shown(str(error))})") from error
+    except Exception as error:  # forged settings can make torch and SymPy raise anything
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        text = " ".join(shown(str(error)).split())
+        raise ValueError(f"{path} holds settings that pinnkit.save does not write ({text})") from error
     return solution if device is None else _move(solution, device)
 
 
@@ -280,6 +292,15 @@ def _solution(
         tree["versions"],
         {int(i): _sets(model, tree["rounds"][i]) for i in sorted(tree["rounds"], key=int)},
     )
+
+
+def _check_kinds(path: str | Path, tree: Mapping[str, Any]) -> None:
+    """ValueError where lists of texts, and numbers or texts by name, are something else."""
+    for name, kind, of in _KINDS:
+        held = tree.get(name, kind())
+        values = held.values() if isinstance(held, Mapping) else held
+        if not isinstance(held, kind) or not all(isinstance(v, of) and not isinstance(v, bool) for v in values):
+            raise ValueError(f"{path} holds {name} that pinnkit.save does not write")
 
 
 def _check_sizes(path: str | Path, settings: Any, most: int) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import random
-import zlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +13,19 @@ import numpy as np
 import pytest
 
 import pinnkit as pk
+from benchmarks.damage import (
+    HARMS,
+    chunked,
+    compressed,
+    external,
+    links,
+    mutated,
+    set_text,
+    texts,
+    unallocated,
+    virtual,
+)
+from benchmarks.faults import GOOD, damaged
 from pinnkit import expression_tree as tree
 from pinnkit import hdf5
 from pinnkit.jobs import Wish, opened, resumed
@@ -38,41 +51,6 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         Path(f"{name}.py").write_text(body + made)
     yield tmp_path
     assert not Path("RAN").exists()
-
-
-def set_text(group: h5py.Group, name: str, data: bytes, plain: bool) -> None:
-    """Replace an attribute by text as pinnkit writes it: plain, or JSON."""
-    kind = h5py.string_dtype("utf-8" if plain else "ascii", max(1, len(data)))
-    del group.attrs[name]
-    group.attrs.create(name, np.array(data, kind), dtype=kind)
-
-
-def texts(h5: h5py.File) -> list[tuple[str, str, bytes, bool]]:
-    """Every attribute that holds text: group, name, its bytes, whether plain."""
-    found = []
-
-    def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        for key in item.attrs:
-            if isinstance(item.attrs[key], bytes):
-                plain = h5py.check_string_dtype(item.attrs.get_id(key).dtype).encoding == "utf-8"
-                found.append((name, key, item.attrs[key], plain))
-
-    look("/", h5)
-    h5.visititems(look)
-    return found
-
-
-def mutated(value: object, evil: str) -> Iterator[object]:
-    """The JSON value with one text in it, key or value, replaced."""
-    if isinstance(value, str):
-        yield evil
-    for i, item in enumerate(value) if isinstance(value, list) else ():
-        for other in mutated(item, evil):
-            yield [*value[:i], other, *value[i + 1 :]]
-    for key in value if isinstance(value, dict) else ():
-        yield {evil if k == key else k: v for k, v in value.items()}
-        for other in mutated(value[key], evil):
-            yield value | {key: other}
 
 
 @pytest.mark.parametrize("evil", ["evil.py", "evil", "{here}/evil.py"])
@@ -109,43 +87,6 @@ def test_the_path_in_a_run_is_not_opened(run: Path, tmp_path: Path) -> None:
     for act in (lambda: pk.load(path), lambda: resumed(Wish("wake"), checkpoint=path, progress=False)):
         with pytest.raises(ValueError, match=r"with the file '.*secret.mat', which is not opened unasked"):
             act()
-
-
-def links(h5: h5py.File) -> None:
-    group = h5.create_group("zz0")
-    for i in range(1, 9):
-        following = h5.create_group(f"zz{i}")
-        for j in range(20):
-            group[str(j)] = following
-        group = following
-
-
-def compressed(h5: h5py.File) -> None:
-    data = h5.create_dataset("q", shape=(6 * 10**8,), dtype="f8", chunks=(10**7,), compression="gzip")
-    data.id.write_direct_chunk((0,), zlib.compress(bytes(8 * 10**7), 9))
-
-
-def unallocated(h5: h5py.File) -> None:
-    del h5["theta"]
-    h5.create_dataset("theta", shape=(6 * 10**8,), dtype="f8").attrs["crc32"] = 0
-
-
-def chunked(h5: h5py.File) -> None:
-    theta = h5["theta"][()]
-    crc = h5["theta"].attrs["crc32"]
-    del h5["theta"]
-    h5.create_dataset("theta", data=theta, compression="gzip").attrs["crc32"] = crc
-
-
-def external(h5: h5py.File) -> None:
-    del h5["theta"]
-    h5.create_dataset("theta", shape=(17,), dtype="f8", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
-
-
-def virtual(h5: h5py.File) -> None:
-    layout = h5py.VirtualLayout(shape=(17,), dtype="f8")
-    layout[:] = h5py.VirtualSource("elsewhere.h5", "theta", shape=(17,))
-    h5.create_virtual_dataset("q", layout)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +197,14 @@ def hdf5_names(path: Path) -> set[str]:
     """What is at the top of a file."""
     with h5py.File(path) as h5:
         return set(h5)
+
+
+@pytest.mark.parametrize("kind", HARMS)
+def test_harmed_files_are_refused_or_say_the_same(kind: str, planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    case = damaged(kind, planted)
+    found = [case(seed) for seed in range(16)]
+    assert {"fine", "refused"} == {r["result"] for r in found}, [r for r in found if r["result"] not in GOOD]
 
 
 def test_only_the_names_asked_for_are_read(run: Path) -> None:
