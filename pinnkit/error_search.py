@@ -22,11 +22,11 @@ from .nan_cause import cause
 from .resample import draw
 from .residual import Stack
 from .solution import Solution
-from .tangent_space import TangentSpace, mean_size, residual_size
+from .tangent_space import TangentSpace, mean_size, residual_size, uneven
 from .uncertainty import uncertainty
 from .verdict import Evidence, Signs, verdict
 
-LOST = 1e-9  # of a change: what it leaves of u beyond that is the rounding of their sum
+LOST = 1e-4  # of a change: what it leaves of u beyond that is rounding, or its square
 EVEN = 0.2  # the chance of a point where the residual vanishes, over the mean one
 MOST, ALL = 1500, 4500  # columns of the least-squares problem, usual and thorough: of more a random part is used
 FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
@@ -286,8 +286,7 @@ class _Search:
     def _map(self, fit: _Fit, rows: int, began: float) -> ErrorMap:
         """The figures: what is seen, what is left, and what the rows cannot see."""
         u, moved = self.space.fields(self.nodes, fit.delta)
-        seen = moved.norm(dim=0) / math.sqrt(len(u))
-        size = (u + moved).norm(dim=0) / math.sqrt(len(u))
+        seen, size = (v.norm(dim=0) / math.sqrt(len(u)) for v in (moved, u + moved))
         look = self._second_look(fit.delta, size.clamp_min(1e-300))
         stack, at = self.space.stack(self.check, fit.delta)
         left = max(residual_size(stack, stack.values(at)), look.left)
@@ -296,7 +295,8 @@ class _Search:
         noise, unknown, notes = self._noise()
         unseen = torch.maximum(look.typical * left + missed, LOST * seen)
         scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
-        columns = (seen, look.typical * left, look.again, missed, noise, blind)
+        between = uneven(self.space, fit.delta, seen / size) * size
+        columns = (seen, look.typical * left, look.again, missed, noise, blind, between)
         values = (torch.stack(columns) / scale).T.tolist()
         signs = {name: Signs(*row) for name, row in zip(self.problem.field_names, values, strict=True)}
         K, P = len(self.columns), len(self.zero)

@@ -21,7 +21,7 @@ _FUNCTIONS: dict[type, Callable[..., Tensor]] = {
     sp.asin: torch.asin, sp.acos: torch.acos, sp.atan: torch.atan, sp.erf: torch.erf, sp.erfc: torch.erfc,
     sp.asinh: torch.asinh, sp.acosh: torch.acosh, sp.atanh: torch.atanh,
     sp.Abs: torch.abs, sp.sign: torch.sign, sp.floor: torch.floor, sp.ceiling: torch.ceil,
-    sp.Not: torch.logical_not,
+    sp.Not: torch.logical_not, sp.ITE: torch.where,
 }  # fmt: skip
 _RELATIONS = {
     sp.StrictLessThan: operator.lt, sp.LessThan: operator.le, sp.Equality: operator.eq,

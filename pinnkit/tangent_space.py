@@ -118,3 +118,10 @@ def residual_size(stack: Stack, r: Tensor) -> float:
         mean = float((own * row.abs()).mean() * 1.25 if key == "pde" else (own * row.square()).mean().sqrt())
         total[name] = stack.weights[name] * mean * mean
     return sqrt(sum(v for name, v in total.items() if name not in fixed) or sum(total.values()))
+
+
+def uneven(space: TangentSpace, d: Tensor, seen: Tensor, n: int = 4000) -> Tensor:
+    """By how much |J_u d| / |u + J_u d| at n even points differs from ``seen`` (F,): a layer may lie between nodes."""
+    X = space.model.problem.domain.sample(n, method="sobol", seed=23)
+    u, moved = space.fields(X.to(space.theta), d)
+    return (moved.norm(dim=0) / (u + moved).norm(dim=0).clamp_min(1e-300) - seen).nan_to_num(0.0, 0.0).abs()

@@ -19,7 +19,8 @@ class Signs:
 
     ``seen`` is the error found in the tangent space, ``left`` the typical amplification times the residual that this
     leaves, ``again`` what other points ask for once more, ``missed`` the data missed by construction, ``noise`` the
-    standard deviation that measurements leave, ``blind`` the change along which the residual does not bring u back.
+    standard deviation that measurements leave, ``blind`` the change along which the residual does not bring u back,
+    ``uneven`` how far points between the grid's nodes see another error.
     """
 
     seen: float
@@ -28,6 +29,7 @@ class Signs:
     missed: float = 0.0
     noise: float = 0.0
     blind: float = 0.0
+    uneven: float = 0.0
 
     @property
     def estimate(self) -> float:
@@ -42,8 +44,8 @@ class Signs:
     @property
     def interval(self) -> tuple[float, float]:
         """What the relative L2 error lies between."""
-        reach = REACH * self.unseen
-        least = self.estimate / LEAST if self.noise < LUCK * self.estimate else 0.0
+        reach = REACH * self.unseen + self.uneven
+        least = max(0.0, self.estimate - self.uneven) / LEAST if self.noise < LUCK * self.estimate else 0.0
         low = max(self.seen - reach, least)
         return (0.0 if self.blind > low else low), self.seen + reach + self.blind
 

@@ -65,6 +65,7 @@ def test_function_of_several_variables(e):
     sp.Piecewise((1, sp.Eq(x, 1)), (2, sp.Ne(y, 0)), (3, True)),
     sp.Piecewise((1, sp.Xor(x < 0, y < 0)), (2, True)),
     sp.Piecewise((1, sp.Not((x < 0) & (y < 0))), (2, True)),
+    sp.Piecewise((1, sp.ITE(x < 0, y < 0, y > 1)), (2, True)),
     sp.Piecewise((x, x < 0), (sp.Piecewise((y, y < 0), (1, True)), True)) ** 2,
 ])  # fmt: skip
 def test_cases(e):

@@ -166,6 +166,40 @@ def test_a_second_branch_is_said() -> None:
     assert said.verdict == "trust" and any("second branch" in note for note in said.notes)
 
 
+class Decay(nn.Module):
+    """a + b exp(-200 x) on [0, 1], of which a module sees [-1, 1]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c = nn.Parameter(torch.ones(2, 1, dtype=torch.float64))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """(n, 1) to (n, 1)."""
+        return torch.cat([torch.ones_like(X), torch.exp(-100 * (X + 1))], 1) @ self.c
+
+
+def test_an_error_in_a_layer_between_the_nodes_is_in_the_interval() -> None:
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+    problem = pk.Problem("layer", u, u.diff(x) + 200 * (u - 1), pk.Box(x=(0, 1)), [pk.Dirichlet(u, 2, on="x_min")])
+    model = pk.Model(problem, pk.Module(Decay()), False)
+    found = pk.error_map(pk.Solution(model, torch.tensor([1.0, 1.1]).double(), pk.sample(problem, 400)))
+    low, high = found.interval["u"]
+    true = 0.1 / math.sqrt(400) / math.sqrt(1 + 2 / 200 + 1 / 400)
+    assert found.trusted and low <= true <= high < 4 * true
+    assert found.relative_l2["u"] > 1.5 * true  # by the nodes alone
+
+
+def test_a_field_that_a_change_takes_to_nothing_has_no_relative_error() -> None:
+    """u'' / 50 + u - u^3 = 0 near u = 0: what a correction by Newton leaves is as its cube."""
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+    problem = pk.Problem("branches", u, u.diff(x, 2) / 50 + u - u**3, pk.Box(x=(0, 1)), [pk.Dirichlet(u, 0)])
+    model = pk.Model(problem, pk.Module(Sines()), False)
+    found = pk.error_map(pk.Solution(model, torch.full((8,), 1e-4, dtype=torch.float64), pk.sample(problem, 400)))
+    assert "u cannot be told from 0" in found.verdict
+
+
 def test_a_solution_that_is_zero_has_no_relative_error() -> None:
     (x,) = pk.coordinates("x")
     u = pk.field("u", x)
