@@ -44,7 +44,7 @@ class Signs:
     @property
     def interval(self) -> tuple[float, float]:
         """What the relative L2 error lies between."""
-        reach = REACH * self.unseen + self.uneven
+        reach = REACH * (self.unseen + self.uneven)
         least = max(0.0, self.estimate - self.uneven) / LEAST if self.noise < LUCK * self.estimate else 0.0
         low = max(self.seen - reach, least)
         return (0.0 if self.blind > low else low), self.seen + reach + self.blind

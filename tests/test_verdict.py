@@ -186,7 +186,7 @@ def test_an_error_in_a_layer_between_the_nodes_is_in_the_interval() -> None:
     found = pk.error_map(pk.Solution(model, torch.tensor([1.0, 1.1]).double(), pk.sample(problem, 400)))
     low, high = found.interval["u"]
     true = 0.1 / math.sqrt(400) / math.sqrt(1 + 2 / 200 + 1 / 400)
-    assert found.trusted and low <= true <= high < 4 * true
+    assert found.trusted and low <= true <= high < 5 * true
     assert found.relative_l2["u"] > 1.5 * true  # by the nodes alone
 
 
