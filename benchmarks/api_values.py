@@ -1,0 +1,407 @@
+"""Good values for every argument of the public functions, on problems of 8 points and networks of two layers of 4."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+import pinnkit as pk
+from pinnkit import scores
+
+Arguments = dict[str, Callable[[], Any]]  # how the good value of each argument is made
+
+COUNTS = {"pde": 8, "initial": 4, "boundary": 4}
+STEPS = (pk.Adam(2),)
+
+
+class World:
+    """Small problems and what follows from them, each made once, at its first use."""
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder or tempfile.mkdtemp())
+        self.x, self.t = pk.coordinates("x t")
+        self.u = pk.field("u", self.x, self.t)
+        self.box = pk.Box(x=(0, 1), t=(0, 1))
+        self.flat = pk.Box(x=(0, 1), y=(0, 1))
+        self.network = pk.MLP(2, 4, 4, 1)
+
+    @cached_property
+    def equation(self) -> sp.Expr:
+        """The heat equation."""
+        return self.u.diff(self.t) - sp.Rational(1, 10) * self.u.diff(self.x, 2)
+
+    @cached_property
+    def problem(self) -> pk.Problem:
+        """A rod that cools, with its closed form."""
+        shape = sp.sin(sp.pi * self.x)
+        return pk.Problem(
+            "rod", self.u, self.equation, self.box, [pk.Initial(self.u, shape), pk.Dirichlet(self.u)],
+            reference=shape * sp.exp(-sp.pi**2 * self.t / 10), recipe=pk.Recipe(self.network, COUNTS, STEPS, None),
+        )  # fmt: skip
+
+    @cached_property
+    def solution(self) -> pk.Solution:
+        """The rod after two steps."""
+        return pk.solve(self.problem, self.network, COUNTS, stages=STEPS, resample=None, progress=False)
+
+    @cached_property
+    def inverse(self) -> pk.Solution:
+        """The rod with an unknown coefficient and observations."""
+        k = sp.Symbol("k")
+        X = self.box.sample(6, seed=3)
+        data = pk.Observations(self.u, X, torch.sin(torch.pi * X[:, 0]))
+        equation = self.u.diff(self.t) - k * self.u.diff(self.x, 2)
+        conditions = [pk.Initial(self.u, sp.sin(sp.pi * self.x)), pk.Dirichlet(self.u), data]
+        problem = pk.Problem("inverse", self.u, equation, self.box, conditions, unknowns={"k": 0.2})
+        return pk.solve(problem, self.network, COUNTS, stages=STEPS, resample=None, hard=False, progress=False)
+
+    @cached_property
+    def fluid(self) -> pk.Problem:
+        """Stokes flow in a square."""
+        x, y = pk.coordinates("x y")
+        u, v, p = (pk.field(n, x, y) for n in "uvp")
+        nu = sp.Symbol("nu")
+        stokes = {
+            "x momentum": p.diff(x) - nu * (u.diff(x, 2) + u.diff(y, 2)),
+            "y momentum": p.diff(y) - nu * (v.diff(x, 2) + v.diff(y, 2)),
+            "continuity": u.diff(x) + v.diff(y),
+        }
+        walls = [pk.Dirichlet(u, x * (1 - x), on="y_max"), pk.Dirichlet(u, 0, on=("y_min", "x_min", "x_max"))]
+        walls += [pk.Dirichlet(v, 0), pk.Dirichlet(p, 0, on="y_min")]
+        return pk.Problem("square", (u, v, p), stokes, self.flat, walls, parameters={"nu": 1.0})
+
+    @cached_property
+    def flow(self) -> pk.Solution:
+        """The Stokes flow, untrained."""
+        counts = {"pde": 8}
+        return pk.solve(self.fluid, pk.MLP(2, 4, 4, 3), counts, stages=STEPS, resample=None, hard=False, progress=False)
+
+    @cached_property
+    def disk(self) -> pk.Problem:
+        """A steady equation in a disk."""
+        return pk.problem("poisson_disk")
+
+    def deepxde_disk(self) -> Any:
+        """DeepXDE's unit disk."""
+        from deepxde.geometry import Disk  # slow to load, and says so
+
+        return Disk([0, 0], 1)
+
+    @cached_property
+    def influence(self) -> pk.Influence:
+        """The influence of the rod's points."""
+        return pk.Influence(self.solution)
+
+    @cached_property
+    def found(self) -> pk.Attribution:
+        """What the rod's points did to one value."""
+        return self.influence.attribute(self.at)
+
+    @cached_property
+    def map(self) -> pk.ErrorMap:
+        """The rod's error map."""
+        return pk.error_map(self.solution)
+
+    @cached_property
+    def symmetries(self) -> pk.Symmetries:
+        """The symmetries of the rod's equation."""
+        return pk.symmetries(self.problem)
+
+    @cached_property
+    def generator(self) -> pk.Generator:
+        """x d/dx + 2 t d/dt."""
+        w = sp.Symbol("u")
+        return pk.Generator((self.x, self.t), (w,), (self.x, 2 * self.t), (sp.Integer(0),))
+
+    @cached_property
+    def orbit(self) -> pk.Orbit:
+        """The first orbit of the rod's equation."""
+        return pk.orbits(self.problem, self.symmetries)[0]
+
+    @cached_property
+    def march(self) -> pk.March:
+        """The rod in two windows."""
+        return pk.march(self.problem, 2, self.network, COUNTS, stages=STEPS, resample=None, progress=False)
+
+    @cached_property
+    def indicators(self) -> pk.Indicators:
+        """The rod's indicators at four places."""
+        return pk.indicators(self.influence, X=4)
+
+    @property
+    def at(self) -> pk.Field:
+        """One value asked about."""
+        return pk.at("u", x=0.3, t=0.4)
+
+    @property
+    def theta(self) -> Tensor:
+        """The rod's parameters."""
+        return self.solution.theta.clone()
+
+    @property
+    def rows(self) -> pk.Stack:
+        """The rod's rows."""
+        return self.solution.stack
+
+    @property
+    def X(self) -> Tensor:
+        """Five places on the rod."""
+        return self.box.sample(5, seed=1)
+
+    def candidates(self) -> Any:
+        """Five points as a set."""
+        return pk.PointSet(self.X)
+
+    def saved(self, what: str) -> Path:
+        """A run file, a map file or a wake's name."""
+        path = self.folder / f"{what}.h5"
+        if not path.exists():
+            writers = {
+                "run": lambda: pk.save(self.solution, path),
+                "map": lambda: pk.save_map(self.found, path),
+                "error": lambda: self.map.save(path),
+            }
+            writers[what]()
+        return path
+
+    def fresh(self, ending: str) -> Path:
+        """A file that does not exist yet."""
+        path = self.folder / f"new{ending}"
+        path.unlink(missing_ok=True)
+        return path
+
+    def module_file(self) -> Path:
+        """A file that states the catalogue's diffusion problem."""
+        path = self.folder / "own.py"
+        path.write_text("import pinnkit as pk\n\ndef own():\n    return pk.problem('diffusion')\n")
+        return path
+
+
+def instances(w: World) -> dict[type, Callable[[], Any]]:
+    """An object of every public class whose methods are called, by the class."""
+    family = pk.Family("mode", sp.exp(-w.t) * sp.sin(w.x), (w.x, w.t))
+    return {
+        pk.Box: lambda: w.box, pk.Solution: lambda: w.solution, pk.Stack: lambda: w.rows, pk.Model: lambda:
+        w.solution.model, pk.Points: lambda: w.solution.points, pk.PointSet: w.candidates, pk.Problem: lambda:
+        w.problem, pk.Influence: lambda: w.influence, pk.Curvature: lambda: w.influence.curvature, pk.ErrorMap: lambda:
+        w.map, pk.Attribution: lambda: w.found, pk.March: lambda: w.march, pk.Symmetries: lambda: w.symmetries,
+        pk.Generator: lambda: w.generator, pk.Flow: lambda: pk.flow(w.generator), pk.Orbit: lambda: w.orbit,
+        pk.Exact: lambda: w.problem.reference, pk.Table: lambda: pk.problem("heat").reference, pk.Computed: lambda:
+        pk.Computed(lambda X: X[:, :1] * 0, 0.0), pk.Dirichlet: lambda: pk.Dirichlet(w.u), pk.Neumann: lambda:
+        pk.Neumann(w.u), pk.Initial: lambda: pk.Initial(w.u, 0), pk.Robin: lambda: pk.Robin(w.u, 1, 1), pk.Periodic:
+        lambda: pk.Periodic(w.u, "x"), pk.Operator: lambda: pk.Operator("wall", w.u), pk.Observations: lambda:
+        pk.Observations(w.u, w.X, torch.zeros(5)), pk.Geometry: lambda: w.disk.domain, pk.MLP: lambda: w.network,
+        pk.ModifiedMLP: lambda: pk.ModifiedMLP(2, 4, 4, 1), pk.Fourier: lambda: pk.Fourier(2), pk.Harmonics: lambda:
+        pk.Harmonics(("x",)), pk.Oscillation: lambda: pk.Oscillation("t", 0.5), pk.Inversion: lambda:
+        pk.Inversion((3.0, 3.0)), pk.LogDistance: lambda: pk.LogDistance(("x_min",)), pk.Linearised: lambda:
+        pk.Linearised(w.network, w.theta), pk.Module: lambda: pk.Module(torch.nn.Linear(2, 1)), pk.Adam: lambda:
+        pk.Adam(2), pk.SOAP: lambda: pk.SOAP(2), pk.LBFGS: lambda: pk.LBFGS(2), pk.SSBroyden: lambda: pk.SSBroyden(2),
+        pk.LevenbergMarquardt: lambda: pk.LevenbergMarquardt(2), pk.Field: lambda: w.at, pk.Error: lambda: pk.Error(),
+        pk.Loss: lambda: pk.Loss(), pk.Integral: lambda: pk.integral(w.problem, "u", n=8), pk.Unknown: lambda:
+        pk.Unknown("k"), pk.Function: lambda: pk.Function("double", lambda g: 2 * g.sum(), [w.at]), pk.Family: lambda:
+        family, pk.NormalForm: lambda: pk.NormalForm((w.x, w.t), w.x, w.t, sp.Integer(1)), pk.NumericalFlow: lambda:
+        pk.NumericalFlow(w.generator), pk.Comparison: lambda: pk.compare({"a": w.indicators}), pk.Response: lambda:
+        pk.response(w.influence, places=8, points=32), pk.Report: lambda: pk.report(w.solution), pk.Certificate: lambda:
+        pk.certify(w.solution), pk.Uncertainty: lambda: pk.uncertainty(w.inverse), pk.Indicators: lambda: w.indicators,
+        scores.ReducibleResidual: scores.ReducibleResidual,
+    }  # fmt: skip
+
+
+def _common(w: World) -> Mapping[str, Callable[[], Any]]:
+    """Good values by the argument's name, wherever it stands."""
+    return {
+        "problem": lambda: w.problem, "solution": lambda: w.solution, "network": lambda: w.network,
+        "model": lambda: w.influence, "functional": lambda: w.at, "of": lambda: w.at, "theta": lambda: w.theta,
+        "v": lambda: w.theta, "w": lambda: torch.ones(w.rows.rows, dtype=torch.float64), "flat": lambda:
+        torch.ones(w.rows.rows, dtype=torch.float64), "X": lambda: w.X, "key": lambda: "pde", "seed": lambda: 3,
+        "n": lambda: 8, "domain": lambda: w.box, "u": lambda: w.u, "value": lambda: 0.0, "on": lambda: "x_min",
+        "weight": lambda: 2.0, "order": lambda: 1, "name": lambda: "some", "names": lambda: "u", "candidates": lambda:
+        w.candidates(), "points": lambda: w.solution.points, "weights": lambda: {"pde": 1.0}, "stages": lambda: STEPS,
+        "resample": lambda: None, "balance": lambda: None, "hard": lambda: True, "dtype": lambda: torch.float64,
+        "device": lambda: "cpu", "validation": lambda: 8, "log_every": lambda: 1, "time_limit": lambda: 5.0,
+        "checkpoint": lambda: w.fresh(".h5"), "checkpoint_every": lambda: 60.0, "progress": lambda: False,
+        "observe": lambda: lambda s: None, "start": lambda: w.solution, "path": lambda: w.saved("run"),
+        "method": lambda: "random", "damping": lambda: 1e-3, "curvature": lambda: "auto", "convention": lambda: "fixed",
+        "correct": lambda: True, "iterations": lambda: 3, "lr": lambda: 0.01, "tolerance": lambda: 1e-8, "every":
+        lambda: 10, "after": lambda: 0, "keys": lambda: ("pde",), "scale": lambda: 2.0, "line": lambda:
+        ((0.1, 0.5), (0.9, 0.5)), "direction": lambda: (1.0, 0.0), "viscosity": lambda: 1.0, "a": lambda: (0.2, 0.5),
+        "b": lambda: (0.8, 0.5), "expression": lambda: "u", "field": lambda: "u", "coordinate": lambda: "x",
+        "time": lambda: None, "coordinates": lambda: {"x": (0, 1)}, "equations": lambda: w.equation, "fields": lambda:
+        w.u, "expressions": lambda: [w.u], "stack": lambda: w.rows, "notes": lambda: (), "domain_": lambda: w.box,
+        "conditions": lambda: [pk.Initial(w.u, 0), pk.Dirichlet(w.u)], "objective": lambda: w.rows, "found": lambda:
+        None, "columns": lambda: {}, "image": lambda: None, "like": lambda: torch.zeros(1), "J": lambda:
+        torch.ones(3, len(w.theta), dtype=torch.float64), "B": lambda: torch.ones(len(w.theta), 2, dtype=torch.float64),
+        "activation": lambda: "tanh", "features": lambda: None, "count": lambda: 2, "sizes": lambda:
+        (2, 4, 4, 1), "degree": lambda: 2, "field_": lambda: 0, "steps": lambda: 2, "k": lambda: 1.0, "c": lambda: 1.0,
+        "how": lambda: "random", "functionals": lambda: w.at, "label": lambda: "trust", "text": lambda: "yes",
+        "level": lambda: 0.9, "functional_index": lambda: 0, "along": lambda: lambda X: X, "size": lambda: 4,
+    }  # fmt: skip
+
+
+def _own(w: World) -> dict[str, Arguments]:
+    """Good values where a name means something else than elsewhere, by callable."""
+    x, t, u = w.x, w.t, w.u
+    state = {"Adam": pk.Adam(2), "SOAP": pk.SOAP(2), "LBFGS": pk.LBFGS(2), "SSBroyden": pk.SSBroyden(2),
+             "LevenbergMarquardt": pk.LevenbergMarquardt(2)}  # fmt: skip
+    stages = {f"{n}.{m}": {"state": lambda s=s: s.start(w.theta, w.rows)} for n, s in state.items()
+              for m in ("step", "renew")}  # fmt: skip
+    on_flow = {f: {"problem": lambda: w.fluid} for f in ("drag", "lift", "force", "flux", "vorticity", "dissipation",
+                                                        "pressure_difference")}  # fmt: skip
+    by_name = {"flat": lambda: torch.ones(2, w.rows.rows, dtype=torch.float64)}
+    rows_of = torch.tensor([0, 1])
+    family = {"theta": lambda: np.zeros(0), "indices": lambda: [(0, 0)], "field": lambda: 0, "z": lambda: np.zeros(0)}
+    return stages | on_flow | {
+        "Adam": {"decay": lambda: 0.5, "beta1": lambda: 0.8, "beta2": lambda: 0.99, "epsilon": lambda: 1e-8},
+        "SOAP": {"precondition_frequency": lambda: 2, "weight_decay": lambda: 0.0, "decay": lambda: 0.5},
+        "LBFGS": {"memory": lambda: 5}, "SSBroyden": {"scaled": lambda: False},
+        "Balance": {"kind": lambda: "ntk", "keep": lambda: 0.5, "stages": lambda: 1, "points": lambda: 8, "most":
+                    lambda: 10.0},
+        "Resample": {"score": lambda: pk.residual_score, "add": lambda: 2, "growth": lambda: 1.5, "most": lambda: 20,
+                     "candidates": lambda: 16, "warm_up": lambda: 0, "weights": lambda: True},
+        "draw": {"score": lambda: torch.rand(5), "n": lambda: 3, "weights": lambda: True},
+        "problem": {"name": lambda: "diffusion"}, "from_file": {"path": w.module_file},
+        "coordinates": {"names": lambda: "x y"}, "derivatives": {"suffixes": lambda: ("xx", "t")},
+        "field": {"variables": lambda: (x, t)}, "normals": {"variables": lambda: (x, t)},
+        "divergence": {"k": lambda: 2.0, "u": lambda: u, "coordinates": lambda: (x,)},
+        "function": {"call": lambda: lambda x, t: x + t},
+        "certify": {"enclosed": lambda: False, "slopes": lambda: False, "twin": lambda: False},
+        "Dirichlet": {"value": lambda: x * 2}, "Robin": {"a": lambda: 1.0, "b": lambda: 2.0},
+        "Operator": {"expression": lambda: u.diff(x)}, "Observations": {"values": lambda: torch.zeros(5)},
+        "PointSet": {"weights": lambda: torch.ones(5), "columns": lambda: {"g": torch.zeros(5)},
+                     "image": lambda: w.X},
+        "PointSet.join": {"other": w.candidates}, "PointSet.weighted": {"weights": lambda: torch.ones(5)},
+        "Box": {"coordinates": lambda: {"x": (0, 1), "t": (0, 2)}}, "Box.face_pair": {"name": lambda: "x"},
+        "Box.grid": {"shape": lambda: 3}, "Geometry.grid": {"shape": lambda: 3},
+        "Geometry": {"geometry": w.deepxde_disk, "names": lambda: ("x", "y"), "time_name": lambda: "t",
+                     "parts": lambda: None},
+        "error_map": {"n": lambda: 32, "thorough": lambda: False},
+        "correct": {"found": lambda: w.map}, "ErrorMap.load": {"path": lambda: w.saved("error")},
+        "ErrorMap.save": {"path": lambda: w.fresh(".h5")}, "measure": {"solution": lambda: w.flow,
+        "of": lambda: (pk.Integral("u", w.candidates(), torch.ones(5)),)},
+        "Influence.rank": {"candidates": lambda: [w.candidates()], "top": lambda: 3},
+        "Influence.remove": {"groups": lambda: [{"pde": rows_of}]}, "Influence.replace": {"rows": lambda: rows_of,
+                             "candidates": lambda: pk.PointSet(w.X[:2])},
+        "curvature": {"kind": lambda: "gauss-newton", "centre": lambda: None},
+        "Error": {"field": lambda: "u"}, "Field": {"X": lambda: w.X},
+        "Function": {"F": lambda: lambda g: g.sum(), "of": lambda: [w.at]},
+        "Integral": {"points": w.candidates, "q": lambda: torch.ones(5)}, "Loss": {"term": lambda: "pde"},
+        "Unknown": {"coefficient": lambda: "k"}, "Unknown.linearise": {"solution": lambda: w.inverse},
+        "at": {"coordinates": lambda: {"x": 0.5, "t": [0.1, 0.2]}},
+        "integral": {"over": lambda: "domain", "fixed": lambda: {"t": 0.5}}, "test_loss": {"term": lambda: "pde"},
+        "load_map": {"path": lambda: w.saved("map")}, "save_map": {"found": lambda: w.found, "path": lambda:
+                                                                  w.fresh(".h5")},
+        "response": {"equation": lambda: "pde", "places": lambda: 8, "width": lambda: 0.1, "points": lambda: 32},
+        "retrain": {"removed": lambda: {"pde": rows_of}, "damping": lambda: 1e-2, "start": lambda: w.theta,
+                    "precondition": lambda: lambda v: v},
+        "compare": {"models": lambda: {"a": w.indicators}}, "Comparison": {"models": lambda: {"a": (w.indicators,)}},
+        "indicators": {"X": lambda: 4, "sigma": lambda: 0.5, "kernel": lambda: "distance", "response": lambda: False,
+                       "correct": lambda: False, "along": lambda: "x"},
+        "Response.directionality": {"along": lambda: "x"}, "Attribution.strongest": {"functional": lambda: 0},
+        "validate": {"points": lambda: 2, "groups": lambda: 0, "plantings": lambda: 0},
+        "deepxde_precision": {}, "to_deepxde": {"num": lambda: {"pde": 8}, "distribution": lambda: "Hammersley",
+                                                "points": lambda: None},
+        "Inversion": {"centre": lambda: (3.0, 3.0), "radius": lambda: 1.0, "names": lambda: ("x",)},
+        "Flow.renamed": {"symbol": lambda: sp.Symbol("b", real=True)}, "Flow.subs": {"values": lambda: {}},
+        "Flow.interval": {"bounds": lambda: {x: (0.0, 1.0), t: (0.0, 1.0)}, "most": lambda: 10.0},
+        "flow": {"v": lambda: w.generator}, "Generator.apply": {"e": lambda: x * t},
+        "Generator": {"coordinates": lambda: (x, t), "fields": lambda: (sp.Symbol("u"),), "xi": lambda: (x, 2 * t),
+                      "phi": lambda: (sp.Integer(0),)},
+        "Generator.bracket": {"other": lambda: w.generator}, "Generator.on": {"solution": lambda: (x * t,)},
+        "Generator.subs": {"values": lambda: {x: t}},
+        "NormalForm": {"coordinates": lambda: (x, t), "place": lambda: x, "clock": lambda: t, "gauge": lambda:
+                       sp.Integer(1)},
+        "NormalForm.defects": {"a": lambda: sp.Integer(1), "b": lambda: sp.Integer(0), "c": lambda: sp.Integer(0)},
+        "NumericalFlow": {"generator": lambda: w.generator, "values": lambda: {}},
+        "NumericalFlow.point": {"X": lambda: torch.rand(5, 3, dtype=torch.float64), "a": lambda: 0.5},
+        "Orbit.defined": {"theta": lambda: torch.zeros(len(w.orbit.parameters), dtype=torch.float64)},
+        "Orbit.residual": {"equations": lambda: [w.equation], "theta": lambda: torch.full(
+            (len(w.orbit.parameters),), 0.5, dtype=torch.float64)},
+        "Orbit.moved": {"by": lambda: pk.flow(w.generator)}, "Orbit.put": {"e": lambda: w.equation},
+        "Seed": {"solution": lambda: (x * t,)}, "Orbit.ranges": {"bounds": lambda: {x: (0.0, 1.0), t: (0.0, 1.0)}},
+        "Orbit.rows": {"jacobian": lambda: False}, "orbits": {"found": lambda: w.symmetries},
+        "seeds": {"equations": lambda: [w.equation], "fields": lambda: [u]},
+        "Linearised": {"at": lambda: w.theta}, "LogDistance": {"faces": lambda: ("x_min",), "width": lambda: 0.1},
+        "Mesh": {"X": lambda: np.zeros((3, 2)), "cells": lambda: np.array([[0, 1, 2]]), "kind": lambda: "triangle"},
+        "Module": {"module": lambda: torch.nn.Linear(2, 1), "scaled": lambda: True, "backend": lambda: None,
+                   "fresh": lambda: False},
+        "Fourier": {"scale": lambda: 1.0}, "Harmonics": {"names": lambda: ("x",)},
+        "Oscillation": {"name": lambda: "t", "period": lambda: 0.5},
+        "LevenbergMarquardt": {"damping": lambda: 1e-3}, "Recipe": {"points": lambda: COUNTS, "weights": lambda: {}},
+        "Points": {"sets": lambda: {"pde": w.candidates()}}, "Points.add": {"sets": lambda: {"pde": w.candidates()}},
+        "Points.replace": {"sets": lambda: {"pde": w.X}}, "sample": {"counts": lambda: 8, "method": lambda: "sobol"},
+        "Problem": {"reference": lambda: None, "parameters": lambda: {}, "unknowns": lambda: {}, "derived": lambda:
+                    {"twice": 2 * u}, "ansatz": lambda: {}, "weight": lambda: x, "recipe": lambda: None, "arguments":
+                    lambda: {}},
+        "Problem.everywhere": {"what": lambda: "it does"},
+        "Computed": {"function": lambda: lambda X: X[:, :1], "error": lambda: 0.0},
+        "Exact": {"solution": lambda: {u: x * t}, "parameters": lambda: {}, "error": lambda: 0.0},
+        **{f"scores.{n}": {"points": lambda: 8} for n in scores.__all__},
+        "Computed.on_grid": {"names": lambda: ("u",)}, "Exact.on_grid": {"names": lambda: ("u",)},
+        "Table.on_grid": {"names": lambda: ("u",)}, "Table": {"file": lambda: "heat_poly.h5"},
+         "report": {"estimate": lambda: False},
+        "Model": {"satisfied": lambda: frozenset(), "units": lambda: None},
+        "Model.readout": {"residuals": lambda: list(w.problem.residuals[:1])},
+        "Model.rows": {"points": lambda: w.solution.points, "readouts": lambda: None},
+        "Stack.by_columns": by_name, "Stack.by_key": by_name,
+        "Stack": {"model": lambda: w.solution.model, "readouts": lambda: None},
+        "load": {"problem": lambda: w.problem}, "save": {"path": lambda: w.fresh(".h5"), "small": lambda: True},
+        "Solution": {"model": lambda: w.solution.model}, "Solution.derivative": {"name": lambda: "u_x"},
+        "Solution.rows": {"points": w.candidates}, "Family": {"expression": lambda: sp.exp(-t) * sp.sin(x),
+            "coordinates": lambda: (x, t), "ranges": lambda: (), "images": lambda: ((1.0, 1, 0.0),), "axis": lambda: 0,
+            "form": lambda: None},
+        "Family.values": family, "Family.slopes": family, "Family.at": family, "Family.from_scale": family,
+        "Family.slope_of_scale": family, "data_response": {"solution": lambda: w.solution},
+        "solve_lie": {"families": lambda: (), "most": lambda: 5, "modes": lambda: 2, "pool": lambda: 8},
+        "closed_form": {}, "resume": {}, "uncertainty": {"solution": lambda: w.inverse, "of": lambda: None, "noise":
+                                                         lambda: 0.1, "n": lambda: 32, "damping": lambda: None},
+        "export_vtk": {"path": lambda: w.fresh(".vtu"), "vectors": lambda: None, "times": lambda: 2, "nodes": lambda: 9,
+                       "error": lambda: False, "on": lambda: None},
+        "export_points": {"path": lambda: w.fresh(".vtu"), "found": lambda: w.found},
+        "load_wake": {"path": lambda: None}, "March": {"windows": lambda: w.march.windows},
+        "March.derivative": {"name": lambda: "u_x"},
+        "march": {"windows": lambda: 2, "points": lambda: COUNTS, "folder": lambda: None, "settings": lambda:
+                  {"stages": STEPS, "progress": False, "resample": None}},
+        "solve": {"points": lambda: COUNTS, "start": lambda: None}, "from_deepxde": {},
+        "Certificate.at": {}, "uniform": {"settings": lambda: {"every": 5}}, "rad": {"settings": lambda: {"k": 2.0}},
+        "rar_d": {"settings": lambda: {"c": 0.5}}, "rar_g": {"settings": lambda: {"add": 5}},
+        "ntk_balance": {"settings": lambda: {"keep": 0.5}}, "gradient_balance": {"settings": lambda: {"every": 5}},
+        "Wake": {k: lambda: np.zeros(3) for k in ("X", "t", "u", "v", "p")}, "LogDistance.build": {},
+        "Inversion.build": {"domain": lambda: w.flat},
+    }  # fmt: skip
+
+
+def _from_instance(thing: Any) -> Arguments:
+    """The fields of a value, as arguments of its class."""
+    names = getattr(type(thing), "__dataclass_fields__", {})
+    return {name: partial(getattr, thing, name) for name, f in names.items() if f.init}
+
+
+class Goods:
+    """Looks up how the good value of an argument is made."""
+
+    def __init__(self, world: World) -> None:
+        self.common, self.own, self.things = _common(world), _own(world), instances(world)
+        self._made: dict[type, Any] = {}
+
+    def instance(self, kind: type) -> Any:
+        """An object of a class, always the same one."""
+        if kind not in self._made:
+            self._made[kind] = self.things[kind]()
+        return self._made[kind]
+
+    def of(self, callable_name: str, parameter: str, kind: type | None = None) -> Callable[[], Any] | None:
+        """How a good value is made; None where none is known."""
+        own = self.own.get(callable_name, {})
+        if parameter in own:
+            return own[parameter]
+        if kind in self.things:
+            found = _from_instance(self.instance(kind))
+            if parameter in found:
+                return found[parameter]
+        return self.common.get(parameter)
