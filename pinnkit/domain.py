@@ -50,7 +50,10 @@ class Box(Domain):
 
     def _fill(self, coordinates: Mapping[str, tuple[Any, Any]], time: str | None) -> None:
         if not set(coordinates) - {time}:
-            raise ValueError("A box needs at least one space coordinate, as in Box(x=(-1, 1), t=(0, 1)).")
+            raise ValueError(
+                "A box needs at least one space coordinate, as in Box(x=(-1, 1), t=(0, 1)). For an ordinary equation "
+                "in t take t as such: Box.of({'t': (0, 1)}, time=None), with conditions on t_min instead of Initial."
+            )
         ends = [interval(name, value) for name, value in coordinates.items()]
         values = {
             "names": tuple(coordinates),
