@@ -46,7 +46,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "certificate/heat": ("test_certificate_extremal", "test_certificate", "test_certificate_3d"),
     "certificate/maximum": ("test_certificate_extremal", "test_certificate", "test_certificate_elliptic"),
     "certificate/wave": ("test_certificate_extremal", "test_certificate"),
-    "certificate/energy": ("test_certificate_extremal", "test_certificate"),
+    "certificate/energy": ("test_certificate_extremal", "test_certificate", "test_certificate_seam"),
     "certificate/barrier": ("test_certificate_barrier", "test_certificate_checker"),
     "certificate/barrier_problem": ("test_certificate_barrier",),
     "certificate/barrier_rows": ("test_certificate_barrier", "test_certificate_checker"),

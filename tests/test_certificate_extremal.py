@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import sympy as sp
 
 import pinnkit as pk
 from benchmarks.truths import End, Line
@@ -421,3 +422,18 @@ def test_bounds_beyond_any_float_are_refused():
     solution = pk.Solution(pk.Model(problem, net, False), net.initial(box, 0), pk.Points({}))
     with pytest.raises(ValueError, match="beyond any number"):
         pk.certify(solution, enclosed=True, twin=False)
+
+
+@pytest.mark.parametrize("damping", [0, sp.Rational(3, 2)])
+def test_weights_of_walls_keep_their_value_in_other_units_of_length(damping):
+    """x -> 3 x, c -> 3 c: squares of L2 norms over space and time become 3 times larger, those of walls do not."""
+    found = []
+    x, t = pk.coordinates("x t")
+    for s in (1, 3):
+        u = pk.field("u", x, t)
+        equation = u.diff(t, 2) + damping * u.diff(t) - sp.Rational(s * s, 4) * u.diff(x, 2)
+        start = [pk.Initial(u, 0), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0)]
+        problem = pk.Problem("units", u, equation, pk.Box(x=(0, 0.7 * s), t=(0, 2)), start)
+        found.append(wave.wall_weight(form(problem), 0))
+    assert found[1] == pytest.approx(3 * found[0], rel=1e-12)
+    assert found[0] == pytest.approx(0.5 * (2 + 0.5 * 4 / 0.7 + float(damping) / 2 * 4), rel=1e-12)

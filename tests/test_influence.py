@@ -132,7 +132,9 @@ def test_all_curvatures_are_the_dense_ones(solution, monkeypatch):
         torch.testing.assert_close(found.solve(b), torch.linalg.solve(C, b), rtol=1e-7, atol=1e-9)
         B = torch.randn(len(theta), 5, dtype=torch.float64)
         torch.testing.assert_close(found.solve(B), torch.linalg.solve(C, B), rtol=1e-7, atol=1e-9)
+    chosen = pk.curvature(stack, theta, "gauss-newton").damping
     monkeypatch.setattr(curvatures, "DENSE", 1)
+    assert pk.curvature(stack, theta, "gauss-newton").damping == pytest.approx(chosen, rel=0.2)
     low = pk.curvature(stack, theta, "gauss-newton", 0.1)
     assert "rank" in low.kind and not low.notes
     C, J, *_ = dense(solution, False)
