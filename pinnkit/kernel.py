@@ -139,11 +139,11 @@ def source(activation: Activation, channels: Channels, dtype: torch.dtype) -> st
         pointers = [f"const real* restrict v_{v}" for v in activation.names]
         pointers += [f"const real* restrict a_{a}" for a in _INPUTS[name]]
         named = [f"const real {n} = v_{n}[k];" for n in activation.names]
-        loads = [f"const real {a}{c} = a_{a}[{c}*n + k];" for a in _INPUTS[name] for c in range(n)]
-        stores = [f"out[{c}*n + k] = {' + '.join(terms) or '0'};" for c, terms in enumerate(rows)]
+        loads = [f"const real {a}{c} = a_{a}[{c}*length + k];" for a in _INPUTS[name] for c in range(n)]
+        stores = [f"out[{c}*length + k] = {' + '.join(terms) or '0'};" for c, terms in enumerate(rows)]
         text.append(
-            f"void {name}_pass(long n, {', '.join(pointers)}, real* restrict out) {{\n"
-            f"  _Pragma(\"GCC ivdep\")\n  for (long k = 0; k < n; k++) {{\n    "
+            f"void {name}_pass(long length, {', '.join(pointers)}, real* restrict out) {{\n"
+            f"  _Pragma(\"GCC ivdep\")\n  for (long k = 0; k < length; k++) {{\n    "
             + "\n    ".join([*named, *c_tower(activation, depth[name]), *loads, *stores]) + "\n  }\n}\n"
         )  # fmt: skip
     return "\n".join(text)

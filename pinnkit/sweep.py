@@ -88,13 +88,14 @@ def _activate(activation: Activation, channels: Channels) -> str:
     for (j, c), p in channels.jacobian.items():
         moved[j].append(f"y{c}*(" + " + ".join(c_monomial(*term) for term in p) + ")")
     values = [" + ".join(c_monomial(*term) for term in p) for p in channels.composition]
-    lines = [f"vec z{c} = *(vec*)(z + {c}*t*N + k), y{c} = moved ? *(vec*)(dz + {c}*t*N + k) : z{c};" for c in n]
+    lines = [f"vec z{c} = *(vec*)(jets + {c}*t*N + k);" for c in n]
+    lines += [f"vec y{c} = moved ? *(vec*)(tangents + {c}*t*N + k) : z{c};" for c in n]
     lines += ["z0 += *(vec*)(b + j); if (moved) y0 += *(vec*)(db + j);", *_VALUES[activation.name]]
     lines += c_tower(activation, channels.order + 1, "vec")
-    lines += [f"*(vec*)(z + {c}*t*N + k) = {value};" for c, value in zip(n, values, strict=True)]
-    lines += ["if (moved) {", *(f"*(vec*)(dz + {c}*t*N + k) = {' + '.join(moved[c])};" for c in n), "}"]
+    lines += [f"*(vec*)(jets + {c}*t*N + k) = {value};" for c, value in zip(n, values, strict=True)]
+    lines += ["if (moved) {", *(f"*(vec*)(tangents + {c}*t*N + k) = {' + '.join(moved[c])};" for c in n), "}"]
     return (
-        "INLINE void activate(long t, long N, const real* b, const real* db, real* z, real* dz, int moved) {\n"
+        "INLINE void activate(long t, long N, const real* b, const real* db, real* jets, real* tangents, int moved) {\n"
         "  for (long i = 0; i < t; i++) for (long j = 0; j < N; j += V) {\n    const long k = i * N + j;\n    "
         + "\n    ".join(lines) + "\n  }\n}\n"
     )  # fmt: skip

@@ -206,7 +206,10 @@ OBSTACLES = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "square" else n for n in OBSTACLES])
+POLYGONS = ("square", "triangle")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in POLYGONS else n for n in OBSTACLES])
 def test_a_channel_with_an_obstacle(name):
     """Inflow, walls and obstacle have values of their own; the outflow stays to be trained."""
     domain = faces_of(CHANNEL, OBSTACLES[name], ("hole", "in", "walls", "out"))

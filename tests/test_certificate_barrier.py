@@ -164,6 +164,7 @@ def test_variable_coefficients_mixed_derivatives_and_two_dimensions():
     assert (low <= values).all() and (values <= high).all() and (high - low).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_heat_in_two_dimensions_with_walls_of_all_kinds():
     e = sp.exp(-t) * sp.sin(x) * sp.cos(y)
     operator = {(0, 0, 1): sp.S.One, (2, 0, 0): -sp.S.One, (0, 2, 0): -sp.Rational(1, 2)}

@@ -259,6 +259,7 @@ ENCLOSED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([*ENCLOSED, "heat 1", "wave 1", "heat 2", "wave 2"]), st.integers(0, 10**6))
 def test_bounds_of_waves_beams_and_others_hold(few_points, make, seed):

@@ -60,6 +60,7 @@ def test_gradients_are_bounded_in_three_dimensions_and_with_decay(names, order, 
     assert 0 < found.errors["H1(t)"] <= found["H1(t)"] <= 100 * found.errors["H1(t)"]
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_mode_is_bounded_by_its_start():
     """e0 = sin(pi x) sin(pi y) decays: nothing is lost."""
     plate = pk.Problem("p", v, v.diff(t) - v.diff(x, 2) - v.diff(y, 2), pk.Box(x=(0, 1), y=(0, 1), t=(0, 1)),

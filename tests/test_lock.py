@@ -138,7 +138,7 @@ def test_a_forked_child_neither_has_the_lock_nor_takes_it_away(tmp_path: Path) -
 
 
 def test_of_several_that_find_the_lock_of_a_dead_one_one_wins(tmp_path: Path, writers: list[Writer]) -> None:
-    for round in range(25):
+    for round in range(15):
         path = tmp_path / f"run{round}.h5"
         left_by(DEAD, path)
         for writer in writers:
@@ -157,7 +157,7 @@ def test_writers_that_come_and_go_never_meet(tmp_path: Path) -> None:
     script = """
 import os, sys, time
 from pinnkit.lock import only_writer
-path, got, until = sys.argv[1], 0, time.monotonic() + 1.0
+path, got, until = sys.argv[1], 0, time.monotonic() + 0.4
 while time.monotonic() < until:
     try:
         with only_writer(path):
