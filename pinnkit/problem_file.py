@@ -28,6 +28,7 @@ from .value import as_expression
 
 CONDITIONS = {cls.__name__: cls for cls in get_args(Condition)}
 EXPRESSIONS, ARRAYS = ("u", "value", "a", "b", "expression"), ("X", "values")  # of conditions
+NODES = {"nodes": True}  # what stands for a reference whose values are in arrays
 ENTRIES = 500  # fields, equations, conditions ... at most
 
 _KEPT: WeakKeyDictionary[Problem, dict[str, Any]] = WeakKeyDictionary()  # a problem is saved again and again
@@ -41,7 +42,7 @@ def contents(problem: Problem) -> dict[str, Any]:
         except ValueError as error:
             _KEPT[problem] = {"lacking": str(error)}
         else:
-            _KEPT[problem] = {"record": Json(record), "arrays": _arrays(problem)}
+            _KEPT[problem] = {"record": Json(record), "arrays": _arrays(problem, record["reference"] == NODES)}
     return _KEPT[problem]
 
 
@@ -144,35 +145,27 @@ def _field(held: Any) -> AppliedUndef:
 
 
 def _reference_record(reference: Any) -> dict[str, Any] | None:
-    """A closed form; "nodes" for values in arrays."""
+    """A closed form that a tree can hold; ``NODES`` for values in arrays."""
     if reference is None:
         return None
-    if _closed(reference):
-        solution = [[tree(u), _tree(e, f"the closed form of {u}")] for u, e in reference.solution.items()]
-        return {"solution": solution, "parameters": dict(reference.parameters), "error": float(reference.error)}
-    return {"nodes": True}
-
-
-def _closed(reference: Any) -> bool:
-    """Whether a reference is a closed form that a tree can hold."""
     if type(reference) is not Exact:
-        return False
+        return NODES
     try:
-        for u, e in reference.solution.items():
-            _tree(e, str(u))
+        solution = [[tree(u), _tree(e, f"the closed form of {u}")] for u, e in reference.solution.items()]
     except ValueError:
-        return False
-    return True
+        return NODES
+    return {"solution": solution, "parameters": dict(reference.parameters), "error": float(reference.error)}
 
 
-def _arrays(problem: Problem) -> dict[str, Any]:
+def _arrays(problem: Problem, nodes: bool) -> dict[str, Any]:
+    """Readings, and where asked the values of the reference at the ``nodes`` of its grid."""
     readings = {str(i): {n: getattr(c, n) for n in ARRAYS} for i, c in enumerate(problem.conditions) if hasattr(c, "X")}
     found: dict[str, Any] = {"conditions": readings}
-    if problem.reference is not None and not _closed(problem.reference):
-        nodes = Sampled.of(problem.reference, problem.domain, tuple(problem.outputs))
+    if nodes:
+        held = Sampled.of(problem.reference, problem.domain, tuple(problem.outputs))
         found["reference"] = {
-            "axes": {name: np.asarray(axis) for name, axis in nodes.axes.items()}, "names": Json(list(nodes.axes)),
-            "mask": nodes.mask, "values": dict(nodes.values), "error": nodes.error, "errors": Json(dict(nodes.errors)),
+            "axes": {name: np.asarray(axis) for name, axis in held.axes.items()}, "names": Json(list(held.axes)),
+            "mask": held.mask, "values": dict(held.values), "error": held.error, "errors": Json(dict(held.errors)),
         }  # fmt: skip
     return found
 
