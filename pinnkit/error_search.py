@@ -226,6 +226,7 @@ class _Search:
             sets[key] = self._drawn(key, pool, m, now) if len(pool) > m else pool
         stack, at = self.space.stack(sets, base)
         root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
+        stack.claim(at, stack.rows, 4 * len(self.columns) + 4, "the error map's matrices")
         out = at.new_empty(stack.rows, len(self.columns) + 1)
         for numbers, r, J in stack.jacobian_blocks(at):
             out[numbers, :-1] = J[:, self.columns] * root[numbers, None]

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .memory import afford
 from .region import BOUNDARY, Domain, Patch
 from .sampling import unit
 
 NODES = {1: 1000, 2: 20_000, 3: 40_000}  # unless told otherwise, by dimension
+NODE = 400  # bytes that a node takes with its cells while a mesh is made, at least
 ROUND, STRAIGHT = 48, 4  # parts of a boundary curve and of a straight side, at least: small holes stay round
 GROWTH = 1.3  # from one layer of nodes to the next, away from a finely divided boundary
 CORNER = 0.5  # radians between neighbouring normals, from which there is a corner
@@ -31,7 +33,7 @@ def mesh(domain: Domain, nodes: int | None = None) -> Mesh:
     layers along it, and on a staggered grid, less the cells outside: a hole stays a hole.
 
     Raises:
-        ValueError: fewer than 8 nodes, space of more than three dimensions.
+        ValueError: fewer than 8 nodes, space of more than three dimensions; MemoryError: too many nodes.
     """
     flat = len(domain.space) == 1
     names = domain.names if flat else domain.space
@@ -40,6 +42,7 @@ def mesh(domain: Domain, nodes: int | None = None) -> Mesh:
     nodes = NODES[len(names)] if nodes is None else nodes
     if nodes < 8:
         raise ValueError(f"nodes={nodes}: give at least 8")
+    afford(NODE * nodes, f"a mesh of about {nodes} nodes", "give fewer, as nodes=20000")
     box = domain.bounds[:, [domain.names.index(n) for n in names]]
     full = math.isclose(domain.measure(), float(np.prod(np.ptp(domain.bounds, axis=0))), rel_tol=1e-12)
     return _grid(box, nodes) if flat or full else _delaunay(_Body(domain), box, nodes)

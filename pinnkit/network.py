@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .activation import activation as find_activation
 from .domain import Domain
+from .memory import afford
 from .tape import Activate, Features, Gate, Linear, Tape
 
 
@@ -153,6 +154,7 @@ class _Layered:
     def initial(self, domain: Domain, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
         """Glorot-normal weights and zero biases, shape (P,) (Glorot, Bengio 2010)."""
         tape, generator = self.build(domain), torch.Generator().manual_seed(seed)
+        afford(3 * dtype.itemsize * tape.count, f"a network of {tape.count} parameters", "give narrower hidden layers")
         theta = torch.zeros(tape.count, dtype=dtype)
         for op in tape.operations:
             if isinstance(op, Linear):

@@ -1,5 +1,6 @@
 """What every domain in space(-time) can do."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinnkit.memory import afford
 from pinnkit.sampling import Seed, apportion, as_seed, derive, reject, unit
 from pinnkit.shapes import Piece
 
@@ -162,13 +164,15 @@ class Domain(Protocol):
         order, and the mask (prod(shape),) of those inside.
 
         Raises:
-            ValueError: if shape is not one positive integer, or one per coordinate.
+            ValueError: if shape is not one positive integer, or one per coordinate; MemoryError: too many nodes.
         """
         counts = [shape] * len(self.names) if isinstance(shape, int) else list(shape)
         if len(counts) != len(self.names) or min(counts) < 1:
             raise ValueError(
                 f"Got the grid shape {shape!r}: expected a positive integer, or one for each of {self.names}."
             )
+        nodes = math.prod(counts)
+        afford(8 * 4 * nodes * len(counts), f"a grid of {nodes} nodes", "give fewer in every direction")
         axes = {
             name: np.linspace(*ends, count) for name, ends, count in zip(self.names, self.bounds.T, counts, strict=True)
         }

@@ -13,6 +13,7 @@ from .ansatz import Constraints, hard_constraints
 from .condition import PointSet
 from .equation import Ansatz
 from .kinked import with_kinks
+from .memory import afford
 from .network import Harmonics, Network
 from .points import Points
 from .problem import Problem
@@ -379,10 +380,19 @@ class Stack:
         for _, numbers, r, J in self.jacobian_by_point(theta, size):
             yield from zip(numbers, r, J, strict=True)
 
+    def claim(self, theta: Tensor, rows: int, columns: int, what: str) -> None:
+        """Ask for so many numbers before they are taken; MemoryError where there is less memory."""
+        afford(
+            theta.element_size() * rows * columns, f"{what} of {rows} x {columns} numbers",
+            "use fewer points or a smaller network", theta.device,
+        )  # fmt: skip
+
     def jacobian_by_point(
         self, theta: Tensor, size: int = 512
     ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
         """Blocks of at most ``size`` points: point set, row numbers (R, m), r (R, m) and each residual's J (m, P)."""
+        most = max(min(size, len(self.points[key])) * len(self.names(key)) for key in self.readouts)
+        self.claim(theta, most, len(theta), "a block of the Jacobian")
         pool, self._pool = self._pool, Pool()  # the caller may use these rows before it is done with a block
         try:
             yield from self._jacobian_parts(theta, size, pool)
@@ -416,6 +426,7 @@ class Stack:
 
     def jacobian(self, theta: Tensor) -> Tensor:
         """J = dr/dtheta, shape (M, P)."""
+        self.claim(theta, self.rows, len(theta), "the Jacobian")
         out = theta.new_zeros(self.rows, len(theta))
         for _, _, _, rows in self._jacobian_parts(theta, 512, self._pool, out):
             for _ in rows:
@@ -425,6 +436,7 @@ class Stack:
     def normal(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The Gauss-Newton matrix J^T A J (P, P) and J^T A r (P,), without ever holding J."""
         P = len(theta)
+        self.claim(theta, P, P, "the Gauss-Newton matrix")
         matrix, right = theta.new_zeros(P, P), theta.new_zeros(P)
         for numbers, r, J in self.jacobian_blocks(theta):
             a = self.row_weights[numbers]
@@ -435,5 +447,6 @@ class Stack:
 
     def gram(self, theta: Tensor) -> Tensor:
         """The residuals' tangent kernel A^1/2 J J^T A^1/2, shape (M, M)."""
+        self.claim(theta, self.rows, 2 * len(theta) + self.rows, "the tangent kernel and its Jacobians")
         J = self.row_weights.sqrt()[:, None] * self.jacobian(theta)
         return J @ J.T

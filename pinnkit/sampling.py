@@ -7,9 +7,13 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from .memory import afford
+
 METHODS = ("sobol", "halton", "lhs", "hammersley", "random", "grid")
 SEQUENCES = ("sobol", "halton", "random")
 PATIENCE = 2**22
+
+COPIES = 4  # of the points' own memory that drawing them takes at its peak, about
 
 Seed = int | torch.Generator | None
 
@@ -29,7 +33,7 @@ def unit(n: int, dim: int, method: str = "sobol", seed: Seed = 0) -> np.ndarray:
     draw.
 
     Raises:
-        ValueError: unknown method, n < 0, or a method that needs a seed and has none.
+        ValueError: unknown method, n < 0, or a method that needs a seed and has none; MemoryError: too many points.
     """
     if method not in METHODS:
         raise ValueError(f"The sampling method {method!r} is unknown: expected one of {', '.join(METHODS)}.")
@@ -40,6 +44,7 @@ def unit(n: int, dim: int, method: str = "sobol", seed: Seed = 0) -> np.ndarray:
         raise ValueError(f"The sampling method {method!r} is random: give it a seed, seed=0 for example.")
     if n == 0 or dim == 0:
         return np.zeros((n, dim))
+    afford(8 * COPIES * n * dim, f"drawing {n} points", "give fewer points")
     return _DRAW[method](n, dim, seed)
 
 

@@ -81,7 +81,8 @@ def solve(
     Raises:
         ValueError: missing points, unknown sets or weights, impossible hard constraints, a start that does not fit the
         problem, conditions at an outflow in place of the inflow; TypeError: no problem; BlockingIOError: another
-        process writes the checkpoint; OSError: a checkpoint that cannot be written.
+        process writes the checkpoint; OSError: a checkpoint that cannot be written; MemoryError: less memory than the
+        points or an optimiser would need.
     """
     if start is not None:
         model, first = _model(start, problem, hard), start.theta.clone()
@@ -114,6 +115,9 @@ def solve(
         recipe.balance if balance is False else balance,
     )  # fmt: skip
     history = History() if start is None else start.history
+    for stage in plan.stages:
+        if hasattr(stage, "claim"):  # memory that a later stage lacks is missed now, and not after the earlier ones
+            stage.claim(first)
     state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)
     rounds = {} if start is None else start.rounds
     solution = Solution(

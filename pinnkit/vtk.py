@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .atomic import check, put
 from .influence.result import Attribution
+from .memory import afford
 from .mesh import Mesh, mesh
 from .pointset import PointSet
 from .solution import Solution
@@ -179,6 +180,7 @@ def _steps(times: int | Sequence[float], start: float, end: float) -> list[float
     if isinstance(times, int):
         if times < 1:
             raise ValueError(f"times={times}: give a number of steps of at least 1, or the times themselves")
+        afford(100 * times, f"a series of {times} steps", "give fewer")
         return np.linspace(start, end, times).tolist() if times > 1 else [end]
     steps = [float(t) for t in times]
     wrong = [t for t in steps if not start <= t <= end]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..condition import PointSet, Residual
+from ..memory import afford
 from ..residual import Stack
 from ..solution import Solution
 from .bent import Bent
@@ -92,6 +93,8 @@ class Influence:
         one = several(functional)
         values, S = self.response(one)
         stack, K = self.stack, S.shape[1]
+        what = f"the effects of {stack.rows} rows on {K} numbers"
+        afford(4 * S.element_size() * K * stack.rows, what, "ask about fewer at once", S.device)
         first, own = S.new_zeros(K, stack.rows), S.new_zeros(K, stack.rows)
         bent = Bent(self, one, convention) if correct else None
         more = {key: [] for key in stack.readouts}

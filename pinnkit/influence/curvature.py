@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from ..linalg import Dual, Factor, Path, Primal, Spectral, cholesky, conjugate_gradients, path
+from ..memory import afford
 from ..residual import Stack
 
 DENSE = 6000  # the largest matrix that is factored; above it the curvature is approximated by its leading part
 EXPLICIT = 500  # the largest P for which "auto" builds the Hessian itself
 PRODUCTS = 30  # Hessian products that a solve by conjugate gradients takes, about
 HELD = 2**27  # numbers of a Jacobian that the dual form may hold: 1 GB
+FEWER = "use fewer points or a smaller network"
 
 Refactor = Callable[[float], Factor]  # damping -> the factor with that damping
 
@@ -73,7 +75,8 @@ def curvature(
     prior centred at ``centre`` (0). A number is what is added to C = J^T A J: the weight of a proximal term.
 
     Raises:
-        ValueError: an unknown kind or rule, a damping that is not positive, a curvature that is not finite.
+        ValueError: an unknown kind or rule, a damping that is not positive, a curvature that is not finite;
+        MemoryError: a matrix that would need more memory than there is.
     """
     kinds = ("auto", "gauss-newton", "exact", "explicit")
     if kind not in kinds:
@@ -93,6 +96,8 @@ def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) 
     M, P = stack.rows, len(theta)
     if min(M, P) > DENSE or (M < P and M * P > HELD):
         return _low_rank(stack, theta, damping, d)
+    numbers = M * P + 4 * M * M if M < P else 4 * P * P
+    _claim(theta, numbers, f"the Gauss-Newton curvature of {M} rows and {P} parameters", FEWER)
     root = stack.row_weights.sqrt()
     rho = root * stack.values(theta)
     if M < P:
@@ -126,6 +131,8 @@ def _low_rank(
     Martinsson, Tropp 2020, section 14; Frangella, Tropp, Udell 2023. One jvp and one vjp for every column.
     """
     M, P = stack.rows, len(theta)
+    k = min(P, most)
+    _claim(theta, 6 * P * k, f"the curvature of rank {k} for {P} parameters", FEWER)
     root = stack.row_weights.sqrt()
     rho = root * stack.values(theta)
     y = root * stack.jvp(theta, d) - rho
@@ -206,7 +213,9 @@ class Newton:
     @cached_property
     def _dense(self) -> Primal:
         """The Cholesky factor of the whole matrix: P products, as many as some dozen columns need."""
-        eye = torch.eye(len(self.theta), dtype=self.theta.dtype, device=self.theta.device)
+        P = len(self.theta)
+        _claim(self.theta, 5 * P * P, f"the Hessian of {P} parameters", "ask about fewer things at once")
+        eye = torch.eye(P, dtype=self.theta.dtype, device=self.theta.device)
         C = torch.stack([self.stack.hvp(self.theta, e) for e in eye]) / 2
         return Primal.of((C + C.T) / 2, self.damping)
 
@@ -259,7 +268,9 @@ def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Cur
 
 def _explicit(stack: Stack, theta: Tensor, base: Curvature) -> Curvature:
     """The Hessian column by column, and its spectrum."""
-    eye = torch.eye(len(theta), dtype=theta.dtype, device=theta.device)
+    P = len(theta)
+    _claim(theta, 6 * P * P, f"the explicit Hessian of {P} parameters", "use curvature='exact' or 'gauss-newton'")
+    eye = torch.eye(P, dtype=theta.dtype, device=theta.device)
     H = torch.stack([stack.hvp(theta, e) for e in eye]) / 2
     s, V = torch.linalg.eigh((H + H.T) / 2)
     lam, lowest, notes = base.damping, float(s.min()), base.notes
@@ -272,6 +283,10 @@ def _explicit(stack: Stack, theta: Tensor, base: Curvature) -> Curvature:
         base, kind="exact Hessian (explicit)", factor=Spectral(s, V, lam), damping=lam, freedom=freedom,
         top=float(s.max()), lowest=lowest, notes=notes,
     )  # fmt: skip
+
+
+def _claim(theta: Tensor, numbers: int, what: str, instead: str) -> None:
+    afford(theta.element_size() * numbers, what, instead, theta.device)
 
 
 def _raised(old: float, new: float) -> str:

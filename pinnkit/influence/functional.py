@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..condition import PointSet, Residual
+from ..memory import afford
 from ..points import Points, sample
 from ..problem import Problem
 from ..residual import Stack
@@ -259,7 +260,10 @@ class Error:
 
 def _gram(stack: Stack, theta: Tensor, w: Tensor) -> Tensor:
     """J^T diag(w) J (P, P), without ever holding J."""
-    matrix = theta.new_zeros(len(theta), len(theta))
+    P = len(theta)
+    instead = "ask about fields, or use a smaller network"
+    afford(theta.element_size() * P * P, f"the matrix of an error or loss for {P} parameters", instead, theta.device)
+    matrix = theta.new_zeros(P, P)
     for numbers, _, J in stack.jacobian_blocks(theta):
         matrix.addmm_((J * w[numbers, None]).T, J)
     return matrix

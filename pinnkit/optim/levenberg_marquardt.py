@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..memory import afford
 from .stage import State, Step
 
 
@@ -87,10 +88,16 @@ def _relief(gain: float, ratio: float) -> float:
     return min(factor, math.sqrt(ratio)) if gain > 0.5 else factor
 
 
+def _claim(theta: Tensor, numbers: int, what: str) -> None:
+    afford(theta.element_size() * numbers, what, "use LBFGS or SOAP, a smaller network or fewer points", theta.device)
+
+
 class _Primal:
     """(J^T A J + damping I) delta = -J^T A r, P x P."""
 
     def __init__(self, objective: LeastSquares, theta: Tensor) -> None:
+        P = len(theta)
+        _claim(theta, 3 * P * P, f"the {P} x {P} matrix of LevenbergMarquardt")
         self.matrix, self.right = objective.normal(theta)
         self.largest = float(self.matrix.diagonal().max())
 
@@ -109,6 +116,8 @@ class _Dual:
     """delta = -J_w^T (J_w J_w^T + damping I)^-1 r_w with J_w = A^1/2 J, M x M."""
 
     def __init__(self, objective: LeastSquares, theta: Tensor) -> None:
+        M, P = objective.rows, len(theta)
+        _claim(theta, 2 * M * P + 3 * M * M, f"the {M} x {P} Jacobian of LevenbergMarquardt")
         root = objective.row_weights.sqrt()
         self.J, self.r = root[:, None] * objective.jacobian(theta), root * objective.values(theta)
         self.right = self.J.T @ self.r

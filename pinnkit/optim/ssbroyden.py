@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..memory import afford
 from .quasi_newton import Descent, descend, evaluated, first_step
 from .stage import Objective, State, Step, drop
 
@@ -25,8 +26,17 @@ class SSBroyden:
     tolerance: float = 1e-14
     scaled: bool = True
 
+    def claim(self, theta: Tensor) -> None:
+        """Ask for the memory of the inverse Hessian, before any work; MemoryError where there is less."""
+        P = len(theta)
+        afford(
+            theta.element_size() * P * (P + 4 * _DELAY), f"the inverse Hessian of SSBroyden for {P} parameters",
+            "use LBFGS or SOAP, or a smaller network", theta.device,
+        )  # fmt: skip
+
     def start(self, theta: Tensor, objective: Objective) -> State:
-        """H = I, kept as scale * H + U M U^T with room for delayed updates."""
+        """H = I, kept as scale * H + U M U^T with room for delayed updates; MemoryError as ``claim``."""
+        self.claim(theta)
         P = len(theta)
         return {
             "H": torch.eye(P, dtype=theta.dtype, device=theta.device),
