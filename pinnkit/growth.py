@@ -167,8 +167,9 @@ def check_cauchy(problem: "Problem", rows: list[Lowered]) -> None:
     full, bare = [f for f, n in given.items() if 2 * n > order], [f for f, n in given.items() if 2 * n < order]
     if full and bare:
         raise ValueError(
-            f"{problem.name} is ill-posed: the equation is elliptic of order {order}, so every face needs {order // 2} "
-            f"condition{'s' * (order > 2)}, and {full[0]} has {given[full[0]]}, {bare[0]} has {given[bare[0]]}: move one"
+            f"{problem.name} is ill-posed: short waves grow without bound from Cauchy data: the equation is elliptic "
+            f"of order {order}, so every face needs {order // 2}, and {full[0]} has {given[full[0]]}, {bare[0]} "
+            f"{given[bare[0]]}: move one there"
         )
 
 

@@ -42,14 +42,16 @@ def slope(e: sp.Expr, s: sp.Symbol) -> sp.Expr:
     return sp.diff(e, s).replace(sp.DiracDelta, lambda *_: sp.S.Zero)
 
 
-def coefficients(problem: "Problem", row: Lowered, slots: Sequence[sp.Symbol], X: Tensor) -> list[Tensor]:
-    """d row / d slot at points X (n, d), each (n,), at fields that are random numbers in (0, 1)."""
+def coefficients(
+    problem: "Problem", row: Lowered, slots: Sequence[sp.Symbol], X: Tensor, sign: float = 1.0
+) -> list[Tensor]:
+    """d row / d slot at points X (n, d), each (n,), at fields that are random numbers in (0, 1), times the sign."""
     numbers = problem.parameters | problem.unknowns
     values: dict[sp.Symbol, Tensor] = {s: X[:, k] for k, s in enumerate(problem.variables)}
     known = row.expressions[0].free_symbols - {*values, *row.slots}
     values |= {s: X.new_tensor(numbers[s.name]) for s in known}
     generator = torch.Generator().manual_seed(1)
-    values |= {s: torch.rand(len(X), generator=generator, dtype=X.dtype) for s in row.slots}
+    values |= {s: sign * torch.rand(len(X), generator=generator, dtype=X.dtype) for s in row.slots}
     out = Program([slope(row.expressions[0], s) for s in slots], list(values))(values)
     return [torch.as_tensor(c, dtype=X.dtype).expand(len(X)) for c in out]
 

@@ -16,6 +16,7 @@ from .condition import (
 )
 from .domain import Box
 from .equation import Lowered
+from .growth import check_cauchy, check_growth
 from .orders import coefficients, differentiated, equations, order, system_order
 from .statement import PROBES, faces
 
@@ -31,18 +32,21 @@ def check_counts(problem: "Problem") -> None:
     With observations nearly anything can be well-posed, so then only the unknowns are counted.
 
     Raises:
-        ValueError: too few equations or conditions, or two for the same thing.
+        ValueError: too few equations or conditions, or two for the same thing; data from which short waves grow
+            without bound.
     """
     _check_equations(problem)
     _check_twice(problem)
+    rows = equations(problem)
+    check_growth(problem, rows)
     if any(isinstance(c, Observations) for c in problem.conditions):
         return
-    rows = equations(problem)
     if problem.domain.time is not None:
         for k, u in enumerate(problem.fields):
             _check_initial(problem, u, order(rows, k, problem.domain.names.index(problem.domain.time)))
     paid = _check_boundary(problem, rows)
     _check_unknowns(problem, paid)
+    check_cauchy(problem, rows)
 
 
 def _check_equations(problem: "Problem") -> None:
