@@ -47,11 +47,14 @@ def check_growth(problem: "Problem", rows: list[Lowered]) -> None:
     unknowns = [name for name in problem.unknowns if name in used]
     if (data and not unknowns) or not _grows(problem, rows, slopes):
         return
-    said = f"{problem.name} is ill-posed: short waves grow without bound from its initial data, as of u_t = -u_xx"
+    said = f"{problem.name} is ill-posed: short waves grow without bound from its initial data"
     if unknowns:
         starts = ", ".join(f"{name} = {problem.unknowns[name]:g}" for name in unknowns)
         raise ValueError(f"{said}, at the start {starts} of the unknowns: give a start of the other sign")
-    raise ValueError(f"{said}: check the signs of the highest derivatives, or give the data at the other end of time")
+    raise ValueError(
+        f"{said} (time runs backwards, as in u_t = -u_xx, or the equation is elliptic): check the signs of its highest "
+        "derivatives, or give data on the whole boundary"
+    )
 
 
 def _grows(problem: "Problem", rows: list[Lowered], slopes: Sequence[sp.Expr]) -> bool:
