@@ -10,7 +10,7 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from .domain import Domain
-from .pointset import PointSet
+from .pointset import PointSet, real
 from .value import Value, as_expression, expression
 
 __all__ = [
@@ -195,7 +195,7 @@ class Observations:
     """Measured values of a field (or of any expression in the fields) at given points: X (n, d), values (n,).
 
     Raises:
-        ValueError: shapes that do not match, no points, or numbers that are not finite.
+        ValueError: shapes that do not match, no points, or numbers that are not finite or complex.
     """
 
     u: sp.Expr
@@ -259,6 +259,8 @@ def _settle(condition: Any, *names: str) -> None:
 
 
 def _numbers(name: str, values: Any) -> Tensor:
+    if isinstance(values, Tensor) or np.iscomplexobj(values):
+        real(name, values)
     if isinstance(values, Tensor):
         return values.detach().to(torch.float64)
     try:

@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+def real(name: str, values: Any) -> None:
+    """Refuse complex numbers, of which the imaginary part would be lost; ValueError."""
+    if values.is_complex() if isinstance(values, Tensor) else np.iscomplexobj(values):
+        raise ValueError(f"{name}: the numbers are complex, and all is real here: give real and imaginary part apart")
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +22,7 @@ class PointSet:
     The weights (n,) have mean 1: they multiply the points' squared residuals in the loss.
 
     Raises:
-        ValueError: coordinates that are not finite or not of shape (n, d).
+        ValueError: coordinates that are not finite or not of shape (n, d), complex numbers.
     """
 
     X: Tensor
@@ -24,6 +31,10 @@ class PointSet:
     weights: Tensor | None = None
 
     def __post_init__(self) -> None:
+        named = {"points": self.X, **self.columns, "images": self.image, "weights": self.weights}
+        for what, values in named.items():
+            if values is not None:
+                real(what, values)
         if self.X.ndim != 2:
             raise ValueError(f"a point set has shape (n, d), got {tuple(self.X.shape)}")
         if not torch.isfinite(self.X).all():

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .domain import Domain
 from .expression import Program
+from .pointset import real
 
 Axes = dict[str, np.ndarray]
 
@@ -120,7 +121,9 @@ class Computed:
 
     def __call__(self, X: Tensor) -> Tensor:
         """Values at points X (n, d), shape (n, fields)."""
-        return self.function(X)
+        found = self.function(X)
+        real("the reference", found)
+        return found
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The function on a uniform grid."""
@@ -227,6 +230,8 @@ class Table:
         X = np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1)
         X = torch.as_tensor(X)
         found = {n: torch.as_tensor(values[n].ravel()) for n in names if n in values}
+        for name, column in found.items():
+            real(f"{self.file}, {name}", column)
         mask = torch.stack(list(found.values())).isfinite().all(0) & domain.inside(X)
         return axes, X, mask, _columns(names, found, X[:, 0])
 

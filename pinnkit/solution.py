@@ -1,5 +1,6 @@
 """A solution: problem, network and trained parameters, with all that training left behind; a value."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,8 +13,10 @@ from torch import Tensor
 
 from .condition import PointSet, Residual
 from .equation import differentiate, parse_index
+from .fits import far
 from .history import History
 from .points import Points
+from .pointset import real
 from .problem import Problem
 from .reference import Axes
 from .residual import Model, Stack, block_size
@@ -62,7 +65,9 @@ class Solution:
         return dict(zip(self.problem.unknowns, map(float, values), strict=True))
 
     def __call__(self, X: Tensor) -> Tensor:
-        """The fields at points X (n, d), shape (n, fields)."""
+        """The fields at points X (n, d), shape (n, fields); a warning where some lie far outside the domain."""
+        if said := far(self.problem, X):
+            warnings.warn(said, stacklevel=2)
         return self.evaluate(list(self.problem.fields), X)
 
     def jet(self, X: Tensor, names: str) -> tuple[Tensor, ...] | Tensor:
@@ -88,6 +93,7 @@ class Solution:
     def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor) -> Tensor:
         """Any expressions in fields, their derivatives and coordinates at points X (n, d), shape (n, expressions)."""
         X = torch.as_tensor(X)
+        real("points", X)
         if X.ndim != 2 or X.shape[1] != len(self.problem.domain.names):
             raise ValueError(
                 f"expected points of shape (n, {len(self.problem.domain.names)}) with the coordinates "

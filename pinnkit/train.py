@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .balance import Balance
+from .fits import check_network, check_outputs, check_points
 from .history import History
 from .inflow import check_inflow, open_inflow
 from .interrupt import Interrupt
@@ -98,15 +99,19 @@ def solve(
         if own is not None and weights:  # made for the terms as they are
             own = replace(own, terms={})
         hard = recipe.hard if hard is None else hard
+        check_network(network)
         model = Model(problem, network or recipe.network, hard, units=own)
         points = dict(recipe.points) if points is None else points
         first = model.initial(seed, dtype).to(device)
+    check_outputs(model, first)
     check_inflow(model.problem)
     recipe = default_recipe(model.problem)
     if problem is None:  # more training of a solution, at points that may be the caller's own: they stay
         recipe = replace(recipe, resample=None, balance=None)
     if not isinstance(points, Points):
         points = sample(model.problem, points, method=recipe.method, seed=seed)
+    else:
+        check_points(model.problem, {key: points[key] for key in model.keys if key in points})
     points = Points({key: _solid(points[key].to(first)) for key in model.keys if key in points})
     plan = Plan(
         tuple(recipe.stages if stages is None else stages),
@@ -268,6 +273,7 @@ class _Run:
         if not due or self.at.total == 0:
             return
         self.points = plan(self.now(), self.at.round)
+        check_points(self.model.problem, {key: self.points[key] for key in self.model.keys if key in self.points})
         self.stack = Stack(self.model, self.points, self.solution.weights)
         if (self.at.round + 1) & self.at.round == 0:  # rounds 1, 2, 4, 8 ... are kept to be looked at
             self.rounds = self.rounds | {self.at.total: self.points}

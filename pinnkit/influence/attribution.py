@@ -11,6 +11,7 @@ from ..memory import afford
 from ..residual import Stack
 from ..solution import Solution
 from .bent import Bent
+from .chosen import group_of
 from .curvature import Curvature, curvature
 from .functional import Functional, curve_of, places, several
 from .published import GradientDot, published_curvature, unweighted
@@ -200,8 +201,11 @@ class Influence:
 
         A group maps point sets to point numbers. The interaction inside a group counts to all orders of the quadratic
         model: delta theta = C^-1 J_S^T A (I - J_S C^-1 J_S^T A)^-1 r_S. Losses and errors contain its square.
+        ValueError for a point set or number that is not there, or one that comes twice in a group.
         """
         _check(convention)
+        sizes = {key: len(self.stack.points[key]) for key in self.stack.readouts}
+        groups = [group_of(group, sizes) for group in groups]
         _, S = self.response(functional)
         curve = None if self._baseline else curve_of(several(functional), self.solution)
         shared = self.totals if curve is not None and convention == "mean" else {}

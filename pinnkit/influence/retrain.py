@@ -12,6 +12,7 @@ from ..linalg import Primal
 from ..points import Points
 from ..residual import Stack
 from ..solution import Solution
+from .chosen import distinct
 from .curvature import DENSE, curvature
 
 RELATIVE, ABSOLUTE = 1e-10, 1e-12  # half gradient, against its start and by itself, at which training has converged
@@ -81,7 +82,8 @@ def without(solution: Solution, removed: Mapping[str, Tensor], convention: str =
     "fixed" leaves all other weights w / N alone, "mean" makes them w / (N - n).
 
     Raises:
-        ValueError: an unknown convention, point set or point number, or a set of which nothing is left.
+        ValueError: an unknown convention, point set or point number, a number that comes twice, or a set of which
+        nothing is left.
     """
     if convention not in ("fixed", "mean"):
         raise ValueError(f"convention={convention!r}: choose one of fixed, mean")
@@ -91,9 +93,7 @@ def without(solution: Solution, removed: Mapping[str, Tensor], convention: str =
             raise ValueError(f"there is no point set {key!r} in the loss: it has {', '.join(solution.stack.readouts)}")
         points = sets[key]
         kept = torch.ones_like(points.X[:, 0])
-        if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < len(kept):
-            raise ValueError(f"the points of {key!r} are numbered 0 to {len(kept) - 1}")
-        kept[numbers] = 0.0
+        kept[distinct(key, numbers, len(kept))] = 0.0
         if not bool(kept.any()):
             raise ValueError(f"no point of {key!r} would be left: remove fewer")
         scale = len(kept) / kept.sum() if convention == "mean" else 1.0
