@@ -232,8 +232,8 @@ class Observations:
         if outside.any():
             first = int(outside.nonzero()[0])
             raise ValueError(
-                f"{self.name}: {int(outside.sum())} of {len(self.X)} observation points lie outside the "
-                f"domain (first at row {first}, {self.X[first].tolist()}): remove them, or enlarge the domain"
+                f"{self.name}: {int(outside.sum())} of {len(self.X)} observation points lie outside the domain by more "
+                f"than 1e-9 (first at row {first}, {self.X[first].tolist()}): remove them, or enlarge the domain"
             )
         return [Residual(self.name, as_expression(self.u, self.name) - self.symbol, self.name)]
 

@@ -21,13 +21,15 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """``["k=v", ...]`` as a mapping.
 
     Raises:
-        ValueError: a text without "=".
+        ValueError: a text without "=", a name that comes twice.
     """
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not (name and equals):
+        if not (name.strip() and equals):
             raise ValueError(f"{option} {text}: expected NAME=VALUE")
+        if name.strip() in found:
+            raise ValueError(f"{option} {text}: {name.strip()} is given twice")
         found[name.strip()] = value.strip()
     return found
 
@@ -98,7 +100,9 @@ def functional(text: str, solution: Solution) -> Functional:
     name, asked, place = text.partition("@")
     if asked:
         return _field_at(text, name.strip(), place, solution)
-    kind, _, which = map(str.strip, text.partition(":"))
+    kind, colon, which = map(str.strip, text.partition(":"))
+    if colon and not which:
+        raise ValueError(f"--of {text}: ask about {_askable(solution)}")
     if kind in ("loss", "test-loss"):
         terms = solution.stack.terms
         if which and which not in terms:

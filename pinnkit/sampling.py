@@ -42,9 +42,9 @@ def unit(n: int, dim: int, method: str = "sobol", seed: Seed = 0) -> np.ndarray:
     seed = as_seed(seed)
     if seed is None and method in ("lhs", "random"):
         raise ValueError(f"The sampling method {method!r} is random: give it a seed, seed=0 for example.")
+    afford(8 * COPIES * n * (dim + 1), f"drawing {n} points", "give fewer points")  # of a boundary there is one more
     if n == 0 or dim == 0:
         return np.zeros((n, dim))
-    afford(8 * COPIES * n * dim, f"drawing {n} points", "give fewer points")
     return _DRAW[method](n, dim, seed)
 
 

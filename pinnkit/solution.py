@@ -84,7 +84,7 @@ class Solution:
         """The expression that a name such as u, u_x or v_xy stands for, u a field or derived; else ValueError."""
         fields = self.problem.outputs
         u, _, suffix = (name, "", "") if name in fields else name.partition("_")
-        if u not in fields:
+        if u not in fields or (name not in fields and not suffix):
             known = ", ".join(fields)
             raise ValueError(f"{name!r}: the fields are {known}, their derivatives like {next(iter(fields))}_x")
         index = parse_index(suffix, self.problem.domain.names)

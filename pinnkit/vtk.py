@@ -139,6 +139,8 @@ def _columns(
     wanted = dict.fromkeys((*solution.problem.outputs, *_split(names)))
     groups = {name: (name,) for name in wanted} | {name: tuple(_split(text)) for name, text in vectors.items()}
     for name, parts in groups.items():
+        if name in wanted and name in vectors:
+            raise ValueError(f"the vector {name!r} has the name of a field or derivative: give it another one")
         if name not in wanted and not 1 < len(parts) < 4:
             raise ValueError(f"the vector {name!r} is {vectors[name]!r}: give two or three fields or derivatives")
     parts = list(dict.fromkeys(part for group in groups.values() for part in group))

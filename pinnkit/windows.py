@@ -16,6 +16,7 @@ from .atomic import check_or_make_folder
 from .condition import Condition, Initial, Observations
 from .domain import Box
 from .expression import Opaque
+from .memory import afford
 from .network import Network
 from .plan import default_recipe
 from .problem import Problem
@@ -190,6 +191,7 @@ def _edges(problem: Problem, windows: int | Sequence[float]) -> list[float]:
     if isinstance(windows, int):
         if windows < 1:
             raise ValueError(f"windows={windows}: give at least 1")
+        afford(100 * windows, f"a march of {windows} windows", "give fewer")
         return np.linspace(low, high, windows + 1).tolist()
     edges = [float(t) for t in windows]
     if len(edges) < 2 or edges[0] != low or edges[-1] != high or (np.diff(edges) <= 0).any():

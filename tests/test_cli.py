@@ -176,6 +176,13 @@ def test_resume_with_other_settings_is_refused(call: Call, words: list[str], sen
         ),
         (["solve", "burgers", "--resample", "none", "--every", "5"], "nothing is resampled"),
         (["solve", "burgers", "--points", "foo=3"], "burgers has no point set 'foo': its sets are pde"),
+        (["solve", "burgers", "--points", "0"], "--points pde=0: expected a number of at least 1"),
+        (["solve", "burgers", "--points", "pde=20,pde=30"], "pde is given twice"),
+        (["solve", "burgers", "--stages", "adam:-5"], "expected a number of at least 1, got -5"),
+        (["solve", "burgers", "--stages", "adam:5:lr=0.1:lr=0.2"], "lr is given twice"),
+        (["solve", "burgers", "--set", "nu=nan"], "nu has the value nan: expected a finite number"),
+        (["solve", "burgers", "--seed", "99999999999999999999999"], "Invalid value for '--seed'"),
+        (["solve", "burgers", "--points", "99999999999999"], "points would need 9.6 PB of memory"),
         (["solve", "burgers", "--points", "pde=many"], "expected a whole number, got 'many'"),
         (["solve", "burgers", "--network", "3,x"], "--network 3,x: expected a whole number"),
         (["solve", "burgers", "--dtype", "float16"], "choose float64 or float32"),
@@ -252,10 +259,60 @@ def test_an_unforeseen_error_is_one_sentence(call: Call, monkeypatch: pytest.Mon
     monkeypatch.setattr("pinnkit.jobs.opened", fail)
     code, text, complaint = call("report", "x.h5")
     assert (code, text) == (1, "") and complaint.count("\n") == 1
-    assert complaint.startswith("pinnkit failed (ZeroDivisionError: of mine): PINNKIT_DEBUG=1 shows where")
-    monkeypatch.setenv("PINNKIT_DEBUG", "1")
-    with pytest.raises(ZeroDivisionError):
-        call("report", "x.h5")
+    assert complaint.startswith("pinnkit failed (ZeroDivisionError: of mine): add --debug to see where")
+    for words in (["--debug", "report", "x.h5"], ["report", "x.h5", "--debug"]):
+        code, text, complaint = call(*words)
+        assert (code, text) == (1, "") and "Traceback" in complaint and 'raise ZeroDivisionError("of' in complaint
+    for odd in (KeyError(), ValueError(), MemoryError(), RecursionError("deep"), SystemExit(0), GeneratorExit()):
+        monkeypatch.setattr("pinnkit.jobs.opened", lambda *_, odd=odd: (_ for _ in ()).throw(odd))
+        code, text, complaint = call("report", "x.h5")
+        assert code in (1, 2) and text == "" and complaint.count("\n") == 1 and "--debug" in complaint, complaint
+
+
+WHERE = """
+import signal, sys
+class At:
+    def find_spec(self, name, *rest):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, At())
+from pinnkit.cli import main
+main(["plot", "missing.h5"])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+@pytest.mark.parametrize("module", ["pinnkit.cli.solving", "typer", "pinnkit.jobs", "rich.console"])
+def test_an_interrupt_while_modules_are_loaded_leaves_no_traceback(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WHERE, module], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (130, "") and "Traceback" not in done.stderr
+
+
+def test_the_package_itself_loads_next_to_nothing() -> None:
+    """Before that a command cannot hear Ctrl-C."""
+    code = "import sys\nbefore = set(sys.modules)\nimport pinnkit.cli\nprint(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert set(done.stdout.split()) <= {"pinnkit", "pinnkit.cli", "importlib", "importlib._bootstrap",
+                                        "importlib._bootstrap_external", "warnings", "_warnings"}  # fmt: skip
+
+
+def test_nonsense_about_a_run_gets_one_sentence(call: Call) -> None:
+    assert call("solve", "burgers", *QUICK, "--quiet", "--out", "x.h5", "--time-limit", "0")[0] == 0
+    for words, sentence in (
+        (["export", "x.h5", "--derivative", ""], "--derivative '': give the name of a derivative, as u_x"),
+        (["export", "x.h5", "--derivative", "u_"], "'u_': the fields are u, their derivatives like u_x"),
+        (["export", "x.h5", "--nodes", "9999999999999"], "nodes would need 4 PB of memory"),
+        (["export", "x.h5", "--vector", "v=u,u_x", "--vector", "v=u,u"], "--vector v=u,u: v is given twice"),
+        (["influence", "x.h5", "--of", "u@x=0,x=0"], "--of u@x=0,x=0: a point x=0: x is given twice"),
+        (["influence", "x.h5", "--of", "u@x=0,t=0.1,x=1"], "x is given twice"),
+        (["influence", "x.h5", "--of", "u@x=nan,t=0.1"], "--of u@x=nan,t=0.1"),
+        (["influence", "x.h5", "--of", "loss:"], "--of loss:: ask about u@x="),
+        (["influence", "x.h5", "--of", ""], "--of : ask about u@x="),
+        (["influence", "x.h5", "--damping", "nan"], "--damping nan: give a positive number"),
+        (["error", "x.h5", "--seed", "99999999999999999999999"], "Invalid value for '--seed'"),
+    ):
+        code, text, complaint = call(*words)
+        assert (code, text, complaint.count("\n")) == (2, "", 1) and sentence in complaint, complaint
 
 
 def test_a_run_that_could_not_be_saved_ends_in_failure(

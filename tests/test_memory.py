@@ -42,6 +42,8 @@ TAKEN = {
     "the tangent kernel": (lambda s: s.stack.gram(s.theta), "tangent kernel"),
     "an error map": (lambda s: pk.error_map(s, n=3000), "error map's matrices .* fewer points"),
     "points": (lambda s: pk.sample(PLATE, 3000), "drawing 3000 points .* give fewer points"),
+    "ends of a line": (
+        lambda s: pk.Box(x=(0, 1)).sample_boundary(4000), "drawing 2000 points"),
     "candidates": (
         lambda s: pk.Resample(candidates=9000)(s, 3), "drawing 9000 points .* give fewer points"),
     "a quadrature": (lambda s: pk.integral(PLATE, u, n=4000), "drawing 4000 points"),
@@ -144,7 +146,7 @@ def test_a_limit_of_address_space_is_looked_at(monkeypatch):
     limits = {resource.RLIMIT_AS: (held + 3 * 10**7, -1)}
     monkeypatch.setattr(resource, "getrlimit", lambda kind: limits.get(kind, (-1, -1)))
     assert 0 < memory.available() < 4e7
-    with pytest.raises(MemoryError, match="drawing 10000000 points would need 640 MB"):
+    with pytest.raises(MemoryError, match="drawing 10000000 points would need 960 MB"):
         pk.sample(PLATE, 10**7)
 
 

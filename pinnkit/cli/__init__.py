@@ -4,10 +4,11 @@ import sys
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command as ``shell.run`` says; Ctrl-C is heard while the commands are loaded too."""
+    """Run a command as ``shell.run`` says; Ctrl-C is heard while the commands are loaded, and in the end, too."""
     try:
         from . import solving, reading, explaining  # noqa: F401, I001
         from .shell import run
+
+        run(arguments)
     except KeyboardInterrupt:
         sys.exit(130)
-    run(arguments)

@@ -70,7 +70,7 @@ def validate(
     points: Annotated[int, typer.Option(min=0, metavar="N", help="Single points to train without.")] = 30,
     groups: Annotated[int, typer.Option(min=0, metavar="N", help="Groups of either kind to train without.")] = 16,
     plantings: Annotated[int, typer.Option(min=0, metavar="N", help="Times that wrong data are planted.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of the points, groups and wrong data.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**62, help="Of the points, groups and wrong data.")] = 0,
     out: Kept = None,
     problem: Given = None,
     threads: Threads = 1,

@@ -222,6 +222,8 @@ def export(
     from ..vtk import export_points, export_vtk
 
     torch.set_num_threads(threads)
+    if blank := [name for name in derivative if not name.strip()]:
+        raise ValueError(f"--derivative {blank[0]!r}: give the name of a derivative, as u_x")
     vectors = options.pairs(vector, "--vector")
     if of:
         model, found = influenced(run, problem, Question(tuple(of)))

@@ -22,9 +22,9 @@ Target = Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A problem o
 Arguments = Annotated[
     list[str] | None, typer.Option("--set", metavar="K=V", help="An argument of the problem; repeatable.")
 ]
-Threads = Annotated[int, typer.Option(min=1, help="Torch threads; more than 1 is slower on usual sizes.")]
+Threads = Annotated[int, typer.Option(min=1, max=4096, help="Torch threads; more than 1 is slower on usual sizes.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
-FreshSeed = Annotated[int, typer.Option("--seed", min=0, help="Of the fresh points.")]
+FreshSeed = Annotated[int, typer.Option("--seed", min=0, max=2**62, help="Of the fresh points.")]
 Kept = Annotated[Path | None, typer.Option("--out", metavar="FILE.h5", help="Write all that was found to a file.")]
 Picture = Annotated[Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw what was found.")]
 

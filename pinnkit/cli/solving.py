@@ -53,7 +53,9 @@ def solve(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew though the run file exists.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the CPU unless given.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float64 (default) or float32.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the first parameters and points; 0 unless given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**62, help="Of the first parameters and points; 0 unless given.")
+    ] = None,
     time_limit: Annotated[float | None, typer.Option(min=0, metavar="S", help="Stop after S seconds.")] = None,
     threads: Threads = 1,
     solver: Annotated[

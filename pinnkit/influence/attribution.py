@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..condition import PointSet, Residual
+from ..fits import check_points
 from ..memory import afford
 from ..residual import Stack
 from ..solution import Solution
@@ -293,6 +294,7 @@ class Influence:
         if key not in self.stack.readouts:
             raise ValueError(f"there is no point set {key!r} in the loss: it has {', '.join(self.stack.readouts)}")
         points = candidates if isinstance(candidates, PointSet) else PointSet(candidates)
+        check_points(self.solution.problem, {key: points})
         return points.to(self.solution.theta)
 
     def _added(self, key: str, points: PointSet, S: Tensor, correct: bool) -> Tensor:
