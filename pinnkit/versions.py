@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -15,12 +16,15 @@ def versions() -> dict[str, str]:
     """Versions of Python, pinnkit and the libraries that compute, the kernels, vector instructions and threads."""
     found = {"python": platform.python_version(), "kernels": kernels(), "simd": torch.backends.cpu.get_cpu_capability()}
     found["threads"] = str(torch.get_num_threads())
-    for name in ("pinnkit", "torch", "numpy", "scipy", "sympy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+    return found | {name: _installed(name) for name in ("pinnkit", "torch", "numpy", "scipy", "sympy")}
+
+
+@cache  # of a process it stays, and every file that is read or written asks for it
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def moved(before: Mapping[str, str]) -> str:
