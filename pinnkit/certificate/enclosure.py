@@ -71,12 +71,13 @@ def _cells(
     power = [Interval(np.ones(n), np.ones(n))]
     for _ in range(ORDER):
         power.append(power[-1] * Interval(-radius, radius))
-    places = [_values(variable, x, fixed) for x in (Interval(middle, middle), Interval(left, right))]
-    known: tuple[dict, dict] = ({}, {})
+    places = Interval(np.concatenate([middle, left]), np.concatenate([middle, right]))  # middles, then whole cells
+    values, known = _values(variable, places, fixed), {}
     series: list[Series] = []
     value = plain = rest = Interval(np.zeros(n), np.zeros(n))
     for term in parts:
-        at, over = (_full(enclose(term, place, own)) for place, own in zip(places, known, strict=True))
+        both = _full(enclose(term, values, known))
+        at, over = both[:, :n], both[:, n:]
         far = (over[ORDER] * power[ORDER]).size
         good = far <= over[0].high - over[0].low
         value, plain = value + at[0], plain + over[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -60,10 +61,9 @@ class Interval:
         return Interval(_down(self.low - other.high), _up(self.high - other.low))
 
     def __mul__(self, other: Interval) -> Interval:
-        a, b, c, d = self.low, self.high, other.low, other.high
-        products = [_product(p, q) for p, q in ((a, c), (a, d), (b, c), (b, d))]
-        low = np.minimum(np.minimum(products[0], products[1]), np.minimum(products[2], products[3]))
-        high = np.maximum(np.maximum(products[0], products[1]), np.maximum(products[2], products[3]))
+        low, high = _extremes(self, other, np.multiply)
+        if np.isnan(low).any():  # 0 times infinity
+            low, high = _extremes(self, other, _product)
         return Interval(_down(low), _up(high))
 
     def sum(self) -> Interval:
@@ -143,8 +143,13 @@ class Interval:
         return Interval(np.maximum(_down(v - reach), -1.0), np.minimum(_up(v + reach), 1.0))
 
 
+def _extremes(one: Interval, other: Interval, product: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
+    """The least and the largest product of the ends; numbers have one end."""
+    c, d = other.low, other.high
+    ends = [one.low] if one.high is one.low else [one.low, one.high]
+    products = [product(a, e) for a in ends for e in ((c,) if d is c else (c, d))]
+    return reduce(np.minimum, products), reduce(np.maximum, products)
+
+
 def _product(p: Array, q: Array) -> Array:
-    out = p * q
-    if np.isnan(out).any():  # 0 times infinity
-        out = np.where((p == 0) | (q == 0), 0.0, out)
-    return out
+    return np.where((p == 0) | (q == 0), 0.0, p * q)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 import sympy as sp
@@ -35,11 +36,8 @@ def enclose(e: sp.Expr, values: Mapping[sp.Symbol, Series], known: dict[sp.Expr,
 
 
 def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
-    if e.is_Float or e.is_Rational or e is sp.pi:
-        exactly = e.is_Integer and abs(int(e)) < 2**53
-        return Interval.point(float(e), n, 0.0 if exactly else WIDTH)[None]
-    if e.is_number and e.is_real and not e.has(sp.Heaviside, sp.DiracDelta, Opaque):
-        return Interval.point(float(sp.N(e, 25)), n, WIDTH)[None]
+    if (number := _number(e)) is not None:
+        return Interval.point(number[0], n, number[1])[None]
     if isinstance(e, sp.Abs):
         a = visit(e.args[0])
         return _extreme(a, -a, True)
@@ -59,6 +57,17 @@ def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
     if isinstance(e, (sp.Max, sp.Min)) and len(e.args) == 2:
         return _extreme(*(visit(arg) for arg in e.args), isinstance(e, sp.Max))
     raise ValueError(f"{e.func.__name__} has no enclosure by intervals: use elementary functions")
+
+
+@lru_cache(maxsize=4096, typed=True)  # SymPy takes long, and the same expression is enclosed on cells again and again
+def _number(e: sp.Expr) -> tuple[float, float] | None:
+    """The value of a constant and its relative half-width."""
+    if e.is_Float or e.is_Rational or e is sp.pi:
+        exactly = e.is_Integer and abs(int(e)) < 2**53
+        return float(e), 0.0 if exactly else WIDTH
+    if e.is_number and e.is_real and not e.has(sp.Heaviside, sp.DiracDelta, Opaque):
+        return float(sp.N(e, 25)), WIDTH
+    return None
 
 
 def total(parts: list[Series]) -> Series:
@@ -83,38 +92,44 @@ def multiply(a: Series, b: Series) -> Series:
     if p == 1 or q == 1:
         return a * b
     pairs = Interval(a.low[:, None], a.high[:, None]) * Interval(b.low[None], b.high[None])  # (p, p, n)
-    size = pairs.size
-    low, high = np.zeros_like(a.low), np.zeros_like(a.low)
-    bound = np.zeros_like(a.low)
+    terms = np.stack([pairs.low, pairs.high, pairs.size])
+    sums = np.zeros((3, *a.low.shape))
     for j in range(p):
-        low[j:] += pairs.low[j, : p - j]
-        high[j:] += pairs.high[j, : p - j]
-        bound[j:] += size[j, : p - j]
+        sums[:, j:] += terms[:, j, : p - j]
+    low, high, bound = sums
     pad = UNIT * (p + 2) * bound
     return Interval(np.nextafter(low - pad, -np.inf), np.nextafter(high + pad, np.inf))
 
 
-def _dot(weighted: Series, w: list[Interval], k: int) -> Interval:
+def _dot(weighted: Series, w: Series, k: int) -> Interval:
     """sum_{j=1}^k weighted_j w_{k-j}."""
-    return (weighted[1 : k + 1] * _stacked(w[:k][::-1])).sum()
+    return (weighted[1 : k + 1] * w[k - 1 :: -1]).sum()
 
 
 def _weighted(u: Series, factors: np.ndarray) -> Series:
     """u_j times numbers."""
-    return u * Interval(factors[:, None], factors[:, None])
+    column = factors[:, None]
+    return u * Interval(column, column)
 
 
-def _stacked(w: list[Interval]) -> Series:
-    return Interval(np.stack([v.low for v in w]), np.stack([v.high for v in w]))
+def _started(first: Interval, order: int) -> Series:
+    """Room for a series, of which the first coefficient is known."""
+    low, high = np.zeros((2, order, len(first.low)))
+    low[0], high[0] = first.low, first.high
+    return Interval(low, high)
 
 
-def _derived(u: Series, first: Interval, slope: Callable[[list[Interval]], list[Interval]]) -> Series:
+def _put(w: Series, k: int, found: Interval) -> None:
+    w.low[k], w.high[k] = found.low, found.high
+
+
+def _derived(u: Series, first: Interval, slope: Callable[[Series], Series]) -> Series:
     """w with w' = s u', where the coefficients of s below k follow from those of w below k."""
-    w, order = [first], len(u.low)
-    du = _weighted(u, np.arange(order, dtype=float))
+    order = len(u.low)
+    w, du = _started(first, order), _weighted(u, np.arange(order, dtype=float))
     for k in range(1, order):
-        w.append(_dot(du, slope(w), k).divided(k))
-    return _stacked(w)
+        _put(w, k, _dot(du, slope(w[:k]), k).divided(k))
+    return w
 
 
 def _exp(u: Series) -> Series:
@@ -122,42 +137,41 @@ def _exp(u: Series) -> Series:
 
 
 def _sin_cos(u: Series) -> tuple[Series, Series]:
-    s, c = [u[0].sin()], [u[0].cos()]
-    du = _weighted(u, np.arange(len(u.low), dtype=float))
-    for k in range(1, len(u.low)):
-        up, down = (_dot(du, w, k).divided(k) for w in (c, s))
-        s.append(up)
-        c.append(-down)
-    return _stacked(s), _stacked(c)
+    order = len(u.low)
+    s, c = _started(u[0].sin(), order), _started(u[0].cos(), order)
+    du = _weighted(u, np.arange(order, dtype=float))
+    for k in range(1, order):
+        _put(s, k, _dot(du, c, k).divided(k))
+        _put(c, k, -_dot(du, s, k).divided(k))
+    return s, c
 
 
 def _tanh(u: Series) -> Series:
     one = Interval.point(1.0, u.low.shape[1])
 
-    def slope(w: list[Interval]) -> list[Interval]:
-        square = multiply(_stacked(w), _stacked(w))
-        return [one - square[0], *(-square[k] for k in range(1, len(w)))]
+    def slope(w: Series) -> Series:
+        square = multiply(w, w)
+        return _joined((one - square[0])[None], -square[1:])
 
     return _derived(u, u[0].tanh(), slope)
 
 
 def _gauss(u: Series, first: Interval, sign: float) -> Series:
     bell = multiply(_exp(-multiply(u, u)), Interval.point(sign * 2 / np.sqrt(np.pi), u.low.shape[1], WIDTH)[None])
-    slope = [bell[k] for k in range(len(bell.low))]
-    return _derived(u, first, lambda w: slope)
+    return _derived(u, first, lambda w: bell)
 
 
 def _log(u: Series) -> Series:
     inverse = _inverse(u)
-    slope = [inverse[k] for k in range(len(u.low))]
-    return _derived(u, u[0].log(), lambda w: slope)
+    return _derived(u, u[0].log(), lambda w: inverse)
 
 
 def _inverse(u: Series) -> Series:
-    w = [u[0].reciprocal()]
+    first = u[0].reciprocal()
+    w = _started(first, len(u.low))
     for k in range(1, len(u.low)):
-        w.append(-(_dot(u, w, k) * w[0]))
-    return _stacked(w)
+        _put(w, k, -(_dot(u, w, k) * first))
+    return w
 
 
 def _power(u: Series, exponent: sp.Rational) -> Series:
@@ -177,11 +191,10 @@ def _power(u: Series, exponent: sp.Rational) -> Series:
             out = _joined(value, out[1:])
         return out
     a = float(exponent)
-    w, inverse = [u[0].power(a)], u[0].reciprocal()
+    w, inverse, j = _started(u[0].power(a), len(u.low)), u[0].reciprocal(), np.arange(len(u.low))
     for k in range(1, len(u.low)):
-        j = np.arange(len(u.low))
-        w.append((_dot(_weighted(u, a * j - (k - j)), w, k) * inverse).divided(k))
-    return _stacked(w)
+        _put(w, k, (_dot(_weighted(u, a * j - (k - j)), w, k) * inverse).divided(k))
+    return w
 
 
 def _full(u: Series, order: int) -> Series:
