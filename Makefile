@@ -21,8 +21,11 @@ demo: .venv/installed
 		--picture demo/burgers-influence.png --out demo/burgers-influence.h5
 	$(BIN)/pinnkit report demo/burgers.h5
 
+# Tests start many processes, each of which would compile the package anew where bytecode is not kept. Files come in the
+# order of their names: by the number of their tests, four long notebooks would come last, with one worker idle.
+test: export PYTHONDONTWRITEBYTECODE =
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # NumPy's vector kernels, torch's, OpenBLAS's and the compiled jets are other ones than in `make test`.
 FOUND := import numpy; print(*numpy.show_config("dicts")["SIMD Extensions"].get("found", []))
