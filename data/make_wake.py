@@ -30,7 +30,7 @@ import numpy as np
 from flow_fem import Dirichlet, Space, sampling
 from flow_mesh import Array, Blocks, Ring, graded
 from flow_time import March, halved
-from table import target
+from table import list_checksum, target
 
 RE = 100.0
 LEFT, RIGHT, SIDE, RADIUS, HALF = -10.0, 25.0, 10.0, 0.5, 1.0
@@ -181,6 +181,7 @@ def write(path: Path, X: Array, t: Array, fields: Mapping[str, Array], **about: 
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+    list_checksum(path)
 
 
 def main(degree: int = 5, start: float = 75.0, settle: float = 15.0) -> None:

@@ -1,5 +1,6 @@
 """Write a reference solution on a tensor grid as one small HDF5 file, together with its measured error."""
 
+import hashlib
 import json
 import os
 import sys
@@ -63,6 +64,17 @@ def write(
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+    list_checksum(path)
+
+
+def list_checksum(path: Path) -> None:
+    """Write the SHA-256 of a file to the list beside it, which readers compare."""
+    listed = path.with_name("checksums.json")
+    known = json.loads(listed.read_text()) if listed.exists() else {}
+    known[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    temporary = listed.with_name(f"{listed.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+    os.replace(temporary, listed)
 
 
 def target(name: str) -> Path:

@@ -1,5 +1,6 @@
 """Reference solutions: closed forms, computed functions and tables, each with its own measured error."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from .expression import Program
 from .pointset import real
 
 Axes = dict[str, np.ndarray]
+CHECKSUMS = "checksums.json"  # SHA-256 of the files in the folder data, by their names
 
 
 class Reference(Protocol):
@@ -168,8 +170,22 @@ class Table:
     file: str
 
     @cached_property
-    def _content(self) -> tuple[dict, Axes, dict[str, np.ndarray]]:
+    def _path(self) -> Path:
+        """The file, once it is known to be the one that was written: HDF5 alone reads many a damaged one."""
         path = data_file(self.file)
+        listed = path.with_name(CHECKSUMS)
+        try:
+            known = json.loads(listed.read_text()).get(self.file) if listed.exists() else None
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+        except (OSError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} or {listed} cannot be read ({error}): renew them by `make data`") from error
+        if known not in (None, found):
+            raise ValueError(f"{path} is damaged (its checksum is not that in {CHECKSUMS}): renew it by `make data`")
+        return path
+
+    @cached_property
+    def _content(self) -> tuple[dict, Axes, dict[str, np.ndarray]]:
+        path = self._path
         try:
             with h5py.File(path) as h5:
                 attributes = dict(h5.attrs)
@@ -204,7 +220,7 @@ class Table:
         Raises:
             ValueError: no such part.
         """
-        with h5py.File(data_file(self.file)) as h5:
+        with h5py.File(self._path) as h5:
             groups = [n for n in h5 if isinstance(h5[n], h5py.Group)]
             if name not in groups:
                 raise ValueError(f"{self.file} has no part {name!r}: its parts are {', '.join(groups) or 'none'}")

@@ -1,5 +1,6 @@
 """The stored references against independent formulas, coarser solutions and the equations themselves."""
 
+import hashlib
 import importlib
 import json
 import sys
@@ -8,6 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+
+import pinnkit as pk
+from pinnkit import reference
 
 pytestmark = pytest.mark.portable
 DATA = Path(__file__).parents[1] / "data"
@@ -149,4 +153,24 @@ def test_write_replaces_in_one_step(tmp_path):
         table.write(path, axes, {"u": np.full((3, 2), np.nan)}, **about)
     with pytest.raises(TypeError):
         table.write(path, axes, {"u": np.ones((3, 2))}, error=0.1, method="none", parameters={"k": object()})
-    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+    assert path.read_bytes() == before and {p.name for p in tmp_path.iterdir()} == {"a.h5", "checksums.json"}
+
+
+def test_a_damaged_table_is_refused(tmp_path, monkeypatch):
+    axes = {"x": np.arange(3.0), "t": np.arange(2.0)}
+    path = tmp_path / "a.h5"
+    table.write(path, axes, {"u": np.ones((3, 2))}, error=1e-3, method="none", parameters={})
+    monkeypatch.setattr(reference, "data_file", lambda name: path)
+    assert pk.Table("a.h5").error == 1e-3
+    data = bytearray(path.read_bytes())
+    at = bytes(data).index(np.arange(3.0).tobytes())  # an axis: HDF5 keeps no checksum of it
+    data[at + 8] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="a.h5 is damaged"):
+        _ = pk.Table("a.h5").error
+
+
+def test_the_checksums_are_those_of_the_tables():
+    known = json.loads(reference.data_file("checksums.json").read_text())
+    folder = reference.data_file("burgers.h5").parent
+    assert known == {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.glob("*.h5")}
