@@ -8,6 +8,7 @@ from . import catalogue, options, runfile
 from .correction import correct
 from .influence.attribution import Influence
 from .influence.result import Attribution
+from .linearised import Linearised
 from .plan import default_recipe
 from .problem import Problem
 from .settings import decode
@@ -135,7 +136,8 @@ def influenced(path: Path, file: Path | None, question: Question) -> tuple[Influ
 def _check(wish: Wish, solution: Solution, path: Path) -> None:
     """The settings typed beside --resume must be those that the run has."""
     plan, typed = solution.progress.plan, wish.settings(solution.problem)
-    has = {"network": solution.network, "stages": plan.stages, "resample": plan.resample, "seed": plan.seed}
+    network = solution.network.network if isinstance(solution.network, Linearised) else solution.network
+    has = {"network": network, "stages": plan.stages, "resample": plan.resample, "seed": plan.seed}
     has |= {"dtype": solution.theta.dtype, "balance": plan.balance}
     if solution.progress.round == 0:  # later the numbers of points may have changed
         has["points"] = {key: len(points) for key, points in solution.points.items()}

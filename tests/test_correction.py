@@ -177,16 +177,22 @@ def test_the_shell(tmp_path: Path, diffusion: pk.Solution, capsys: pytest.Captur
     run = pk.save(diffusion, tmp_path / "run.h5")
     with pytest.raises(SystemExit) as stop:
         main(["correct", str(run), "--json"])
-    said = json.loads(capsys.readouterr().out)
-    assert stop.value.code == 0 and said["file"] == str(tmp_path / "run-corrected.h5")
+    out, complaint = capsys.readouterr()
+    assert stop.value.code == 0, complaint
+    said = json.loads(out)
+    assert said["file"] == str(tmp_path / "run-corrected.h5")
     assert said["relative_l2"]["u"] < 1e-3 * diffusion.errors()["u"]["relative_l2"]
     out = tmp_path / "solved.h5"
-    with pytest.raises(SystemExit) as stop:
-        main(["solve", "diffusion", "--network", "10", "--points", "pde=200", "--stages", "ssbroyden:80", "--correct",
-              "--out", str(out), "--quiet", "--json"])  # fmt: skip
-    said = json.loads(capsys.readouterr().out)
-    assert stop.value.code == 0 and "correction in the tangent space" in said["stop_reasons"][-1]
-    assert isinstance(pk.load(out).network, pk.Linearised)
+    words = ["solve", "diffusion", "--network", "10", "--points", "pde=200", "--stages", "ssbroyden:80", "--correct",
+             "--out", str(out), "--quiet", "--json"]  # fmt: skip
+    for resume in ([], ["--resume"]):  # one that was killed after the correction is not corrected a second time
+        with pytest.raises(SystemExit) as stop:
+            main([*words, *resume])
+        said = json.loads(capsys.readouterr().out)
+        assert stop.value.code == 0 and "correction in the tangent space" in said["stop_reasons"][-1]
+        assert "correction" not in said["stop_reasons"][-2]
+        found = pk.load(out)
+        assert isinstance(found.network, pk.Linearised) and isinstance(found.network.network, pk.MLP)
 
 
 def test_a_linearised_network_must_fit() -> None:

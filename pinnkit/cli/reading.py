@@ -146,8 +146,12 @@ def _check(file: Path, as_json: bool) -> None:
     from ..certificate.proof_file import read, verified
     from ..hdf5_check import shown
 
-    with working("checking"):
-        found = verified(read(file))
+    contents = read(file)
+    try:
+        with working("checking"):
+            found = verified(contents)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
     if as_json:
         print_json({"holds": found.holds, "coefficients": found.coefficients, "faults": found.faults})
     elif found.holds:

@@ -113,6 +113,7 @@ def _superpose(
 
 def _train(wish: "Wish", path: Path, go_on: bool, correct: bool, as_json: bool, quiet: bool) -> None:
     from ..jobs import corrected, resumed, started
+    from ..linearised import Linearised
     from ..train import NOT_SAVED
 
     begin = resumed if go_on else started
@@ -125,7 +126,7 @@ def _train(wish: "Wish", path: Path, go_on: bool, correct: bool, as_json: bool, 
         command = f"pinnkit solve {wish.target} --resume --out {path}"
         print(f"{solution.stops[-1]}: go on with `{command}`", file=sys.stderr)
         raise typer.Exit(130)
-    if correct:
+    if correct and not isinstance(solution.network, Linearised):  # nor a second time where --resume finds it done
         solution = corrected(solution, path)
     print_report(solution, as_json, path)
 
