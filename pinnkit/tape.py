@@ -46,7 +46,7 @@ class Features:
         return out
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)  # a run asks for a handful, and every run for others
 def _plan(features: Features, channels: Channels, dtype: torch.dtype, device: torch.device) -> tuple:
     """Per channel: the constant slopes of the affine features (None for the value), and terms of the waves."""
     omega, phase = features.omega.to(device, dtype), features.phase.to(device, dtype)
