@@ -13,6 +13,8 @@ import h5py
 import numpy as np
 from torch import Tensor
 
+from pinnkit.pointset import PointSet
+
 EVIL = ("evil.py", "evil", "{here}/evil.py", "/dev/zero", "../../etc/passwd", "__import__('evil')", "evil:problem")
 VALUES = (None, True, -1, 10**12, 1e308, float("nan"), "", "x" * 10_000, [], {}, [[]], {"class": "Fourier"}, "é\x1b[2J")
 
@@ -30,9 +32,9 @@ def texts(h5: h5py.File) -> list[tuple[str, str, bytes, bool]]:
 
     def look(name: str, item: h5py.Group | h5py.Dataset) -> None:
         for key in item.attrs:
-            if isinstance(item.attrs[key], bytes):
+            if isinstance(value := item.attrs[key], (bytes, str)):
                 plain = h5py.check_string_dtype(item.attrs.get_id(key).dtype).encoding == "utf-8"
-                found.append((name, key, item.attrs[key], plain))
+                found.append((name, key, value.encode() if isinstance(value, str) else value, plain))
 
     look("/", h5)
     h5.visititems(look)
@@ -70,22 +72,31 @@ def compressed(h5: h5py.File) -> None:
 
 def unallocated(h5: h5py.File) -> None:
     """5 GB that were never written."""
-    del h5["theta"]
-    h5.create_dataset("theta", shape=(6 * 10**8,), dtype="f8").attrs["crc32"] = 0
+    name = _array(h5)
+    del h5[name]
+    h5.create_dataset(name, shape=(6 * 10**8,), dtype="f8").attrs["crc32"] = 0
 
 
 def chunked(h5: h5py.File) -> None:
-    """The parameters compressed."""
-    theta = h5["theta"][()]
-    crc = h5["theta"].attrs["crc32"]
-    del h5["theta"]
-    h5.create_dataset("theta", data=theta, compression="gzip").attrs["crc32"] = crc
+    """An array compressed."""
+    name = _array(h5)
+    data, crc = h5[name][()], h5[name].attrs.get("crc32", 0)
+    del h5[name]
+    h5.create_dataset(name, data=data, compression="gzip").attrs["crc32"] = crc
 
 
 def external(h5: h5py.File) -> None:
-    """Parameters that stand in another file."""
-    del h5["theta"]
-    h5.create_dataset("theta", shape=(17,), dtype="f8", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
+    """An array that stands in another file."""
+    name = _array(h5)
+    del h5[name]
+    h5.create_dataset(name, shape=(17,), dtype="f8", external=[("/etc/hostname", 0, h5py.h5f.UNLIMITED)])
+
+
+def _array(h5: h5py.File) -> str:
+    """The parameters of a run; of another file its first array."""
+    names: list[str] = []
+    h5.visit(names.append)
+    return "theta" if "theta" in names else next(n for n in names if isinstance(h5[n], h5py.Dataset) and h5[n].shape)
 
 
 def virtual(h5: h5py.File) -> None:
@@ -123,6 +134,8 @@ def harm_bytes(path: Path, rng: random.Random) -> str:
 
 def harm_structure(path: Path, rng: random.Random) -> str:
     """Remove, rename, replace, retype, link or copy an object or a value of the file, checksums kept in order."""
+    if path.suffix == ".json":
+        return _harm_json(path, rng, rng.choice(VALUES))
     with h5py.File(path, "r+") as h5:
         names: list[str] = []
         h5.visit(names.append)
@@ -162,6 +175,8 @@ def _replace(h5: h5py.File, name: str, array: np.ndarray) -> None:
 
 def harm_text(path: Path, rng: random.Random) -> str:
     """Let one text aim at a planted file, or put something else in its place."""
+    if path.suffix == ".json":
+        return _harm_json(path, rng, rng.choice(EVIL).format(here=path.parent))
     with h5py.File(path, "r+") as h5:
         group, key, data, plain = rng.choice(texts(h5))
         evil = rng.choice(EVIL).format(here=path.parent)
@@ -176,33 +191,57 @@ def harm_text(path: Path, rng: random.Random) -> str:
     return f"{group}/{key}"
 
 
+def _harm_json(path: Path, rng: random.Random, new: Any) -> str:
+    """Put something in the place of a part of a JSON file, at a random depth."""
+    whole = at = json.loads(path.read_text())
+    while True:
+        keys = list(at) if isinstance(at, dict) else range(len(at))
+        key = rng.choice(list(keys))
+        if not isinstance(at[key], (dict, list)) or not at[key] or rng.random() < 0.1:
+            break
+        at = at[key]
+    at[key] = new
+    path.write_text(json.dumps(whole))
+    return f"json {key}"
+
+
 HARMS = {"bytes": harm_bytes, "structure": harm_structure, "texts": harm_text}
 
 
-def digest(value: Any) -> str:
-    """A checksum of all that a loaded solution holds and says, to the last bit."""
+def told(value: Any) -> str:
+    """A checksum of a value to the last bit: tensors, arrays, mappings, lists, objects with such attributes."""
     found = hashlib.sha256()
 
     def add(v: Any) -> None:
         if isinstance(v, Tensor):
-            found.update(repr((v.dtype, tuple(v.shape))).encode() + v.detach().contiguous().numpy().tobytes())
+            v = v.detach().contiguous().numpy()
+        if isinstance(v, np.ndarray):
+            found.update(repr((v.dtype, v.shape)).encode() + np.ascontiguousarray(v).tobytes())
         elif isinstance(v, Mapping):
             for k in sorted(v, key=str):
                 found.update(str(k).encode())
                 add(v[k])
+        elif isinstance(v, PointSet):
+            add(vars(v))
         elif isinstance(v, (list, tuple)):
             for item in v:
                 add(item)
         else:
             found.update(repr(v).encode())
 
-    s = value
-    add([s.theta, dict(s.weights), s.stops, s.notes, dict(s.versions)])
-    add([repr(s.network), s.model.hard, s.problem.latex()])
-    add({key: vars(points) for key, points in s.points.items()})
-    add({n: list(s.history[n]) for n in s.history.columns})
-    add([(r.name, str(r.expression)) for r in s.problem.residuals])
-    add(s(s.problem.domain.sample(20, seed=5)))
-    if s.progress is not None:
-        add([repr(s.progress.plan), s.progress.stage, s.progress.total, s.progress.round, s.progress.state or {}])
+    add(value)
     return found.hexdigest()
+
+
+def digest(s: Any) -> str:
+    """A checksum of all that a loaded solution holds and says."""
+    at = s.progress
+    return told([
+        [s.theta, dict(s.weights), s.stops, s.notes, dict(s.versions)],
+        [repr(s.network), s.model.hard, s.problem.latex()],
+        dict(s.points),
+        {n: list(s.history[n]) for n in s.history.columns if not n.endswith("_s")},  # of a run gone on with
+        [(r.name, str(r.expression)) for r in s.problem.residuals],
+        s(s.problem.domain.sample(20, seed=5)),
+        [] if at is None else [repr(at.plan), at.stage, at.total, at.round, at.state or {}],
+    ])  # fmt: skip

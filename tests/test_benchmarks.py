@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from benchmarks.common import Times, interleave, ratio, table, verdict
 from benchmarks.flows import table as flows_table
 from benchmarks.lie_cases import separation
 from benchmarks.loss_gradient import CASES, WAYS, Case, agree
+from benchmarks.tally import Tally
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -28,6 +30,20 @@ def test_all_ways_give_the_same(case: Case) -> None:
     loss, gradient = results["autograd"]
     with pytest.raises(ValueError, match="autograd and pinnkit differ by"):
         agree(results | {"autograd": (loss, 1.001 * gradient)})
+
+
+def test_campaigns_add_up() -> None:
+    known = Tally()
+    for seed, result in enumerate(["fine", "refused", "different", "fine"]):
+        row = {"seed": seed, "result": result, "kind": "run", "what": f"bits {seed}"}
+        known.add("bytes", row, fault=result == "different")
+    later = Tally.of(json.loads(json.dumps(known.to_dict())))
+    later.entries[0].commit = "0000000"
+    later.add("bytes", {"seed": later.following("bytes"), "result": "fine", "kind": "map", "what": ""}, fault=False)
+    assert [(e.first, e.last) for e in later.entries] == [(0, 3), (4, 4)] and later.cases("bytes") == 5
+    text = later.text(["bytes", "kills"])
+    assert "| bytes | 5 | 3 | 1 | 1 | map 1, run 4 |" in text and "| kills | 0 |" in text
+    assert "- bytes 2: different: run: bits 2 (at 0000000)" in text
 
 
 FILES = sorted(Path(__file__).parents[1].glob("benchmarks/*.py"))
