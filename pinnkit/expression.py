@@ -9,6 +9,8 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from .pointset import real
+
 Value = Tensor | float
 Step = tuple[Callable, int, tuple[int, ...]]  # an operation, the slot of its result, those of its arguments
 
@@ -91,6 +93,7 @@ def _opaque(f: type[Opaque], *arguments: Value) -> Tensor:
         raise TypeError(
             f"the function {f.__name__} does not take {len(full)} tensors of shape (B,), one an argument: {error}"
         ) from error
+    real(f"the function {f.__name__}", out)
     if not isinstance(out, Tensor):
         out = torch.as_tensor(out, dtype=like.dtype, device=like.device)
     if out.shape not in ((), full[0].shape):

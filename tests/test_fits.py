@@ -124,6 +124,10 @@ COMPLEX = {
     "a reference": lambda: train(
         pk.Problem("heat", u, u.diff(t) - u.diff(x, 2), BAR, ENDS,
                    reference=pk.Computed(lambda X: (1j * X[:, :1]).to(torch.complex128), 0.0))),
+    "a function": lambda: train(
+        pk.Problem("heat", u, u.diff(t) - u.diff(x, 2) - pk.function(lambda x, t: 1j * x * t)(x, t), BAR, ENDS)),
+    "a function of NumPy": lambda: pk.Problem(
+        "heat", u, u.diff(t) - u.diff(x, 2), BAR, [pk.Initial(u, lambda x, t: 1j * x.numpy()), ENDS[1]]),
     "places to evaluate at": lambda: train()(X + 1j),
 }  # fmt: skip
 
