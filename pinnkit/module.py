@@ -73,8 +73,8 @@ class Module:
             wide = next((p.shape[1] for p in self.module.parameters() if p.ndim == 2), X.shape[1])
             if wide != X.shape[1]:
                 raise ValueError(
-                    f"{self.name} takes {wide} inputs, the domain has {X.shape[1]} coordinates "
-                    f"({', '.join(domain.names)}): make its first layer {X.shape[1]} wide"
+                    f"{self.name} does not take points of shape {tuple(X.shape)}: it takes {wide} inputs, the domain "
+                    f"has {X.shape[1]} coordinates ({', '.join(domain.names)}): make its first layer {X.shape[1]} wide"
                 ) from error
             raise ValueError(f"{self.name} does not take points of shape {tuple(X.shape)}: {error}") from error
         if not isinstance(values, Tensor) or values.ndim != 2 or len(values) != len(X):
