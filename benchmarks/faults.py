@@ -33,7 +33,7 @@ from .tally import Tally
 COUNTS = {"bytes": 3000, "structure": 2000, "texts": 5000, "commands": 2000, "problems": 500, "kills": 500, "disk": 500}
 QUICK = {"bytes": 60, "structure": 60, "texts": 60, "commands": 40, "problems": 20, "kills": 12, "disk": 40}
 SECONDS, MEGABYTES = 5.0, 300.0  # beyond the undamaged file's
-HANG = 60  # seconds after which a case is given up
+HANG = 180  # seconds after which a case is given up
 BATCH = 300  # cases a process, so that one that dies takes no others with it
 GOOD = ("fine", "refused")
 Case = Callable[[int], dict[str, Any]]
