@@ -14,7 +14,7 @@ from torch.func import grad, jacrev, jvp, vmap
 
 import pinnkit as pk
 from pinnkit.influence.curvature import Newton, curvature
-from pinnkit.influence.published import published_curvature
+from pinnkit.published_curvature import published_curvature
 from pinnkit.solution import Solution
 from pinnkit.tape import Linear
 from problems.burgers import NU

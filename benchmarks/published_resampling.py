@@ -21,8 +21,9 @@ from torch import Tensor
 import pinnkit as pk
 from pinnkit import hdf5
 from pinnkit.condition import PointSet
+from pinnkit.draws import draw
 from pinnkit.options import widths
-from pinnkit.resample import Score, draw, residual_score
+from pinnkit.resample import Score, residual_score
 from pinnkit.scores import SCORES
 
 from .common import RESULTS, machine, table

@@ -12,6 +12,7 @@ from .conservation import divergence
 from .correction import correct
 from .deepxde_model import from_deepxde
 from .domain import Box
+from .draws import draw
 from .equation import coordinates, derivatives, field
 from .error_map import ErrorMap
 from .error_search import error_map
@@ -47,7 +48,7 @@ from .points import Points, sample
 from .problem import Problem
 from .reference import Computed, Exact, Table
 from .report import Report, report
-from .resample import R3, Resample, draw, rad, rar_d, rar_g, residual_score, uniform
+from .resample import R3, Resample, rad, rar_d, rar_g, residual_score, uniform
 from .residual import Model, Stack
 from .runfile import load, save
 from .solution import Solution

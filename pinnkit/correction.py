@@ -8,9 +8,9 @@ import torch
 from .error_map import ErrorMap
 from .error_search import error_map
 from .linearised import Linearised
+from .record import recorded
 from .solution import Solution
 from .tangent_space import TangentSpace, mean_size
-from .train import recorded
 from .verdict import Signs
 
 FELL = 0.5  # of its mean |residual|, which a correction may leave at most on fresh points and on those of the map

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .condition import PointSet
+from .pointset import PointSet
 from .region import Domain, On, Patch
 
 CELLS = 2**12  # between which kinks and ends of a piece of boundary are sought

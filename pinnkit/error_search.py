@@ -11,19 +11,19 @@ from torch import Tensor
 
 from .amplification import ROWS, Amplification, amplification, stepped
 from .condition import Observations, PointSet
+from .draws import draw
 from .error_map import ErrorMap
 from .expression import Program
 from .graded import graded
-from .inflow import open_inflow
 from .influence.functional import Field
 from .linearised import Linearised
 from .missed import missed_data
 from .nan_cause import cause
-from .resample import draw
 from .residual import Stack
 from .solution import Solution
 from .tangent_space import TangentSpace, mean_size, residual_size, uneven
 from .uncertainty import uncertainty
+from .undetermined import open_inflow
 from .verdict import Evidence, Signs, verdict
 
 LOST = 1e-4  # of a change: what it leaves of u beyond that is rounding, or its square

@@ -10,14 +10,13 @@ from torch import Tensor
 
 from .condition import Initial, Observations, Operator, Periodic
 from .domain import Box
-from .equation import Lowered, differentiate
+from .equation import Lowered
 from .expression import Program
 from .orders import equations, slope
 from .statement import faces
 
 if TYPE_CHECKING:
     from .problem import Problem
-    from .solution import Solution
 
 POINTS = 64  # of a face, at which speeds are looked at
 STILL = 1e-9  # of the largest speed: below, nothing flows
@@ -52,27 +51,12 @@ def check_inflow(problem: "Problem") -> None:
     Raises:
         ValueError: a face through which fields flow in everywhere, with too few conditions.
     """
-    for lack in _lacks(problem, equations(problem), _of_coordinates(problem)):
+    for lack in lacks(problem, equations(problem), of_coordinates(problem)):
         if lack.surely:
-            raise ValueError(f"{problem.name} is ill-posed: {_sentence(lack)}")
+            raise ValueError(f"{problem.name} is ill-posed: {sentence(lack)}")
 
 
-def open_inflow(solution: "Solution") -> tuple[str, ...]:
-    """One sentence for every face through which the trained fields flow in without a condition for them."""
-    problem = solution.problem
-    rows, stated = equations(problem), _of_coordinates(problem)
-    back = {s: (slot.output, slot.channel[0][1]) for row in rows for s, slot in row.slots.items()}
-    fields = {s: differentiate(problem.fields[k], index, problem.variables) for s, (k, index) in back.items()}
-
-    def evaluate(expressions: Sequence[sp.Expr], X: Tensor) -> Tensor:
-        if (known := stated(expressions, X)) is not None:
-            return known
-        return solution.evaluate([e.xreplace(fields) for e in expressions], X.to(solution.theta)).double().cpu()
-
-    return tuple(map(_sentence, _lacks(problem, rows, evaluate)))
-
-
-def _sentence(lack: _Lack) -> str:
+def sentence(lack: _Lack) -> str:
     where = "" if lack.surely else "part of "
     if " and " in lack.names:
         return f"more of {lack.names} flows in through {where}{lack.face} than has conditions there: give them there"
@@ -80,7 +64,7 @@ def _sentence(lack: _Lack) -> str:
     return f"{lack.names} flows in through {where}{lack.face}, where it has no condition and is undetermined: {cure}"
 
 
-def _of_coordinates(problem: "Problem") -> Evaluate:
+def of_coordinates(problem: "Problem") -> Evaluate:
     """Expressions of coordinates and parameters alone; None for what depends on fields or unknowns."""
 
     def evaluate(expressions: Sequence[sp.Expr], X: Tensor) -> Tensor | None:
@@ -96,7 +80,7 @@ def _of_coordinates(problem: "Problem") -> Evaluate:
     return evaluate
 
 
-def _lacks(problem: "Problem", rows: list[Lowered], evaluate: Evaluate) -> list[_Lack]:
+def lacks(problem: "Problem", rows: list[Lowered], evaluate: Evaluate) -> list[_Lack]:
     if not isinstance(problem.domain, Box) or any(isinstance(c, Observations) for c in problem.conditions):
         return []
     found = []

@@ -134,6 +134,11 @@ class Problem:
         symbols = set().union(*(r.expression.free_symbols for r in self.residuals))
         return {s: sp.Float(self.parameters[s.name], 17) for s in symbols if s.name in self.parameters}
 
+    @property
+    def exact_parameters(self) -> dict[sp.Symbol, sp.Rational]:
+        """The parameters as a substitution by the rational numbers that the floats are."""
+        return {sp.Symbol(name, real=True): sp.Rational(value) for name, value in self.parameters.items()}
+
     def sample(self, key: str, n: int, *, method: str = "sobol", seed: int = 0) -> PointSet:
         """n points for the point set ``key``; of observations all that there are, of an interface that is a point one.
 

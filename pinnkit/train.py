@@ -11,14 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .balance import Balance
 from .fits import check_network, check_outputs, check_points
 from .history import History
-from .inflow import check_inflow, open_inflow
+from .inflow import check_inflow
 from .interrupt import Interrupt
 from .lock import only_writer
 from .nan_cause import cause
@@ -29,6 +28,7 @@ from .points import Points, sample
 from .pointset import PointSet
 from .problem import Problem
 from .progress import Reporter, reporter
+from .record import Recorder, noted, of_history
 from .resample import Resampler
 from .residual import Model, Stack
 from .runfile import save
@@ -38,7 +38,6 @@ from .units import units
 from .versions import moved, versions
 
 NOT_SAVED = "not saved"  # how the note on a run begins that could not be
-SUSPICIOUS = 100.0  # validation loss over training loss from which a wrong basin is feared
 
 
 def solve(
@@ -180,20 +179,6 @@ def resume(
     return _run(_apart(solution), checkpoint, checkpoint_every, progress, observe)
 
 
-def recorded(solution: Solution, stop: str, cpu_s: float, wall_s: float) -> Solution:
-    """The solution after a last step that was made outside the loop: its reason, its time, a row of its history."""
-    at = solution.progress
-    if at is None:
-        return replace(solution, stops=(*solution.stops, stop))
-    at = replace(
-        at, stage=len(at.plan.stages), iteration=0, total=at.total + 1, state=None, finished=None,
-        wall_s=at.wall_s + wall_s, cpu_s=at.cpu_s + cpu_s,
-    )  # fmt: skip
-    run = _Run(replace(solution, progress=at, stops=(*solution.stops, stop)))
-    run.record(run.stack.losses(run.theta))
-    return _noted(run.now())
-
-
 def _carry_over(old: Progress, plan: Plan) -> Progress:
     """The start of a new plan that keeps the optimiser's state where its kind stays the same."""
     kept, last = None, old.finished if old.done else old.plan.stages[old.stage]
@@ -211,16 +196,6 @@ def _copy(tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {key: _copy(value) for key, value in tree.items() if not str(key).startswith("_")}
     return tree.clone() if isinstance(tree, Tensor) else tree
-
-
-def validation_points(model: Model, plan: Plan, like: Tensor) -> Points:
-    """Fresh points that are never trained on: the same for a whole run."""
-    seed = int(np.random.SeedSequence([plan.seed, 20_071_107]).generate_state(1)[0])
-    sets = {}
-    for i, key in enumerate(model.keys):
-        n = plan.validation if key == "pde" else max(1, plan.validation // 5)
-        sets[key] = model.problem.sample(key, n, method="random", seed=seed + i).to(like)
-    return Points(sets)
 
 
 class _Clock:
@@ -244,9 +219,7 @@ class _Run:
         self.stops = list(solution.stops)
         self.rounds = dict(solution.rounds) or {self.at.total: self.points}
         self.stack = Stack(self.model, self.points, solution.weights)
-        fresh = validation_points(self.model, self.plan, self.theta)
-        self.validation = Stack(self.model, fresh, solution.weights)
-        self.probe = _Probe(solution)
+        self.recorder = Recorder(solution)
         self.clock, self.started = _Clock(self.at), time.perf_counter()
         self.lost = False  # whether the residuals are not finite at the parameters that training stands at
 
@@ -260,7 +233,7 @@ class _Run:
         return replace(
             self.solution, theta=self.theta, points=self.points, history=self.history, stops=tuple(self.stops),
             rounds=self.rounds, progress=replace(self.at, wall_s=wall, cpu_s=cpu),
-            notes=(*self.model.notes, *_notes(self.history)),
+            notes=(*self.model.notes, *of_history(self.history)),
         )  # fmt: skip
 
     def move(self, **changes: Any) -> None:
@@ -286,64 +259,16 @@ class _Run:
             return
         self.solution = replace(self.solution, weights=plan(self.stack, self.theta))
         self.stack = Stack(self.model, self.points, self.solution.weights)
-        self.validation = Stack(self.model, self.validation.points, self.solution.weights)
+        self.recorder = self.recorder.reweighted(self.solution)
         self.move(state=self.plan.stages[self.at.stage].renew(self.at.state))
 
     def record(self, losses: Tensor) -> dict[str, float]:
         wall, cpu = self.clock.read()
-        fresh = self.validation.losses(self.theta)
-        row = {
-            "iteration": self.at.total, "stage": self.at.stage, "round": self.at.round, "wall_s": wall, "cpu_s": cpu,
-            "loss": float(losses.sum()), "validation": float(fresh.sum()),
-        }  # fmt: skip
-        row |= {f"train:{name}": float(v) for name, v in zip(self.stack.terms, losses, strict=True)}
-        row |= {f"validation:{name}": float(v) for name, v in zip(self.stack.terms, fresh, strict=True)}
-        row |= self.probe.errors(replace(self.solution, theta=self.theta))
-        row |= dict(zip(self.model.problem.unknowns, map(float, self.model.coefficients(self.theta)), strict=True))
+        at = replace(self.at, wall_s=wall, cpu_s=cpu)
+        row = self.recorder.row(replace(self.solution, theta=self.theta, progress=at), losses)
         self.history = self.history.append(**row)
         return row
 
-
-class _Probe:
-    """The relative error on at most 2000 nodes of the reference, cheap enough for every log line."""
-
-    def __init__(self, solution: Solution) -> None:
-        problem = solution.problem
-        self._outputs = problem.outputs if problem.reference is not None else {}
-        if self._outputs:
-            _, X, mask, values = problem.reference.on_grid(problem.domain, tuple(self._outputs))
-            known = torch.isfinite(values[mask]).any(0)
-            self._outputs = {n: e for (n, e), k in zip(self._outputs.items(), known, strict=True) if k}
-            values = values[:, known]
-            rows = torch.nonzero(mask & torch.isfinite(values).all(1))[:, 0]
-            rows = rows[torch.from_numpy(np.random.default_rng(0).permutation(len(rows))[:2000])]
-            self._X, self._values = X[rows].to(solution.theta), values[rows].to(solution.theta)
-            self._size = self._values.norm(dim=0)
-
-    def errors(self, solution: Solution) -> dict[str, float]:
-        if not self._outputs:
-            return {}
-        gap = solution.evaluate(list(self._outputs.values()), self._X) - self._values
-        size = torch.where(self._size > 0, self._size, torch.nan)  # against zero there is no relative error
-        return {f"error:{n}": float(e) for n, e in zip(self._outputs, gap.norm(dim=0) / size, strict=True)}
-
-
-def _notes(history: History) -> tuple[str, ...]:
-    """What a person should know of a run's end: here, the sign of a wrong basin."""
-    if not len(history):
-        return ()
-    train, fresh = max(history["loss"][-1], 1e-300), history["validation"][-1]
-    if fresh > SUSPICIOUS * train:
-        return (
-            f"the residual on fresh points ({fresh:.1e}) is {fresh / train:.0f} times that on the training points "
-            f"({train:.1e}): the model fits points, not the equation: use more points, resampling or another seed",
-        )
-    return ()
-
-
-def _noted(solution: Solution) -> Solution:
-    """The solution with what its statement leaves open, as the trained fields show."""
-    return replace(solution, notes=(*solution.notes, *open_inflow(solution)))
 
 
 def _run(
@@ -369,7 +294,7 @@ def _run(
         if not run.at.done:
             run.stops.append(_unfinished(run, interrupt.asked))
             screen.say(f"{run.stops[-1]}: the run can be resumed")
-        final = _noted(run.now())
+        final = noted(run.now())
         for note in final.notes:
             screen.say(f"note: {note}")
         if checkpoint is not None:

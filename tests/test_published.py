@@ -6,14 +6,9 @@ import torch
 import pinnkit as pk
 from benchmarks import captum_influence as captum
 from benchmarks.loss_gradient import burgers_rows, kovasznay_rows, slopes
-from pinnkit.influence.published import (
-    GradientDot,
-    Published,
-    arnoldi,
-    published_curvature,
-    published_scores,
-    unweighted,
-)
+from pinnkit.arnoldi import arnoldi
+from pinnkit.influence.published import GradientDot, published_scores
+from pinnkit.published_curvature import Published, published_curvature, unweighted
 from pinnkit.solution import Solution
 from problems.burgers import burgers
 from problems.heat import heat

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy.stats import qmc
 
 import pinnkit as pk
+from pinnkit.draws import probability
 from pinnkit.hilbert import hilbert_order
-from pinnkit.resample import RESAMPLERS, probability
+from pinnkit.resample import RESAMPLERS
 from pinnkit.scores import SCORES
 
 STAGES = [pk.Adam(12)]

@@ -15,7 +15,7 @@ import pinnkit as pk
 from benchmarks import published_resampling as published_study
 from benchmarks import resampling as study
 from pinnkit import scores
-from pinnkit.influence.published import published_curvature
+from pinnkit.published_curvature import published_curvature
 from pinnkit.scores import rows
 from pinnkit.settings import decode, encode
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import pinnkit as pk
-from pinnkit.train import validation_points
+from pinnkit.record import validation_points
 
 SHORT = [pk.Adam(20, lr=1e-2), pk.SSBroyden(20)]
 NET = pk.MLP(2, 8, 8, 1)
@@ -126,7 +126,7 @@ def test_history():
 
 def test_validation_points_are_fixed_and_never_trained_on():
     solution = short(resample=pk.rad(every=8, candidates=200))
-    a, b = (validation_points(solution.model, solution.progress.plan, solution.theta) for _ in range(2))
+    a, b = (validation_points(solution.model, 100, 0, solution.theta) for _ in range(2))
     assert torch.equal(a["pde"].X, b["pde"].X) and len(a["pde"]) == 100
     for points in (solution.points, *solution.rounds.values()):
         assert torch.cdist(a["pde"].X, points["pde"].X).min() > 0

@@ -11,7 +11,6 @@ import sympy as sp
 
 from pinnkit.condition import Condition, Dirichlet, Initial, Neumann, Residual, Robin
 from pinnkit.domain import Box
-from pinnkit.superpose.operator import exact
 from pinnkit.taylor import Index
 
 from .barrier import Plan, Statement, barrier
@@ -135,7 +134,7 @@ def _operator_of(f: Form, c: Condition) -> tuple[sp.Expr, sp.Expr]:
 def _exactly(f: Form, e: sp.Expr) -> sp.Expr:
     """In rational numbers: of parameters, and of floats, which are such."""
     same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in f.problem.parameters}
-    e = e.xreplace(same).subs(exact(f.problem))
+    e = e.xreplace(same).subs(f.problem.exact_parameters)
     return e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
 
 

@@ -18,12 +18,37 @@ import math
 
 import sympy as sp
 
-from pinnkit.condition import Dirichlet, Initial
-from pinnkit.superpose.burgers import viscosity
+from pinnkit.condition import Dirichlet, Initial, Residual
+from pinnkit.domain import Box
+from pinnkit.problem import Problem
+from pinnkit.statement import lowered
 
 from .bound import Bound, Theorem
 from .form import Form
 from .misfit import Misfits, Norm
+
+
+def viscosity(problem: Problem) -> float | None:
+    """nu where the equation is a multiple of u_t + u u_x - nu u_xx = 0 in a box x, t; None for another equation."""
+    box = problem.domain
+    if len(problem.fields) != 1 or len(problem.equations) != 1 or problem.unknowns or not isinstance(box, Box):
+        return None
+    if len(box.names) != 2 or box.time != box.names[1]:
+        return None
+    ((name, e),) = problem.everywhere("the theorem does").items()
+    row = lowered(problem, Residual(name, e, "pde"))
+    by = {slot.channel[0][1]: s for s, slot in row.slots.items()}
+    if set(by) != {(0, 0), (1, 0), (0, 1), (2, 0)}:
+        return None
+    same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
+    body = sp.expand(row.expressions[0].xreplace(same).subs(problem.exact_parameters))
+    u, u_x, u_t, u_xx = (by[J] for J in ((0, 0), (1, 0), (0, 1), (2, 0)))
+    lead = body.diff(u_t)
+    if lead.free_symbols or lead == 0:
+        return None
+    nu = -sp.expand(body / lead).coeff(u_xx)
+    left = sp.expand(body / lead - u_t - u * u_x + nu * u_xx)
+    return float(nu) if left == 0 and not nu.free_symbols and nu > 0 else None
 
 
 def match(f: Form) -> Theorem | None:

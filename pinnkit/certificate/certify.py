@@ -13,13 +13,11 @@ from torch import Tensor
 from pinnkit.domain import Box
 from pinnkit.labelled import Labelled
 from pinnkit.solution import Solution
-from pinnkit.superpose.cole_hopf import ColeHopf
-from pinnkit.superpose.network import Superposition
 
 from .barrier_proof import BarrierProof
 from .bound import Bound, Theorem
 from .bounds import theorems
-from .enclosed import EnclosedMisfits
+from .closed_form import ENCLOSURES
 from .enclosed_network import EnclosedNetwork
 from .form import Form
 from .misfit import Misfits, Norm
@@ -267,9 +265,8 @@ def _twin(solution: Solution, twin: Solution, f: Form, known: list[Theorem], enc
     return Twin(solution, twin, apart, tuple(bounds.values()), misfits.named(), misfits.evaluation)
 
 
-def _enclosed(solution: Solution, f: Form, scale: float) -> EnclosedMisfits | EnclosedNetwork:
-    exactly = isinstance(solution.network, (Superposition, ColeHopf))
-    return (EnclosedMisfits if exactly else EnclosedNetwork)(solution, f, scale)
+def _enclosed(solution: Solution, f: Form, scale: float) -> Misfits:
+    return ENCLOSURES.get(type(solution.network), EnclosedNetwork)(solution, f, scale)
 
 
 def _best(known: list[Theorem], misfits: Misfits) -> dict[str, Bound]:

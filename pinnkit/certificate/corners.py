@@ -7,7 +7,6 @@ import torch
 
 from pinnkit.condition import Condition, Initial
 from pinnkit.expression import Program
-from pinnkit.superpose.operator import exact
 
 from .form import Form, on_face
 
@@ -49,7 +48,7 @@ def agreement(f: Form, walls: Iterable[tuple[Condition, str]], derivatives: int 
 def _stated(f: Form, e: sp.Expr) -> sp.Expr:
     """With its parameters, and all numbers exact."""
     same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in f.problem.parameters}
-    e = e.xreplace(same).subs(exact(f.problem))
+    e = e.xreplace(same).subs(f.problem.exact_parameters)
     return e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
 
 

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import sympy as sp
 
+from pinnkit.certificate.closed_form import encloses
 from pinnkit.condition import Periodic, Residual
 from pinnkit.solution import Solution
 from pinnkit.superpose.cole_hopf import ColeHopf
 from pinnkit.superpose.network import Superposition
-from pinnkit.superpose.operator import exact
 from pinnkit.superpose.solver import closed_form
 
 from . import elliptic, enclosure, hopf, surface
@@ -23,6 +23,7 @@ from .seam import Seam, seam
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
 
 
+@encloses(Superposition, ColeHopf)
 @dataclass(eq=False)
 class EnclosedMisfits(Asked):
     """Norms by interval arithmetic: Taylor forms along lines, interpolation with an error bound on surfaces.
@@ -119,8 +120,8 @@ class EnclosedMisfits(Asked):
         e = residual.expression
         same = {q: sp.Symbol(q.name, real=True) for q in e.free_symbols if q.name in problem.parameters}
         if isinstance(self.solution.network, ColeHopf):
-            return self._ratio(e.xreplace(same).subs(exact(problem)), by, fixed)
-        e = e.xreplace(same).subs(problem.fields[0], self._joined).doit().subs(exact(problem))
+            return self._ratio(e.xreplace(same).subs(problem.exact_parameters), by, fixed)
+        e = e.xreplace(same).subs(problem.fields[0], self._joined).doit().subs(problem.exact_parameters)
         for name in by:
             e = sp.diff(e, symbols[name])
         at, floor = {symbols[n]: v for n, v in fixed.items()} | self._ends, FLOOR * self.scale

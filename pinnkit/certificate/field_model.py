@@ -13,7 +13,6 @@ from torch import Tensor
 
 from pinnkit.linearised import Linearised
 from pinnkit.solution import Solution
-from pinnkit.superpose.operator import exact
 from pinnkit.taylor import Index
 
 from .network_model import Cells, evaluate, outputs
@@ -48,7 +47,7 @@ class Field:
         """An expression in rational numbers: of parameters, and of floats, which are such."""
         parameters = self.solution.problem.parameters
         same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in parameters}
-        e = e.xreplace(same).subs(exact(self.solution.problem))
+        e = e.xreplace(same).subs(self.solution.problem.exact_parameters)
         return e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
 
     def order(self, wanted: Sequence[Index]) -> int:

@@ -12,7 +12,6 @@ from pinnkit.condition import Condition, Dirichlet, Initial, Periodic, Residual,
 from pinnkit.domain import Box
 from pinnkit.problem import Problem
 from pinnkit.statement import lowered
-from pinnkit.superpose.operator import exact
 from pinnkit.taylor import Index
 from pinnkit.wellposed import faces
 
@@ -180,7 +179,7 @@ def form(problem: Problem) -> Form:
     row = lowered(problem, Residual(name, e, "pde"))
     slots = {slot.channel[0][1]: s for s, slot in row.slots.items()}
     same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
-    body = sp.expand(row.expressions[0].xreplace(same).subs(exact(problem)))
+    body = sp.expand(row.expressions[0].xreplace(same).subs(problem.exact_parameters))
     domain = problem.domain
     t = None if domain.time is None else domain.names.index(domain.time)
     order = 0 if t is None else max((J[t] for J in slots), default=0)

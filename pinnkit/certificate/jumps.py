@@ -8,7 +8,8 @@ from pinnkit.condition import Residual
 from pinnkit.domain import Box
 from pinnkit.regularity import BENDS, LOST, STEPS
 from pinnkit.solution import Solution
-from pinnkit.superpose.network import Superposition
+
+from .closed_form import ClosedForm
 
 
 def refuse(solution: Solution, residual: Residual, by: Sequence[str], fixed: Mapping[str, float]) -> None:
@@ -41,14 +42,9 @@ def refuse(solution: Solution, residual: Residual, by: Sequence[str], fixed: Map
 
 
 def _fronts(solution: Solution) -> sp.Expr:
-    """The part of a superposition that is not smooth."""
-    if not isinstance(solution.network, Superposition):
-        return sp.S.Zero
-    a, found = solution.theta.tolist(), []
-    for family, numbers, theta in solution.network.groups():
-        if family.parts[0].has(*STEPS, *BENDS):
-            found += [a[n] * family.at(row) for n, row in zip(numbers, theta, strict=True) if a[n]]
-    return sp.Add(*found)
+    """The part of a closed form that is not smooth."""
+    network = solution.network
+    return network.fronts(solution.theta) if isinstance(network, ClosedForm) else sp.S.Zero
 
 
 def _within(argument: sp.Expr, free: list[str], symbols: Mapping[str, sp.Symbol], box: Box, passed: bool) -> bool:

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from pinnkit.condition import Condition, Periodic, PointSet, Residual
 from pinnkit.domain import Box
-from pinnkit.superpose.network import Superposition
-from pinnkit.superpose.quadrature import panels
-from pinnkit.taylor import Channels
+from pinnkit.superpose.panels import panels
 
 from .asked import Asked
+from .closed_form import ClosedForm
 from .misfit import Norm
 
 POINTS = 100_000  # at which a misfit is looked at, at most
@@ -86,10 +85,8 @@ class SampledMisfits(Asked):
         if "scale" not in self._known:
             solution = self.solution
             X = solution.problem.domain.sample(500, method="random", seed=0)
-            size = solution(X).abs()
-            if isinstance(solution.network, Superposition):
-                basis = solution.model.tape.basis(X.to(solution.theta), Channels.closed(X.shape[1], []))
-                size = basis[0].abs().T @ solution.theta.abs()
+            exactly = isinstance(solution.network, ClosedForm)
+            size = solution.network.scale(solution, X) if exactly else solution(X).abs()
             self._known["scale"] = float(size.max())
         return self._known["scale"]
 

@@ -19,12 +19,11 @@ from pinnkit.domain import Box
 from pinnkit.linearised import Linearised
 from pinnkit.points import Points
 from pinnkit.solution import Solution
-from pinnkit.superpose.cole_hopf import ColeHopf
-from pinnkit.superpose.network import Superposition
 from pinnkit.taylor import Index
 
 from . import sampled
 from .bound import Bound
+from .closed_form import ClosedForm
 from .cover import Covered
 from .enclosed_network import FLOOR, covered
 from .field_model import Field
@@ -80,7 +79,7 @@ def corrected(solution: Solution) -> Solution:
     Raises:
         ValueError: a solution that has none, or whose correction is refused, with the reason.
     """
-    if isinstance(solution.network, (Superposition, ColeHopf)):
+    if isinstance(solution.network, ClosedForm):
         raise ValueError("a superposition of exact solutions is certified directly")
     _check_precision(solution)
     bare = not list(solution.points.items())  # made by hand, not trained: `correct` looks at training points as well

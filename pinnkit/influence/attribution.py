@@ -9,13 +9,14 @@ from torch import Tensor
 from ..condition import PointSet, Residual
 from ..fits import check_points
 from ..memory import afford
+from ..published_curvature import published_curvature, unweighted
 from ..residual import Stack
 from ..solution import Solution
 from .bent import Bent
 from .chosen import group_of
 from .curvature import Curvature, curvature
 from .functional import Functional, curve_of, places, several
-from .published import GradientDot, published_curvature, unweighted
+from .published import GradientDot
 from .result import Attribution, Stationarity
 
 BASELINES = ("published", "gradient-dot")  # methods to compare with: their own objective, nothing corrected

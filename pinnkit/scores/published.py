@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..influence.published import published_curvature
 from ..pointset import PointSet
+from ..published_curvature import published_curvature
 from ..solution import Solution
 from .rows import gradients
 

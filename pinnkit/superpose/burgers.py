@@ -7,8 +7,7 @@ import numpy as np
 import sympy as sp
 import torch
 
-from pinnkit.condition import Dirichlet, Initial, Residual
-from pinnkit.domain import Box
+from pinnkit.condition import Dirichlet, Initial
 from pinnkit.expression import Program
 from pinnkit.history import History
 from pinnkit.plan import Plan, Progress
@@ -16,45 +15,21 @@ from pinnkit.points import Points
 from pinnkit.problem import Problem
 from pinnkit.residual import Model
 from pinnkit.solution import Solution
-from pinnkit.statement import lowered
 from pinnkit.versions import versions
 from pinnkit.wellposed import faces
 
 from .cole_hopf import ColeHopf
 from .family import Family, Range
 from .network import Superposition
-from .operator import exact
+from .panels import panels
 from .projection import fit
-from .quadrature import panels, quadrature
+from .quadrature import quadrature
 from .rows import conditions
 
 OVERLAP = 1.8  # widths of a kernel to the spacing: what a row of kernels misses is 2 exp(-pi^2 OVERLAP^2)
 SHARP = 0.5  # width of a kernel to the width of the narrowest bell in phi
 FAR = 3  # images on either side
 SAMPLES = 4000
-
-
-def viscosity(problem: Problem) -> float | None:
-    """nu where the equation is a multiple of u_t + u u_x - nu u_xx = 0 in a box x, t; None for another equation."""
-    box = problem.domain
-    if len(problem.fields) != 1 or len(problem.equations) != 1 or problem.unknowns or not isinstance(box, Box):
-        return None
-    if len(box.names) != 2 or box.time != box.names[1]:
-        return None
-    ((name, e),) = problem.everywhere("superposition does").items()
-    row = lowered(problem, Residual(name, e, "pde"))
-    by = {slot.channel[0][1]: s for s, slot in row.slots.items()}
-    if set(by) != {(0, 0), (1, 0), (0, 1), (2, 0)}:
-        return None
-    same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
-    body = sp.expand(row.expressions[0].xreplace(same).subs(exact(problem)))
-    u, u_x, u_t, u_xx = (by[J] for J in ((0, 0), (1, 0), (0, 1), (2, 0)))
-    lead = body.diff(u_t)
-    if lead.free_symbols or lead == 0:
-        return None
-    nu = -sp.expand(body / lead).coeff(u_xx)
-    left = sp.expand(body / lead - u_t - u * u_x + nu * u_xx)
-    return float(nu) if left == 0 and not nu.free_symbols and nu > 0 else None
 
 
 def solve(problem: Problem, nu: float, tolerance: float, most: int) -> Solution:
@@ -74,7 +49,7 @@ def solve(problem: Problem, nu: float, tolerance: float, most: int) -> Solution:
         raise ValueError(f"{problem.name}: the Cole-Hopf map is for u = 0 at both ends and no other condition")
     (low, t0), (high, t1) = box.bounds.tolist()
     same = {s: sp.Symbol(s.name, real=True) for s in start.value.free_symbols if s.name in problem.parameters}
-    data = Program([start.value.xreplace(same).subs(exact(problem))], (x, t))
+    data = Program([start.value.xreplace(same).subs(problem.exact_parameters)], (x, t))
 
     def u0(s: np.ndarray) -> np.ndarray:
         X = torch.as_tensor(s)

@@ -6,6 +6,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from pinnkit.certificate.closed_form import ClosedForm
 from pinnkit.domain import Domain
 from pinnkit.functional import AutogradPass
 from pinnkit.tape import Pool
@@ -15,7 +16,7 @@ from .network import Superposition, SuperpositionTape, superposition
 
 
 @dataclass(frozen=True)
-class ColeHopf:
+class ColeHopf(ClosedForm):
     """u = -2 nu phi_x / phi with phi = sum_k a_k phi_k, a superposition of solutions of the heat equation."""
 
     phi: Superposition

@@ -8,8 +8,11 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from pinnkit.certificate.closed_form import ClosedForm
 from pinnkit.domain import Domain
 from pinnkit.lie.normal_form import NormalForm
+from pinnkit.regularity import BENDS, STEPS
+from pinnkit.solution import Solution
 from pinnkit.tape import Pool
 from pinnkit.taylor import Channels
 
@@ -18,7 +21,7 @@ from .family import Family, Range
 
 
 @dataclass(frozen=True)
-class Superposition:
+class Superposition(ClosedForm):
     """sum_k a_k phi_k(x): members (family number, parameters), their amplitudes being the vector theta (K,).
 
     All families have the same fields, and a member of a system has one amplitude for all of them.
@@ -61,6 +64,19 @@ class Superposition:
                 theta = np.array([self.members[k][1] for k in numbers]).reshape(len(numbers), family.count)
                 found.append((family, numbers, theta))
         return found
+
+    def fronts(self, theta: Tensor) -> sp.Expr:
+        """The members that are not smooth, with their amplitudes theta (K,)."""
+        a, found = theta.tolist(), []
+        for family, numbers, own in self.groups():
+            if family.parts[0].has(*STEPS, *BENDS):
+                found += [a[n] * family.at(row) for n, row in zip(numbers, own, strict=True) if a[n]]
+        return sp.Add(*found)
+
+    def scale(self, solution: Solution, X: Tensor) -> Tensor:
+        """The sum of |a_k phi_k| at points X (n, d), shape (n,): members may cancel."""
+        basis = solution.model.tape.basis(X.to(solution.theta), Channels.closed(X.shape[1], []))
+        return basis[0].abs().T @ solution.theta.abs()
 
     def __str__(self) -> str:
         counts = {}

@@ -18,11 +18,6 @@ DIGITS = 40  # of the arithmetic in which a solution is put into the equation
 PLACES = 2
 
 
-def exact(problem: Problem) -> dict[sp.Symbol, sp.Expr]:
-    """The parameters as exact rationals: a float is a rational number."""
-    return {sp.Symbol(name, real=True): sp.Rational(value) for name, value in problem.parameters.items()}
-
-
 @dataclass(frozen=True, eq=False)
 class Operator:
     """sum_J c_J D^J u = 0 in coordinates x, the time (if any) being number ``time``."""
@@ -152,7 +147,7 @@ def coefficients_of(problem: Problem) -> list[list[dict[Index, sp.Expr]]]:
     for name, e in problem.everywhere("superposition does").items():
         row = lowered(problem, Residual(name, e, "pde"))
         same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
-        body = sp.expand(row.expressions[0].xreplace(same).subs(exact(problem)))
+        body = sp.expand(row.expressions[0].xreplace(same).subs(problem.exact_parameters))
         line: list[dict[Index, sp.Expr]] = [{} for _ in problem.fields]
         for s, slot in row.slots.items():
             c = sp.diff(body, s)

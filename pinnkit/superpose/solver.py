@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 import torch
 
+from pinnkit.certificate.burgers import viscosity
 from pinnkit.history import History
 from pinnkit.plan import Plan, Progress
 from pinnkit.problem import Problem
@@ -106,7 +107,7 @@ def solve_lie(
     clock = time.perf_counter(), time.process_time()
     if tolerance <= 0 or most < 1:
         raise ValueError(f"tolerance {tolerance} and most {most}: give a positive tolerance and at least 1 coefficient")
-    nu = burgers.viscosity(problem)
+    nu = viscosity(problem)
     if nu is not None:
         return burgers.solve(problem, nu, tolerance, most)
     op = operator(problem) if len(problem.fields) == len(problem.equations) == 1 else system(problem)

@@ -9,8 +9,6 @@ from pinnkit.domain import Box
 from pinnkit.problem import Problem
 from pinnkit.wellposed import faces
 
-from .operator import exact
-
 
 @dataclass(frozen=True)
 class End:
@@ -66,7 +64,7 @@ def _end(problem: Problem, face: str) -> End | None:
     if len(on) != 1 or not isinstance(on[0], (Dirichlet, Neumann, Robin)):
         return None
     c = on[0]
-    known = exact(problem)
+    known = problem.exact_parameters
     same = {s: sp.Symbol(s.name, real=True) for s in c.value.free_symbols if s.name in problem.parameters}
     value = c.value.xreplace(same).subs(known)
     data = value == 0, not value.free_symbols
