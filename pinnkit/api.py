@@ -51,6 +51,7 @@ from .report import Report, report
 from .resample import R3, Resample, rad, rar_d, rar_g, residual_score, uniform
 from .residual import Model, Stack
 from .runfile import load, save
+from .settings import homes, register
 from .solution import Solution
 from .superpose.chart import heat_forms
 from .superpose.family import Family
@@ -61,3 +62,9 @@ from .uncertainty import Uncertainty, uncertainty
 from .vtk import export_points, export_vtk
 from .wake import Wake, load_wake
 from .windows import March, march
+
+homes(
+    {
+        "Superposition": "pinnkit.superpose.network", "ColeHopf": "pinnkit.superpose.cole_hopf",
+    }
+)  # fmt: skip

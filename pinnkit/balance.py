@@ -7,10 +7,12 @@ from torch import Tensor
 
 from .points import Points
 from .residual import Stack
+from .settings import register
 
 KINDS = ("ntk", "gradient")
 
 
+@register
 @dataclass(frozen=True)
 class Balance:
     """w_k <- keep w_k + (1 - keep) sum_j s_j / s_k every ``every`` iterations of the first ``stages`` stages.

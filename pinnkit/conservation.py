@@ -5,7 +5,10 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from .expression_tree import held
 
+
+@held
 class Divergence(sp.Expr):
     """sum_i d/dx_i (k du/dx_i) over ``coordinates``, not carried out: ``doit`` does so, almost everywhere."""
 

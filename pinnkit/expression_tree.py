@@ -2,7 +2,7 @@
 
 from keyword import iskeyword
 from math import comb
-from typing import Any
+from typing import Any, TypeVar
 
 import sympy as sp
 from sympy.core.assumptions import _assume_defined as ASSUMPTIONS
@@ -10,8 +10,7 @@ from sympy.core.function import AppliedUndef
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import Boolean
 
-from .conservation import Divergence
-
+Held = TypeVar("Held", bound=sp.Expr)
 _FUNCTIONS = {
     f.__name__: f
     for f in (
@@ -27,13 +26,21 @@ _RELATIONS = {
         sp.Or, sp.Xor, sp.Not,
     )
 }  # fmt: skip
+_OWN: dict[str, type[sp.Expr]] = {}  # classes of the package's own, kept as they are
 _EVALUATED = ("Max", "Min", "And", "Or", "Xor", "Not")  # SymPy makes these of sets: as they are they are canonical
-_PLAIN = ("Add", "Mul", "Max", "Min", "Derivative", "Divergence", "Piecewise", "ExprCondPair", "applied")
+_PLAIN = ("Add", "Mul", "Max", "Min", "Derivative", "Piecewise", "ExprCondPair", "applied")
 _CONSTANTS = {"pi": sp.pi, "E": sp.E, "true": sp.true, "false": sp.false}
 # Far beyond what any statement needs: levels and nodes of an expression, exponents, constant arguments of functions,
 # digits of a number, terms of an expression that is multiplied out, nodes of a derivative that is carried out.
 DEPTH, NODES, EXPONENT, ARGUMENT, DIGITS, TERMS, GROWTH = 60, 5000, 300, 10_000, 1000, 10**5, 10**6
 ORDER = 16  # of a derivative
+SECOND = 2  # order of the operators that are the package's own
+
+
+def held(kind: type[Held]) -> type[Held]:
+    """A class decorator: expressions of this class, differential operators of second order, stand in files as such."""
+    _OWN[kind.__name__] = kind
+    return kind
 
 
 def encode(e: sp.Basic) -> list:
@@ -53,7 +60,7 @@ def encode(e: sp.Basic) -> list:
     if isinstance(e, sp.Derivative):
         return ["Derivative", encode(e.expr), *([encode(s), int(n)] for s, n in e.variable_count)]
     name = e.func.__name__
-    if e.func not in (*_FUNCTIONS.values(), *_RELATIONS.values(), sp.Piecewise, ExprCondPair, Divergence):
+    if e.func not in (*_FUNCTIONS.values(), *_RELATIONS.values(), sp.Piecewise, ExprCondPair, *_OWN.values()):
         raise ValueError(f"{name} cannot be written to a file: use elementary functions")
     return [name, *map(encode, e.args)]
 
@@ -110,14 +117,14 @@ def _decoded(tree: Any, depth: int, left: list[int]) -> Any:
     if kind == "applied":
         name, assumptions, *rest = rest
         make = sp.Function(_name(name), **_assumed(assumptions))
-    elif kind in _INNER:
-        make = _INNER[kind]
+    elif kind in _INNER | _OWN:
+        make = (_INNER | _OWN)[kind]
     else:
         raise ValueError(f"a file names the function {kind!r}, which this pinnkit does not know")
     arguments = [_decoded(branch, depth - 1, left) for branch in rest]
     _check_kinds(kind, arguments)
     _check_numbers(kind, arguments)
-    if kind in (*_EVALUATED, "Divergence", "ExprCondPair"):
+    if kind in (*_EVALUATED, *_OWN, "ExprCondPair"):
         return make(*arguments)
     return make(*arguments, evaluate=False)
 
@@ -151,7 +158,7 @@ _LEAVES = {
     "float": _float,
     "constant": lambda name: _CONSTANTS[name],
 }
-_INNER = _FUNCTIONS | _RELATIONS | {"Piecewise": sp.Piecewise, "ExprCondPair": ExprCondPair, "Divergence": Divergence}
+_INNER = _FUNCTIONS | _RELATIONS | {"Piecewise": sp.Piecewise, "ExprCondPair": ExprCondPair}
 
 
 def _check_kinds(kind: str, arguments: list[Any]) -> None:
@@ -170,7 +177,7 @@ def _check_kinds(kind: str, arguments: list[Any]) -> None:
 
 def _check_numbers(kind: str, arguments: list[sp.Expr]) -> None:
     """ValueError for an exponent, or a function's constant argument, that is out of all proportion."""
-    held = arguments[1:] if kind == "Pow" else [] if kind in (*_PLAIN, *_RELATIONS) else arguments
+    held = arguments[1:] if kind == "Pow" else [] if kind in (*_PLAIN, *_OWN, *_RELATIONS) else arguments
     for e in held:
         bound = EXPONENT if kind == "Pow" else ARGUMENT
         if not e.free_symbols and not abs(complex(sp.N(e, 5))) <= bound:
@@ -194,8 +201,8 @@ def _check_growth(e: sp.Basic) -> None:
         elif isinstance(node, sp.Pow) and own[0] > 1 and node.exp.is_number:
             k = int(abs(sp.N(node.exp, 5)))
             terms[node] = comb(own[0] + k - 1, k)
-        elif isinstance(node, (sp.Derivative, Divergence)) and not isinstance(node.args[0], AppliedUndef):
-            order = 2 if isinstance(node, Divergence) else sum(n for _, n in node.variable_count)
+        elif isinstance(node, (sp.Derivative, *_OWN.values())) and not isinstance(node.args[0], AppliedUndef):
+            order = sum(n for _, n in node.variable_count) if isinstance(node, sp.Derivative) else SECOND
             nodes[node] = nodes[node.args[0]] ** (1 + order)
         if terms[node] > TERMS or nodes[node] > GROWTH:
             raise ValueError(

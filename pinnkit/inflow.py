@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import sympy as sp
 import torch
@@ -14,9 +13,7 @@ from .equation import Lowered
 from .expression import Program
 from .orders import equations, slope
 from .statement import faces
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .statement_record import Record
 
 POINTS = 64  # of a face, at which speeds are looked at
 STILL = 1e-9  # of the largest speed: below, nothing flows
@@ -43,7 +40,7 @@ class _Lack:
     elsewhere: str  # the face to which the conditions belong that are missing here, if there are such
 
 
-def check_inflow(problem: "Problem") -> None:
+def check_inflow(problem: Record) -> None:
     """Whether transported fields have conditions where they flow in, as far as coefficients decide it.
 
     Such a problem can be stated, so that a model that was trained on it elsewhere can be looked at, but not solved.
@@ -64,7 +61,7 @@ def sentence(lack: _Lack) -> str:
     return f"{lack.names} flows in through {where}{lack.face}, where it has no condition and is undetermined: {cure}"
 
 
-def of_coordinates(problem: "Problem") -> Evaluate:
+def of_coordinates(problem: Record) -> Evaluate:
     """Expressions of coordinates and parameters alone; None for what depends on fields or unknowns."""
 
     def evaluate(expressions: Sequence[sp.Expr], X: Tensor) -> Tensor | None:
@@ -80,7 +77,7 @@ def of_coordinates(problem: "Problem") -> Evaluate:
     return evaluate
 
 
-def lacks(problem: "Problem", rows: list[Lowered], evaluate: Evaluate) -> list[_Lack]:
+def lacks(problem: Record, rows: list[Lowered], evaluate: Evaluate) -> list[_Lack]:
     if not isinstance(problem.domain, Box) or any(isinstance(c, Observations) for c in problem.conditions):
         return []
     found = []
@@ -128,7 +125,7 @@ def _second(rows: list[Lowered], block: _Block) -> bool:
     return any(sum(index) > 1 for _, _, _, index in _slots(rows, block))
 
 
-def _transports(problem: "Problem", rows: list[Lowered], block: _Block, i: int) -> bool:
+def _transports(problem: Record, rows: list[Lowered], block: _Block, i: int) -> bool:
     """Whether derivatives by a space coordinate are of first order, and what drives the block of a known form."""
     t = None if problem.domain.time is None else problem.domain.names.index(problem.domain.time)
     if i == t or _order(rows, block, i) != 1:
@@ -143,7 +140,7 @@ def _transports(problem: "Problem", rows: list[Lowered], block: _Block, i: int) 
 
 
 def _at_faces(
-    problem: "Problem", rows: list[Lowered], block: _Block, coordinates: list[int], evaluate: Evaluate, sense: int = 1
+    problem: Record, rows: list[Lowered], block: _Block, coordinates: list[int], evaluate: Evaluate, sense: int = 1
 ) -> list[_Lack]:
     found = []
     for i in coordinates:
@@ -165,7 +162,7 @@ def _at_faces(
     return found
 
 
-def _given(problem: "Problem", block: _Block, face: str) -> int:
+def _given(problem: Record, block: _Block, face: str) -> int:
     """How many conditions on a face are on fields of the block."""
     own = {problem.fields[k] for k in block.fields}
     on = [c for c in problem.conditions if not isinstance(c, (Initial, Periodic)) and face in faces(problem, c)]
@@ -174,7 +171,7 @@ def _given(problem: "Problem", block: _Block, face: str) -> int:
 
 
 def _speeds(
-    problem: "Problem", rows: list[Lowered], block: _Block, i: int, evaluate: Evaluate, X: Tensor
+    problem: Record, rows: list[Lowered], block: _Block, i: int, evaluate: Evaluate, X: Tensor
 ) -> Tensor | None:
     """By how much fields move along a coordinate per unit of what drives them, at points X: (n, fields).
 

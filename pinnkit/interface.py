@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import sympy as sp
 import torch
@@ -17,11 +16,9 @@ from .kink import Kink, Plane
 from .plane_points import beside, on_plane
 from .point_mass import GAUSSIAN, MIXED, Stated
 from .regularity import LOST, STEPS
+from .statement_record import Record
 from .taylor import Index
 from .zero_set import Curved, planes_of
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 PROBES = 256  # points at which coefficients are compared across a plane
 ALIKE = 1e-9  # of their size: how far values may differ that are the same
@@ -37,7 +34,7 @@ class Posed:
     kinks: tuple[Kink, ...] = ()
 
 
-def posed(problem: "Problem") -> Posed:
+def posed(problem: Record) -> Posed:
     """The equations of a problem in the sense of distributions.
 
     Let a field u have order m across a plane. Its derivatives below order m - 1 are continuous there, and the delta
@@ -65,7 +62,7 @@ def posed(problem: "Problem") -> Posed:
     return Posed({one.name: one.interior for one in stated}, {n: one.plane for n, one in found.items()}, rows, kinks)
 
 
-def _name(plane: Plane, problem: "Problem") -> str:
+def _name(plane: Plane, problem: Record) -> str:
     pairs = zip(plane.normal, problem.domain.names, strict=True)
     terms = [name if w == 1 else f"{w:.10g}*{name}" for w, name in pairs if w]
     return f"{'+'.join(terms).replace('+-', '-')}={plane.offset:.10g}"
@@ -130,7 +127,7 @@ def _differ(a: Tensor, b: Tensor, tolerance: float = ALIKE) -> bool:
 class _Interface:
     """One plane, and what the equations say across it."""
 
-    def __init__(self, problem: "Problem", plane: Plane, stated: Sequence[Stated]) -> None:
+    def __init__(self, problem: Record, plane: Plane, stated: Sequence[Stated]) -> None:
         self.problem, self.plane = problem, plane
         X = on_plane(plane, problem.domain, PROBES)
         self.sides = [_Across(one, plane, beside(plane, X, problem.domain)) for one in stated] if len(X) else []

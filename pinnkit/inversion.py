@@ -11,6 +11,7 @@ from torch import Tensor
 from .domain import Domain
 from .equation import differentiate
 from .expression import Program
+from .settings import register
 from .taylor import Channels
 
 
@@ -45,6 +46,7 @@ def _program(features: Formulas, channels: Channels) -> Program:
     return Program(rows, features.variables)
 
 
+@register
 @dataclass(frozen=True)
 class Inversion:
     """The coordinates scaled to [-1, 1]^d, and radius (x - centre) / |x - centre|^2, of size 1 on the circle.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .domain import Domain
 from .network import Network
+from .settings import register
 from .sweep import sweep
 from .tape import Pool
 from .taylor import Channels
@@ -106,3 +107,6 @@ class LinearisedPass:
         """The derivative of ``reverse(G)`` while G moves by dG, shape (P,); d does not bend the output."""
         del v, G
         return self._run.reverse(dG)
+
+
+register(Linearised, linearised)

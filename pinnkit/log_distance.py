@@ -7,8 +7,10 @@ import sympy as sp
 from .distance import exact
 from .domain import Domain
 from .inversion import Formulas
+from .settings import register
 
 
+@register
 @dataclass(frozen=True)
 class LogDistance:
     """The coordinates scaled to [-1, 1]^d, and log(1 + s / width) for every face, s in [0, 1] being the distance to it.

@@ -11,6 +11,7 @@ from torch import Tensor
 from .activation import activation as find_activation
 from .domain import Domain
 from .memory import afford
+from .settings import register
 from .tape import Activate, Features, Gate, Linear, Tape
 
 
@@ -31,6 +32,7 @@ def _features(omega: np.ndarray, phase: np.ndarray, wave: np.ndarray) -> Feature
     return Features(torch.as_tensor(omega), torch.as_tensor(phase), torch.as_tensor(wave, dtype=torch.bool))
 
 
+@register
 @dataclass(frozen=True)
 class Scaled:
     """The coordinates themselves, their bounding box scaled to [-1, 1]^d."""
@@ -41,6 +43,7 @@ class Scaled:
         return _features(omega, phase, np.zeros(len(phase), bool))
 
 
+@register
 @dataclass(frozen=True)
 class Fourier:
     """``count`` pairs sin(2 pi b.x), cos(2 pi b.x) of scaled coordinates, b ~ N(0, scale^2) (Tancik et al. 2020).
@@ -64,6 +67,7 @@ class Fourier:
         return _features(np.concatenate([rows, rows]), phases, np.ones(2 * self.count, bool))
 
 
+@register
 @dataclass(frozen=True)
 class Harmonics:
     """sin and cos of the first ``count`` harmonics of the named coordinates: exactly periodic; others scaled."""
@@ -88,6 +92,7 @@ class Harmonics:
         return _features(np.array(rows), np.array(phases), np.array(wave))
 
 
+@register
 @dataclass(frozen=True)
 class Oscillation:
     """The scaled coordinates, and sin and cos of the first ``count`` harmonics of a period that is about known.
@@ -164,6 +169,7 @@ class _Layered:
         return theta
 
 
+@register
 class MLP(_Layered):
     """Fully connected network: ``MLP(2, 32, 32, 32, 1)`` maps 2 coordinates through 3 hidden layers to 1 field."""
 
@@ -180,6 +186,7 @@ class MLP(_Layered):
         return Tape(features, tuple(operations), offset)
 
 
+@register
 class ModifiedMLP(_Layered):
     """MLP whose hidden layers are gated between two encoders (Wang, Teng, Perdikaris 2021); equal hidden widths."""
 

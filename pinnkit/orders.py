@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import sympy as sp
 import torch
@@ -12,17 +11,15 @@ from .condition import Residual
 from .equation import Lowered
 from .expression import Program
 from .statement import lowered
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .statement_record import Record
 
 MOST = 6  # equations of a system whose order is found: 6! products
 LOST = 1e-9  # of the products of which a leading coefficient is the sum: below, they cancel
 
 
-def equations(problem: "Problem") -> list[Lowered]:
+def equations(problem: Record) -> list[Lowered]:
     """The equations with their fields named by symbols."""
-    return [lowered(problem, Residual(name, e, "pde")) for name, e in problem.posed.interior.items()]
+    return [lowered(problem, Residual(name, e, "pde")) for name, e in problem.interior.items()]
 
 
 def order(rows: Sequence[Lowered], field: int, coordinate: int) -> int:
@@ -43,7 +40,7 @@ def slope(e: sp.Expr, s: sp.Symbol) -> sp.Expr:
 
 
 def coefficients(
-    problem: "Problem", row: Lowered, slots: Sequence[sp.Symbol], X: Tensor, sign: float = 1.0
+    problem: Record, row: Lowered, slots: Sequence[sp.Symbol], X: Tensor, sign: float = 1.0
 ) -> list[Tensor]:
     """d row / d slot at points X (n, d), each (n,), at fields that are random numbers in (0, 1), times the sign."""
     numbers = problem.parameters | problem.unknowns
@@ -56,7 +53,7 @@ def coefficients(
     return [torch.as_tensor(c, dtype=X.dtype).expand(len(X)) for c in out]
 
 
-def system_order(problem: "Problem", rows: Sequence[Lowered], coordinate: int, X: Tensor) -> int | None:
+def system_order(problem: Record, rows: Sequence[Lowered], coordinate: int, X: Tensor) -> int | None:
     """The order of a system of ordinary differential equations in one coordinate: how many numbers fix a solution.
 
     The degree in s of det(sum_k dF_i/du_j^(k) s^k), linearised at a point where the leading coefficient is not zero
@@ -85,7 +82,7 @@ def system_order(problem: "Problem", rows: Sequence[Lowered], coordinate: int, X
     return None
 
 
-def _polynomials(problem: "Problem", row: Lowered, field: int, coordinate: int, X: Tensor) -> Tensor:
+def _polynomials(problem: Record, row: Lowered, field: int, coordinate: int, X: Tensor) -> Tensor:
     """Coefficients (n, degree + 1) of the derivatives of a field by a coordinate in an equation."""
     slots = {slot.channel[0][1][coordinate]: s for s, slot in row.slots.items() if slot.output == field}
     out = torch.zeros(len(X), max(slots, default=0) + 1, dtype=X.dtype)

@@ -10,8 +10,10 @@ from .network import MLP, Network
 from .optim import Adam, SSBroyden, Stage
 from .problem import Problem
 from .resample import Resampler, rad
+from .settings import register
 
 
+@register
 @dataclass(frozen=True)
 class Recipe:
     """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights ..."""

@@ -1,7 +1,6 @@
 """An equation's delta functions: the planes that they live on, and their weights there."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import sympy as sp
 import torch
@@ -13,10 +12,8 @@ from .equation import Slot, lower
 from .expression import Program
 from .kink import Plane
 from .regularity import BENDS, STEPS
+from .statement_record import Record
 from .zero_set import Curved, planes_of
-
-if TYPE_CHECKING:
-    from .problem import Problem
 
 
 class Stated:
@@ -29,7 +26,7 @@ class Stated:
         ValueError: a delta function that no plane carries, or that is not alone in its term.
     """
 
-    def __init__(self, problem: "Problem", name: str, e: sp.Expr) -> None:
+    def __init__(self, problem: Record, name: str, e: sp.Expr) -> None:
         self.problem, self.name, self.where = problem, name, f"{problem.name}, {name!r}"
         self.interior, self.body, self.singular = e, e, e.has(Divergence, sp.DiracDelta, *STEPS, *BENDS)
         self.nodes: dict[sp.Symbol, Divergence] = {}

@@ -1,29 +1,27 @@
 """A problem: equations, domain, conditions, parameters and a reference, stated once in SymPy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
-from .condition import Condition, Observations, PointSet, Residual
+from .condition import Observations, PointSet, Residual
 from .conservation import carried_out
-from .domain import Domain
-from .equation import Ansatz
 from .expression import Program
 from .interface import Posed, posed
 from .parameter_faces import without_parameter_faces
 from .plane_points import beside, off, on_plane
-from .reference import Exact, Reference, as_reference
+from .reference import Exact, as_reference
 from .statement import check, finite
+from .statement_record import Record
 from .value import as_expression
 from .wellposed import check_counts
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(Record):
     """Fields u of coordinates x with equations(u) = 0 in a domain, and conditions.
 
     ``equations`` is one expression or a mapping from names to expressions, each understood as "= 0". ``parameters``
@@ -39,20 +37,6 @@ class Problem:
     Raises:
         ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
     """
-
-    name: str
-    fields: Sequence[AppliedUndef]
-    equations: sp.Expr | Mapping[str, sp.Expr]
-    domain: Domain
-    conditions: Sequence[Condition] = ()
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    unknowns: Mapping[str, float] = field(default_factory=dict)
-    reference: Reference | sp.Expr | Mapping[AppliedUndef, sp.Expr] | None = None
-    derived: Mapping[str, sp.Expr] = field(default_factory=dict)
-    ansatz: Ansatz = field(default_factory=dict)
-    weight: sp.Expr | None = None
-    recipe: Any = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)  # what the problem's function was called with
 
     def __post_init__(self) -> None:
         def fix(name: str, value: Any) -> None:
@@ -74,25 +58,15 @@ class Problem:
         check(self)
         check_counts(self)
 
-    @property
-    def variables(self) -> tuple[sp.Symbol, ...]:
-        """The coordinates as symbols, in the domain's order."""
-        return self.fields[0].args
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """The names of the fields."""
-        return tuple(str(u.func) for u in self.fields)
-
-    @property
-    def outputs(self) -> dict[str, sp.Expr]:
-        """What is reported and compared with the reference: the fields, then the derived quantities, by name."""
-        return dict(zip(self.field_names, self.fields, strict=True)) | self.derived
-
     @cached_property
     def posed(self) -> Posed:
         """The equations off their delta functions and jumps, and what holds there."""
         return posed(self)
+
+    @property
+    def interior(self) -> Mapping[str, sp.Expr]:
+        """The equations off their delta functions and jumps."""
+        return self.posed.interior
 
     def everywhere(self, what: str) -> Mapping[str, sp.Expr]:
         """The equations for something that knows of no point loads and jumping coefficients.
@@ -133,11 +107,6 @@ class Problem:
         """The parameters as a substitution."""
         symbols = set().union(*(r.expression.free_symbols for r in self.residuals))
         return {s: sp.Float(self.parameters[s.name], 17) for s in symbols if s.name in self.parameters}
-
-    @property
-    def exact_parameters(self) -> dict[sp.Symbol, sp.Rational]:
-        """The parameters as a substitution by the rational numbers that the floats are."""
-        return {sp.Symbol(name, real=True): sp.Rational(value) for name, value in self.parameters.items()}
 
     def sample(self, key: str, n: int, *, method: str = "sobol", seed: int = 0) -> PointSet:
         """n points for the point set ``key``; of observations all that there are, of an interface that is a point one.

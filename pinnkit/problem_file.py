@@ -20,7 +20,6 @@ from .expression import Opaque
 from .expression_tree import decode as expression
 from .expression_tree import encode as tree
 from .hdf5 import Json
-from .plan import Recipe
 from .problem import Problem
 from .reference import Exact, Sampled
 from .settings import decode, encode, missing
@@ -58,7 +57,7 @@ def stated(held: Mapping[str, Any]) -> Problem:
             raise ValueError(f"a file holds a statement with {len(value)} {name}: {ENTRIES} at most")
     conditions = [_condition(c, arrays["conditions"].get(str(i), {})) for i, c in enumerate(record["conditions"])]
     own = [_field(e) for e in record["fields"]]
-    recipe = decode(record["recipe"])
+    recipe = _recipe(record["recipe"])
     return Problem(
         str(record["name"]),
         own,
@@ -71,14 +70,18 @@ def stated(held: Mapping[str, Any]) -> Problem:
         {str(name): expression(e) for name, e in record["derived"]},
         {_field(u): (expression(g), expression(d)) for u, g, d in record["ansatz"]},
         None if record["weight"] is None else expression(record["weight"]),
-        None if recipe is None else Recipe(**recipe),
+        recipe,
         decode(record["arguments"]),
     )
 
 
+def _recipe(held: Any) -> Any:
+    """The recipe; in older files it has no class."""
+    return decode({"class": "Recipe"} | held if isinstance(held, dict) and "class" not in held else held)
+
+
 def _record(problem: Problem) -> dict[str, Any]:
-    recipe = None if problem.recipe is None else {f.name: getattr(problem.recipe, f.name) for f in fields(Recipe)}
-    recipe = encode(recipe)
+    recipe = encode(problem.recipe)
     own = missing(decode(recipe))
     if own:
         raise ValueError(f"{own[0]} in its recipe")

@@ -14,11 +14,13 @@ from .draws import check_how, draw
 from .points import Points
 from .pointset import PointSet
 from .scores import SCORES, ReducibleResidual
+from .settings import register
 from .solution import Solution
 
 Score = Callable[[Solution, str, PointSet], Tensor]  # (solution, point set, n candidates) -> (n,), higher is chosen
 
 
+@register
 def residual_score(solution: Solution, key: str, candidates: PointSet) -> Tensor:
     """The root of the weighted sum of squares of all residuals at a point: one number also for systems."""
     r = solution.rows(key, candidates)
@@ -28,6 +30,7 @@ def residual_score(solution: Solution, key: str, candidates: PointSet) -> Tensor
     return (square if candidates.weights is None else square * candidates.weights).sqrt()
 
 
+@register
 def uniform_score(solution: Solution, key: str, candidates: PointSet) -> Tensor:
     """1 everywhere: a fresh uniform draw."""
     return torch.ones_like(candidates.X[:, 0])
@@ -71,6 +74,7 @@ def _fresh(solution: Solution, key: str, n: int, seed: int) -> PointSet:
     return points.to(solution.points[key].X)
 
 
+@register
 @dataclass(frozen=True)
 class Resample:
     """Replace the points of the sets ``keys`` by a draw from fresh candidates, or add to them.
@@ -117,6 +121,7 @@ class Resample:
         return points
 
 
+@register
 @dataclass(frozen=True)
 class R3:
     """Retain the points whose residual exceeds the mean, release the others and redraw them (Daw et al. 2023)."""

@@ -74,7 +74,8 @@ def save(solution: Solution, path: str | Path, *, small: bool = False) -> Path:
     tree = _run_tree(replace(solution, progress=None, rounds={}) if small else solution, grid=not small)
     plan = tree["progress"]["plan"].value if "progress" in tree else None
     for name in missing(decode([tree["network"].value, plan])):
-        warnings.warn(f"{path} cannot hold {name}: give it again to pinnkit.load", stacklevel=2)
+        how = f"give it again to pinnkit.load, or call pinnkit.register({name}) before"
+        warnings.warn(f"{path} cannot hold {name}: {how}", stacklevel=2)
     check_free(path)
     return hdf5.write(path, FORMAT, VERSION, tree)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import sympy as sp
 import torch
@@ -12,9 +12,7 @@ from .condition import Condition, Observations, Operator, Residual, normals
 from .equation import Lowered, lower
 from .expression import Opaque, Program
 from .reference import Exact
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .statement_record import Record
 
 PROBES = 16  # points at which the data of every condition must be finite
 
@@ -36,7 +34,7 @@ def finite(name: str, values: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def check(problem: "Problem") -> None:
+def check(problem: Record) -> None:
     """Whether every name and number in a problem's statement has a meaning.
 
     Raises:
@@ -56,7 +54,7 @@ def check(problem: "Problem") -> None:
         _check_reference(problem, problem.reference)
 
 
-def lowered(problem: "Problem", residual: Residual) -> Lowered:
+def lowered(problem: Record, residual: Residual) -> Lowered:
     """A residual with its fields named by symbols.
 
     Raises:
@@ -68,14 +66,14 @@ def lowered(problem: "Problem", residual: Residual) -> Lowered:
         raise ValueError(f"{problem.name}, {residual.name!r}: {error}") from None
 
 
-def faces(problem: "Problem", condition: Condition) -> set[str]:
+def faces(problem: Record, condition: Condition) -> set[str]:
     """The faces that a boundary condition covers."""
     on = {condition.on} if isinstance(condition.on, str) else set(condition.on)
     everything = problem.domain.faces or ("boundary",)
     return {f for f in everything if {"boundary", f, f.rsplit("_", 1)[0]} & on}
 
 
-def _check_fields(problem: "Problem") -> None:
+def _check_fields(problem: Record) -> None:
     if not problem.fields or not all(isinstance(u, AppliedUndef) for u in problem.fields):
         raise TypeError(
             f"{problem.name}: the fields are {problem.fields}: expected functions of the coordinates, as in "
@@ -99,11 +97,11 @@ def _check_fields(problem: "Problem") -> None:
         raise ValueError(f"{problem.name}: two fields have one name: {', '.join(problem.field_names)}")
 
 
-def _of_coordinates(e: sp.Expr, problem: "Problem") -> bool:
+def _of_coordinates(e: sp.Expr, problem: Record) -> bool:
     return e.free_symbols <= set(problem.variables) and not e.atoms(AppliedUndef, sp.Derivative)
 
 
-def _check_outputs(problem: "Problem") -> None:
+def _check_outputs(problem: Record) -> None:
     for name, e in problem.derived.items():
         if name in problem.field_names:
             raise ValueError(f"{problem.name}: the derived quantity {name} has the name of a field: rename one of them")
@@ -120,7 +118,7 @@ def _check_outputs(problem: "Problem") -> None:
             )
 
 
-def _check_names(problem: "Problem") -> None:
+def _check_names(problem: Record) -> None:
     taken = {name: "a coordinate" for name in problem.domain.names}
     taken |= {n.name: "a component of the normal" for n in normals(*problem.variables)}
     for kind, values in (("a parameter", problem.parameters), ("an unknown", problem.unknowns)):
@@ -130,7 +128,7 @@ def _check_names(problem: "Problem") -> None:
             taken[name] = kind
 
 
-def _check_conditions(problem: "Problem") -> None:
+def _check_conditions(problem: Record) -> None:
     for condition in problem.conditions:
         if not isinstance(condition, get_args(Condition)):
             raise TypeError(
@@ -148,7 +146,7 @@ def _check_conditions(problem: "Problem") -> None:
             raise ValueError(f"{problem.name}: the weight of {condition.name!r} is negative: give 0 or more")
 
 
-def _check_terms(problem: "Problem") -> None:
+def _check_terms(problem: Record) -> None:
     names = [r.name for r in problem.residuals]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
@@ -159,7 +157,7 @@ def _check_terms(problem: "Problem") -> None:
         raise ValueError(f"{problem.name}: the observations are called {name!r}, as are other points: rename them")
 
 
-def _check_symbols(problem: "Problem", residual: Residual) -> None:
+def _check_symbols(problem: Record, residual: Residual) -> None:
     data = {c.name: c.symbol.name for c in problem.conditions if isinstance(c, Observations)}
     inside = residual.key in ("pde", "initial", *data) or residual.image
     outward = {n.name for n in normals(*problem.variables)}
@@ -178,7 +176,7 @@ def _check_symbols(problem: "Problem", residual: Residual) -> None:
         raise ValueError(f"{problem.name}, {residual.name!r}: {s.name} is {what}")
 
 
-def _check_use(problem: "Problem") -> None:
+def _check_use(problem: Record) -> None:
     """What is stated must matter."""
     free = {c.name for c in problem.conditions if isinstance(c, (Operator, Observations))} | set(problem.equations)
     rows = {r.name: lowered(problem, r) for r in problem.residuals if r.name in free}
@@ -193,7 +191,7 @@ def _check_use(problem: "Problem") -> None:
             raise ValueError(f"{problem.name}: the unknown {name} stands in no equation: remove it")
 
 
-def _check_derivatives(problem: "Problem", rows: list[Lowered]) -> None:
+def _check_derivatives(problem: Record, rows: list[Lowered]) -> None:
     """SymPy silently makes a derivative by a strange symbol 0: then an equation loses a field or a coordinate."""
     for name, row in zip(problem.equations, rows, strict=True):
         if not row.slots:
@@ -215,7 +213,7 @@ def _check_derivatives(problem: "Problem", rows: list[Lowered]) -> None:
         )
 
 
-def _free(problem: "Problem", x: sp.Symbol) -> bool:
+def _free(problem: Record, x: sp.Symbol) -> bool:
     """Whether nothing is asked on the faces of a coordinate: u_t = f(u) is an ordinary equation at every x."""
     ends = {"boundary", x.name, f"{x.name}_min", f"{x.name}_max"}
     for c in problem.conditions:
@@ -225,7 +223,7 @@ def _free(problem: "Problem", x: sp.Symbol) -> bool:
     return x.name != problem.domain.time and len(problem.domain.names) > 1
 
 
-def _check_values(problem: "Problem", residual: Residual, row: Lowered) -> None:
+def _check_values(problem: Record, residual: Residual, row: Lowered) -> None:
     """Sources, coefficients and data must be finite where they are used, whatever the fields are."""
     points = problem.sample(residual.key, PROBES, method="random", seed=1)[:PROBES]
     X, (e,) = points.X, row.expressions
@@ -249,7 +247,7 @@ def _check_values(problem: "Problem", residual: Residual, row: Lowered) -> None:
         )
 
 
-def _check_reference(problem: "Problem", reference: Exact) -> None:
+def _check_reference(problem: Record, reference: Exact) -> None:
     given = list(reference.solution)
     if not set(problem.fields) <= set(given) or {str(u.func) for u in given} - set(problem.outputs):
         raise ValueError(

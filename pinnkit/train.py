@@ -172,7 +172,8 @@ def resume(
         raise ValueError("this solution holds no state of its training to resume: use solve(start=solution)")
     lacks = missing((solution.progress.plan.stages, solution.progress.plan.resample))
     if lacks:
-        raise ValueError(f"the run's file could not hold {lacks[0]}: give it again to pinnkit.load, then resume")
+        how = f"call pinnkit.register({lacks[0]}) or give it again to pinnkit.load, then resume"
+        raise ValueError(f"the run's file could not hold {lacks[0]}: {how}")
     if elsewhere := moved(solution.versions):
         warnings.warn(f"the run began with other arithmetic ({elsewhere}): its last bits will differ", stacklevel=2)
         solution = replace(solution, versions={**solution.versions, "resumed": elsewhere})

@@ -1,17 +1,14 @@
 """The proof that a closed form solves a problem: it is put into every equation and condition."""
 
-from typing import TYPE_CHECKING
 
 import sympy as sp
 
 from .condition import Residual
 from .readout import Readout
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .statement_record import Record
 
 
-def exact_residuals(problem: "Problem", n: int = 64, seed: int = 0) -> dict[str, float]:
+def exact_residuals(problem: Record, n: int = 64, seed: int = 0) -> dict[str, float]:
     """max |r| / max(sum of |terms of r|, |u|) over n points of its own set, for the residual r of every term.
 
     Normals, image points and observations are those that training sees; unknown coefficients take the values
@@ -38,7 +35,7 @@ def exact_residuals(problem: "Problem", n: int = 64, seed: int = 0) -> dict[str,
     return found
 
 
-def _numbers(problem: "Problem") -> dict[sp.Symbol, sp.Float]:
+def _numbers(problem: Record) -> dict[sp.Symbol, sp.Float]:
     true = problem.reference.parameters
     known = problem.parameters | {name: true[name] for name in problem.unknowns if name in true}
     lacking = [name for name in problem.unknowns if name not in known]

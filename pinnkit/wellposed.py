@@ -1,6 +1,5 @@
 """Checks that a problem has as many equations and conditions as it needs."""
 
-from typing import TYPE_CHECKING
 
 from sympy.core.function import AppliedUndef
 
@@ -19,14 +18,12 @@ from .equation import Lowered
 from .growth import check_cauchy, check_growth
 from .orders import coefficients, differentiated, equations, order, system_order
 from .statement import PROBES, faces
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .statement_record import Record
 
 _WALLS = (Dirichlet, Neumann, Robin, Operator)
 
 
-def check_counts(problem: "Problem") -> None:
+def check_counts(problem: Record) -> None:
     """Whether the numbers of equations, initial and boundary conditions fit the fields and orders.
 
     With observations nearly anything can be well-posed, so then only the unknowns are counted.
@@ -49,7 +46,7 @@ def check_counts(problem: "Problem") -> None:
     check_cauchy(problem, rows)
 
 
-def _check_equations(problem: "Problem") -> None:
+def _check_equations(problem: Record) -> None:
     data = any(isinstance(c, Observations) for c in problem.conditions)
     if len(problem.equations) < len(problem.fields) and not data:
         raise ValueError(
@@ -58,7 +55,7 @@ def _check_equations(problem: "Problem") -> None:
         )
 
 
-def _check_unknowns(problem: "Problem", paid: int) -> None:
+def _check_unknowns(problem: Record, paid: int) -> None:
     """Unknowns need data, more equations than fields, or conditions beyond those that the fields ask for.
 
     A constant that stands in boundary data alone is found as the fields are: psi on a body, beside its slope.
@@ -72,7 +69,7 @@ def _check_unknowns(problem: "Problem", paid: int) -> None:
         )
 
 
-def _check_initial(problem: "Problem", u: AppliedUndef, order: int) -> None:
+def _check_initial(problem: Record, u: AppliedUndef, order: int) -> None:
     given = sorted(c.order for c in problem.conditions if isinstance(c, Initial) and c.u == u)
     if order and given != list(range(order)):
         raise ValueError(
@@ -81,7 +78,7 @@ def _check_initial(problem: "Problem", u: AppliedUndef, order: int) -> None:
         )
 
 
-def _check_twice(problem: "Problem") -> None:
+def _check_twice(problem: Record) -> None:
     seen: dict[tuple[AppliedUndef, str], Dirichlet] = {}
     for condition in problem.conditions:
         for face in sorted(faces(problem, condition)) if isinstance(condition, Dirichlet) else ():
@@ -93,7 +90,7 @@ def _check_twice(problem: "Problem") -> None:
                 )
 
 
-def _check_boundary(problem: "Problem", rows: list[Lowered]) -> int:
+def _check_boundary(problem: Record, rows: list[Lowered]) -> int:
     """How many conditions there are beyond those that the equations ask for, in the coordinate that has most."""
     space = [i for i, name in enumerate(problem.domain.names) if name in problem.domain.space]
     orders = {i: max(order(rows, k, i) for k in range(len(problem.fields))) for i in space}
@@ -123,7 +120,7 @@ def _check_boundary(problem: "Problem", rows: list[Lowered]) -> int:
     return paid
 
 
-def _check_ends(problem: "Problem", rows: list[Lowered], i: int, highest: int, boundary: list[Condition]) -> int:
+def _check_ends(problem: Record, rows: list[Lowered], i: int, highest: int, boundary: list[Condition]) -> int:
     """Order m in a coordinate asks for m conditions on its faces; how many there are beyond them.
 
     Fewer where a single equation degenerates. In systems only ordinary equations are counted: of partial ones the
@@ -155,7 +152,7 @@ def _check_ends(problem: "Problem", rows: list[Lowered], i: int, highest: int, b
     return 0 if needed is None else given - needed
 
 
-def _degenerate(problem: "Problem", row: Lowered, i: int, order: int, face: str) -> bool:
+def _degenerate(problem: Record, row: Lowered, i: int, order: int, face: str) -> bool:
     """Whether the coefficients of the highest derivatives by a coordinate vanish on a face."""
     if not order:
         return False

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit import hdf5, interrupt, runfile
+from pinnkit import hdf5, interrupt, runfile, settings
 from pinnkit.compiler import kernels
+from pinnkit.optim import Objective, State, Step
 
 SMALL = pk.MLP(2, 8, 8, 1)
 STAGES = {
@@ -402,3 +403,51 @@ def test_a_file_that_would_mean_another_function_is_refused(run: Path, tmp_path:
     with monkeypatch.context() as patched:
         patched.setattr(pk.Model, "notes", property(lambda self: ("u initial is trained softly",)))
         refused(path, "u initial is trained softly; solve the problem again")
+
+
+@dataclass(frozen=True)
+class Descent:
+    """An optimiser of a user's own: plain gradient descent."""
+
+    iterations: int = 10
+    lr: float = 1e-3
+
+    def start(self, theta: Tensor, objective: Objective) -> State:
+        return {"steps": 0}
+
+    def renew(self, state: State) -> State:
+        return dict(state)
+
+    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+        losses, gradient = objective.loss_and_gradient(theta)
+        return theta - self.lr * gradient, {"steps": state["steps"] + 1}, Step(losses)
+
+
+def test_an_optimiser_of_ones_own_is_resumed_once_it_is_registered(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(settings, "_KNOWN", dict(settings._KNOWN))
+    path, stages = tmp_path / "run.h5", [Descent(20, lr=2e-3)]
+
+    def interrupt(solution: pk.Solution) -> None:
+        if solution.progress.total == 4:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="cannot hold Descent"):
+        short(stages=stages, checkpoint=path, observe=interrupt)
+    with pytest.raises(ValueError, match=r"pinnkit\.register\(Descent\)"):
+        pk.resume(pk.load(path), progress=False)
+    pk.register(Descent)
+    half = pk.load(path)
+    assert half.progress.plan.stages == tuple(stages) and half.progress.state == {"steps": 4}
+    assert same(pk.resume(half, progress=False).theta, short(stages=stages).theta)
+
+
+def test_a_name_is_registered_once() -> None:
+    class Adam:
+        pass
+
+    with pytest.raises(TypeError, match="neither a function, nor a dataclass"):
+        pk.register(Adam)
+    with pytest.raises(ValueError, match="the name Adam is taken by pinnkit"):
+        pk.register(dataclass(Adam))
+    with pytest.raises(TypeError, match="neither a function"):
+        pk.register(3)

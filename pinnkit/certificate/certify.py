@@ -108,6 +108,12 @@ class Certificate(Labelled):
         return self._behind[0]
 
     @property
+    def added(self) -> list[float]:
+        """What is added to the proof's own bound: jumps taken off at periodic ends, the distance to a twin."""
+        proof, apart, twin = self._behind
+        return [] if proof is None else [apart, *([self.twin.distances["sup"]] if twin else [])]
+
+    @property
     def _behind(self) -> tuple[BarrierProof | None, float, bool]:
         """The proof, what is apart from it, and whether it is about the twin."""
         kinds = [(self.direct, False), ((), True) if self.twin is None else (self.twin.bounds, True)]

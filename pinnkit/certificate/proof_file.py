@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import sympy as sp
@@ -20,11 +20,22 @@ from pinnkit.hdf5_check import check_regular
 from .barrier_proof import BarrierProof, Enclosure, Slab, Spline
 
 if TYPE_CHECKING:
-    from .certify import Certificate
     from .checker import Checked
 
 FORMAT = "pinnkit barrier proof 1"
 FILE = "pinnkit certificate 1"
+
+
+class Proved(Protocol):
+    """A certificate, as far as its file holds it: its figures, its proof, and what is added to the proof's bound."""
+
+    @property
+    def proof(self) -> BarrierProof | None: ...
+
+    @property
+    def added(self) -> list[float]: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 def record(proof: BarrierProof) -> dict[str, Any]:
@@ -49,15 +60,13 @@ def record(proof: BarrierProof) -> dict[str, Any]:
     }
 
 
-def contents(found: Certificate) -> dict[str, Any]:
+def contents(found: Proved) -> dict[str, Any]:
     """What a file holds of a certificate, the proof under its own name (None where another theorem gave the bound)."""
-    proof, apart, twin = found._behind
-    added = [apart, *([found.twin.distances["sup"]] if twin else [])]
-    return {"format": FILE, "certificate": found.to_dict(), "proof": None if proof is None else record(proof),
-            "added": added if proof is not None else []}  # fmt: skip
+    proof = None if found.proof is None else record(found.proof)
+    return {"format": FILE, "certificate": found.to_dict(), "proof": proof, "added": found.added}
 
 
-def write(found: Certificate, file: Path) -> None:
+def write(found: Proved, file: Path) -> None:
     """The certificate in a JSON file, with its proof where there is one."""
     check_or_make_folder(file)
     put(file, lambda partial: partial.write_text(json.dumps(contents(found)) + "\n"))

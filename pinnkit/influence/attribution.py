@@ -12,7 +12,7 @@ from ..memory import afford
 from ..published_curvature import published_curvature, unweighted
 from ..residual import Stack
 from ..solution import Solution
-from .bent import Bent
+from .bent import SecondOrder
 from .chosen import group_of
 from .curvature import Curvature, curvature
 from .functional import Functional, curve_of, places, several
@@ -99,7 +99,9 @@ class Influence:
         what = f"the effects of {stack.rows} rows on {K} numbers"
         afford(4 * S.element_size() * K * stack.rows, what, "ask about fewer at once", S.device)
         first, own = S.new_zeros(K, stack.rows), S.new_zeros(K, stack.rows)
-        bent = Bent(self, one, convention) if correct else None
+        curve = curve_of(one, self.solution) if correct else None
+        totals = self.totals if curve is not None and convention == "mean" else None
+        second = None if curve is None else SecondOrder(curve, self.curvature.factor, self.stack, totals)
         more = {key: [] for key in stack.readouts}
         joint: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
         tangents = not correct and K < MANY  # rows are not needed
@@ -120,8 +122,8 @@ class Influence:
                 own[:, numbers] /= 1 - B.diagonal(dim1=1, dim2=2).T
                 together = _solve_each(B, a, r, -1.0)
             joint[key].append((a * together * JS.movedim(-1, 0)).sum(1))
-            if bent is not None and bent.curve is not None:
-                more[key].append(bent.of(key, J, a * r / (1 - B.diagonal(dim1=1, dim2=2).T), a * together))
+            if second is not None:
+                more[key].append(second.of(key, J, a * r / (1 - B.diagonal(dim1=1, dim2=2).T), a * together))
         both = {key: torch.cat(parts, 1) for key, parts in joint.items()}
         if convention == "mean":
             own, both = self._shared(first, own, both)

@@ -1,33 +1,35 @@
-"""What removals change losses and errors by beyond first order: the square of the step that they make."""
+"""Second-order changes of losses and errors by removals: the term in the square of the parameters' step."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .functional import Curve, Functional, curve_of
+from ..linalg import Factor
+from ..residual import Stack
+from .functional import Curve
 
-if TYPE_CHECKING:
-    from .attribution import Influence
 
+@dataclass(frozen=True)
+class SecondOrder:
+    """The second-order changes of a functional by single removals, by its ``curve``; steps are those of Gauss-Newton.
 
-class Bent:
-    """What single removals change functionals by beyond first order; the steps are those of Gauss-Newton.
-
-    Near a minimum they differ little from the Hessian's, and they need no products for each of the points.
+    Near a minimum they differ little from the Hessian's, and need no products for each of the points. ``totals`` holds
+    every term's gradient (P,) where a removal changes the mean over the points, None where it changes the sum.
     """
 
-    def __init__(self, influence: "Influence", one: Functional, convention: str) -> None:
-        self.curve: Curve | None = curve_of(one, influence.solution)
-        self._influence, self._shared = influence, convention == "mean"
+    curve: Curve
+    factor: Factor
+    stack: Stack
+    totals: Mapping[str, Tensor] | None
 
     def of(self, key: str, J: Tensor, own: Tensor, together: Tensor) -> tuple[Tensor, Tensor]:
         """For each term alone (K, R, m) and for the point (K, m): rows J (R, m, P), their steps' factors (R, m)."""
-        factor, stack = self._influence.curvature.factor, self._influence.stack
-        U = torch.stack([getattr(factor, "base", factor).solve(rows.T.contiguous()) for rows in J])
+        U = torch.stack([getattr(self.factor, "base", self.factor).solve(rows.T.contiguous()) for rows in J])
         steps, both = U * own[:, None], (U * together[:, None]).sum(0)
-        if self._shared:
-            N, totals = len(stack.points[key]), torch.stack([self._influence.totals[n] for n in stack.names(key)])
+        if self.totals is not None:
+            N, totals = len(self.stack.points[key]), torch.stack([self.totals[n] for n in self.stack.names(key)])
             steps = (N * steps - totals[..., None]) / max(N - 1, 1)
             both = (N * both - totals.sum(0)[:, None]) / max(N - 1, 1)
         return torch.stack([self.curve(step) for step in steps], 1), self.curve(both)

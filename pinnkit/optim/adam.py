@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..settings import register
 from .stage import Objective, State, Step, usable
 
 
+@register
 @dataclass(frozen=True)
 class Adam:
     """Adam; the step size falls from ``lr`` to ``lr * decay`` over the stage."""

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..settings import register
 from .quasi_newton import descend, evaluated, first_step
 from .stage import Objective, State, Step, drop
 
 
+@register
 @dataclass(frozen=True)
 class LBFGS:
     """Limited-memory BFGS with ``memory`` pairs and a strong-Wolfe line search."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..memory import afford
+from ..settings import register
 from .stage import State, Step
 
 
@@ -31,6 +32,7 @@ class LeastSquares(Protocol):
         """J^T A J and J^T A r."""
 
 
+@register
 @dataclass(frozen=True)
 class LevenbergMarquardt:
     """Damped Gauss-Newton steps; ``damping`` starts relative to the largest diagonal entry and adapts to the gain.

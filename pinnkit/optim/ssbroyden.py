@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from ..memory import afford
+from ..settings import register
 from .quasi_newton import Descent, descend, evaluated, first_step
 from .stage import Objective, State, Step, drop
 
 _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one pass over H instead of eight
 
 
+@register
 @dataclass(frozen=True)
 class SSBroyden:
     """Quasi-Newton with a dense, self-scaled inverse Hessian of P^2 numbers: the finisher for P up to about 10^4.

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from ..pointset import PointSet
+from ..settings import register
 from ..solution import Solution
 from .rows import fresh, gradients
 
 
+@register
 @dataclass(frozen=True)
 class LossGradient:
     """|g_x|, the length of the gradient of the point's loss by the parameters (Katharopoulos, Fleuret 2018)."""
@@ -22,6 +24,7 @@ class LossGradient:
         return out
 
 
+@register
 @dataclass(frozen=True)
 class OutputGradient:
     """|grad_x u(x)|, the length of the fields' gradient by the coordinates, time among them."""
@@ -33,6 +36,7 @@ class OutputGradient:
         return solution.evaluate(slopes, candidates.X).norm(dim=1)
 
 
+@register
 @dataclass(frozen=True)
 class GradientDot:
     """sum_i |g_i . g_x| over ``points`` fresh interior points: influence with the identity for a curvature (TracIn)."""

@@ -9,10 +9,12 @@ from torch import Tensor
 from ..condition import Residual
 from ..pointset import PointSet
 from ..residual import Stack
+from ..settings import register
 from ..solution import Solution
 from .rows import Curvature, blocks, curvature, fresh, gradients, term_weights
 
 
+@register
 @dataclass(frozen=True)
 class Leverage:
     """sum_k w_k J_k (G + lam)^-1 J_k^T, how much a point's residuals can move the model (Cohen, Migliorati 2017).
@@ -46,6 +48,7 @@ def _lengths(solution: Solution, key: str, candidates: PointSet, W: Tensor) -> T
     return out
 
 
+@register
 @dataclass(frozen=True)
 class SelfInfluence:
     """sqrt(g_x^T (G + lam)^-1 g_x), |r| sqrt(leverage) of one residual: what a point does to its own prediction.
@@ -66,6 +69,7 @@ class SelfInfluence:
         return out * _leverage(solution, key, candidates, W).sqrt() if self.levered else out
 
 
+@register
 @dataclass(frozen=True)
 class ErrorWeighted:
     """sqrt(mean_y |J_u(y) (G + lam)^-1 g_x|^2), |r| G(x) of one residual: how far a point moves the fields.

@@ -7,10 +7,12 @@ from torch import Tensor
 
 from ..pointset import PointSet
 from ..published_curvature import published_curvature
+from ..settings import register
 from ..solution import Solution
 from .rows import gradients
 
 
+@register
 @dataclass(frozen=True)
 class PublishedInfluence:
     """sum_i |g_i^T H^-1 g_x| over ``points`` random interior points, from which H is made too (arXiv 2506.16443).

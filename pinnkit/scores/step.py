@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..pointset import PointSet
+from ..settings import register
 from ..solution import Solution
 from .leverage import fields_at, newton_step
 from .rows import curvature, stack, term_weights
 
 
+@register
 @dataclass(frozen=True)
 class TestLossInfluence:
     """|sum_k w_k r_k J_k delta|, the first-order change of the loss on fresh points when the point is added.
@@ -28,6 +30,7 @@ class TestLossInfluence:
         return (term_weights(solution, key)[:, None] * r * e).sum(0).abs()
 
 
+@register
 @dataclass(frozen=True)
 class ReducibleResidual:
     """sqrt(sum_k w_k (J_k delta)^2), the part of the residuals that the model can remove. Settings as above."""
@@ -41,6 +44,7 @@ class ReducibleResidual:
         return (term_weights(solution, key)[:, None] * e * e).sum(0).sqrt()
 
 
+@register
 @dataclass(frozen=True)
 class PredictedError:
     """|J_u(x) delta|, the error of the fields at the point as the step predicts it. Settings as above."""

@@ -12,6 +12,7 @@ from pinnkit.functional import AutogradPass
 from pinnkit.tape import Pool
 from pinnkit.taylor import Channels
 
+from ..settings import register
 from .network import Superposition, SuperpositionTape, superposition
 
 
@@ -73,3 +74,6 @@ class ColeHopfTape:
 def cole_hopf(phi: dict, nu: float) -> ColeHopf:
     """The map that ``to_json`` was asked for."""
     return ColeHopf(superposition(**phi), nu)
+
+
+register(ColeHopf, cole_hopf)

@@ -17,6 +17,7 @@ from pinnkit.tape import Pool
 from pinnkit.taylor import Channels
 
 from .. import expression_tree as tree
+from ..settings import register
 from .family import Family, Range
 
 
@@ -185,3 +186,6 @@ class LinearPass:
         """The derivative of ``reverse(G)`` while G moves by dG, shape (K,); theta does not bend the output."""
         del v, G
         return self.reverse(dG)
+
+
+register(Superposition, superposition)
