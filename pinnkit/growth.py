@@ -5,7 +5,6 @@ for every xi. An initial value problem is ill-posed where Re lambda is not bound
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import sympy as sp
@@ -16,9 +15,7 @@ from .domain import Box
 from .equation import Lowered
 from .orders import coefficients, slope
 from .statement import PROBES, faces
-
-if TYPE_CHECKING:
-    from .problem import Problem
+from .statement_record import Record
 
 SHORT = 1e8, 1e4  # wave numbers per length of the domain at which equations of higher order in time are looked at
 ROUNDING = 1e-9  # of the sum of the terms' sizes: below, they cancel
@@ -28,7 +25,7 @@ SURE = 1e-2  # of the largest |lambda|: below, a real part may be rounding
 Term = tuple[int, int, tuple[int, ...], np.ndarray]  # row, field, orders by coordinate, coefficient (n,)
 
 
-def check_growth(problem: "Problem", rows: list[Lowered]) -> None:
+def check_growth(problem: Record, rows: list[Lowered]) -> None:
     """Whether initial data determine a solution that depends on them continuously, as far as coefficients decide it.
 
     Observations may make up for what data do not fix: with them only the start of unknown coefficients is judged.
@@ -57,7 +54,7 @@ def check_growth(problem: "Problem", rows: list[Lowered]) -> None:
     )
 
 
-def _grows(problem: "Problem", rows: list[Lowered], slopes: Sequence[sp.Expr]) -> bool:
+def _grows(problem: Record, rows: list[Lowered], slopes: Sequence[sp.Expr]) -> bool:
     """Whether waves grow: at some points where coefficients are known there, else at all, whatever the fields are."""
     t = problem.domain.names.index(problem.domain.time)
     X = problem.domain.sample(PROBES, method="random", seed=1)
@@ -71,7 +68,7 @@ def _grows(problem: "Problem", rows: list[Lowered], slopes: Sequence[sp.Expr]) -
     return bool(share == 1) if bent else bool(share > SHARE)
 
 
-def _terms(problem: "Problem", rows: list[Lowered], X: torch.Tensor, sign: float) -> list[Term]:
+def _terms(problem: Record, rows: list[Lowered], X: torch.Tensor, sign: float) -> list[Term]:
     """Every derivative of every equation with its coefficient at points X (n, d)."""
     terms: list[Term] = []
     for r, row in enumerate(rows):
@@ -150,7 +147,7 @@ def _directions(d: int, without: Sequence[int], indices: Sequence[Sequence[int]]
 # ------------------------------------------------------------------------------------------------ Cauchy data
 
 
-def check_cauchy(problem: "Problem", rows: list[Lowered]) -> None:
+def check_cauchy(problem: Record, rows: list[Lowered]) -> None:
     """Whether an elliptic equation of order 2m has m conditions on every face, and not 2m on one and none opposite.
 
     Raises:
@@ -176,7 +173,7 @@ def check_cauchy(problem: "Problem", rows: list[Lowered]) -> None:
         )
 
 
-def _elliptic(problem: "Problem", row: Lowered) -> bool:
+def _elliptic(problem: Record, row: Lowered) -> bool:
     """Whether the part of highest order is definite at all points looked at, in two coordinates or more."""
     if not row.slots:
         return False
