@@ -249,7 +249,7 @@ def test_what_could_not_be_printed_is_said() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_zoos_workers_end_with_it_and_save(tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "pinnkit", "zoo", "burgers", "--jobs", "2", "--runs", "z", "--quiet"]
+    command = [sys.executable, "-m", "benchmarks.zoo", "burgers", "--jobs", "2", "--runs", "z", "--page", "page"]
     running = subprocess.Popen(
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
     )

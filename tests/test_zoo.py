@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import pinnkit as pk
-from pinnkit.cli import main
-from pinnkit.zoo import runs as module
-from pinnkit.zoo.effect import Outcome, effect, misplaced, outcomes
-from pinnkit.zoo.page import LESSONS, lesson, means_table, page, plain
-from pinnkit.zoo.picture import plot_traits
-from pinnkit.zoo.runs import Job, fill, jobs, path, read, train, traits_path
-from pinnkit.zoo.specimen import ZOO, Specimen, Variant
-from pinnkit.zoo.trait import ERROR, NAMES, TRAITS, jackknife_spread, measure
+from benchmarks.zoo import runs as module
+from benchmarks.zoo.__main__ import main
+from benchmarks.zoo.effect import Outcome, effect, misplaced, outcomes
+from benchmarks.zoo.page import LESSONS, lesson, means_table, page, plain
+from benchmarks.zoo.picture import plot_traits
+from benchmarks.zoo.runs import Job, fill, jobs, path, read, train, traits_path
+from benchmarks.zoo.specimen import ZOO, Specimen, Variant
+from benchmarks.zoo.trait import ERROR, NAMES, TRAITS, jackknife_spread, measure
 
 TINY = Specimen(
     "diffusion", pk.MLP(2, 5, 1),
@@ -269,15 +269,13 @@ def test_the_page_holds_models_counts_effects_and_sentences(zoo: tuple[Path, mod
 def test_the_command_writes_the_page_and_its_pictures(
     zoo: tuple[Path, module.Traits], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    words = ["zoo", "diffusion", "--seeds", "2", "--runs", str(zoo[0])]
+    words = ["diffusion", "--seeds", "2", "--runs", str(zoo[0]), "--page", str(tmp_path / "page")]
+    main(words)
+    assert capsys.readouterr().out.strip().splitlines()[-1] == str(tmp_path / "page" / "ZOO.md")
+    found = {f.name for f in (tmp_path / "page").iterdir()}
+    assert found == {"ZOO.md", "zoo.json", "zoo.png", "zoo-diffusion.png"}
+    main([*words, "--only-read"])
+    assert len(json.loads((tmp_path / "page" / "zoo.json").read_text())["models"]) == 4
     with pytest.raises(SystemExit) as left:
-        main([*words, "--page", str(tmp_path / "page")])
-    assert left.value.code == 0 and capsys.readouterr().out.strip() == str(tmp_path / "page" / "ZOO.md")
-    assert {f.name for f in (tmp_path / "page").iterdir()} == {"ZOO.md", "zoo.png", "zoo-diffusion.png"}
-    with pytest.raises(SystemExit) as left:
-        main([*words, "--only-read", "--json"])
-    data = json.loads(capsys.readouterr().out)
-    assert left.value.code == 0 and len(data["models"]) == 4 and data["page"] is None
-    with pytest.raises(SystemExit) as left:
-        main(["zoo", "--only-read", "--runs", str(tmp_path / "none")])
+        main(["--only-read", "--runs", str(tmp_path / "none")])
     assert left.value.code == 2 and "there are no models of the zoo in" in capsys.readouterr().err

@@ -1,6 +1,5 @@
-"""Commands that explain a run by its training points: influence, validate, zoo."""
+"""Commands that explain a run by its training points: influence, validate."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -105,45 +104,3 @@ def _write_map(model: "Influence", found: "Attribution", out: Path | None, pictu
 
         save_picture(plot_map(model, found), picture)
     return {name: str(path) for name, path in (("map", out), ("picture", picture)) if path is not None}
-
-
-@app.command()
-def zoo(
-    problem: Annotated[
-        list[str] | None, typer.Argument(metavar="[PROBLEM]...", help="Some of the zoo's problems; all unless given.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of every model.")] = 3,
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes, each with one thread.")] = 1,
-    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where run files are kept.")] = Path("runs") / "zoo",
-    page: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the page ZOO.md with its pictures there.")
-    ] = None,
-    only_read: Annotated[bool, typer.Option("--only-read", help="Train nothing: show what is there.")] = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train good and bad models of the published influence study, and say which indicators tell them apart.
-
-    Minutes to an hour; what is there is not trained again, and what was interrupted goes on.
-    """
-    from ..atomic import put
-    from ..zoo.page import page as written
-    from ..zoo.page import plain
-    from ..zoo.picture import draw
-    from ..zoo.runs import fill, read
-    from ..zoo.runs import jobs as wanted
-
-    models = wanted(problem, seeds)
-    prepare(out=None if page is None else page / "ZOO.md")
-    say = (lambda line: None) if quiet else (lambda line: print(line, file=sys.stderr, flush=True))
-    traits = read(runs, models) if only_read else fill(runs, models, jobs, say)
-    if not traits:
-        raise ValueError(f"there are no models of the zoo in {runs}: leave --only-read out to train them")
-    pictures = []
-    if page is not None:
-        pictures = list(draw(runs, page, traits))
-        put(page / "ZOO.md", lambda partial: partial.write_text(written(traits, pictures), encoding="utf-8"))
-    if as_json:
-        print_json({"models": plain(traits), "page": None if page is None else str(page / "ZOO.md")})
-    else:
-        print(written(traits) if page is None else f"{page / 'ZOO.md'}")

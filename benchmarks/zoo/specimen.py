@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import catalogue
-from ..inversion import Inversion
-from ..network import MLP, Network
-from ..optim import Adam, SSBroyden, Stage
-from ..problem import Problem
-from ..resample import Resampler, rad
-from ..settings import encode
+from pinnkit import catalogue
+from pinnkit.inversion import Inversion
+from pinnkit.network import MLP, Network
+from pinnkit.optim import Adam, SSBroyden, Stage
+from pinnkit.problem import Problem
+from pinnkit.resample import Resampler, rad
+from pinnkit.settings import encode
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
-from .. import hdf5, runfile
-from ..solution import Solution
-from ..train import resume, solve
+from pinnkit import hdf5, runfile
+from pinnkit.solution import Solution
+from pinnkit.train import resume, solve
+
 from .specimen import ZOO
 from .trait import ERROR, measure
 

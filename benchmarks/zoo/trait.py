@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..error_search import error_map
-from ..influence import indicator
-from ..influence.attribution import Influence
-from ..influence.functional import Field, test_loss
-from ..influence.response import response, uptake
-from ..influence.summary import FORCED, Indicators, indicators, together
-from ..points import sample
-from ..solution import Solution
+from pinnkit.error_search import error_map
+from pinnkit.influence import indicator
+from pinnkit.influence.attribution import Influence
+from pinnkit.influence.functional import Field, test_loss
+from pinnkit.influence.response import response, uptake
+from pinnkit.influence.summary import FORCED, Indicators, indicators, together
+from pinnkit.points import sample
+from pinnkit.solution import Solution
+
 from .specimen import Specimen
 
 PUBLISHED, OURS, PLAIN = "published", "pinnkit", "no influence"

@@ -7,12 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import runfile
-from ..colours import BLUE, ORANGE, RED
-from ..influence.attribution import Influence
-from ..influence.picture import plot_comparison
-from ..influence.summary import indicators
-from ..panel import save_picture
+from pinnkit import runfile
+from pinnkit.colours import BLUE, ORANGE, RED
+from pinnkit.influence.attribution import Influence
+from pinnkit.influence.picture import plot_comparison
+from pinnkit.influence.summary import indicators
+from pinnkit.panel import save_picture
+
 from .runs import Job, Traits, path
 from .specimen import ZOO
 from .trait import NAMES, TRAITS
