@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import pinnkit as pk
-from pinnkit import hdf5
+from pinnkit import catalogue, hdf5
 
 ROOT = Path(__file__).parents[1]
 QUICK = [
@@ -53,7 +53,7 @@ def test_problems(call: Call) -> None:
     assert code == 0 and "burgers" in text and "--set alpha=1.0, beta=20.0" in text
     code, text, _ = call("problems", "--json")
     listed = {e["name"]: e for e in json.loads(text)}
-    assert set(listed) == set(pk.catalogue.names()) and listed["drift_diffusion"]["arguments"]["beta"] == "20.0"
+    assert set(listed) == set(catalogue.names()) and listed["drift_diffusion"]["arguments"]["beta"] == "20.0"
 
 
 def test_solve_report_plot(call: Call) -> None:

@@ -8,7 +8,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
-from pinnkit.interop import deepxde_precision, import_deepxde, to_deepxde
+from pinnkit.interop import DeepXDEProblem, deepxde_precision, import_deepxde, to_deepxde
 from problems.burgers import burgers
 
 TOLERANCE = 1e-12
@@ -96,13 +96,13 @@ def network(problem: pk.Problem) -> pk.MLP:
     return pk.MLP(2, 12, 12, len(problem.fields))
 
 
-def errors(twin: pk.interop.DeepXDEProblem, model: object) -> list[torch.Tensor]:
+def errors(twin: DeepXDEProblem, model: object) -> list[torch.Tensor]:
     """What DeepXDE squares and averages, term by term."""
     inputs = torch.as_tensor(twin.data.train_x).requires_grad_()
     return twin.data.losses(None, model.net(inputs), lambda _, error: error, inputs, model)
 
 
-def compare(twin: pk.interop.DeepXDEProblem, points: pk.Points, hard: bool) -> None:
+def compare(twin: DeepXDEProblem, points: pk.Points, hard: bool) -> None:
     """Residuals, losses and gradient of both at the same points with the same weights."""
     problem = twin.problem
     joined = pk.Model(problem, network(problem), hard)
@@ -134,7 +134,7 @@ def test_given_points_give_the_same_rows(state, hard: bool) -> None:
         compare(to_deepxde(problem, points, hard=hard), points, hard)
 
 
-def drawn(twin: pk.interop.DeepXDEProblem) -> pk.Points:
+def drawn(twin: DeepXDEProblem) -> pk.Points:
     """The points that DeepXDE drew, as pinnkit's; those of several conditions on one set must agree."""
     data, problem, sets = twin.data, twin.problem, {}
     starts = np.cumsum([0, *data.num_bcs])

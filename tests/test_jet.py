@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_network import FUNCTIONS, plain
 
 from pinnkit.domain import Box
 from pinnkit.network import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation
@@ -16,31 +17,6 @@ pytestmark = pytest.mark.portable
 BOX = Box(x=(-1, 2), t=(0, 0.5))
 
 
-def plain(tape: Tape, theta: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
-    """The network's value (B, n) in ordinary differentiable torch operations."""
-    features = tape.features
-    z = X @ features.omega.T + features.phase
-    values = [torch.where(features.wave, torch.sin(z), z)]
-    for op in tape.operations:
-        kind = type(op).__name__
-        if kind == "Linear":
-            W, b = op.weights(theta)
-            values.append(values[op.source] @ W.T + b)
-        elif kind == "Activate":
-            values.append(FUNCTIONS[op.activation.name](values[op.source]))
-        else:
-            f, u, v = values[op.f], values[op.u], values[op.v]
-            values.append(v + f * (u - v))
-    return values[-1]
-
-
-FUNCTIONS = {
-    "tanh": torch.tanh,
-    "sin": torch.sin,
-    "silu": torch.nn.functional.silu,
-    "softplus": torch.nn.functional.softplus,
-    "gelu": torch.nn.functional.gelu,
-}
 NETWORKS = [
     lambda a: MLP(2, 7, 9, 2, activation=a),
     lambda a: MLP(2, 6, 1, activation=a, features=Fourier(3, seed=2)),

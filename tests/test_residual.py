@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 import sympy as sp
 import torch
-from test_jet import plain
+from plain_network import plain
 
 import pinnkit as pk
 from pinnkit import residual
