@@ -270,7 +270,8 @@ class Fuzzer:
         if not known or not set(needed) <= set(known):
             return None
         victim = rng.choice(known) if wrong else None
-        chosen = [n for n in known if n in needed or n == victim or rng.random() < 0.4]
+        starred = {p.name for p in target.parameters if p.kind is p.VAR_POSITIONAL}
+        chosen = [n for n in known if n in needed or n in starred or n == victim or rng.random() < 0.4]
         values, bad = {n: given[n]() for n in chosen}, None
         if victim is not None:
             by_name = {p.name: p for p in target.parameters}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checked import AtLeast1, Below1, Count, checked
 from .points import Points
 from .residual import Stack
 from .settings import register
@@ -13,6 +14,7 @@ KINDS = ("ntk", "gradient")
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Balance:
     """w_k <- keep w_k + (1 - keep) sum_j s_j / s_k every ``every`` iterations of the first ``stages`` stages.
@@ -27,17 +29,15 @@ class Balance:
     """
 
     kind: str = "ntk"
-    every: int = 100
-    keep: float = 0.9
-    stages: int = 1
-    points: int = 256  # of every set, for the traces
-    most: float = 1e6
+    every: Count = 100
+    keep: Below1 = 0.9
+    stages: Count = 1
+    points: Count = 256  # of every set, for the traces
+    most: AtLeast1 = 1e6
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"there is no balance {self.kind!r}: choose one of {', '.join(KINDS)}")
-        if self.every < 1 or not 0 <= self.keep < 1 or self.points < 1 or not self.most >= 1:
-            raise ValueError(f"{self}: expected every and points at least 1, keep in [0, 1) and most at least 1")
 
     def __call__(self, stack: Stack, theta: Tensor) -> dict[str, float]:
         """New weights w_k by the names of the terms."""
@@ -74,11 +74,13 @@ def _unweighted(stack: Stack, points: Points) -> Stack:
     return Stack(stack.model, points, dict.fromkeys(stack.terms, 1.0), stack.readouts)
 
 
+@checked
 def ntk_balance(**settings) -> Balance:
     """Weights from the traces of the tangent kernel."""
     return Balance("ntk", **settings)
 
 
+@checked
 def gradient_balance(**settings) -> Balance:
     """Weights from the norms of the terms' gradients."""
     return Balance("gradient", **settings)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .checked import checked
+
 if TYPE_CHECKING:  # torch and sympy are slow to load, and a list of names needs neither
     from .problem import Problem
 
@@ -70,6 +72,7 @@ def names() -> list[str]:
     return [entry.name for entry in entries()]
 
 
+@checked
 def problem(name: str, **arguments: Any) -> "Problem":
     """The problem of that name in the catalogue.
 
@@ -84,6 +87,7 @@ def stored(name: str, arguments: Mapping[str, Any], where: str | Path) -> "Probl
     return listed(name).stored(arguments, where)
 
 
+@checked
 def from_file(path: str | Path, **arguments: Any) -> "Problem":
     """The problem that a Python file states; the file is executed.
 

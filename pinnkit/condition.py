@@ -9,6 +9,7 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
+from .checked import NotNegative, checked, checked_but, fit
 from .domain import Domain
 from .pointset import PointSet, real
 from .value import Value, as_expression, expression
@@ -31,6 +32,7 @@ class Residual:
     image: bool = False
 
 
+@checked
 def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
     """The components of the outward unit normal as symbols: ``n_x, n_y = normals(x, y)``."""
     return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
@@ -40,6 +42,7 @@ def _key(on: On) -> str:
     return on if isinstance(on, str) else "+".join(on)
 
 
+@checked_but("u", "value", "order", "weight")
 @dataclass(frozen=True)
 class Initial:
     """d^order u / dt^order = value at the initial time."""
@@ -47,7 +50,7 @@ class Initial:
     u: AppliedUndef
     value: Value
     order: int = 0
-    weight: float = 1.0
+    weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
         _settle(self, "value")
@@ -67,6 +70,7 @@ class Initial:
         return [Residual(self.name, u - self.value, "initial")]
 
 
+@checked_but("u", "value", "weight")
 @dataclass(frozen=True)
 class Dirichlet:
     """u = value on part of the boundary (a face, a coordinate for both its faces, or "boundary")."""
@@ -74,7 +78,7 @@ class Dirichlet:
     u: AppliedUndef
     value: Value = 0.0
     on: On = "boundary"
-    weight: float = 1.0
+    weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
         _settle(self, "value")
@@ -90,6 +94,7 @@ class Dirichlet:
         return [Residual(self.name, self.u - self.value, _key(self.on))]
 
 
+@checked_but("u", "value", "weight")
 @dataclass(frozen=True)
 class Neumann:
     """n . grad u = value on part of the boundary, n the outward unit normal."""
@@ -97,7 +102,7 @@ class Neumann:
     u: AppliedUndef
     value: Value = 0.0
     on: On = "boundary"
-    weight: float = 1.0
+    weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
         _settle(self, "value")
@@ -114,6 +119,7 @@ class Neumann:
         return [Residual(self.name, row, _key(self.on))]
 
 
+@checked_but("u", "a", "b", "value", "weight")
 @dataclass(frozen=True)
 class Robin:
     """a u + b n . grad u = value on part of the boundary."""
@@ -123,7 +129,7 @@ class Robin:
     b: Value
     value: Value = 0.0
     on: On = "boundary"
-    weight: float = 1.0
+    weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
         _settle(self, "a", "b", "value")
@@ -140,6 +146,7 @@ class Robin:
         return [Residual(self.name, row, _key(self.on))]
 
 
+@checked_but("u", "order", "weight")
 @dataclass(frozen=True)
 class Periodic:
     """u and its first ``order`` derivatives by a coordinate of a box agree on that coordinate's two faces."""
@@ -147,7 +154,7 @@ class Periodic:
     u: AppliedUndef
     coordinate: str
     order: int = 1
-    weight: float = 1.0
+    weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
         _settle(self)
@@ -172,6 +179,7 @@ class Periodic:
         return rows
 
 
+@checked_but("expression", "weight")
 @dataclass(frozen=True)
 class Operator:
     """An expression in fields, coordinates and normals that vanishes on the boundary, inside or initially."""
@@ -179,7 +187,10 @@ class Operator:
     name: str
     expression: sp.Expr
     on: On = "boundary"
-    weight: float = 1.0
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
 
     def residuals(self, domain: Domain) -> list[Residual]:
         """The residual rows; ``on`` may also be "pde" (the interior) or "initial"."""
@@ -190,6 +201,7 @@ class Operator:
         return [Residual(self.name, as_expression(self.expression, self.name), _key(self.on))]
 
 
+@checked_but("u", "X", "values", "weight")
 @dataclass(frozen=True, eq=False)
 class Observations:
     """Measured values of a field (or of any expression in the fields) at given points: X (n, d), values (n,).
@@ -202,9 +214,10 @@ class Observations:
     X: Tensor
     values: Tensor
     name: str = "data"
-    weight: float = 1.0
+    weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
+        _check_weight(self)
         X, values = (_numbers(self.name, v) for v in (self.X, self.values))
         if X.ndim != 2 or values.shape not in ((len(X),), (len(X), 1)) or not len(X):
             raise ValueError(
@@ -253,9 +266,14 @@ def _settle(condition: Any, *names: str) -> None:
             f"{type(condition).__name__} is on {condition.u}: expected a field such as u(x, t); derivatives "
             "have Neumann, Initial with an order, and Operator"
         )
+    _check_weight(condition)
     for name in names:
         value = expression(getattr(condition, name), condition.u.args, f"{name} of {condition.name!r}")
         object.__setattr__(condition, name, value)
+
+
+def _check_weight(condition: Any) -> None:
+    fit(NotNegative, condition.weight, f"{type(condition).__name__}: the weight of {condition.name!r}")
 
 
 def _numbers(name: str, values: Any) -> Tensor:

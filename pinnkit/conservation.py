@@ -5,6 +5,7 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from .checked import Finite, checked
 from .expression_tree import held
 
 
@@ -55,7 +56,8 @@ def carried_out(e: sp.Expr) -> sp.Expr:
     return e.xreplace({node: node.doit() for node in e.atoms(Divergence)})
 
 
-def divergence(k: sp.Expr | float, u: sp.Expr, *coordinates: sp.Symbol) -> sp.Expr:
+@checked
+def divergence(k: sp.Expr | Finite, u: sp.Expr, *coordinates: sp.Symbol) -> sp.Expr:
     """div(k grad u), with k held: where k jumps, k du/dn stays continuous and du/dn jumps.
 
     SymPy's own derivative of a ``Piecewise`` leaves the jump out: ``(k * u.diff(x)).diff(x)`` then states another

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from .checked import Whole, checked
 from .error_map import ErrorMap
 from .error_search import error_map
 from .linearised import Linearised
@@ -18,7 +19,8 @@ GAIN = 0.7  # share of the error that is seen, which what is not seen may reach:
 FRESH = 8192  # interior points that it is judged on; a quarter of it for every other set
 
 
-def correct(solution: Solution, found: ErrorMap | None = None, seed: int = 0) -> Solution:
+@checked
+def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) -> Solution:
     """The solution u + J_u delta, delta from a thorough :func:`error_map`: a network linear in its parameters.
 
     The network stays where it is, theta + delta would diverge; the corrected solution's network is its tangent

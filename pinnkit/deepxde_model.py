@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checked import Finite, NotNegative, checked
 from .condition import PointSet
 from .interop import import_deepxde
 from .module import Module
@@ -18,9 +19,10 @@ from .solution import Solution
 AGREE = 1e-4  # relative difference of DeepXDE's loss and ours at which the two say the same
 
 
+@checked
 def from_deepxde(
-    problem: Problem, model: Any, *, weights: Mapping[str, float] | None = None,
-    unknowns: Mapping[str, float] | None = None,
+    problem: Problem, model: Any, *, weights: Mapping[str, NotNegative] | None = None,
+    unknowns: Mapping[str, Finite] | None = None,
 ) -> Solution:  # fmt: skip
     """A trained ``dde.Model`` as a `Solution` of the problem that it was trained for, for influence, errors, plots.
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinnkit.checked import Whole, checked_but
 from pinnkit.region import BOUNDARY, Domain, On, Patch, interval, names_of
 from pinnkit.sampling import Seed
 from pinnkit.shapes import Cuboid
@@ -15,6 +16,7 @@ from pinnkit.shapes import Cuboid
 __all__ = ["Box", "Domain"]
 
 
+@checked_but("coordinates")
 @dataclass(frozen=True, init=False, repr=False)
 class Box(Domain):
     """The box prod_i [lower_i, upper_i], its coordinates in the order of the keywords; t is time.
@@ -83,7 +85,7 @@ class Box(Domain):
     def face_pair(
         self,
         name: str,
-        n: int,
+        n: Whole,
         *,
         method: str = "sobol",
         seed: Seed = 0,

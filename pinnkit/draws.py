@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checked import Count, NotNegative, Whole, checked
 from .hilbert import hilbert_order
 from .pointset import PointSet
 
@@ -22,15 +23,16 @@ def probability(score: Tensor, k: float = 1.0, c: float = 1.0) -> np.ndarray:
     return p / p.sum()
 
 
+@checked
 def draw(
     candidates: PointSet,
     score: Tensor,
-    n: int,
+    n: Count,
     *,
-    k: float = 1.0,
-    c: float = 1.0,
+    k: NotNegative = 1.0,
+    c: NotNegative = 1.0,
     how: str = "systematic",
-    seed: int = 0,
+    seed: Whole = 0,
     weights: bool = False,
 ) -> PointSet:
     """n of the candidates: "random" by probability, "top" scores, or "systematic" along a space-filling curve.

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from .checked import checked, checked_but
 from .taylor import Channel, Index, partial, split
 
 Ansatz = Mapping[AppliedUndef, tuple[sp.Expr, sp.Expr]]  # field -> (g, d): the field is g + d N
 
 
+@checked
 def coordinates(names: str) -> tuple[sp.Symbol, ...]:
     """Real symbols: ``x, t = coordinates("x t")``."""
     return tuple(sp.Symbol(name, real=True) for name in names.replace(",", " ").split())
 
 
+@checked_but("variables")
 def field(name: str, *variables: sp.Symbol) -> AppliedUndef:
     """An unknown function of the coordinates: ``u = field("u", x, t)``.
 
@@ -50,6 +53,7 @@ def parse_index(suffix: str, names: Sequence[str]) -> Index:
     return tuple(count)
 
 
+@checked
 def derivatives(u: AppliedUndef, *suffixes: str) -> tuple[sp.Expr, ...] | sp.Expr:
     """Derivatives of a field by name: ``u_t, u_x, u_xx = derivatives(u, "t", "x", "xx")``.
 

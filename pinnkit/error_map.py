@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from . import hdf5
+from .checked import checked
 from .hdf5 import Json
 from .reference import Axes
 from .solution import Solution
@@ -19,6 +20,7 @@ from .tangent_space import TangentSpace
 FORMAT, VERSION = "pinnkit-error-map", 1
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class ErrorMap:
     """The predicted error e = -J_u delta of a solution u, and the corrected solution u - e; theta stays as it is.

@@ -4,12 +4,14 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .amplification import ROWS, Amplification, amplification, stepped
+from .checked import Count, Positive, Whole, checked
 from .condition import Observations, PointSet
 from .draws import draw
 from .error_map import ErrorMap
@@ -43,8 +45,10 @@ STAYS = 0.01  # share of the step that a correction leaves, from which u is not 
 BENT = 0.3  # share of the residual left that linearising missed, from which the problem is linearised anew
 
 
+@checked
 def error_map(
-    solution: Solution, n: int | None = None, seed: int = 0, damping: float | str = "held-out", thorough: bool = False
+    solution: Solution, n: Count | None = None, seed: Whole = 0, damping: Positive | Literal["held-out"] = "held-out",
+    thorough: bool = False,
 ) -> ErrorMap:
     """The error e of u that the residual r on fresh points implies: L'[u] e = r, solved in the tangent space of u.
 
@@ -66,8 +70,6 @@ def error_map(
     """
     if n is not None and n < 1:
         raise ValueError(f"n={n}: give the number of interior points to use, at least 1, or None")
-    if damping != "held-out" and (isinstance(damping, str) or not 0 < damping < math.inf):
-        raise ValueError(f"damping={damping!r}: give a positive number or 'held-out'")
     if not bool(torch.isfinite(solution.theta).all()):
         raise ValueError("the solution's parameters are not finite: it has diverged, train it again")
     if not bool(torch.isfinite(solution.stack.losses(solution.theta)).all()):

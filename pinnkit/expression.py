@@ -9,6 +9,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from .checked import checked_but
 from .pointset import real
 
 Value = Tensor | float
@@ -50,6 +51,7 @@ class Opaque(sp.Function):
         return None  # SymPy would take a function of the same name from mpmath
 
 
+@checked_but("call")
 def function(call: Callable[..., Tensor], name: str | None = None) -> type[Opaque]:
     """A SymPy function that evaluates ``call`` elementwise on tensors (B,), for use in any expression.
 

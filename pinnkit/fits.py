@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .checked import fit
 from .domain import Box
+from .network import Network
 from .pointset import PointSet
 from .problem import Problem
 from .residual import Model
@@ -18,9 +20,10 @@ NEAR = 1e-6, 1e-5  # of a domain's size: how far off a point may lie, in a box (
 
 
 def check_network(network: Any) -> None:
-    """Whether it is a network; TypeError for a bare torch module, which could mean its input scaled or not."""
+    """Whether it is a network; TypeError, for a torch module too: its input may be scaled or not."""
     if isinstance(network, nn.Module):
         raise TypeError(f"the network is a torch module, {type(network).__name__}: give pinnkit.Module(module)")
+    fit(Network | None, network, "solve: network")
 
 
 def check_outputs(model: Model, theta: Tensor) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import sympy as sp
 import torch
 
+from .checked import Count, Finite, checked
 from .condition import PointSet, normals
 from .curve import along_boundary, along_line
 from .influence.functional import Functional, Integral
@@ -21,8 +22,9 @@ VELOCITY, PRESSURE = ("u", "v", "w"), "p"
 Viscosity = sp.Expr | float | None
 
 
+@checked
 def force(
-    problem: Problem, on: On, direction: Sequence[float] = (1.0, 0.0), *, n: int = 256, scale: float = 1.0,
+    problem: Problem, on: On, direction: Sequence[Finite] = (1.0, 0.0), *, n: Count = 256, scale: Finite = 1.0,
     viscosity: Viscosity = None, name: str = "",
 ) -> Integral:  # fmt: skip
     """The force of a plane flow on a body, scale * e . int (-p I + nu (grad u + grad u^T)) m ds, e a unit vector.
@@ -46,17 +48,20 @@ def force(
     return Integral(expression, points, scale * q, name or f"force on {_label(on)} along ({e[0]:g}, {e[1]:g})")
 
 
-def drag(problem: Problem, on: On, *, scale: float = 1.0, n: int = 256) -> Integral:
+@checked
+def drag(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
     """The force on a body along x; see :func:`force`."""
     return force(problem, on, (1.0, 0.0), n=n, scale=scale, name="drag")
 
 
-def lift(problem: Problem, on: On, *, scale: float = 1.0, n: int = 256) -> Integral:
+@checked
+def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
     """The force on a body along y; see :func:`force`."""
     return force(problem, on, (0.0, 1.0), n=n, scale=scale, name="lift")
 
 
-def pressure_difference(problem: Problem, a: Sequence[float], b: Sequence[float], *, scale: float = 1.0) -> Integral:
+@checked
+def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finite], *, scale: Finite = 1.0) -> Integral:
     """scale * (p(a) - p(b)); raises ValueError where the problem has no pressure or a point lies outside its domain."""
     X = torch.tensor([list(a), list(b)], dtype=torch.float64)
     if not problem.domain.inside(X).all():
@@ -65,8 +70,9 @@ def pressure_difference(problem: Problem, a: Sequence[float], b: Sequence[float]
     return Integral(_output(problem, PRESSURE), PointSet(X), q, "pressure difference")
 
 
+@checked
 def flux(
-    problem: Problem, on: On | None = None, *, line: Sequence[Sequence[float]] | None = None, n: int = 128
+    problem: Problem, on: On | None = None, *, line: Sequence[Sequence[Finite]] | None = None, n: Count = 128
 ) -> Integral:
     """int u . m ds out of a part of the boundary, or to the right across a ``line`` from one point to another.
 
@@ -81,6 +87,7 @@ def flux(
     return Integral(sum(a * b for a, b in zip(u, m, strict=True)), points, q, f"flux through {where}")
 
 
+@checked
 def vorticity(problem: Problem) -> sp.Expr | tuple[sp.Expr, ...]:
     """v_x - u_y of a plane flow, or the three components of curl u."""
     u, x = velocity(problem), _space(problem)
@@ -89,6 +96,7 @@ def vorticity(problem: Problem) -> sp.Expr | tuple[sp.Expr, ...]:
     return tuple(u[k].diff(x[j]) - u[j].diff(x[k]) for j, k in ((1, 2), (2, 0), (0, 1)))
 
 
+@checked
 def dissipation(problem: Problem, viscosity: Viscosity = None) -> sp.Expr:
     """nu / 2 sum_ij (du_i/dx_j + du_j/dx_i)^2: the power that friction takes at a point."""
     u, x = velocity(problem), _space(problem)
@@ -97,6 +105,7 @@ def dissipation(problem: Problem, viscosity: Viscosity = None) -> sp.Expr:
     return _viscosity(problem, viscosity) * rates / 2
 
 
+@checked
 def measure(solution: Solution, *of: Functional) -> dict[str, float]:
     """The values of functionals by name."""
     return {name: float(v) for part in of for name, v in zip(part.names, part.linearise(solution)[0], strict=True)}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pinnkit.checked import checked
 from pinnkit.csg import Leaf, Node, Tree, read
 from pinnkit.region import BOUNDARY, Domain, On, Patch, interval, names_of
 from pinnkit.sampling import unit
@@ -18,6 +19,7 @@ CELLS, PROBES = 2**12, 2**15
 Predicate = Callable[[np.ndarray], np.ndarray]
 
 
+@checked
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Geometry(Domain):
     """A DeepXDE geometry, times the interval `time` of a last coordinate `time_name` if one is given.

@@ -16,6 +16,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from .checked import Count, checked
 from .condition import Residual
 from .dde_rows import Rows, column, geometry_of, native, pinned, with_parameters
 from .expression import Program
@@ -142,11 +143,12 @@ class DeepXDEProblem:
         return torch.cat(parts)
 
 
+@checked
 def to_deepxde(
     problem: Problem,
     points: Points | None = None,
     *,
-    num: Mapping[str, int] | None = None,
+    num: Mapping[str, Count] | None = None,
     hard: bool | None = None,
     distribution: str = "Hammersley",
 ) -> DeepXDEProblem:

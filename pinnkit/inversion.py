@@ -8,6 +8,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from .checked import Finite, Positive, checked
 from .domain import Domain
 from .equation import differentiate
 from .expression import Program
@@ -47,6 +48,7 @@ def _program(features: Formulas, channels: Channels) -> Program:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Inversion:
     """The coordinates scaled to [-1, 1]^d, and radius (x - centre) / |x - centre|^2, of size 1 on the circle.
@@ -59,13 +61,9 @@ class Inversion:
         ValueError: a radius that is not positive, names that are no coordinates, or a centre inside the domain.
     """
 
-    centre: tuple[float, ...]
-    radius: float = 1.0
+    centre: tuple[Finite, ...]
+    radius: Positive = 1.0
     names: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.radius > 0:
-            raise ValueError(f"radius={self.radius}: give a positive radius, about that of the body")
 
     def build(self, domain: Domain) -> Formulas:
         """The features on that domain."""

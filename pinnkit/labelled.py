@@ -3,10 +3,13 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+from .checked import checked
+
 if TYPE_CHECKING:
     from rich.table import Table
 
 
+@checked
 class Labelled:
     """What has ``rows``: pairs of a label and a text; ``str`` and rich print them in two columns."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checked import Whole, checked
 from .domain import Domain
 from .network import Network
 from .settings import register
@@ -15,6 +16,7 @@ from .tape import Pool
 from .taylor import Channels
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Linearised:
     """N(x) + J_N(x) d, with N and J_N = dN/dtheta of a ``network`` at fixed parameters ``at`` (P,); d (P,) is trained.
@@ -37,7 +39,7 @@ class Linearised:
             raise ValueError(f"{self.network} has {base.count} parameters: it cannot stand at {tuple(self.at.shape)}")
         return LinearisedTape(base, self.at)
 
-    def initial(self, domain: Domain, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
         """d = 0, shape (P,): the network itself."""
         del domain, seed
         return torch.zeros(len(self.at), dtype=dtype)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from .checked import Positive, checked_but
 from .distance import exact
 from .domain import Domain
 from .inversion import Formulas
@@ -11,6 +12,7 @@ from .settings import register
 
 
 @register
+@checked_but("faces")
 @dataclass(frozen=True)
 class LogDistance:
     """The coordinates scaled to [-1, 1]^d, and log(1 + s / width) for every face, s in [0, 1] being the distance to it.
@@ -25,13 +27,11 @@ class LogDistance:
     """
 
     faces: tuple[str, ...]
-    width: float = 0.01
+    width: Positive = 0.01
 
     def __post_init__(self) -> None:
         if isinstance(self.faces, str):
             raise ValueError(f"faces={self.faces!r}: give a tuple of names, as ({self.faces!r},)")
-        if not self.width > 0:
-            raise ValueError(f"width={self.width}: give a positive width, below that of what is to be resolved")
 
     def build(self, domain: Domain) -> Formulas:
         """The features on that domain."""

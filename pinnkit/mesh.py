@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .checked import checked
 from .memory import afford
 from .region import BOUNDARY, Domain, Patch
 from .sampling import unit
@@ -17,6 +18,7 @@ GROWTH = 1.3  # from one layer of nodes to the next, away from a finely divided 
 CORNER = 0.5  # radians between neighbouring normals, from which there is a corner
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Mesh:
     """Nodes X (n, d) and cells (m, nodes of a cell) of one kind: line, quad, hexahedron, triangle or tetra."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from .checked import Whole, checked_but
 from .domain import Domain
 from .functional import AutogradPass, FunctionalPass, agree
 from .tape import Pool
@@ -17,6 +18,7 @@ from .taylor import Channels, partial
 BACKENDS = ("mixed", "torch.func", "autograd")
 
 
+@checked_but("module")
 @dataclass(frozen=True, eq=False)
 class Module:
     """A torch module from points (B, d) to fields (B, n), each point on its own, in evaluation mode.
@@ -52,7 +54,7 @@ class Module:
         """The module's class."""
         return type(self.module).__name__
 
-    def initial(self, domain: Domain, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
         """Starting parameters, shape (P,); the seed only matters where they are drawn afresh."""
         del domain
         module = _redrawn(self.module, seed) if self.fresh else self.module

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .activation import activation as find_activation
+from .checked import Count, Positive, Whole, checked
 from .domain import Domain
 from .memory import afford
 from .settings import register
@@ -44,6 +45,7 @@ class Scaled:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Fourier:
     """``count`` pairs sin(2 pi b.x), cos(2 pi b.x) of scaled coordinates, b ~ N(0, scale^2) (Tancik et al. 2020).
@@ -51,9 +53,9 @@ class Fourier:
     One ``scale`` for all coordinates, or one for each: about the waves in half the domain's length along it.
     """
 
-    count: int = 16
-    scale: float | tuple[float, ...] = 1.0
-    seed: int = 0
+    count: Count = 16
+    scale: Positive | tuple[Positive, ...] = 1.0
+    seed: Whole = 0
 
     def build(self, domain: Domain) -> Features:
         """The features on that domain; ValueError where there are not as many scales as coordinates."""
@@ -68,12 +70,13 @@ class Fourier:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Harmonics:
     """sin and cos of the first ``count`` harmonics of the named coordinates: exactly periodic; others scaled."""
 
     names: tuple[str, ...]
-    count: int = 1
+    count: Count = 1
 
     def build(self, domain: Domain) -> Features:
         """The features on that domain; ValueError where a name is not a coordinate."""
@@ -93,6 +96,7 @@ class Harmonics:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Oscillation:
     """The scaled coordinates, and sin and cos of the first ``count`` harmonics of a period that is about known.
@@ -102,8 +106,8 @@ class Oscillation:
     """
 
     name: str
-    period: float
-    count: int = 1
+    period: Positive
+    count: Count = 1
 
     def build(self, domain: Domain) -> Features:
         """The features on that domain; ValueError where the name is not a coordinate, or the period not positive."""
@@ -129,6 +133,7 @@ class Network(Protocol):
         """Starting parameters, shape (P,)."""
 
 
+@checked
 @dataclass(frozen=True)
 class _Layered:
     """What MLP and ModifiedMLP share: sizes (inputs, hidden ..., outputs), activation, features."""
@@ -156,7 +161,7 @@ class _Layered:
         features = self.features.build(domain)
         return features, features.count
 
-    def initial(self, domain: Domain, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
         """Glorot-normal weights and zero biases, shape (P,) (Glorot, Bengio 2010)."""
         tape, generator = self.build(domain), torch.Generator().manual_seed(seed)
         afford(3 * dtype.itemsize * tape.count, f"a network of {tape.count} parameters", "give narrower hidden layers")
@@ -170,6 +175,7 @@ class _Layered:
 
 
 @register
+@checked
 class MLP(_Layered):
     """Fully connected network: ``MLP(2, 32, 32, 32, 1)`` maps 2 coordinates through 3 hidden layers to 1 field."""
 
@@ -187,6 +193,7 @@ class MLP(_Layered):
 
 
 @register
+@checked
 class ModifiedMLP(_Layered):
     """MLP whose hidden layers are gated between two encoders (Wang, Teng, Perdikaris 2021); equal hidden widths."""
 

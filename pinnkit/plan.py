@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from .balance import Balance
+from .checked import Count, NotNegative, checked
 from .network import MLP, Network
 from .optim import Adam, SSBroyden, Stage
 from .problem import Problem
@@ -14,16 +15,17 @@ from .settings import register
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Recipe:
     """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights ..."""
 
     network: Network
-    points: Mapping[str, int] = field(default_factory=lambda: {"pde": 2000})
+    points: Mapping[str, Count] = field(default_factory=lambda: {"pde": 2000})
     stages: Sequence[Stage] = (Adam(1000), SSBroyden(3000))
     resample: Resampler | None = field(default_factory=partial(rad, weights=True))
     hard: bool | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, NotNegative] = field(default_factory=dict)
     method: str = "sobol"
     balance: Balance | None = None
 

@@ -6,10 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checked import Count, Whole, checked
 from .condition import PointSet
 from .problem import Problem
 
 
+@checked
 class Points(Mapping[str, PointSet]):
     """A mapping from the names of a problem's point sets ("pde", "initial", ...) to their points."""
 
@@ -44,7 +46,10 @@ class Points(Mapping[str, PointSet]):
         return Points({key: s.to(like) for key, s in self.items()})
 
 
-def sample(problem: Problem, counts: Mapping[str, int] | int = 1000, *, method: str = "sobol", seed: int = 0) -> Points:
+@checked
+def sample(
+    problem: Problem, counts: Mapping[str, Count] | Count = 1000, *, method: str = "sobol", seed: Whole = 0
+) -> Points:
     """Collocation points for every point set of a problem.
 
     ``counts`` gives the number by set name, or one for the interior; sets not named get a fifth of the interior's.

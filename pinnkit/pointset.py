@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checked import checked
+
 
 def real(name: str, values: Any) -> None:
     """Refuse complex numbers, of which the imaginary part would be lost; ValueError."""
@@ -15,6 +17,7 @@ def real(name: str, values: Any) -> None:
         raise ValueError(f"{name}: the numbers are complex, and all is real here: give real and imaginary part apart")
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class PointSet:
     """Points X (n, d) with what belongs to each: normals or data as columns, an image point, a weight.

@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy as sp
 
+from .checked import Count, Whole, checked_but
 from .condition import Observations, PointSet, Residual
 from .conservation import carried_out
 from .expression import Program
@@ -20,6 +21,7 @@ from .value import as_expression
 from .wellposed import check_counts
 
 
+@checked_but("fields", "equations", "domain", "conditions", "parameters", "unknowns", "reference", "ansatz")
 @dataclass(frozen=True, eq=False)
 class Problem(Record):
     """Fields u of coordinates x with equations(u) = 0 in a domain, and conditions.
@@ -108,7 +110,7 @@ class Problem(Record):
         symbols = set().union(*(r.expression.free_symbols for r in self.residuals))
         return {s: sp.Float(self.parameters[s.name], 17) for s in symbols if s.name in self.parameters}
 
-    def sample(self, key: str, n: int, *, method: str = "sobol", seed: int = 0) -> PointSet:
+    def sample(self, key: str, n: Count, *, method: str = "sobol", seed: Whole = 0) -> PointSet:
         """n points for the point set ``key``; of observations all that there are, of an interface that is a point one.
 
         Raises:
@@ -152,7 +154,7 @@ class Problem(Record):
     def _repr_latex_(self) -> str:
         return f"$$\\begin{{gathered}}{self.latex()}\\end{{gathered}}$$"
 
-    def verify(self, n: int = 64, seed: int = 0) -> dict[str, float]:
+    def verify(self, n: Count = 64, seed: Whole = 0) -> dict[str, float]:
         """The largest |residual| of the closed form, relative to its terms, at n points of every term.
 
         Raises:

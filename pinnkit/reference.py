@@ -15,6 +15,7 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
+from .checked import Finite, NotNegative, checked
 from .domain import Domain
 from .expression import Program
 from .pointset import real
@@ -44,6 +45,7 @@ def _columns(names: tuple[str, ...], found: Mapping[str, Tensor], like: Tensor) 
     return torch.stack([found.get(name, torch.full_like(like, torch.nan)) for name in names], 1)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Exact:
     """A closed form: expressions of the coordinates, and parameters by name, one for every field.
@@ -52,8 +54,8 @@ class Exact:
     """
 
     solution: Mapping[AppliedUndef, sp.Expr]
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    error: float = 0.0
+    parameters: Mapping[str, Finite] = field(default_factory=dict)
+    error: NotNegative = 0.0
 
     def __call__(self, X: Tensor) -> Tensor:
         """Values at points X (n, d), shape (n, fields), the fields in the order of ``solution``."""
@@ -111,6 +113,7 @@ def as_reference(given: Any, fields: Sequence[AppliedUndef], parameters: Mapping
     )
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Computed:
     """A Python function of points X (n, d) with values (n, fields), accurate to ``error``.
@@ -119,7 +122,7 @@ class Computed:
     """
 
     function: Callable[[Tensor], Tensor]
-    error: float
+    error: NotNegative
 
     def __call__(self, X: Tensor) -> Tensor:
         """Values at points X (n, d), shape (n, fields)."""
@@ -163,6 +166,7 @@ class Sampled:
         return dict(self.axes), X, self.mask, _columns(names, self.values, X[:, 0])
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Table:
     """Values on a tensor grid in an HDF5 file of the folder ``data``, written by the script beside it."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinnkit.checked import Count, NotNegative, Whole, checked
 from pinnkit.memory import afford
 from pinnkit.sampling import Seed, apportion, as_seed, derive, reject, unit
 from pinnkit.shapes import Piece
@@ -27,6 +28,7 @@ class Patch:
     keep: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
+@checked
 @runtime_checkable
 class Domain(Protocol):
     """A closed body in space, times an interval of time where there is a time coordinate.
@@ -70,7 +72,7 @@ class Domain(Protocol):
 
     def sample(
         self,
-        n: int,
+        n: Whole,
         *,
         method: str = "sobol",
         seed: Seed = 0,
@@ -86,7 +88,7 @@ class Domain(Protocol):
 
     def sample_initial(
         self,
-        n: int,
+        n: Whole,
         *,
         method: str = "sobol",
         seed: Seed = 0,
@@ -104,7 +106,7 @@ class Domain(Protocol):
 
     def sample_boundary(
         self,
-        n: int,
+        n: Whole,
         on: On = BOUNDARY,
         *,
         method: str = "sobol",
@@ -130,7 +132,7 @@ class Domain(Protocol):
         X, normals = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
         return _tensor(X, dtype, device), _tensor(normals, dtype, device)
 
-    def inside(self, X: XLike, tol: float = 1e-9) -> XLike:
+    def inside(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
         """The mask (n,) of the points (n, d) in the closed domain, widened by tol."""
         x, t = self._split(X)
         mask = self._contains(x, -_coarsest(X, tol))
@@ -139,7 +141,7 @@ class Domain(Protocol):
             mask &= (t >= start - _coarsest(X, tol)) & (t <= end + _coarsest(X, tol))
         return _as(mask, X)
 
-    def on_boundary(self, X: XLike, on: On = BOUNDARY, tol: float = 1e-9) -> XLike:
+    def on_boundary(self, X: XLike, on: On = BOUNDARY, tol: NotNegative = 1e-9) -> XLike:
         """The mask (n,) of the points (n, d) within tol of parts of the spatial boundary, at any time.
 
         Raises:
@@ -147,7 +149,7 @@ class Domain(Protocol):
         """
         return _as(self._touches(self._split(X)[0], on, _coarsest(X, tol)), X)
 
-    def on_initial(self, X: XLike, tol: float = 1e-9) -> XLike:
+    def on_initial(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
         """The mask (n,) of the points (n, d) in the domain whose time is its start.
 
         Raises:
@@ -158,7 +160,7 @@ class Domain(Protocol):
         return _as(self._contains(x, -_coarsest(X, tol)) & (np.abs(t - start) <= _coarsest(X, tol)), X)
 
     def grid(
-        self, shape: int | Sequence[int], *, dtype: torch.dtype = torch.float64, device: Any = None
+        self, shape: Count | Sequence[Count], *, dtype: torch.dtype = torch.float64, device: Any = None
     ) -> tuple[dict[str, np.ndarray], Tensor, Tensor]:
         """The tensor grid of the bounding box, ends included: axes by name, points (prod(shape), d) in C
         order, and the mask (prod(shape),) of those inside.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .checked import checked
 from .error_search import error_map
 from .labelled import Labelled
 from .solution import Solution
@@ -16,6 +17,7 @@ from .versions import arithmetic
 FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
 
 
+@checked
 @dataclass(frozen=True)
 class Report(Labelled):
     """Figures of one solution; ``str`` and rich print them, ``to_dict`` gives them to JSON.
@@ -99,6 +101,7 @@ class Report(Labelled):
         return "bold" if label.startswith("relative") else "yellow" if label == "note" else ""
 
 
+@checked
 def report(solution: Solution, estimate: bool = True) -> Report:
     """The figures of a solution: errors where the problem has a reference, residuals on points never trained on.
 

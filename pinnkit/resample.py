@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checked import Count, NotNegative, Positive, Whole, checked
 from .draws import check_how, draw
 from .points import Points
 from .pointset import PointSet
@@ -21,6 +22,7 @@ Score = Callable[[Solution, str, PointSet], Tensor]  # (solution, point set, n c
 
 
 @register
+@checked
 def residual_score(solution: Solution, key: str, candidates: PointSet) -> Tensor:
     """The root of the weighted sum of squares of all residuals at a point: one number also for systems."""
     r = solution.rows(key, candidates)
@@ -75,6 +77,7 @@ def _fresh(solution: Solution, key: str, n: int, seed: int) -> PointSet:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Resample:
     """Replace the points of the sets ``keys`` by a draw from fresh candidates, or add to them.
@@ -87,18 +90,18 @@ class Resample:
     """
 
     score: Score = residual_score
-    k: float = 1.0
-    c: float = 1.0
+    k: NotNegative = 1.0
+    c: NotNegative = 1.0
     how: str = "systematic"
-    add: int = 0
-    growth: float = 1.0
-    most: int = 0
-    candidates: int = 10_000
+    add: Whole = 0
+    growth: Positive = 1.0
+    most: Whole = 0
+    candidates: Count = 10_000
     keys: tuple[str, ...] = ("pde",)
-    every: int = 300
-    after: int = 0
-    warm_up: int = 2
-    seed: int = 0
+    every: Count = 300
+    after: Whole = 0
+    warm_up: Whole = 2
+    seed: Whole = 0
     weights: bool = False
 
     def __post_init__(self) -> None:
@@ -122,14 +125,15 @@ class Resample:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class R3:
     """Retain the points whose residual exceeds the mean, release the others and redraw them (Daw et al. 2023)."""
 
     keys: tuple[str, ...] = ("pde",)
-    every: int = 300
-    after: int = 0
-    seed: int = 0
+    every: Count = 300
+    after: Whole = 0
+    seed: Whole = 0
 
     def __post_init__(self) -> None:
         _check_every(self.every)
@@ -147,21 +151,25 @@ class R3:
         return points
 
 
+@checked
 def uniform(**settings) -> Resample:
     """All points drawn anew, uniformly."""
     return Resample(**{"score": uniform_score, **settings})
 
 
+@checked
 def rad(**settings) -> Resample:
     """RAD: all points drawn with p ~ |r|^k / mean + c, k = c = 1 (Wu et al. 2023)."""
     return Resample(**settings)
 
 
+@checked
 def rar_d(**settings) -> Resample:
     """RAR-D: points added with p ~ |r|^2, k = 2, c = 0 (Wu et al. 2023)."""
     return Resample(**{"k": 2.0, "c": 0.0, "add": 50, "warm_up": 0, **settings})
 
 
+@checked
 def rar_g(**settings) -> Resample:
     """RAR-G: the candidates with the largest residual added (Lu et al. 2021)."""
     return Resample(**{"how": "top", "add": 50, "warm_up": 0, **settings})

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .ansatz import Constraints, hard_constraints
+from .checked import Count, NotNegative, Whole, checked
 from .condition import PointSet
 from .equation import Ansatz
 from .kinked import with_kinks
@@ -26,6 +27,7 @@ BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once
 KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Model:
     """A problem joined with a network: the ansatz, the parameter vector's layout and the compiled residuals.
@@ -39,7 +41,7 @@ class Model:
     """
 
     problem: Problem
-    network: Network
+    network: Network | None
     hard: bool | None = None
     satisfied: frozenset[str] = frozenset()
     units: Units | None = None
@@ -101,7 +103,7 @@ class Model:
         """P, the number of trained numbers."""
         return self.tape.count + len(self.problem.unknowns)
 
-    def initial(self, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    def initial(self, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
         """Starting parameters, shape (P,)."""
         theta = self._bent.initial(self.problem.domain, seed, dtype)
         unknowns = torch.tensor(list(self.problem.unknowns.values()), dtype=torch.float64)
@@ -151,7 +153,7 @@ class Model:
             ansatz = {u: tuple(sp.sympify(e).xreplace(scaled) for e in pair) for u, pair in ansatz.items()}
         return Readout(residuals, p.fields, ansatz, values, unknowns)
 
-    def stack(self, points: Points, weights: Mapping[str, float] | None = None) -> "Stack":
+    def stack(self, points: Points, weights: Mapping[str, NotNegative] | None = None) -> "Stack":
         """The rows at these points."""
         return Stack(self, points, weights)
 
@@ -166,6 +168,7 @@ def block_size(tape: Any, readout: Readout) -> int:
     return max(64, BLOCK // width // 64 * 64)
 
 
+@checked
 class Stack:
     """Rows r(theta) in R^M with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
 
@@ -178,7 +181,7 @@ class Stack:
         self,
         model: Model,
         points: Mapping[str, PointSet],
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[str, NotNegative] | None = None,
         readouts: Mapping[str, Readout] | None = None,
     ) -> None:
         self.model, self.points, self._pool = model, points, Pool()
@@ -375,7 +378,7 @@ class Stack:
             coefficients += du + curved[1]
         return out
 
-    def jacobian_blocks(self, theta: Tensor, size: int = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def jacobian_blocks(self, theta: Tensor, size: Count = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Blocks (row numbers (m,), r (m,), J (m, P)) that together make the Jacobian."""
         for _, numbers, r, J in self.jacobian_by_point(theta, size):
             yield from zip(numbers, r, J, strict=True)
@@ -388,7 +391,7 @@ class Stack:
         )  # fmt: skip
 
     def jacobian_by_point(
-        self, theta: Tensor, size: int = 512
+        self, theta: Tensor, size: Count = 512
     ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
         """Blocks of at most ``size`` points: point set, row numbers (R, m), r (R, m) and each residual's J (m, P)."""
         most = max(min(size, len(self.points[key])) * len(self.names(key)) for key in self.readouts)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from . import catalogue, hdf5, problem_file
+from .checked import checked
 from .condition import PointSet
 from .hdf5 import Json
 from .hdf5_check import shown
@@ -61,6 +62,7 @@ _KINDS = (
 _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
 
 
+@checked
 def save(solution: Solution, path: str | Path, *, small: bool = False) -> Path:
     """Write a solution to one file, which holds all of the old run or all of the new one at any moment.
 
@@ -80,6 +82,7 @@ def save(solution: Solution, path: str | Path, *, small: bool = False) -> Path:
     return hdf5.write(path, FORMAT, VERSION, tree)
 
 
+@checked
 def load(
     path: str | Path,
     problem: Problem | None = None,

@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from .checked import Whole
 from .memory import afford
 
 METHODS = ("sobol", "halton", "lhs", "hammersley", "random", "grid")
@@ -15,7 +16,7 @@ PATIENCE = 2**22
 
 COPIES = 4  # of the points' own memory that drawing them takes at its peak, about
 
-Seed = int | torch.Generator | None
+Seed = Whole | torch.Generator | None
 
 
 def unit(n: int, dim: int, method: str = "sobol", seed: Seed = 0) -> np.ndarray:

@@ -11,6 +11,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from .checked import NotNegative, checked
 from .condition import PointSet, Residual
 from .equation import differentiate, parse_index
 from .fits import far
@@ -23,6 +24,7 @@ from .residual import Model, Stack, block_size
 from .sweep import sweep
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Solution:
     """theta (P,) of a model, the points and weights it was trained with, its history and the optimiser's state."""
@@ -30,7 +32,7 @@ class Solution:
     model: Model
     theta: Tensor
     points: Points
-    weights: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, NotNegative] = field(default_factory=dict)
     history: History = field(default_factory=History)
     stops: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

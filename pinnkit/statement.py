@@ -141,9 +141,6 @@ def _check_conditions(problem: Record) -> None:
                 f"fields {', '.join(map(str, problem.fields))} (derivatives have Neumann, Initial(order=1) "
                 "or Operator)"
             )
-        weight = finite(problem.name, {f"the weight of {condition.name!r}": condition.weight})
-        if min(weight.values()) < 0:
-            raise ValueError(f"{problem.name}: the weight of {condition.name!r} is negative: give 0 or more")
 
 
 def _check_terms(problem: Record) -> None:

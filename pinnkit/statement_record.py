@@ -19,7 +19,7 @@ class Record(ABC):
     """The parts of a statement, its coordinates, fields and outputs; `problem.Problem` makes and checks them."""
 
     name: str
-    fields: Sequence[AppliedUndef]
+    fields: AppliedUndef | Sequence[AppliedUndef]
     equations: sp.Expr | Mapping[str, sp.Expr]
     domain: Domain
     conditions: Sequence[Condition] = ()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .balance import Balance
+from .checked import Count, NotNegative, Whole, checked, checked_but
 from .fits import check_network, check_outputs, check_points
 from .history import History
 from .inflow import check_inflow
@@ -40,25 +41,26 @@ from .versions import moved, versions
 NOT_SAVED = "not saved"  # how the note on a run begins that could not be
 
 
+@checked_but("network")
 def solve(
     problem: Problem | None = None,
     network: Network | None = None,
-    points: Points | Mapping[str, int] | int | None = None,
+    points: Points | Mapping[str, Count] | Count | None = None,
     *,
     stages: Sequence[Stage] | None = None,
     resample: Resampler | None | bool = False,
-    seed: int = 0,
+    seed: Whole = 0,
     start: Solution | None = None,
-    weights: Mapping[str, float] | None = None,
+    weights: Mapping[str, NotNegative] | None = None,
     balance: Balance | None | bool = False,
     hard: bool | None = None,
     dtype: torch.dtype = torch.float64,
     device: Any = None,
-    log_every: int = 100,
-    validation: int = 2000,
-    time_limit: float | None = None,
+    log_every: Count = 100,
+    validation: Whole = 2000,
+    time_limit: NotNegative | None = None,
     checkpoint: str | Path | None = None,
-    checkpoint_every: float = 60.0,
+    checkpoint_every: NotNegative = 60.0,
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
 ) -> Solution:
@@ -154,11 +156,12 @@ def _solid(points: PointSet) -> PointSet:
     return PointSet(own(points.X), columns, own(points.image), own(points.weights))
 
 
+@checked
 def resume(
     solution: Solution,
     *,
     checkpoint: str | Path | None = None,
-    checkpoint_every: float = 60.0,
+    checkpoint_every: NotNegative = 60.0,
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
 ) -> Solution:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checked import Count, NotNegative, Positive, Whole, Within, checked
 from .condition import Observations
 from .influence.functional import Functional, Unknown, several
 from .linalg import Primal
@@ -29,6 +30,7 @@ FOLLOWED = 0.05  # share of a pattern of noise that the fit follows, from which 
 SETTLED = 0.05  # a step that is smaller than so many standard deviations ends them
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
     """K numbers f of a solution, their covariance under the measurements' noise, and their systematic error.
@@ -72,7 +74,7 @@ class Uncertainty:
         """The correlations (K, K)."""
         return self.covariance / (self.sd[:, None] * self.sd).clamp_min(1e-300)
 
-    def half_width(self, level: float = 0.95) -> Tensor:
+    def half_width(self, level: Within = 0.95) -> Tensor:
         """Half the width (K,) of the intervals: Student's quantile times ``sd`` and the doubt, as independent, and the
         bias, which is neither."""
         if not 0 < level < 1:
@@ -85,7 +87,7 @@ class Uncertainty:
         half = torch.hypot(t * self.sd, self.doubt)
         return half if self.bias is None else half + self.bias
 
-    def interval(self, level: float = 0.95) -> Tensor:
+    def interval(self, level: Within = 0.95) -> Tensor:
         """Lower and upper ends (K, 2) around the corrected values that hold the truth with this probability.
 
         Raises:
@@ -118,13 +120,14 @@ class Uncertainty:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
+@checked
 def uncertainty(
     solution: Solution,
     of: Functional | Sequence[Functional] | None = None,
-    noise: float | Mapping[str, float] | None = None,
-    n: int | None = None,
-    seed: int = 0,
-    damping: float | None = None,
+    noise: NotNegative | Mapping[str, NotNegative] | None = None,
+    n: Count | None = None,
+    seed: Whole = 0,
+    damping: Positive | None = None,
 ) -> Uncertainty:
     """Error bars of the unknown coefficients, or of any functional ``of`` the solution, from rows (r, A, J).
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .atomic import check, put
+from .checked import Count, Finite, checked
 from .influence.result import Attribution
 from .memory import afford
 from .mesh import Mesh, mesh
@@ -20,14 +21,15 @@ from .vtp import boundary, write_vtp
 STEPS = 21  # of a time series, unless told otherwise
 
 
+@checked
 def export_vtk(
     solution: Solution,
     path: str | Path,
     names: str = "",
     *,
     vectors: Mapping[str, str] | None = None,
-    times: int | Sequence[float] = STEPS,
-    nodes: int | None = None,
+    times: Count | Sequence[Finite] = STEPS,
+    nodes: Count | None = None,
     error: bool = False,
     on: Mesh | None = None,
 ) -> Path:
@@ -66,6 +68,7 @@ def export_vtk(
     return series
 
 
+@checked
 def export_points(solution: Solution, path: str | Path, found: Attribution | None = None) -> Path:
     """Write the training points to a .vtp (or .vtu) file of vertices, with columns of what is known of them.
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from .checked import checked
 from .reference import data_file
 
 KEYS = {"U_star": "(N, 2, T)", "p_star": "(N, T)", "t": "(T, 1)", "X_star": "(N, 2)"}
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Wake:
     """Velocities u, v and pressure p, (N, T) each, at points X (N, 2) and times t (T,).
@@ -28,6 +30,7 @@ class Wake:
     quantities: dict[str, float] = field(default_factory=dict)
 
 
+@checked
 def load_wake(path: str | Path | None = None) -> Wake:
     """The project's own snapshots (`data/wake.h5`), or those in a MATLAB file cylinder_nektar_wake.mat.
 

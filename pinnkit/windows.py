@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .atomic import check_or_make_folder
+from .checked import Count, Finite, checked
 from .condition import Condition, Initial, Observations
 from .domain import Box
 from .expression import Opaque
@@ -27,6 +28,7 @@ from .train import resume, solve
 _REMEMBERED = 256  # values of an earlier window that are kept, by the points they were asked at
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class March:
     """Solutions u_k of one problem in consecutive time windows, read as one solution of the whole time."""
@@ -56,9 +58,10 @@ class March:
     on_grid, errors = Solution.on_grid, Solution.errors
 
 
+@checked
 def march(
     problem: Problem,
-    windows: int | Sequence[float] = 4,
+    windows: Count | Sequence[Finite] = 4,
     network: Network | None = None,
     points: Any = None,
     *,
@@ -189,8 +192,6 @@ def _edges(problem: Problem, windows: int | Sequence[float]) -> list[float]:
         )
     low, high = _interval(problem.domain)
     if isinstance(windows, int):
-        if windows < 1:
-            raise ValueError(f"windows={windows}: give at least 1")
         afford(100 * windows, f"a march of {windows} windows", "give fewer")
         return np.linspace(low, high, windows + 1).tolist()
     edges = [float(t) for t in windows]

@@ -42,7 +42,7 @@ def test_a_network_with_it_in_time():
 
 def test_what_makes_no_sense():
     for make, words in (
-        (lambda: pk.Inversion((0.0, 0.0), 0.0), "give a positive radius"),
+        (lambda: pk.Inversion((0.0, 0.0), 0.0), "radius is 0.0: expected a positive number"),
         (lambda: pk.Inversion((3.0, 1.0)).build(DOMAIN), "lies in the domain, where its inversion is infinite"),
         (lambda: pk.Inversion((1.0,)).build(DOMAIN), "lies in the domain|expected a number for each"),
         (lambda: pk.Inversion((1.0, 1.0), names=("x", "z")).build(DOMAIN), "expected a number for each"),

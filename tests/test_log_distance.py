@@ -40,7 +40,7 @@ def test_a_network_with_it():
 def test_what_makes_no_sense():
     with pytest.raises(ValueError, match="give a tuple of names, as"):
         pk.LogDistance("x_min")
-    with pytest.raises(ValueError, match="give a positive width"):
+    with pytest.raises(ValueError, match="width is 0.0: expected a positive number"):
         pk.LogDistance(("x_min",), 0.0)
     with pytest.raises(ValueError, match="no face 'z_min' here: choose among x_min, x_max, y_min, y_max"):
         pk.LogDistance(("z_min",)).build(DOMAIN)

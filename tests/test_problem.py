@@ -99,7 +99,8 @@ NUMBERS = {
     "infinite value": (lambda: pk.Dirichlet(u, math.inf), "value of 'u on boundary' is oo"),
     "NaN value": (lambda: pk.Dirichlet(u, math.nan), "is nan: expected a finite value"),
     "NaN weight": (lambda: heat(conditions=[pk.Initial(u, 0, weight=math.nan), WALLS]), "the weight of 'u initial'"),
-    "negative weight": (lambda: heat(conditions=[START, pk.Dirichlet(u, 0, weight=-1)]), "is negative"),
+    "negative weight": (
+        lambda: heat(conditions=[START, pk.Dirichlet(u, 0, weight=-1)]), "weight of 'u on boundary' is -1: expected"),
     "NaN from a callable": (
         lambda: heat(conditions=[pk.Initial(u, nothing), WALLS]), "'u initial' is not a finite n.*nothing"),
     "NaN from a source": (lambda: heat(equations=u_t - u_xx - pk.function(nothing, "q")(x, t)), "function q"),

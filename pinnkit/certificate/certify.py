@@ -14,6 +14,7 @@ from pinnkit.domain import Box
 from pinnkit.labelled import Labelled
 from pinnkit.solution import Solution
 
+from ..checked import checked
 from .barrier_proof import BarrierProof
 from .bound import Bound, Theorem
 from .bounds import theorems
@@ -43,6 +44,7 @@ MEANING = {
 }
 
 
+@checked
 @dataclass(frozen=True)
 class Certificate(Labelled):
     """Upper bounds of the error of a solution; ``rigorous`` where its misfit was enclosed and not sampled.
@@ -182,6 +184,7 @@ class Certificate(Labelled):
         return "bold" if text.startswith("<=") else ""
 
 
+@checked
 def certify(
     solution: Solution, enclosed: bool = False, slopes: bool = False, twin: Solution | bool = True
 ) -> Certificate:

@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ..checked import Count, Damping, checked
 from ..condition import PointSet, Residual
 from ..fits import check_points
 from ..memory import afford
@@ -24,6 +25,7 @@ CONVENTIONS = ("fixed", "mean")
 MANY = 8  # from this number of functionals on, rows and one matrix product cost less than a tangent pass for each
 
 
+@checked
 class Influence:
     """The response of a trained model to its training points, by the implicit function theorem.
 
@@ -41,7 +43,7 @@ class Influence:
     """
 
     def __init__(
-        self, solution: Solution, curvature: str | Curvature = "auto", damping: float | str = "gcv"
+        self, solution: Solution, curvature: str | Curvature = "auto", damping: Damping = "gcv"
     ) -> None:  # fmt: skip
         self.solution, self._kind, self._damping = solution, curvature, damping
 
@@ -320,7 +322,7 @@ class Influence:
         return out
 
     def rank(
-        self, functional: Functional, key: str, candidates: Iterable[PointSet | Tensor], top: int = 1000
+        self, functional: Functional, key: str, candidates: Iterable[PointSet | Tensor], top: Count = 1000
     ) -> tuple[Tensor, PointSet]:
         """The ``top`` candidates of a stream of any length by the size of their first-order effect when added.
 

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
+from ..checked import Damping, checked
 from ..linalg import Dual, Factor, Path, Primal, Spectral, cholesky, conjugate_gradients, path
 from ..memory import afford
 from ..residual import Stack
@@ -21,6 +22,7 @@ FEWER = "use fewer points or a smaller network"
 Refactor = Callable[[float], Factor]  # damping -> the factor with that damping
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Curvature:
     """C + damping I, the half Hessian of the loss sum a r^2 + damping |theta - theta*|^2 (or its Gauss-Newton part).
@@ -64,8 +66,9 @@ class Curvature:
         )
 
 
+@checked
 def curvature(
-    stack: Stack, theta: Tensor, kind: str = "auto", damping: float | str = "gcv", *, centre: Tensor | None = None
+    stack: Stack, theta: Tensor, kind: str = "auto", damping: Damping = "gcv", *, centre: Tensor | None = None
 ) -> Curvature:
     """The curvature of the stack's loss at theta (P,), ready to solve.
 

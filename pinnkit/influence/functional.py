@@ -9,6 +9,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from ..checked import Count, Finite, Whole, checked
 from ..condition import PointSet, Residual
 from ..memory import afford
 from ..points import Points, sample
@@ -16,7 +17,7 @@ from ..problem import Problem
 from ..residual import Stack
 from ..solution import Solution
 
-Expression = sp.Expr | str  # "u_x" stands for the derivative of that name
+Expression = sp.Expr | str | float  # "u_x" stands for the derivative of that name
 
 
 Curve = Callable[[Tensor], Tensor]  # moves (P, n) -> what f changes by along them beyond first order, (K, n)
@@ -47,6 +48,7 @@ def rows_of(solution: Solution, expression: Expression, points: PointSet) -> Sta
     return solution.model.rows({"f": points.to(solution.theta)}, {"f": readout})
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Field:
     """f_i = e(x_i): an expression in the fields and their derivatives at every point X (K, d) by itself.
@@ -75,6 +77,7 @@ class Field:
         return rows.values(solution.theta), rows.jacobian(solution.theta)
 
 
+@checked
 def at(expression: Expression, name: str = "", **coordinates: Any) -> Field:
     """A field or derivative at one point, or at several of a line: ``at("u", x=0.2, t=[0.1, 0.5])``."""
     columns = [torch.atleast_1d(torch.as_tensor(c, dtype=torch.float64)) for c in coordinates.values()]
@@ -103,6 +106,7 @@ class _At(Field):
         return Field(self.expression, X).linearise(solution)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Integral:
     """f = sum_i q_i e(x_i): an expression integrated with quadrature weights q (n,) at points (n, d)."""
@@ -124,9 +128,10 @@ class Integral:
         return (q @ rows.values(solution.theta))[None], rows.vjp(solution.theta, q)[None]
 
 
+@checked
 def integral(
-    problem: Problem, expression: Expression, over: str | tuple[str, ...] = "domain", *, n: int = 4096,
-    name: str = "", seed: int = 0, **fixed: float,
+    problem: Problem, expression: Expression, over: str | tuple[str, ...] = "domain", *, n: Count = 4096,
+    name: str = "", seed: Whole = 0, **fixed: Finite,
 ) -> Integral:  # fmt: skip
     """The integral of an expression over the domain or part of its boundary, by n quasi-random points.
 
@@ -159,6 +164,7 @@ def integral(
     return Integral(expression, PointSet(X, columns), torch.full((n,), measure / n, dtype=torch.float64), label)
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Loss:
     """f = sum a r^2 of all terms, or of ``term`` alone, on given points or on those that were trained on."""
@@ -197,8 +203,9 @@ class Loss:
         return partial(_square, _gram(stack, solution.theta, w))
 
 
+@checked
 def test_loss(
-    problem: Problem, n: int | Mapping[str, int] = 2000, *, term: str | None = None, seed: int = 12345
+    problem: Problem, n: Count | Mapping[str, Count] = 2000, *, term: str | None = None, seed: Whole = 12345
 ) -> Loss:
     """The loss on n fresh points."""
     return Loss(sample(problem, n, seed=seed), term, f"{term or 'total'} loss on fresh points")
@@ -207,6 +214,7 @@ def test_loss(
 test_loss.__test__ = False  # not for pytest
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Error:
     """f = |u - u*| / |u*| in L2 over the reference's grid, of one field or of all."""
@@ -274,6 +282,7 @@ def _square(matrix: Tensor, moves: Tensor) -> Tensor:
     return (moves * (matrix @ moves)).sum(0)[None]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Unknown:
     """f = an unknown coefficient of an inverse problem."""
@@ -296,6 +305,7 @@ class Unknown:
         return model.coefficients(solution.theta)[k][None], gradient[None]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Function:
     """f = F(g_1, g_2, ...), a differentiable torch function of other functionals' numbers, all in one vector."""

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from .. import hdf5
+from ..checked import checked
 from ..hdf5 import Json
 from ..points import Points
 from ..pointset import PointSet
@@ -16,6 +17,7 @@ FORMAT, VERSION = "pinnkit-influence", 1
 _TEXTS = ("names", "coordinates", "notes")
 
 
+@checked
 def save_map(found: Attribution, path: str | Path) -> Path:
     """Write an attribution to one file: /effects/TERM and /joint/SET (K, N), /points/SET/X (N, d), /values (K,).
 
@@ -30,6 +32,7 @@ def save_map(found: Attribution, path: str | Path) -> Path:
     return hdf5.write(path, FORMAT, VERSION, tree | ({} if found.places is None else {"places": found.places}))
 
 
+@checked
 def load_map(path: str | Path) -> Attribution:
     """The attribution in a file, on the CPU.
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checked import Count, Positive, Whole, checked
 from ..condition import PointSet
 from ..linalg import Primal
 from ..points import sample
@@ -22,6 +23,7 @@ MISFIT = 0.5  # the largest relative misfit of a source that a model is said to 
 ENOUGH = 20  # so many answered sources are needed for a single number
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Response:
     """K_kl (m, m): what a field does at place k when the equation has a unit source at place l, the Green's function.
@@ -145,9 +147,10 @@ def sources(
     return Sources(solution, equation, centres, width * (high - low).to(theta), drawn)
 
 
+@checked
 def response(
     model: Influence | Solution, field: str | None = None, equation: str | None = None, *,
-    places: int = 200, width: float = 0.07, points: int = 2000, seed: int = 12345,
+    places: Count = 200, width: Positive = 0.07, points: Count = 2000, seed: Whole = 12345,
 ) -> Response:  # fmt: skip
     """The response of a field (the first) to sources in an equation (the first), as a trained model has it.
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checked import Whole, checked
 from ..points import Points
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Attribution:
     """The effect of removing each training point on K functionals: f(without it) - f(with it).
@@ -36,7 +38,7 @@ class Attribution:
         """The loss terms."""
         return tuple(self.effects)
 
-    def strongest(self, n: int = 10, functional: int = 0) -> list[tuple[str, int, tuple[float, ...], float]]:
+    def strongest(self, n: Whole = 10, functional: Whole = 0) -> list[tuple[str, int, tuple[float, ...], float]]:
         """The n points with the largest |effect|: point set, number, coordinates, effect."""
         keys = list(self.joint)
         flat = torch.cat([self.joint[key][functional] for key in keys])
@@ -45,6 +47,7 @@ class Attribution:
         return [(*owner[m], tuple(self.points[owner[m][0]].X[owner[m][1]].tolist()), float(flat[m])) for m in top]
 
 
+@checked
 @dataclass(frozen=True)
 class Stationarity:
     """How far a model is from a minimum of its loss: |gradient|, and what one Newton step would still gain.

@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ..checked import NotNegative, checked
 from ..linalg import Primal
 from ..points import Points
 from ..residual import Stack
@@ -55,6 +56,7 @@ class Proximal:
         return float((a * (moved - r)) @ (moved + r) + step @ (self.damping * far - 2 * self.tilt))
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Retrained:
     """theta (P,), half the gradient of Q that is left there (P,), its first norm, and what it took to get there.
@@ -102,10 +104,11 @@ def without(solution: Solution, removed: Mapping[str, Tensor], convention: str =
     return Stack(solution.model, Points(sets), solution.weights)
 
 
+@checked
 def retrain(
     solution: Solution,
     removed: Mapping[str, Tensor],
-    damping: float,
+    damping: NotNegative,
     *,
     convention: str = "fixed",
     precondition: Apply | None = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..checked import Count, Positive, Whole, checked
 from ..solution import Solution
 from . import indicator
 from .attribution import Influence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 FORCED = 0.9  # the leverage above which a row is called fitted by force
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Indicators:
     """Indicators at K test points X (K, d), each (K,), with the baselines that equal effects would give.
@@ -93,17 +95,18 @@ class Indicators:
         return Comparison({"": (self,)}).__rich__()
 
 
+@checked
 def indicators(
     model: Influence | Solution,
     field: str | None = None,
-    X: Tensor | int = 500,
+    X: Tensor | Count = 500,
     *,
     along: Along | None = None,
-    sigma: float = 1.0,
+    sigma: Positive = 1.0,
     kernel: str = "distance",
     correct: bool = False,
     response: bool = False,
-    seed: int = 12345,
+    seed: Whole = 12345,
 ) -> Indicators:
     """The indicators of influence on a field or derivative (the first) at points X (K, d), or at so many fresh ones.
 
@@ -173,6 +176,7 @@ def _error(solution: Solution, name: str) -> float | None:
     return solution.errors()[name]["relative_l2"]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Indicators of models side by side; several trainings under one name stand as their mean and deviation."""
@@ -206,6 +210,7 @@ class Comparison:
         return table
 
 
+@checked
 def compare(models: Mapping[str, Indicators | Sequence[Indicators]]) -> Comparison:
     """Indicators of models by name, side by side: ``compare({"good": a, "poor": [b, c]})``."""
     return Comparison({name: (m,) if isinstance(m, Indicators) else tuple(m) for name, m in models.items()})

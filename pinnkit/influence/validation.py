@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import hdf5
+from ..checked import Damping, Whole, checked
 from ..solution import Solution
 from .attribution import Influence
 from .functional import Field, Functional, several, test_loss
@@ -70,6 +71,7 @@ class Trial:
         return _mean(self.relative_errors(method))
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Validation:
     """What the influences of a solution are worth; ``str`` prints it as tables with a sentence on each number."""
@@ -187,16 +189,17 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@checked
 def validate(
     solution: Solution,
     functionals: Functional | Sequence[Functional] | None = None,
-    points: int = 30,
-    groups: int = 16,
+    points: Whole = 30,
+    groups: Whole = 16,
     *,
-    plantings: int = 5,
-    seed: int = 0,
+    plantings: Whole = 5,
+    seed: Whole = 0,
     curvature: str = "auto",
-    damping: float | str = "gcv",
+    damping: Damping = "gcv",
     convention: str = "fixed",
     progress: bool | None = None,
 ) -> Validation:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
+from ..checked import checked
 from .enclosure import reach
 from .generator import Generator
 from .trajectory import trajectory
@@ -15,6 +16,7 @@ from .trajectory import trajectory
 NAMES = ("a", "b", "epsilon", "_a")  # of the group's parameter: the first that the generator does not use
 
 
+@checked
 @dataclass(frozen=True)
 class Flow:
     """The group T^a = exp(a v) of a fibred generator on functions, (T^a f)(x) = U(a, x, f(X(-a, x))).
@@ -71,6 +73,7 @@ class Flow:
         return f"${self.latex()}$"
 
 
+@checked
 def flow(v: Generator) -> Flow | None:
     """The group of a generator in closed form, on the branch through the identity; None where none is known.
 

@@ -8,7 +8,10 @@ from functools import cached_property
 
 import sympy as sp
 
+from ..checked import checked
 
+
+@checked
 @dataclass(frozen=True)
 class Generator:
     """A vector field on coordinates x and fields u, with coefficients in these symbols and the parameters."""

@@ -8,6 +8,8 @@ import sympy as sp
 from sympy.core.function import Application
 from sympy.integrals.rationaltools import ratint
 
+from ..checked import checked
+
 TURN = 1.4  # half the angle that a clock like tan may run through, at most pi / 2
 PLACES = 9  # along every coordinate, where values are looked at
 READABLE = 1000  # the largest denominator of a fraction that is printed as such ...
@@ -16,6 +18,7 @@ CLEAR = 1e-6  # relative difference of values that are not the same
 SMOOTH = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
 
 
+@checked
 @dataclass(frozen=True)
 class NormalForm:
     """u(x, t) = exp(gauge) v(place, clock) solves the equation for every solution v(y, s) of v_s = v_yy.

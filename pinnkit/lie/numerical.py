@@ -8,12 +8,14 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from ..checked import Count, Finite, checked
 from ..expression import Program
 from .generator import Generator
 
 COLUMNS = 8  # of the extrapolation: order 16 in the step
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class NumericalFlow:
     """The group exp(a v) of a fibred generator by Gragg, Bulirsch and Stoer's extrapolation with fixed steps.
@@ -22,8 +24,8 @@ class NumericalFlow:
     """
 
     generator: Generator
-    values: Mapping[sp.Symbol, float] = field(default_factory=dict)
-    steps: int = 8
+    values: Mapping[sp.Symbol, Finite] = field(default_factory=dict)
+    steps: Count = 8
 
     def __post_init__(self) -> None:
         if not self.generator.fibred:
@@ -33,7 +35,7 @@ class NumericalFlow:
         if missing:
             raise ValueError(f"the flow of {self.generator} needs a value for {min(map(str, missing))}")
 
-    def point(self, X: Tensor, a: Tensor | float) -> Tensor:
+    def point(self, X: Tensor, a: Tensor | Finite) -> Tensor:
         """exp(a v) on points, (..., d) -> (..., d) for coordinates alone, or with the fields behind them."""
         v, n = self.generator, X.shape[-1]
         program = self._coordinates if n == len(v.coordinates) else self._all
@@ -48,7 +50,7 @@ class NumericalFlow:
             z = _extrapolated(speed, z, a / self.steps)
         return torch.stack(z, -1)
 
-    def __call__(self, f: Callable[[Tensor], Tensor], a: Tensor | float) -> Callable[[Tensor], Tensor]:
+    def __call__(self, f: Callable[[Tensor], Tensor], a: Tensor | Finite) -> Callable[[Tensor], Tensor]:
         """T^a f for a function of points (n, d) with values (n, fields)."""
 
         def moved(X: Tensor) -> Tensor:

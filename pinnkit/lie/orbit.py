@@ -11,6 +11,7 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
+from ..checked import Whole, checked
 from ..equation import differentiate, lower
 from ..expression import Program
 from ..problem import Problem
@@ -26,6 +27,7 @@ PROBES = (8, 24)  # parameters and points at which orbits are checked
 Rows = Callable[[Mapping[sp.Symbol, Tensor], Tensor], Tensor]
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class Orbit:
     """Solutions u(x; theta), one expression for every field; theta are a seed's and flows' parameters in order.
@@ -142,7 +144,8 @@ class Orbit:
         return f"${self.latex()}$"
 
 
-def orbits(problem: Problem, found: Symmetries | None = None, *, degree: int = 4, seed: int = 0) -> list[Orbit]:
+@checked
+def orbits(problem: Problem, found: Symmetries | None = None, *, degree: Whole = 4, seed: Whole = 0) -> list[Orbit]:
     """Exact solutions of a linear homogeneous problem's equations: seeds, moved by one flow and by translations.
 
     Along a coordinate without translations the simplest flow that moves it alone takes their place, as S d/dS does.

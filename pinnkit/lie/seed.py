@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from ..checked import Whole, checked
 from .ansatz import Graded, solutions
 from .determining import Determining
 from .jets import JetSpace, indices
@@ -19,6 +20,7 @@ PROFILES = {
 }
 
 
+@checked
 @dataclass(frozen=True)
 class Seed:
     """A solution, one expression for every field, with free parameters; it exists where ``domain`` is positive."""
@@ -155,8 +157,9 @@ def similarity(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> 
     return [Seed("error function", (sp.erf(eta.xreplace(jets.constants)),), (), (kappa.xreplace(jets.constants) * t,))]
 
 
+@checked
 def seeds(
-    equations: sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef], degree: int = 4
+    equations: sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef], degree: Whole = 4
 ) -> list[Seed]:
     """Everything that this module finds for linear homogeneous equations, also in logarithms of coordinates.
 

@@ -7,6 +7,7 @@ from functools import cached_property
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from ..checked import checked
 from ..problem import Problem
 from ..value import as_expression
 from .algebra import structure
@@ -19,6 +20,7 @@ from .search import search, straight, verify
 from .sources import shifted, with_source
 
 
+@checked
 @dataclass(frozen=True)
 class Symmetries:
     """The generators of an equation's Lie point symmetries, each verified by its prolongation.
@@ -112,6 +114,7 @@ class Symmetries:
         return f"$${self.latex()}$$"
 
 
+@checked
 def symmetries(
     problem: Problem | sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef] = ()
 ) -> Symmetries:

@@ -7,23 +7,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checked import Below1, Positive, Whole, checked
 from ..settings import register
 from .stage import Objective, State, Step, usable
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Adam:
     """Adam; the step size falls from ``lr`` to ``lr * decay`` over the stage."""
 
-    iterations: int = 1000
-    lr: float = 1e-3
-    decay: float = 1.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
+    iterations: Whole = 1000
+    lr: Positive = 1e-3
+    decay: Positive = 1.0
+    beta1: Below1 = 0.9
+    beta2: Below1 = 0.999
+    epsilon: Positive = 1e-8
 
-    def start(self, theta: Tensor, objective: Objective) -> State:
+    def start(self, theta: Tensor, objective: Objective | None) -> State:
         """Zero moments."""
         return {"m": torch.zeros_like(theta), "v": torch.zeros_like(theta), "steps": 0}
 

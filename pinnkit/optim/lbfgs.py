@@ -7,21 +7,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checked import Count, NotNegative, Whole, checked
 from ..settings import register
 from .quasi_newton import descend, evaluated, first_step
 from .stage import Objective, State, Step, drop
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class LBFGS:
     """Limited-memory BFGS with ``memory`` pairs and a strong-Wolfe line search."""
 
-    iterations: int = 1000
-    memory: int = 50
-    tolerance: float = 1e-14
+    iterations: Whole = 1000
+    memory: Count = 50
+    tolerance: NotNegative = 1e-14
 
-    def start(self, theta: Tensor, objective: Objective) -> State:
+    def start(self, theta: Tensor, objective: Objective | None) -> State:
         """No pairs yet."""
         empty = theta.new_empty(0, len(theta))
         return {"S": empty, "Y": empty}

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..checked import NotNegative, Positive, Whole, checked
 from ..memory import afford
 from ..settings import register
 from .stage import State, Step
@@ -33,6 +34,7 @@ class LeastSquares(Protocol):
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class LevenbergMarquardt:
     """Damped Gauss-Newton steps; ``damping`` starts relative to the largest diagonal entry and adapts to the gain.
@@ -41,11 +43,11 @@ class LevenbergMarquardt:
     convergence to a vanishing residual is quadratic (Fan, Yuan 2005).
     """
 
-    iterations: int = 200
-    damping: float = 1e-3
-    tolerance: float = 1e-14
+    iterations: Whole = 200
+    damping: Positive = 1e-3
+    tolerance: NotNegative = 1e-14
 
-    def start(self, theta: Tensor, objective: LeastSquares) -> State:
+    def start(self, theta: Tensor, objective: LeastSquares | None) -> State:
         """The first damping is set from the curvature at the first step."""
         return {"damping": math.nan, "grow": 2.0}
 

@@ -7,22 +7,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checked import Count, NotNegative, Positive, Whole, checked
 from ..settings import register
 from .stage import Objective, State, Step, usable
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class SOAP:
     """SOAP on theta cut into the network's matrices and vectors; the step size falls from ``lr`` to ``lr * decay``."""
 
-    iterations: int = 1000
-    lr: float = 3e-3
-    precondition_frequency: int = 2
-    weight_decay: float = 0.0
-    decay: float = 1.0
+    iterations: Whole = 1000
+    lr: Positive = 3e-3
+    precondition_frequency: Count = 2
+    weight_decay: NotNegative = 0.0
+    decay: Positive = 1.0
 
-    def start(self, theta: Tensor, objective: Objective) -> State:
+    def start(self, theta: Tensor, objective: Objective | None) -> State:
         """Fresh moments; ImportError where the extra is not installed."""
         return {"optimiser": _pack(_Live(self, theta, objective).optimiser.state_dict()), "steps": 0}
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checked import NotNegative, Whole, checked
 from ..memory import afford
 from ..settings import register
 from .quasi_newton import Descent, descend, evaluated, first_step
@@ -17,6 +18,7 @@ _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one p
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class SSBroyden:
     """Quasi-Newton with a dense, self-scaled inverse Hessian of P^2 numbers: the finisher for P up to about 10^4.
@@ -24,8 +26,8 @@ class SSBroyden:
     ``scaled=False`` is plain BFGS. The inverse Hessian survives a change of points.
     """
 
-    iterations: int = 2000
-    tolerance: float = 1e-14
+    iterations: Whole = 2000
+    tolerance: NotNegative = 1e-14
     scaled: bool = True
 
     def claim(self, theta: Tensor) -> None:
@@ -36,7 +38,7 @@ class SSBroyden:
             "use LBFGS or SOAP, or a smaller network", theta.device,
         )  # fmt: skip
 
-    def start(self, theta: Tensor, objective: Objective) -> State:
+    def start(self, theta: Tensor, objective: Objective | None) -> State:
         """H = I, kept as scale * H + U M U^T with room for delayed updates; MemoryError as ``claim``."""
         self.claim(theta)
         P = len(theta)

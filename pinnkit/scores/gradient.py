@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checked import Count, Whole, checked
 from ..pointset import PointSet
 from ..settings import register
 from ..solution import Solution
@@ -12,6 +13,7 @@ from .rows import fresh, gradients
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class LossGradient:
     """|g_x|, the length of the gradient of the point's loss by the parameters (Katharopoulos, Fleuret 2018)."""
@@ -25,6 +27,7 @@ class LossGradient:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class OutputGradient:
     """|grad_x u(x)|, the length of the fields' gradient by the coordinates, time among them."""
@@ -37,12 +40,13 @@ class OutputGradient:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class GradientDot:
     """sum_i |g_i . g_x| over ``points`` fresh interior points: influence with the identity for a curvature (TracIn)."""
 
-    points: int = 1000
-    seed: int = 0
+    points: Count = 1000
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""

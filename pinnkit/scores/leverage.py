@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checked import Count, Whole, checked
 from ..condition import Residual
 from ..pointset import PointSet
 from ..residual import Stack
@@ -15,6 +16,7 @@ from .rows import Curvature, blocks, curvature, fresh, gradients, term_weights
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class Leverage:
     """sum_k w_k J_k (G + lam)^-1 J_k^T, how much a point's residuals can move the model (Cohen, Migliorati 2017).
@@ -23,9 +25,9 @@ class Leverage:
     ``probes`` random directions estimate the form within sqrt(2 / probes); 0 evaluates it.
     """
 
-    points: int = 0
-    probes: int = 32
-    seed: int = 0
+    points: Whole = 0
+    probes: Whole = 32
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
@@ -49,6 +51,7 @@ def _lengths(solution: Solution, key: str, candidates: PointSet, W: Tensor) -> T
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class SelfInfluence:
     """sqrt(g_x^T (G + lam)^-1 g_x), |r| sqrt(leverage) of one residual: what a point does to its own prediction.
@@ -58,9 +61,9 @@ class SelfInfluence:
     """
 
     levered: bool = False
-    points: int = 0
-    probes: int = 32
-    seed: int = 0
+    points: Whole = 0
+    probes: Whole = 32
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
@@ -70,6 +73,7 @@ class SelfInfluence:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class ErrorWeighted:
     """sqrt(mean_y |J_u(y) (G + lam)^-1 g_x|^2), |r| G(x) of one residual: how far a point moves the fields.
@@ -78,9 +82,9 @@ class ErrorWeighted:
     solution is the root mean square over goals u(y). Settings as for leverage.
     """
 
-    points: int = 0
-    probes: int = 32
-    seed: int = 0
+    points: Whole = 0
+    probes: Count = 32
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checked import Count, Positive, Whole, checked
 from ..pointset import PointSet
 from ..published_curvature import published_curvature
 from ..settings import register
@@ -13,6 +14,7 @@ from .rows import gradients
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class PublishedInfluence:
     """sum_i |g_i^T H^-1 g_x| over ``points`` random interior points, from which H is made too (arXiv 2506.16443).
@@ -20,11 +22,11 @@ class PublishedInfluence:
     H is ``keep`` eigenvectors of ``dim`` steps of Arnoldi's iteration, shifted by ``damping``; no weights, no means.
     """
 
-    points: int = 1000
-    dim: int = 200
-    keep: int = 50
-    damping: float = 1e-3
-    seed: int = 0
+    points: Count = 1000
+    dim: Count = 200
+    keep: Count = 50
+    damping: Positive = 1e-3
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""

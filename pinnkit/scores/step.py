@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..checked import Whole, checked
 from ..pointset import PointSet
 from ..settings import register
 from ..solution import Solution
@@ -12,6 +13,7 @@ from .rows import curvature, stack, term_weights
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class TestLossInfluence:
     """|sum_k w_k r_k J_k delta|, the first-order change of the loss on fresh points when the point is added.
@@ -21,8 +23,8 @@ class TestLossInfluence:
     """
 
     __test__ = False  # pytest
-    points: int = 0
-    seed: int = 0
+    points: Whole = 0
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
@@ -31,12 +33,13 @@ class TestLossInfluence:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class ReducibleResidual:
     """sqrt(sum_k w_k (J_k delta)^2), the part of the residuals that the model can remove. Settings as above."""
 
-    points: int = 0
-    seed: int = 0
+    points: Whole = 0
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
@@ -45,12 +48,13 @@ class ReducibleResidual:
 
 
 @register
+@checked
 @dataclass(frozen=True)
 class PredictedError:
     """|J_u(x) delta|, the error of the fields at the point as the step predicts it. Settings as above."""
 
-    points: int = 0
-    seed: int = 0
+    points: Whole = 0
+    seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""

@@ -11,6 +11,7 @@ from pinnkit.domain import Box, Domain
 from pinnkit.lie.normal_form import NormalForm, normal_forms
 from pinnkit.problem import Problem
 
+from ..checked import checked
 from .arcs import NOWHERE
 from .atoms import Local, local, verify
 from .dictionary import Dictionary, first, special
@@ -106,6 +107,7 @@ def charts(
     return tuple(_mapped(op, sides[0], problem.domain, form) for form in forms) or (own,)
 
 
+@checked
 def heat_forms(problem: Problem) -> tuple[tuple[NormalForm, ...], str]:
     """Maps from the heat equation v_s = v_yy to a problem's u_t = a u_xx + b u_x + c u, and why there are none.
 

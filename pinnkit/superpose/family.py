@@ -9,6 +9,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from pinnkit.checked import Finite, Whole, checked
 from pinnkit.equation import differentiate
 from pinnkit.expression import Program
 from pinnkit.lie.normal_form import NormalForm, readable
@@ -35,6 +36,7 @@ class Range:
         return sp.Symbol(self.name, real=True)
 
 
+@checked
 @dataclass(frozen=True)
 class Family:
     """sum over images (c, sign, shift) of c phi(..., sign x_axis + shift, ...; theta), a solution for every theta.
@@ -49,7 +51,7 @@ class Family:
     coordinates: tuple[sp.Symbol, ...]
     ranges: tuple[Range, ...] = ()
     images: tuple[tuple[float, int, float], ...] = ITSELF
-    axis: int = 0
+    axis: Whole = 0
     form: NormalForm | None = None
 
     @property
@@ -80,15 +82,15 @@ class Family:
         """d theta / dz at parameters (K, p)."""
         return np.where(self._logs, theta, 1.0)
 
-    def values(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: int = 0) -> Tensor:
+    def values(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: Whole = 0) -> Tensor:
         """D^J phi of a field for every J at points X (n, d), shape (J, K, n)."""
         return self._run(theta, X, tuple(map(tuple, indices)), field, False)[:, 0]
 
-    def slopes(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: int = 0) -> Tensor:
+    def slopes(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: Whole = 0) -> Tensor:
         """d(D^J phi)/dtheta of a field for every J at points X (n, d), shape (J, p, K, n)."""
         return self._run(theta, X, tuple(map(tuple, indices)), field, True)
 
-    def at(self, theta: Sequence[float], field: int = 0) -> sp.Expr:
+    def at(self, theta: Sequence[Finite], field: Whole = 0) -> sp.Expr:
         """One member as an expression of the coordinates, its parameters as floats."""
         known = {r.symbol: sp.Float(v, 17) for r, v in zip(self.ranges, theta, strict=True)}
         phi, x = self.parts[field].xreplace(known), self.coordinates[self.axis]

@@ -6,10 +6,12 @@ from torch import Tensor
 from pinnkit.influence.functional import Functional
 from pinnkit.solution import Solution
 
+from ..checked import checked
 from .network import Superposition
 from .projection import fit
 
 
+@checked
 def data_response(solution: Solution, functional: Functional) -> dict[str, Tensor]:
     """df/dy of a functional by the data y_m of every condition, by term, shape (K, N).
 

@@ -18,6 +18,7 @@ from pinnkit.residual import Model
 from pinnkit.solution import Solution
 from pinnkit.versions import versions
 
+from ..checked import Count, NotNegative, Whole, checked
 from . import burgers
 from .atoms import verify
 from .chart import Chart, charts
@@ -75,16 +76,17 @@ def norms(problem: Problem) -> dict[str, float]:
     return found
 
 
+@checked
 def solve_lie(
     problem: Problem,
     *,
-    tolerance: float = 1e-8,
+    tolerance: NotNegative = 1e-8,
     families: Sequence[Family] = (),
-    most: int = 200,
-    modes: int | None = None,
-    pool: int = 200,
-    seed: int = 0,
-    time_limit: float | None = None,
+    most: Count = 200,
+    modes: Count | None = None,
+    pool: Count = 200,
+    seed: Whole = 0,
+    time_limit: NotNegative | None = None,
     progress: bool | None = None,
 ) -> Solution:
     """Solve a problem by superposing exact solutions, so that only its initial and boundary data are fitted.
@@ -217,6 +219,7 @@ def superposed(
     return Found(search, choice, network, solved, misfit(problem, network, solved.a, search.rows.weights, waves, cuts))
 
 
+@checked
 def closed_form(solution: Solution) -> sp.Expr:
     """A superposition as a SymPy expression of the coordinates; ValueError for any other solution."""
     if not isinstance(solution.network, (Superposition, ColeHopf)):
