@@ -276,7 +276,7 @@ walls = pk.Dirichlet(u, 0, on="x")
     "problem, why",
     [
         (refused(u.diff(t) - (u * u.diff(x)).diff(x), walls), "the theorems are for"),
-        (refused(u.diff(t) - (x - sp.Rational(1, 2)) * u.diff(x, 2), walls), "not those of a diffusion"),
+        (refused(u.diff(t) - (x - sp.Rational(1, 2)) ** 2 * u.diff(x, 2), walls), "not those of a diffusion"),
         (
             refused(u.diff(t) + u.diff(x), pk.Dirichlet(u, 0, on="x_max")),
             "no condition on x_min, through which it flows",
