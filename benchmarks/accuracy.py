@@ -17,8 +17,8 @@ from typing import Any
 
 import pinnkit as pk
 from benchmarks.common import RESULTS, child, options
-from pinnkit.atomic import put
-from pinnkit.catalogue import names as catalogue
+from pinnkit.statement.catalogue import names as catalogue
+from pinnkit.tools.atomic_file import put
 
 RUNS = Path(__file__).parent / "runs" / "accuracy"
 # problem: (the goal for its relative L2 error, the best published figure)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit.interop import import_deepxde
+from pinnkit.output.deepxde.to_deepxde import import_deepxde
 from problems.burgers import burgers
 
 from .common import BLUE, GREY, child, figure, options, publish, table

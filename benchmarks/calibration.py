@@ -1,6 +1,6 @@
 """How often verdicts hold, out of sample: random problems, well, badly and hardly trained, and corrected.
 
-The first problems set the thresholds of ``pinnkit/verdict.py``; the others, of which nothing was known then, give the
+The first problems set the thresholds of ``pinnkit/error/verdict.py``; the others, of which nothing was known then, give the
 figures. Every result is appended to a file as soon as it is there, models are kept in a folder: an interrupted run goes
 on where it was, and a larger ``--problems`` adds to it.
 """
@@ -19,7 +19,7 @@ import torch
 import pinnkit as pk
 from benchmarks.common import RESULTS, figure, options, publish, table, verdict
 from benchmarks.random_problems import KINDS, drawn, trained
-from pinnkit.verdict import LEAST, REACH, Signs
+from pinnkit.error.verdict import LEAST, REACH, Signs
 
 SMALL = 1e-3  # a true relative error up to which a model deserves trust
 FIRST = 112  # so many problems set thresholds

@@ -43,9 +43,9 @@ def heat_or_wave(kind: str, d: int, how: str, seed: int) -> Any:
     import torch
 
     import pinnkit as pk
-    from pinnkit.superpose.modes import travelling
-    from pinnkit.superpose.network import Superposition
-    from pinnkit.superpose.operator import operator
+    from pinnkit.exact.superposition.linear_operator import operator
+    from pinnkit.exact.superposition.separated import travelling
+    from pinnkit.exact.superposition.superposition import Superposition
 
     rng = np.random.default_rng([seed, d, len(kind), len(how)])
     names = ("x", "y")[:d]
@@ -313,7 +313,7 @@ def main() -> None:
         if not arguments.quick:
             (RESULTS / "certificate_campaign.md").write_text(f"# Certificates of one misfit at a time\n\n{text}")
         return print(text)
-    from pinnkit.certificate import sampled
+    from pinnkit.certificate.misfits import sampled
 
     sampled.POINTS = POINTS
     results: dict[str, dict[str, list]] = {}

@@ -17,8 +17,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pinnkit.atomic import put
-from pinnkit.panel import save_picture
+from pinnkit.output.plot.layout import save_picture
+from pinnkit.tools.atomic_file import put
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"

@@ -19,7 +19,7 @@ import torch
 
 import pinnkit as pk
 from benchmarks.common import RESULTS, machine, table
-from pinnkit.atomic import put
+from pinnkit.tools.atomic_file import put
 
 TRUTH, SD, READINGS = 0.25, 0.03, 120
 KINDS = {

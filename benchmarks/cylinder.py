@@ -23,7 +23,7 @@ from scipy import sparse
 import pinnkit as pk
 from benchmarks.common import RESULTS, ROOT, figure, options, publish, table, verdict
 from pinnkit.influence.indicator import before, region_fraction, term_fractions
-from pinnkit.influence.picture import plot_influence, plot_term_fractions
+from pinnkit.output.plot.influence import plot_influence, plot_term_fractions
 
 GOOD, BROKEN = (ROOT / "notebooks" / f"{name}.h5" for name in ("cylinder", "cylinder_stokes"))
 RUNS = ROOT / "benchmarks" / "runs" / "cylinder"

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from torch import Tensor
 
-from pinnkit.pointset import PointSet
+from pinnkit.domain.point_set import PointSet
 
 EVIL = ("evil.py", "evil", "{here}/evil.py", "/dev/zero", "../../etc/passwd", "__import__('evil')", "evil:problem")
 VALUES = (None, True, -1, 10**12, 1e308, float("nan"), "", "x" * 10_000, [], {}, [[]], {"class": "Fourier"}, "é\x1b[2J")

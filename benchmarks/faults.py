@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pinnkit as pk
-from pinnkit.reference import CHECKSUMS, data_file
+from pinnkit.statement.symbolic.reference import CHECKSUMS, data_file
 
 from .common import RESULTS, figure, options, publish
 from .damage import HARMS

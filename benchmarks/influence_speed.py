@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.func import grad, jacrev, jvp, vmap
 
 import pinnkit as pk
-from pinnkit.influence.curvature import Newton, curvature
-from pinnkit.published_curvature import published_curvature
-from pinnkit.solution import Solution
-from pinnkit.tape import Linear
+from pinnkit.model.curvature import Newton, curvature
+from pinnkit.model.published_curvature import published_curvature
+from pinnkit.model.solution import Solution
+from pinnkit.network.jets.tape import Linear
 from problems.burgers import NU
 
 from . import captum_influence as captum

@@ -59,8 +59,8 @@ def run(name: str, quick: bool) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from pinnkit.influence.planted import find_planted
-    from pinnkit.influence.validation import validate
+    from pinnkit.influence.corrupted_data import find_planted
+    from pinnkit.influence.leave_out import validate
 
     torch.set_num_threads(1)
     wall, cpu = time.perf_counter(), time.process_time()

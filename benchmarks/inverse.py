@@ -17,9 +17,9 @@ import torch
 
 import pinnkit as pk
 from benchmarks.common import BLUE, GREY, RESULTS, figure, options, publish, table, verdict
-from pinnkit.atomic import put
-from pinnkit.influence.validation import spearman
-from pinnkit.wake import Wake, load_wake
+from pinnkit.influence.leave_out import spearman
+from pinnkit.statement.wake_data import Wake, load_wake
+from pinnkit.tools.atomic_file import put
 
 NOISE, TRUTH = 0.02, 0.3  # standard deviation of a thermometer, the diffusivity that is to be found
 LEVELS = (0.5, 0.8, 0.95)

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 import pinnkit as pk
-import pinnkit.api  # noqa: F401  loaded before the first fork, so that all children run the same code
-from pinnkit import hdf5
+from pinnkit import *  # noqa: F403  # noqa: F401  loaded before the first fork, so that all children run the same code
 from pinnkit.cli import main
-from pinnkit.jobs import corrected
-from pinnkit.runfile import FORMAT, VERSION
+from pinnkit.cli.jobs import corrected
+from pinnkit.tools import hdf5
+from pinnkit.training.run_file import FORMAT, VERSION
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 SAVES = 5  # in a run: kills meet saves, which take most of the time

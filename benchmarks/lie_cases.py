@@ -40,9 +40,9 @@ def separation(problem: Any, count: int) -> tuple[float, float]:
     """Relative L2 error and CPU seconds of straight lines and the first separated solutions, ``count`` in all."""
     import numpy as np
 
-    from pinnkit.superpose import solver
-    from pinnkit.superpose.arcs import NOWHERE
-    from pinnkit.superpose.greedy import Choice, Search
+    from pinnkit.exact.superposition import solve as solver
+    from pinnkit.exact.superposition.boundary_arcs import NOWHERE
+    from pinnkit.exact.superposition.matching_pursuit import Choice, Search
 
     start = time.perf_counter(), time.process_time()
     where = solver.charts(problem, solver.operator(problem), solver.walls(problem))
@@ -65,7 +65,7 @@ def truth(name: str) -> dict[str, Any]:
 
     import numpy as np
 
-    from pinnkit.superpose.quadrature import panels
+    from pinnkit.exact.superposition.boundary_points import panels
 
     sys.path.insert(0, str(ROOT / "data"))  # as the script that makes the tables finds it
     series, tables = (importlib.import_module(n) for n in ("series", "make_series"))

@@ -9,11 +9,11 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit.equation import lower
-from pinnkit.expression import Program
-from pinnkit.lie.flow import Flow, flow
-from pinnkit.lie.generator import Generator
-from pinnkit.lie.numerical import NumericalFlow
+from pinnkit.exact.lie.flow import Flow, flow
+from pinnkit.exact.lie.generator import Generator
+from pinnkit.exact.lie.numerical_flow import NumericalFlow
+from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.torch_program import Program
 
 from .lie_equations import system
 from .lie_solutions import SOLUTIONS

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Sequence
 
-from pinnkit.lie.flow import flow
-from pinnkit.lie.generator import Generator
-from pinnkit.lie.symmetry import symmetries
+from pinnkit.exact.lie.flow import flow
+from pinnkit.exact.lie.generator import Generator
+from pinnkit.exact.lie.symmetries import symmetries
 
 from .common import BLUE, figure, options, publish, table
 from .lie_defects import BOX, NUMERICAL, PAIRS, POINTS, REACH, TRIED, defects
@@ -144,7 +144,7 @@ def _numerical(found: dict[str, dict]) -> str:
         return "No flow is numerical."
     return (
         "Without a closed form, since every one known is 0/0 in places where the flow itself is smooth; integrated "
-        f"by extrapolation (pinnkit.lie.numerical), {TRIED} pairs with |a|, |b| <= {NUMERICAL:g}:\n\n"
+        f"by extrapolation (pinnkit.exact.lie.numerical_flow), {TRIED} pairs with |a|, |b| <= {NUMERICAL:g}:\n\n"
     ) + "\n".join(named)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit.interop import import_deepxde
+from pinnkit.output.deepxde.to_deepxde import import_deepxde
 from problems.burgers import NU, burgers
 from problems.kovasznay import kovasznay
 

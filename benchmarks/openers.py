@@ -12,11 +12,12 @@ from unittest import mock
 import sympy as sp
 
 import pinnkit as pk
-from pinnkit import hdf5, reference
 from pinnkit.cli import main
 from pinnkit.influence.map_file import load_map
-from pinnkit.reference import Table
-from pinnkit.runfile import FORMAT, VERSION
+from pinnkit.statement.symbolic import reference
+from pinnkit.statement.symbolic.reference import Table
+from pinnkit.tools import hdf5
+from pinnkit.training.run_file import FORMAT, VERSION
 
 from .damage import digest, told
 

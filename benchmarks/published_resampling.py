@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit import hdf5
-from pinnkit.condition import PointSet
-from pinnkit.draws import draw
-from pinnkit.options import widths
-from pinnkit.resample import Score, residual_score
-from pinnkit.scores import SCORES
+from pinnkit.cli.options import widths
+from pinnkit.domain.draw import draw
+from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.tools import hdf5
+from pinnkit.training.resampling.resample import Score, residual_score
+from pinnkit.training.resampling.scores import SCORES
 
 from .common import RESULTS, machine, table
 

@@ -21,10 +21,10 @@ import torch
 from scipy.stats import t as student
 
 import pinnkit as pk
-from pinnkit import hdf5
-from pinnkit.options import widths
-from pinnkit.resample import Resample, Score, residual_score, uniform_score
-from pinnkit.scores import SCORES
+from pinnkit.cli.options import widths
+from pinnkit.tools import hdf5
+from pinnkit.training.resampling.resample import Resample, Score, residual_score, uniform_score
+from pinnkit.training.resampling.scores import SCORES
 
 from .common import RESULTS, machine, table
 

@@ -1,41 +1,157 @@
 """pinnkit: physics-informed models, trained, explained and certified."""
 
-import sys
 from importlib import import_module
-
-TYPE_CHECKING = False  # typing takes longer to load than all of this, and Ctrl-C is not heard meanwhile
-if TYPE_CHECKING:
-    from typing import Any
-
-    from .api import *  # noqa: F401, F403
+from typing import Any
 
 __version__ = "0.1.0"
-_BEFORE_MODULES = ("error_map", "problem", "report", "uncertainty")  # functions that stand before modules of their name
+MODULES = ('plot', 'scores')  # public names that are modules
+PUBLIC = {
+    "Adam": "training.optim",
+    "Attribution": "influence.attribution",
+    "Balance": "training.balance",
+    "Box": "domain.box",
+    "Certificate": "certificate.certify",
+    "Comparison": "influence.indicators",
+    "Computed": "statement.symbolic.reference",
+    "Curvature": "model.curvature",
+    "Dirichlet": "statement.symbolic.conditions",
+    "Error": "model.quantity",
+    "ErrorMap": "error.error_map",
+    "Exact": "statement.symbolic.reference",
+    "Family": "exact.superposition.family",
+    "Field": "model.quantity",
+    "Flow": "exact.lie.flow",
+    "Fourier": "network.mlp",
+    "Function": "model.quantity",
+    "Generator": "exact.lie.generator",
+    "Geometry": "domain.geometry",
+    "Harmonics": "network.mlp",
+    "Indicators": "influence.indicators",
+    "Influence": "influence.influence",
+    "Initial": "statement.symbolic.conditions",
+    "Integral": "model.quantity",
+    "Inversion": "network.features.inversion",
+    "LBFGS": "training.optim",
+    "LevenbergMarquardt": "training.optim",
+    "Linearised": "network.linearised",
+    "LogDistance": "network.features.log_distance",
+    "Loss": "model.quantity",
+    "MLP": "network.mlp",
+    "March": "training.time_windows",
+    "Mesh": "domain.mesh",
+    "Model": "model.stack",
+    "ModifiedMLP": "network.mlp",
+    "Module": "network.torch_module",
+    "Neumann": "statement.symbolic.conditions",
+    "NormalForm": "exact.lie.heat_normal_form",
+    "NumericalFlow": "exact.lie.numerical_flow",
+    "Observations": "statement.symbolic.conditions",
+    "Operator": "statement.symbolic.conditions",
+    "Orbit": "exact.lie.orbit",
+    "Oscillation": "network.mlp",
+    "Periodic": "statement.symbolic.conditions",
+    "PointSet": "statement.symbolic.conditions",
+    "Points": "statement.points",
+    "Problem": "statement.problem",
+    "R3": "training.resampling.resample",
+    "Recipe": "training.recipe",
+    "Report": "output.report",
+    "Resample": "training.resampling.resample",
+    "Response": "influence.green_function",
+    "Retrained": "influence.retrain",
+    "Robin": "statement.symbolic.conditions",
+    "SOAP": "training.optim",
+    "SSBroyden": "training.optim",
+    "Seed": "exact.lie.seed",
+    "Solution": "model.solution",
+    "Stack": "model.stack",
+    "Stationarity": "influence.attribution",
+    "Symmetries": "exact.lie.symmetries",
+    "Table": "statement.symbolic.reference",
+    "Uncertainty": "error.uncertainty",
+    "Unknown": "model.quantity",
+    "Validation": "influence.leave_out",
+    "Wake": "statement.wake_data",
+    "at": "model.quantity",
+    "certify": "certificate.certify",
+    "closed_form": "exact.superposition.solve",
+    "compare": "influence.indicators",
+    "coordinates": "statement.symbolic.lowering",
+    "correct": "error.correction",
+    "curvature": "model.curvature",
+    "data_response": "exact.superposition.data_response",
+    "deepxde_precision": "output.deepxde.to_deepxde",
+    "derivatives": "statement.symbolic.lowering",
+    "dissipation": "model.flow_quantity",
+    "divergence": "statement.symbolic.conservation",
+    "drag": "model.flow_quantity",
+    "draw": "domain.draw",
+    "error_map": "error.estimator",
+    "export_points": "output.vtk.export",
+    "export_vtk": "output.vtk.export",
+    "field": "statement.symbolic.lowering",
+    "flow": "exact.lie.flow",
+    "flux": "model.flow_quantity",
+    "force": "model.flow_quantity",
+    "from_deepxde": "output.deepxde.from_deepxde",
+    "from_file": "statement.catalogue",
+    "function": "statement.symbolic.torch_program",
+    "gradient_balance": "training.balance",
+    "heat_forms": "exact.superposition.chart",
+    "indicators": "influence.indicators",
+    "integral": "model.quantity",
+    "lift": "model.flow_quantity",
+    "load": "training.run_file",
+    "load_map": "influence.map_file",
+    "load_wake": "statement.wake_data",
+    "march": "training.time_windows",
+    "measure": "model.flow_quantity",
+    "normals": "statement.symbolic.conditions",
+    "ntk_balance": "training.balance",
+    "orbits": "exact.lie.orbit",
+    "plot": "output.plot",
+    "pressure_difference": "model.flow_quantity",
+    "problem": "statement.catalogue",
+    "rad": "training.resampling.resample",
+    "rar_d": "training.resampling.resample",
+    "rar_g": "training.resampling.resample",
+    "register": "tools.serialise",
+    "report": "output.report",
+    "residual_score": "training.resampling.resample",
+    "response": "influence.green_function",
+    "resume": "training.solve",
+    "retrain": "influence.retrain",
+    "sample": "statement.points",
+    "save": "training.run_file",
+    "save_map": "influence.map_file",
+    "scores": "training.resampling.scores",
+    "seeds": "exact.lie.seed",
+    "solve": "training.solve",
+    "solve_lie": "exact.superposition.solve",
+    "symmetries": "exact.lie.symmetries",
+    "test_loss": "model.quantity",
+    "to_deepxde": "output.deepxde.to_deepxde",
+    "uncertainty": "error.uncertainty",
+    "uniform": "training.resampling.resample",
+    "validate": "influence.leave_out",
+    "vorticity": "model.flow_quantity",
+}  # every public name and its module, which is loaded at the first use of one of its names (PEP 562)
+NAMED = {
+    "Scaled": "network.mlp",
+    "Superposition": "exact.superposition",
+    "ColeHopf": "exact.superposition",
+}  # names that run files may hold beside the public ones, and what registers them
+
+__all__ = sorted(PUBLIC)  # noqa: PLE0605
 
 
-class _Package(type(sys)):
-    """Public names come from ``api`` at their first use: the command line's help need not wait for torch."""
-
-    def __getattr__(self, name: str) -> "Any":
-        if name == "__all__":  # of an import of *
-            return dir(self)
-        if name.startswith("__"):
-            raise AttributeError(name)
-        from importlib.util import find_spec
-
-        if name not in _BEFORE_MODULES and find_spec(f"{__name__}.{name}"):
-            return import_module(f"{__name__}.{name}")
-        names = vars(import_module(f"{__name__}.api"))
-        if name.startswith("_") or name not in names:
-            raise AttributeError(f"pinnkit has no attribute {name!r}")
-        return vars(self).setdefault(name, names[name])
-
-    def __setattr__(self, name: str, value: "Any") -> None:
-        if not (name in _BEFORE_MODULES and isinstance(value, type(sys))):
-            super().__setattr__(name, value)
-
-    def __dir__(self) -> list[str]:
-        return sorted(n for n in vars(import_module(f"{__name__}.api")) if not n.startswith("_"))
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"pinnkit has no attribute {name!r}")
+    found = import_module(f"{__name__}.{PUBLIC[name]}")
+    globals()[name] = found if name in MODULES else getattr(found, name)
+    return globals()[name]
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,6 @@
 """``python -m pinnkit``: the command line."""
 
-from .cli import main
+from pinnkit.cli import main
 
 if __name__ == "__main__":
     main()

@@ -11,8 +11,8 @@ import numpy as np
 import sympy as sp
 
 import pinnkit as pk
-from pinnkit.distance import exact
-from pinnkit.interop import import_deepxde
+from pinnkit.domain.distance_function import exact
+from pinnkit.output.deepxde.to_deepxde import import_deepxde
 
 FORMS = ("velocity", "stream")
 LENGTH, HEIGHT, CENTRE, RADIUS = 22.0, 4.1, (2.0, 2.0), 0.5

@@ -10,7 +10,7 @@ import torch
 from scipy.special import exp1
 
 import pinnkit as pk
-from pinnkit.interop import import_deepxde
+from pinnkit.output.deepxde.to_deepxde import import_deepxde
 
 
 def ein(z: np.ndarray) -> np.ndarray:

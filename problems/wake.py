@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit.wake import Wake, load_wake
+from pinnkit.statement.wake_data import Wake, load_wake
 
 FRAMES = 25  # snapshots that a solution is compared with, at most
 FORMS = ("velocity", "stream")

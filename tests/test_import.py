@@ -54,8 +54,8 @@ def test_an_import_of_everything_brings_the_public_names() -> None:
 def test_sampling_and_spheres_load_scipy_when_used() -> None:
     code = """
 import numpy as np
-from pinnkit.sampling import unit
-from pinnkit.shapes import Ball
+from pinnkit.tools.sequences import unit
+from pinnkit.domain.shapes import Ball
 x, n = Ball(np.zeros(4), 2.0).pieces[0].chart(unit(8, 4))
 assert np.allclose(np.linalg.norm(x, axis=1), 2)
 """
@@ -63,24 +63,45 @@ assert np.allclose(np.linalg.norm(x, axis=1), 2)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_no_circle_of_imports_not_even_a_late_one() -> None:
+ROOMS = (
+    "tools", "domain", "statement", "network", "model", "error", "training", "influence", "certificate", "exact",
+    "output", "cli",
+)  # fmt: skip  # a file imports from its own room and from those before it
+
+
+def test_the_package_holds_its_rooms_and_nothing_else() -> None:
+    found = {p.name for p in (ROOT / "pinnkit").iterdir() if p.name != "__pycache__"}
+    assert found == {*ROOMS, "__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
+
+
+def test_rooms_import_downwards_and_neither_files_nor_folders_in_circles() -> None:
     files = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in (ROOT / "pinnkit").rglob("*.py")}
     files = {name.removesuffix(".__init__"): p for name, p in files.items()}
     graph = {name: _imported(name, p, set(files)) - {name} for name, p in files.items()}
     assert sum(map(len, graph.values())) > len(files)
+    up = [(a, b) for a, found in graph.items() for b in found if _rank(b) > _rank(a)]
+    assert not up, up
     list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    folder = {name: name if p.name == "__init__.py" else name.rpartition(".")[0] for name, p in files.items()}
+    folders: dict[str, set[str]] = {}
+    for name, found in graph.items():
+        folders.setdefault(folder[name], set()).update({folder[b] for b in found} - {folder[name]})
+    list(TopologicalSorter(folders).static_order())
+
+
+def _rank(module: str) -> int:
+    room = module.split(".")[1] if "." in module else ""
+    return ROOMS.index(room) if room in ROOMS else len(ROOMS) if room else -1
 
 
 def _imported(name: str, path: Path, known: set[str]) -> set[str]:
-    """The package's modules that a file imports, at its top or in its functions."""
+    """The package's modules that a file imports: at its top, in its functions, for type checkers alone."""
     room, found = name if path.name == "__init__.py" else name.rpartition(".")[0], set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    tree.body = [n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.dump(n.test))]
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = ".".join(room.split(".")[: len(room.split(".")) - node.level + 1]) if node.level else ""
             module = ".".join(filter(None, (base, node.module)))
             found |= {m if (m := f"{module}.{a.name}") in known else module for a in node.names}
         elif isinstance(node, ast.Import):
             found |= {a.name for a in node.names}
-    return found & known - ({"pinnkit"} if name != "pinnkit" else set())
+    return found & known - {"pinnkit"}

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.common import RESULTS, machine
-from pinnkit.atomic import put
+from pinnkit.tools.atomic_file import put
 
 from .page import page, plain
 from .picture import draw

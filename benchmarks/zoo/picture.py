@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pinnkit import runfile
-from pinnkit.colours import BLUE, ORANGE, RED
-from pinnkit.influence.attribution import Influence
-from pinnkit.influence.picture import plot_comparison
-from pinnkit.influence.summary import indicators
-from pinnkit.panel import save_picture
+from pinnkit.influence.indicators import indicators
+from pinnkit.influence.influence import Influence
+from pinnkit.output.plot.colours import BLUE, ORANGE, RED
+from pinnkit.output.plot.influence import plot_comparison
+from pinnkit.output.plot.layout import save_picture
+from pinnkit.training import run_file as runfile
 
 from .runs import Job, Traits, path
 from .specimen import ZOO

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
-from pinnkit import hdf5, runfile
-from pinnkit.solution import Solution
-from pinnkit.train import resume, solve
+from pinnkit.model.solution import Solution
+from pinnkit.tools import hdf5
+from pinnkit.training import run_file as runfile
+from pinnkit.training.solve import resume, solve
 
 from .specimen import ZOO
 from .trait import ERROR, measure

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinnkit import catalogue
-from pinnkit.inversion import Inversion
-from pinnkit.network import MLP, Network
-from pinnkit.optim import Adam, SSBroyden, Stage
-from pinnkit.problem import Problem
-from pinnkit.resample import Resampler, rad
-from pinnkit.settings import encode
+from pinnkit.network.features.inversion import Inversion
+from pinnkit.network.mlp import MLP, Network
+from pinnkit.statement import catalogue
+from pinnkit.statement.problem import Problem
+from pinnkit.tools.serialise import encode
+from pinnkit.training.optim import Adam, SSBroyden, Stage
+from pinnkit.training.resampling.resample import Resampler, rad
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pinnkit.error_search import error_map
+from pinnkit.error.estimator import error_map
 from pinnkit.influence import indicator
-from pinnkit.influence.attribution import Influence
-from pinnkit.influence.functional import Field, test_loss
-from pinnkit.influence.response import response, uptake
-from pinnkit.influence.summary import FORCED, Indicators, indicators, together
-from pinnkit.points import sample
-from pinnkit.solution import Solution
+from pinnkit.influence.green_function import response, uptake
+from pinnkit.influence.indicators import FORCED, Indicators, indicators, together
+from pinnkit.influence.influence import Influence
+from pinnkit.model.quantity import Field, test_loss
+from pinnkit.model.solution import Solution
+from pinnkit.statement.points import sample
 
 from .specimen import Specimen
 

@@ -10,24 +10,24 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.domain import Box
-from pinnkit.labelled import Labelled
-from pinnkit.solution import Solution
+from pinnkit.certificate.misfits.enclosed import EnclosedNetwork
+from pinnkit.certificate.misfits.sampled import ROUNDING, SampledMisfits, grid, norms_on_grid
+from pinnkit.certificate.theorem.bound import Bound, Theorem
+from pinnkit.certificate.theorem.closed_form import ENCLOSURES
+from pinnkit.certificate.theorem.form import Form
+from pinnkit.certificate.theorem.misfit import Misfits, Norm
+from pinnkit.certificate.theorem.proof import BarrierProof
+from pinnkit.domain.box import Box
+from pinnkit.model.solution import Solution
+from pinnkit.tools.checked import checked
+from pinnkit.tools.labelled import Labelled
 
-from ..checked import checked
-from .barrier_proof import BarrierProof
-from .bound import Bound, Theorem
-from .bounds import theorems
-from .closed_form import ENCLOSURES
-from .enclosed_network import EnclosedNetwork
-from .form import Form
-from .misfit import Misfits, Norm
-from .sampled import ROUNDING, SampledMisfits, grid, norms_on_grid
-from .slopes import slope_norms
-from .twin import Twin, corrected, distances, seen
+from .corrected_twin import Twin, corrected, distances, seen
+from .theorems import theorems
+from .true_slopes import slope_norms
 
 if TYPE_CHECKING:
-    from .checker import Checked
+    from pinnkit.certificate.checker.check import Checked
 
 CONSTANTS = 1 + 1e-9  # the theorems' constants are not rounded outwards: rigorous bounds are made larger by this
 TIGHT = 1.1  # a bound of the largest error that is so little above what it is at least needs no corrected twin
@@ -135,7 +135,7 @@ class Certificate(Labelled):
         proof, apart, via = self._behind
         if proof is None:
             raise ValueError(f"{self.problem}: its bound does not vary over the domain (no barrier was found for it)")
-        from .barrier import range_of  # slow to import
+        from pinnkit.certificate.barrier.barrier import range_of  # slow to import
 
         low, high = (torch.as_tensor(v) for v in range_of(proof, X.double().cpu().numpy()))
         middle = self.twin.moved(X).double().cpu() if via else torch.zeros_like(low)

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import sympy as sp
 
-from pinnkit.atomic import check_or_make_folder, put
-from pinnkit.hdf5_check import check_regular
-
-from .barrier_proof import BarrierProof, Enclosure, Slab, Spline
+from pinnkit.certificate.theorem.proof import BarrierProof, Enclosure, Slab, Spline
+from pinnkit.tools.atomic_file import check_or_make_folder, put
+from pinnkit.tools.hdf5_check import check_regular
 
 if TYPE_CHECKING:
-    from .checker import Checked
+    from pinnkit.certificate.checker.check import Checked
 
 FORMAT = "pinnkit barrier proof 1"
 FILE = "pinnkit certificate 1"
@@ -95,7 +94,7 @@ def verified(found: Mapping[str, Any]) -> Checked:
     if found["proof"] is None:
         raise ValueError("no proof is kept of its bound of the largest error, which is by a theorem with constants")
     try:
-        from .checker import check, exactly
+        from pinnkit.certificate.checker.check import check, exactly
     except ImportError:
         raise ValueError("proofs are checked with python-flint: pip install 'pinnkit[check]'") from None
     try:

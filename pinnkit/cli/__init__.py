@@ -6,8 +6,10 @@ import sys
 def main(arguments: list[str] | None = None) -> None:
     """Run a command as ``shell.run`` says; Ctrl-C is heard while the commands are loaded, and in the end, too."""
     try:
-        from . import solving, reading, explaining  # noqa: F401, I001
-        from .shell import run
+        from . import solve as solving  # noqa: F401, I001
+        from . import read as reading  # noqa: F401
+        from . import explain as explaining  # noqa: F401
+        from .app import run
 
         run(arguments)
     except KeyboardInterrupt:

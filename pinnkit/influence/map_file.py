@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 
-from .. import hdf5
-from ..checked import checked
-from ..hdf5 import Json
-from ..points import Points
-from ..pointset import PointSet
-from .result import Attribution
+from pinnkit.domain.point_set import PointSet
+from pinnkit.statement.points import Points
+from pinnkit.tools import hdf5
+from pinnkit.tools.checked import checked
+from pinnkit.tools.hdf5 import Json
+
+from .attribution import Attribution
 
 FORMAT, VERSION = "pinnkit-influence", 1
 _TEXTS = ("names", "coordinates", "notes")

@@ -8,13 +8,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..checked import NotNegative, checked
-from ..linalg import Primal
-from ..points import Points
-from ..residual import Stack
-from ..solution import Solution
+from pinnkit.model.curvature import DENSE, curvature
+from pinnkit.model.solution import Solution
+from pinnkit.model.stack import Stack
+from pinnkit.statement.points import Points
+from pinnkit.tools.checked import NotNegative, checked
+from pinnkit.tools.damped_solve import Primal
+
 from .chosen import distinct
-from .curvature import DENSE, curvature
 
 RELATIVE, ABSOLUTE = 1e-10, 1e-12  # half gradient, against its start and by itself, at which training has converged
 TIRED = 50  # products in one step from which the preconditioner is made anew

@@ -1,0 +1,1 @@
+"""Two-sided bounds of an error by a supersolution that is made and verified for the problem."""

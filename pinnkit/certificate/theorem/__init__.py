@@ -1,0 +1,1 @@
+"""Theorems, one a file: a match with an equation's form, and the bound, with its proof."""

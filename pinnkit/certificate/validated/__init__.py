@@ -1,0 +1,1 @@
+"""Arithmetic that keeps its promise: intervals, Taylor models, series, running error bounds."""

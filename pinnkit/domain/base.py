@@ -1,0 +1,280 @@
+"""What every domain in space(-time) can do."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinnkit.tools.checked import Count, NotNegative, Whole, checked
+from pinnkit.tools.memory import afford
+from pinnkit.tools.sequences import Seed, apportion, as_seed, derive, reject, unit
+
+from .shapes import Piece
+
+On = str | Sequence[str]
+XLike = TypeVar("XLike", Tensor, np.ndarray)
+BOUNDARY = "boundary"
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """The part of a boundary piece where keep(x, normals) holds (None: everywhere), and its measure."""
+
+    measure: float
+    piece: Piece
+    keep: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+
+@checked
+@runtime_checkable
+class Domain(Protocol):
+    """A closed body in space, times an interval of time where there is a time coordinate.
+
+    A domain states the `names` of its coordinates in order, which of them is `time`, its bounds and faces,
+    and the four private methods below; all else follows. Points are (n, d) with columns in the order of
+    `names`; masks are of the kind (tensor or array) of the points asked about. `seed` is an integer or a
+    `torch.Generator`; `method` is one of `pinnkit.tools.sequences.METHODS`.
+    """
+
+    names: tuple[str, ...]
+    time: str | None
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """The bounding box, lower and upper corner: (2, d)."""
+        ...
+
+    @property
+    def faces(self) -> tuple[str, ...]:
+        """The names of the parts of the spatial boundary."""
+        ...
+
+    def _volume(self) -> float: ...
+
+    def _contains(self, x: np.ndarray, margin: float) -> np.ndarray: ...
+
+    def _touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray: ...
+
+    def _patches(self, on: On) -> list[Patch]: ...
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        """The names of the coordinates that are not time."""
+        return tuple(name for name in self.names if name != self.time)
+
+    def measure(self, on: On | None = None) -> float:
+        """The volume of space x time, or the measure of parts of the spatial boundary x time."""
+        extent = self._volume() if on is None else sum(patch.measure for patch in self._patches(on))
+        return float(extent * (np.ptp(self.bounds[:, self.names.index(self.time)]) if self.time else 1.0))
+
+    def sample(
+        self,
+        n: Whole,
+        *,
+        method: str = "sobol",
+        seed: Seed = 0,
+        dtype: torch.dtype = torch.float64,
+        device: Any = None,
+    ) -> Tensor:
+        """n points strictly inside, uniform in space-time: (n, d).
+
+        Raises:
+            ValueError: unknown method, or a domain that fills next to nothing of its bounding box.
+        """
+        return _tensor(self._interior(n, self.names, method, seed, dtype), dtype, device)
+
+    def sample_initial(
+        self,
+        n: Whole,
+        *,
+        method: str = "sobol",
+        seed: Seed = 0,
+        dtype: torch.dtype = torch.float64,
+        device: Any = None,
+    ) -> Tensor:
+        """n points strictly inside space, with time exactly at its start: (n, d).
+
+        Raises:
+            ValueError: no time coordinate, or as `sample`.
+        """
+        start, _ = self._interval("sample_initial")
+        x = self._interior(n, self.space, method, seed, dtype)
+        return _tensor(self._join(x, np.full(n, start)), dtype, device)
+
+    def sample_boundary(
+        self,
+        n: Whole,
+        on: On = BOUNDARY,
+        *,
+        method: str = "sobol",
+        seed: Seed = 0,
+        dtype: torch.dtype = torch.float64,
+        device: Any = None,
+    ) -> tuple[Tensor, Tensor]:
+        """n points on parts of the spatial boundary, and outward unit normals, 0 in time: (n, d), (n, d).
+
+        The parts get numbers in proportion to their measures, at least one each where n allows.
+
+        Raises:
+            ValueError: unknown part or method, or a part without extent.
+        """
+        patches, seed = self._patches(on), as_seed(seed)
+        if not patches:
+            raise ValueError(f"The boundary part {on!r} is empty, so no point can be drawn from it.")
+        counts = apportion(n, [patch.measure for patch in patches])
+        drawn = [
+            self._draw(patch, count, method, derive(seed, k))
+            for k, (patch, count) in enumerate(zip(patches, counts, strict=True))
+        ]
+        X, normals = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+        return _tensor(X, dtype, device), _tensor(normals, dtype, device)
+
+    def inside(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
+        """The mask (n,) of the points (n, d) in the closed domain, widened by tol."""
+        x, t = self._split(X)
+        mask = self._contains(x, -_coarsest(X, tol))
+        if self.time:
+            start, end = self._interval("inside")
+            mask &= (t >= start - _coarsest(X, tol)) & (t <= end + _coarsest(X, tol))
+        return _as(mask, X)
+
+    def on_boundary(self, X: XLike, on: On = BOUNDARY, tol: NotNegative = 1e-9) -> XLike:
+        """The mask (n,) of the points (n, d) within tol of parts of the spatial boundary, at any time.
+
+        Raises:
+            ValueError: unknown part.
+        """
+        return _as(self._touches(self._split(X)[0], on, _coarsest(X, tol)), X)
+
+    def on_initial(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
+        """The mask (n,) of the points (n, d) in the domain whose time is its start.
+
+        Raises:
+            ValueError: no time coordinate.
+        """
+        start, _ = self._interval("on_initial")
+        x, t = self._split(X)
+        return _as(self._contains(x, -_coarsest(X, tol)) & (np.abs(t - start) <= _coarsest(X, tol)), X)
+
+    def grid(
+        self, shape: Count | Sequence[Count], *, dtype: torch.dtype = torch.float64, device: Any = None
+    ) -> tuple[dict[str, np.ndarray], Tensor, Tensor]:
+        """The tensor grid of the bounding box, ends included: axes by name, points (prod(shape), d) in C
+        order, and the mask (prod(shape),) of those inside.
+
+        Raises:
+            ValueError: if shape is not one positive integer, or one per coordinate; MemoryError: too many nodes.
+        """
+        counts = [shape] * len(self.names) if isinstance(shape, int) else list(shape)
+        if len(counts) != len(self.names) or min(counts) < 1:
+            raise ValueError(
+                f"Got the grid shape {shape!r}: expected a positive integer, or one for each of {self.names}."
+            )
+        nodes = math.prod(counts)
+        afford(8 * 4 * nodes * len(counts), f"a grid of {nodes} nodes", "give fewer in every direction")
+        axes = {
+            name: np.linspace(*ends, count) for name, ends, count in zip(self.names, self.bounds.T, counts, strict=True)
+        }
+        X = np.stack([mesh.ravel() for mesh in np.meshgrid(*axes.values(), indexing="ij")], axis=1)
+        return axes, _tensor(X, dtype, device), torch.as_tensor(self.inside(X), device=device)
+
+    def _interval(self, wanted: str) -> tuple[float, float]:
+        if self.time is None:
+            raise ValueError(f"{wanted} needs a time coordinate, but the domain has only {', '.join(self.names)}.")
+        start, end = self.bounds[:, self.names.index(self.time)].tolist()
+        return start, end
+
+    def _interior(self, n: int, names: tuple[str, ...], method: str, seed: Seed, dtype: torch.dtype) -> np.ndarray:
+        seed = as_seed(seed)
+        lower, upper = self.bounds[:, [self.names.index(name) for name in names]]
+        spatial = [i for i, name in enumerate(names) if name != self.time]
+        # Rounding to dtype must not carry a point to the boundary.
+        margin = 4 * torch.finfo(dtype).eps * np.maximum(np.abs(lower), np.abs(upper))
+
+        def draw(total: int) -> tuple[np.ndarray]:
+            u = unit(total, len(names), method, seed)
+            return (np.clip(lower + (upper - lower) * u, lower + margin, upper - margin),)
+
+        def keep(x: np.ndarray) -> np.ndarray:
+            return self._contains(x[:, spatial], margin[spatial].max() / 2)
+
+        return reject(n, draw, keep, method, "the domain")[0]
+
+    def _draw(self, patch: Patch, n: int, method: str, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
+        params = patch.piece.params
+
+        def draw(total: int) -> tuple[np.ndarray, ...]:
+            u = unit(total, params + (self.time is not None), method, seed)
+            return *patch.piece.chart(u[:, :params]), u[:, params:]
+
+        def keep(x: np.ndarray, normals: np.ndarray, u: np.ndarray) -> np.ndarray:
+            return np.ones(len(x), dtype=bool) if patch.keep is None else patch.keep(x, normals)
+
+        x, normals, u = reject(n, draw, keep, method, "a boundary part")
+        if self.time is None:
+            return x, normals
+        start, end = self._interval("sample_boundary")
+        return self._join(x, start + (end - start) * u[:, 0]), self._join(normals, np.zeros(n))
+
+    def _join(self, x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        return np.insert(x, self.names.index(self.time), t, axis=1)
+
+    def _split(self, X: Tensor | np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        X = X.detach().cpu().numpy() if isinstance(X, Tensor) else X
+        if X.ndim != 2 or X.shape[1] != len(self.names):
+            raise ValueError(
+                f"Got points of shape {X.shape}: expected (n, {len(self.names)}) for {', '.join(self.names)}."
+            )
+        X = X.astype(float)
+        if self.time is None:
+            return X, None
+        i = self.names.index(self.time)
+        return np.delete(X, i, axis=1), X[:, i]
+
+
+def names_of(on: On, known: Sequence[str]) -> tuple[str, ...]:
+    """The names in `on`, each of which must be known.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    wanted = (on,) if isinstance(on, str) else tuple(on)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"The boundary part {name!r} is unknown: expected one of {', '.join(known)}.")
+    return wanted
+
+
+def interval(name: str, ends: tuple[Any, Any]) -> tuple[float, float]:
+    """Two finite numbers lower < upper as floats; SymPy's numbers are welcome.
+
+    Raises:
+        ValueError: anything else.
+    """
+    try:
+        lower, upper = (float(end) for end in ends)
+    except (TypeError, ValueError):
+        lower = upper = float("nan")
+    if not (np.isfinite([lower, upper]).all() and lower < upper):
+        raise ValueError(
+            f"Got the bounds {ends!r} for {name!r}: expected two finite numbers (lower, upper), lower first."
+        )
+    return lower, upper
+
+
+def _tensor(X: np.ndarray, dtype: torch.dtype, device: Any) -> Tensor:
+    return torch.as_tensor(X, dtype=dtype, device=device)
+
+
+def _as(mask: np.ndarray, X: XLike) -> XLike:
+    return torch.as_tensor(mask, device=X.device) if isinstance(X, Tensor) else mask
+
+
+def _coarsest(X: Tensor | np.ndarray, tol: float) -> float:
+    # Points kept in float32 lie on a boundary only as well as float32 can say.
+    single = X.dtype in (torch.float32, np.float32)
+    return max(tol, 4 * float(np.finfo(np.float32).eps) * float(abs(X).max())) if single and len(X) else tol

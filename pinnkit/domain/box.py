@@ -1,0 +1,131 @@
+"""Domains in space(-time): the box, and the interface that it shares with every other domain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinnkit.tools.checked import Whole, checked_but
+from pinnkit.tools.sequences import Seed
+
+from .base import BOUNDARY, Domain, On, Patch, interval, names_of
+from .shapes import Cuboid
+
+__all__ = ["Box", "Domain"]
+
+
+@checked_but("coordinates")
+@dataclass(frozen=True, init=False, repr=False)
+class Box(Domain):
+    """The box prod_i [lower_i, upper_i], its coordinates in the order of the keywords; t is time.
+
+    >>> box = Box(x=(-1, 1), t=(0, 1))
+    >>> box.faces, box.measure(), box.measure("x_min")
+    (('x_min', 'x_max'), 2.0, 1.0)
+
+    Raises:
+        ValueError: bounds that are not two finite numbers lower < upper, or no space coordinate.
+    """
+
+    names: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    time: str | None
+
+    def __init__(self, **coordinates: tuple[Any, Any]):
+        self._fill(coordinates, "t" if "t" in coordinates else None)
+
+    @classmethod
+    def of(cls, coordinates: Mapping[str, tuple[Any, Any]], time: str | None = "t") -> "Box":
+        """The box of a mapping from names to bounds, with time by another name, or with time=None none.
+
+        Raises:
+            ValueError: as `Box`, or if `time` is not among the coordinates.
+        """
+        if time not in (None, "t", *coordinates):
+            raise ValueError(f"The time coordinate {time!r} is not among the coordinates {', '.join(coordinates)}.")
+        box = object.__new__(cls)
+        box._fill(coordinates, time if time in coordinates else None)
+        return box
+
+    def _fill(self, coordinates: Mapping[str, tuple[Any, Any]], time: str | None) -> None:
+        if not set(coordinates) - {time}:
+            raise ValueError(
+                "A box needs at least one space coordinate, as in Box(x=(-1, 1), t=(0, 1)). For an ordinary equation "
+                "in t take t as such: Box.of({'t': (0, 1)}, time=None), with conditions on t_min instead of Initial."
+            )
+        ends = [interval(name, value) for name, value in coordinates.items()]
+        values = {
+            "names": tuple(coordinates),
+            "lower": tuple(lo for lo, _ in ends),
+            "upper": tuple(hi for _, hi in ends),
+            "time": time,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        ends = {name: (lo, hi) for name, lo, hi in zip(self.names, self.lower, self.upper, strict=True)}
+        if self.time == ("t" if "t" in ends else None):
+            return f"Box({', '.join(f'{name}={value}' for name, value in ends.items())})"
+        return f"Box.of({ends}, time={self.time!r})"
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Lower and upper corner: (2, d)."""
+        return np.array((self.lower, self.upper))
+
+    @property
+    def faces(self) -> tuple[str, ...]:
+        """x_min, x_max and so on for every space coordinate."""
+        return tuple(f"{name}_{end}" for name in self.space for end in ("min", "max"))
+
+    def face_pair(
+        self,
+        name: str,
+        n: Whole,
+        *,
+        method: str = "sobol",
+        seed: Seed = 0,
+        dtype: torch.dtype = torch.float64,
+        device: Any = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The same n points on the lower and the upper face of a space coordinate: (n, d), (n, d).
+
+        Raises:
+            ValueError: if `name` is no space coordinate, or as `sample_boundary`.
+        """
+        if name not in self.space:
+            raise ValueError(f"Box has no pair of faces {name!r}: expected one of {', '.join(self.space)}.")
+        low, _ = self.sample_boundary(n, f"{name}_min", method=method, seed=seed, dtype=dtype, device=device)
+        high = low.clone()
+        high[:, self.names.index(name)] = self.upper[self.names.index(name)]
+        return low, high
+
+    def _body(self) -> Cuboid:
+        i = [self.names.index(name) for name in self.space]
+        return Cuboid(*self.bounds[:, i])
+
+    def _chosen(self, on: On) -> list[int]:
+        pairs = {name: (f"{name}_min", f"{name}_max") for name in self.space} | {BOUNDARY: self.faces}
+        wanted = [face for name in names_of(on, (*pairs, *self.faces)) for face in pairs.get(name, (name,))]
+        return [k for k, face in enumerate(self.faces) if face in wanted]
+
+    def _volume(self) -> float:
+        return self._body().volume
+
+    def _contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+        # Interior points are clipped coordinate by coordinate, so that only a tolerance is left to judge.
+        return self._body().level(x) <= max(-margin, 0.0)
+
+    def _touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+        gaps = np.stack([np.abs(x - end) <= tol for end in (self._body().lower, self._body().upper)], axis=2)
+        near = gaps.reshape(len(x), len(self.faces))[:, self._chosen(on)].any(axis=1)
+        return near & self._contains(x, -tol)
+
+    def _patches(self, on: On) -> list[Patch]:
+        pieces = self._body().pieces
+        return [Patch(pieces[k].measure, pieces[k]) for k in self._chosen(on)]

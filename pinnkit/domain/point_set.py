@@ -1,0 +1,84 @@
+"""A set of points with all that belongs to each of them; a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinnkit.tools.checked import checked
+
+
+def real(name: str, values: Any) -> None:
+    """Refuse complex numbers, of which the imaginary part would be lost; ValueError."""
+    if values.is_complex() if isinstance(values, Tensor) else np.iscomplexobj(values):
+        raise ValueError(f"{name}: the numbers are complex, and all is real here: give real and imaginary part apart")
+
+
+@checked
+@dataclass(frozen=True, eq=False)
+class PointSet:
+    """Points X (n, d) with what belongs to each: normals or data as columns, an image point, a weight.
+
+    The weights (n,) have mean 1: they multiply the points' squared residuals in the loss.
+
+    Raises:
+        ValueError: coordinates that are not finite or not of shape (n, d), complex numbers.
+    """
+
+    X: Tensor
+    columns: Mapping[str, Tensor] = field(default_factory=dict)
+    image: Tensor | None = None
+    weights: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        named = {"points": self.X, **self.columns, "images": self.image, "weights": self.weights}
+        for what, values in named.items():
+            if values is not None:
+                real(what, values)
+        if self.X.ndim != 2:
+            raise ValueError(f"a point set has shape (n, d), got {tuple(self.X.shape)}")
+        if not torch.isfinite(self.X).all():
+            raise ValueError("a point set contains coordinates that are not finite: remove them")
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, rows: Any) -> "PointSet":
+        def pick(values: Tensor | None) -> Tensor | None:
+            return None if values is None else values[rows]
+
+        columns = {k: v[rows] for k, v in self.columns.items()}
+        return PointSet(self.X[rows], columns, pick(self.image), pick(self.weights))
+
+    def to(self, like: Tensor) -> "PointSet":
+        """The same points in the dtype and on the device of ``like``."""
+        columns = {k: v.to(like) for k, v in self.columns.items()}
+        image = None if self.image is None else self.image.to(like)
+        weights = None if self.weights is None else self.weights.to(like)
+        return PointSet(self.X.to(like), columns, image, weights)
+
+    def join(self, other: "PointSet") -> "PointSet":
+        """Both sets, this one first; weights are 1 where only one side has them.
+
+        Raises:
+            ValueError: where one side lacks the normals, data or image points of the other.
+        """
+        if set(self.columns) != set(other.columns) or (self.image is None) != (other.image is None):
+            raise ValueError(
+                "two point sets can only be joined if both have the same normals, data and image points: "
+                "draw the new points with problem.sample"
+            )
+        weights = None
+        if self.weights is not None or other.weights is not None:
+            ones = [torch.ones_like(s.X[:, 0]) if s.weights is None else s.weights for s in (self, other)]
+            weights = torch.cat(ones)
+        image = None if self.image is None else torch.cat([self.image, other.image])
+        columns = {k: torch.cat([v, other.columns[k]]) for k, v in self.columns.items()}
+        return PointSet(torch.cat([self.X, other.X]), columns, image, weights)
+
+    def weighted(self, weights: Tensor | None) -> "PointSet":
+        """The same points with these weights."""
+        return replace(self, weights=weights)

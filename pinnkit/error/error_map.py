@@ -1,0 +1,153 @@
+"""A predicted error: what :func:`pinnkit.error_map` finds, its file, its words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinnkit.model.solution import Solution
+from pinnkit.statement.symbolic.reference import Axes
+from pinnkit.tools import hdf5
+from pinnkit.tools.checked import checked
+from pinnkit.tools.hdf5 import Json
+
+from .tangent_space import TangentSpace
+
+FORMAT, VERSION = "pinnkit-error-map", 1
+
+
+@checked
+@dataclass(frozen=True, eq=False)
+class ErrorMap:
+    """The predicted error e = -J_u delta of a solution u, and the corrected solution u - e; theta stays as it is.
+
+    By field: ``relative_l2`` estimates |u - u*| / |u*| over the solution's grid, and ``interval`` brackets it, unless
+    the ``verdict`` says that it is not to be trusted; ``parts`` are what both are made of
+    (:class:`pinnkit.error.verdict.Signs`). ``explained`` is the share of the mean |residual| on fresh points that the
+    corrected solution has lost, its nonlinear part included: a solution that was corrected before may explain little
+    and be well known all the same. ``doubt`` is the largest of: the share left, the change of e as the damping moves by
+    a factor of 100 either way, the share of the residual that is rounding. ``damping`` belongs to the ``rows`` used.
+    ``blind`` is the change of parameters that changes u most for how little it changes the residuals.
+    """
+
+    solution: Solution
+    delta: Tensor  # (P,), double
+    relative_l2: Mapping[str, float]
+    interval: Mapping[str, tuple[float, float]]
+    explained: float
+    doubt: float
+    damping: float
+    rows: int
+    verdict: str
+    notes: tuple[str, ...] = ()
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    blind: Tensor | None = None  # (P,), double
+    cpu_s: float = 0.0
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the verdict is "trust"."""
+        return self.verdict == "trust"
+
+    @property
+    def undetermined(self) -> bool:
+        """Whether the verdict says that some change of u meets equations and conditions as well as u does."""
+        return self.blind is not None and "undetermined" in self.verdict
+
+    @property
+    def unknowns(self) -> dict[str, float]:
+        """The corrected coefficients of an inverse problem."""
+        moved = self._space.model.coefficients(self.delta).tolist()
+        return {name: v + d for (name, v), d in zip(self.solution.unknowns.items(), moved, strict=True)}
+
+    def error(self, X: Tensor) -> Tensor:
+        """The predicted u - u* at points X (n, d), shape (n, fields), dtype of X; ValueError for other shapes."""
+        return -self._space.fields(X, self.delta)[1].to(X)
+
+    def corrected(self, X: Tensor) -> Tensor:
+        """The corrected fields u + J_u delta at points X (n, d), shape (n, fields); dtype and errors as ``error``."""
+        u, moved = self._space.fields(X, self.delta)
+        return (u + moved).to(X)
+
+    def unseen(self, X: Tensor) -> Tensor:
+        """The change of u that residuals notice least, of relative rms size 1, at points X (n, d), shape (n, fields).
+
+        Raises:
+            ValueError: points of another shape; a map without it.
+        """
+        if self.blind is None:
+            raise ValueError("this map has no blind direction: it was stored by an earlier version")
+        return self._space.fields(X, self.blind)[1].to(X)
+
+    def on_grid(self) -> tuple[Axes, Tensor, Tensor]:
+        """Axes of the solution's grid, predicted error and corrected fields, each (..., fields); NaN outside."""
+        axes, u, _ = self.solution.on_grid()
+        nodes = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
+        mask = torch.isfinite(u).all(-1).reshape(-1)
+        shape = (*u.shape[:-1], len(self.solution.problem.fields))  # derived quantities have no estimate
+        found = torch.full((2, len(nodes), shape[-1]), torch.nan, dtype=torch.float64)
+        v, moved = self._space.fields(nodes[mask], self.delta)
+        found[0, mask], found[1, mask] = -moved.cpu(), (v + moved).cpu()
+        return axes, found[0].view(shape), found[1].view(shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain numbers, text, lists and dicts."""
+        return {
+            "relative_l2": dict(self.relative_l2), "interval": {k: list(v) for k, v in self.interval.items()},
+            "explained": self.explained, "doubt": self.doubt, "verdict": self.verdict, "unknowns": self.unknowns,
+            "damping": self.damping, "rows": self.rows, "notes": list(self.notes), "cpu_s": self.cpu_s,
+            "parts": {name: dict(part) for name, part in self.parts.items()},
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        lines = [f"estimated relative L2 error of {name}: {text}" for name, text in self.texts().items()]
+        lines += [f"coefficient {name}: {v:.10g} corrected" for name, v in self.unknowns.items()]
+        lines.append(f"verdict: {self.verdict}")
+        lines.append(f"explained: {self.explained:.3%} of the residual on fresh points, by {self.rows} rows")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def texts(self) -> dict[str, str]:
+        """The estimates in words, by field; intervals where they can be relied on."""
+        found = {}
+        for name, value in self.relative_l2.items():
+            low, high = self.interval[name]
+            found[name] = f"{value:.1e}" + (f" ({low:.1e} to {high:.1e})" if self.trusted else "")
+        return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write figures, delta and the map on the solution's grid to an HDF5 file; OSError where that cannot be."""
+        axes, error, corrected = self.on_grid()
+        grid: dict[str, Any] = dict(axes)
+        for i, name in enumerate(self.solution.problem.field_names):
+            grid |= {f"{name}:predicted error": error[..., i], f"{name}:corrected": corrected[..., i]}
+        tree = {"figures": Json(self.to_dict()), "delta": self.delta, "theta": self.solution.theta}
+        tree |= {} if self.blind is None else {"blind": self.blind}
+        return hdf5.write(path, FORMAT, VERSION, tree | {"problem": self.solution.problem.name, "grid": grid})
+
+    @classmethod
+    def load(cls, path: str | Path, solution: Solution) -> "ErrorMap":
+        """The map of that solution in a file.
+
+        Raises:
+            FileNotFoundError: no such file; ValueError: a damaged or foreign file, or the map of another solution.
+        """
+        tree = hdf5.read(path, FORMAT, VERSION)
+        theta = solution.theta.detach().cpu()
+        if tree["theta"].shape != theta.shape or not torch.equal(tree["theta"].to(theta), theta):
+            raise ValueError(
+                f"{path} maps the error of another solution of {tree['problem']!r}: give the one that it was made of"
+            )
+        found = {k: v for k, v in tree["figures"].items() if k != "unknowns"}
+        found["interval"] = {k: tuple(v) for k, v in found["interval"].items()}
+        found["notes"] = tuple(found["notes"])
+        blind = tree["blind"].to(solution.theta.device) if "blind" in tree else None
+        return cls(solution, tree["delta"].to(solution.theta.device), blind=blind, **found)
+
+    @cached_property
+    def _space(self) -> TangentSpace:
+        return TangentSpace(self.solution)

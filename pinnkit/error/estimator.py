@@ -1,0 +1,404 @@
+"""How wrong is a solution, and where, without a reference: the linear problem for the error, solved on fresh points."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pinnkit.domain.draw import draw
+from pinnkit.model.data_misfit import missed_data
+from pinnkit.model.nan_cause import cause
+from pinnkit.model.quantity import Field
+from pinnkit.model.solution import Solution
+from pinnkit.model.stack import Stack
+from pinnkit.model.undetermined import open_inflow
+from pinnkit.network.linearised import Linearised
+from pinnkit.statement.symbolic.conditions import Observations, PointSet
+from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.tools.adaptive_cells import graded
+from pinnkit.tools.checked import Count, Positive, Whole, checked
+
+from .amplification import ROWS, Amplification, amplification, stepped
+from .error_map import ErrorMap
+from .tangent_space import TangentSpace, mean_size, residual_size, uneven
+from .uncertainty import uncertainty
+from .verdict import Evidence, Signs, verdict
+
+LOST = 1e-4  # of a change: what it leaves of u beyond that is rounding, or its square
+EVEN = 0.2  # the chance of a point where the residual vanishes, over the mean one
+MOST, ALL = 1500, 4500  # columns of the least-squares problem, usual and thorough: of more a random part is used
+FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
+CANDIDATES, CHOOSE, CHECK = 12_000, 2000, 8000  # points: to draw from, to choose the damping on, to judge on
+NODES = 4000  # of the solution's grid, on which the effect of the damping is seen, at most
+ENOUGH = 0.02  # doubt at which no more rows are drawn; at once if a tenth of it
+STUCK, LITTLE = 0.7, 0.85  # what is left after one more round over that before it, from which rounds end; thorough ones
+LEAST = 200  # interior points of the second look, at least
+LOOK = 400  # columns of the second look, of which amplifications are taken
+SPREAD = 300.0  # largest amplification over the least, from which a finite step along the blind direction is tried
+PROBES, ONE = 48, 0.6827  # points at which noise is looked at, and the level of one standard deviation
+STEP = 0.005  # its size, relative to u
+STAYS = 0.01  # share of the step that a correction leaves, from which u is not determined
+BENT = 0.3  # share of the residual left that linearising missed, from which the problem is linearised anew
+
+
+@checked
+def error_map(
+    solution: Solution, n: Count | None = None, seed: Whole = 0, damping: Positive | Literal["held-out"] = "held-out",
+    thorough: bool = False,
+) -> ErrorMap:
+    """The error e of u that the residual r on fresh points implies: L'[u] e = r, solved in the tangent space of u.
+
+    delta minimises |A^1/2 (r + J delta)|^2 + damping |delta|^2 by orthogonal transformations, since normal equations
+    would lose half of the digits, with weights that turn squares into absolute values. Rows are drawn where the
+    residual of the corrected solution is large, until ``n`` interior points are used (8 rows for every parameter) or no
+    doubt is left. The damping is the best one for the residual of the function u + J_u delta at other points; a third
+    set judges. All sets are graded towards where the residual is large (:func:`pinnkit.tools.adaptive_cells.graded`): what matters
+    may be the corners where data do not match. Where curvature matters the problem is linearised again at u + J_u
+    delta: Gauss-Newton in the space of functions, where it does not diverge as it would in theta. All in double
+    precision, whatever the solution has.
+
+    A ``thorough`` map draws rows until they help no more, and uses all of up to 4500 parameters, not 1500: it is for
+    the best correction, and not for the quickest estimate. Cost: one SVD (P, P) and some Jacobians for every draw, 1 to
+    10 s of CPU for 1341 parameters; thorough twice that, and at most some 80 s for 4000.
+
+    Raises:
+        ValueError: no points, a damping that is neither positive nor "held-out", parameters that are not finite.
+    """
+    if n is not None and n < 1:
+        raise ValueError(f"n={n}: give the number of interior points to use, at least 1, or None")
+    if not bool(torch.isfinite(solution.theta).all()):
+        raise ValueError("the solution's parameters are not finite: it has diverged, train it again")
+    if not bool(torch.isfinite(solution.stack.losses(solution.theta)).all()):
+        reason = cause(solution.stack, solution.theta)
+        raise ValueError(f"the solution's residuals are not finite{': ' * bool(reason)}{reason}")
+    return _Search(TangentSpace(solution), seed, damping, thorough).run(n)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One solution of the least-squares problem, and what it is worth at the points that it is judged by."""
+
+    delta: Tensor
+    damping: float
+    left: float  # mean |residual| of the corrected solution over that of the solution
+    bent: float  # share of the square of what is left that linearising missed
+    spread: Tensor  # (fields,) relative change of e as the damping moves
+
+    @property
+    def moves(self) -> float:
+        return float(self.spread.max())
+
+    @property
+    def doubt(self) -> float:
+        return max(self.left, self.moves)
+
+
+class _Search:
+    """Rows drawn in rounds, the damping chosen, the outcome judged."""
+
+    def __init__(self, space: TangentSpace, seed: int, damping: float | str, thorough: bool) -> None:
+        self.space, self.damping, self.problem, self.thorough = space, damping, space.model.problem, thorough
+        self._seeds: Iterator[int] = iter(np.random.SeedSequence([seed, 1_984]).generate_state(4096).tolist())
+        self.zero = torch.zeros_like(space.theta)
+        self.keys = space.model.keys
+        self.choose, self.check = (
+            {key: self._pool(key, self._count(key, n), self.zero) for key in self.keys} for n in (CHOOSE, CHECK)
+        )
+        self.start = self._mean(self.check, self.zero)
+        self.nodes, self.X = self._nodes()
+        self.columns = self._columns(MOST)
+
+    def _nodes(self) -> tuple[Tensor, Tensor]:
+        """Nodes of the solution's grid, on which its true error is measured where there is a reference; and some."""
+        axes, u, _ = self.space.solution.on_grid()
+        X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
+        X = X[torch.isfinite(u).all(-1).reshape(-1)]
+        order = torch.randperm(len(X), generator=torch.Generator().manual_seed(next(self._seeds)))
+        return X.to(self.zero), X[order[:NODES]].to(self.zero)
+
+    def _columns(self, most: int) -> Tensor:
+        """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""
+        P, U = len(self.zero), len(self.problem.unknowns)
+        kept = torch.randperm(P - U, generator=torch.Generator().manual_seed(next(self._seeds)))[: max(1, most - U)]
+        return torch.cat([kept.sort().values, torch.arange(P - U, P)]).to(self.zero.device)
+
+    def _count(self, key: str, n: int) -> int:
+        """n for the interior (or whatever comes first), a fifth for other sets."""
+        return n if key == self.keys[0] else max(n // 5, 64)
+
+    def _sample(self, key: str, n: int) -> PointSet:
+        return self.problem.sample(key, n, method="random", seed=next(self._seeds)).to(self.zero)
+
+    def _pool(self, key: str, n: int, now: Tensor) -> PointSet:
+        """At least n points, in the interior graded towards where the residual of u + J_u now is large, weighted.
+
+        Sets on the boundary are uniform; of observations, which cannot be drawn, there are those that there are.
+        """
+        if key != "pde":
+            return self._sample(key, n)
+        domain = self.problem.domain
+        lower, upper = torch.as_tensor(domain.bounds).to(self.zero)
+
+        def size(X: Tensor) -> Tensor:
+            out, inside = X.new_zeros(len(X)), domain.inside(X)
+            out[inside] = self._importance(X[inside]) * self._size(key, PointSet(X[inside]), now)
+            return out
+
+        X, w = graded(size, lower, upper, n, seed=next(self._seeds))
+        inside = domain.inside(X)
+        w = w[inside] * self._importance(X[inside])
+        return PointSet(X[inside], weights=w / w.mean())
+
+    def _importance(self, X: Tensor) -> Tensor:
+        """The weight that the problem gives its equations at points X (n, d), shape (n,)."""
+        one = torch.ones_like(X[:, 0])
+        if self.problem.weight is None:
+            return one
+        (w,) = Program([self.problem.weight], self.problem.variables)(
+            dict(zip(self.problem.variables, X.T, strict=True))
+        )
+        return w * one
+
+    def _size(self, key: str, points: PointSet, d: Tensor) -> Tensor:
+        """The root of the weighted sum of squares of all residuals of u + J_u d at every point, (n,)."""
+        stack, at = self.space.stack({key: points}, d)
+        w = at.new_tensor(list(stack.weights.values()))
+        return (w[:, None] * stack.values(at).view(-1, len(points)).square()).sum(0).sqrt()
+
+    def _mean(self, points: Mapping[str, PointSet], d: Tensor) -> float:
+        """The mean size of the residuals of the function u + J_u d."""
+        stack, at = self.space.stack(points, d)
+        return mean_size(stack, stack.values(at))
+
+    def run(self, n: int | None) -> ErrorMap:
+        """Rounds with some columns, and where more are wanted further ones with all."""
+        began = time.process_time()
+        fit, rows = self._rounds(n, self.zero, FIRST, 9)
+        P = len(self.zero)
+        if self.thorough and len(self.columns) < P and 0.1 * ENOUGH < fit.left < 1:
+            some = self.columns
+            self.columns = self._columns(ALL)
+            best, more = self._rounds(n, fit.delta, FIRST + MORE, 1)
+            if best.left < fit.left:
+                fit, rows = best, more
+            else:
+                self.columns = some
+        return self._map(fit, rows, began)
+
+    def _rounds(self, n: int | None, base: Tensor, first: int, most_rounds: int) -> tuple[_Fit, int]:
+        """Rounds of drawing and fitting, until the doubt is small, stays, or the points are used up: the best fit."""
+        per, K = len(self.space.model.readouts[self.keys[0]].names), len(self.columns)
+        most = math.ceil(LAST * K / per) if n is None else n
+        R, now, last, best = None, base, None, None
+        used = rows = rounds = 0
+        while True:
+            m = min(math.ceil((first if R is None else MORE) * K / per), max(most - used, 1))
+            W = self._rows(m, base, now)
+            R = torch.linalg.qr(W if R is None else torch.cat([R, W]), mode="r")[1]
+            used, rows, rounds, before = used + m, rows + len(W), rounds + 1, last
+            last = self._fit(R, base)
+            now = last.delta
+            if best is None or self._rank(last) < self._rank(best[0]):
+                best = last, rows
+            if used >= most or rounds >= most_rounds or self._enough(last, before, rounds):
+                return best
+            if last.bent > BENT and last.left < 0.5:
+                base, R, used, rows = last.delta, None, 0, 0
+
+    def _rank(self, fit: _Fit) -> float:
+        return fit.left if self.thorough else fit.doubt
+
+    def _enough(self, fit: _Fit, before: _Fit | None, rounds: int) -> bool:
+        if self.thorough:
+            return before is not None and rounds > 2 and fit.left > LITTLE * before.left
+        return fit.doubt < (ENOUGH if rounds > 1 else 0.1 * ENOUGH) or (
+            before is not None and rounds > 3 and fit.doubt > STUCK * before.doubt
+        )
+
+    def _rows(self, n: int, base: Tensor, now: Tensor) -> Tensor:
+        """Weighted rows [J, r - J base] (M, K + 1) linearised at u + J_u base, drawn where u + J_u now is bad."""
+        sets = {}
+        for key in self.keys:
+            m = self._count(key, n)
+            pool = self._pool(key, max(CANDIDATES, 2 * m), now)
+            sets[key] = self._drawn(key, pool, m, now) if len(pool) > m else pool
+        stack, at = self.space.stack(sets, base)
+        root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
+        stack.claim(at, stack.rows, 4 * len(self.columns) + 4, "the error map's matrices")
+        out = at.new_empty(stack.rows, len(self.columns) + 1)
+        for numbers, r, J in stack.jacobian_blocks(at):
+            out[numbers, :-1] = J[:, self.columns] * root[numbers, None]
+            out[numbers, -1] = (r - J @ base) * root[numbers]
+        return out
+
+    def _drawn(self, key: str, pool: PointSet, m: int, now: Tensor) -> PointSet:
+        """m of the points, each as likely as its share of the integral of the residual, and some everywhere."""
+        own = torch.ones_like(pool.X[:, 0]) if pool.weights is None else pool.weights
+        size = self._size(key, pool, now)
+        chance = own * (size / (own * size).mean().clamp_min(1e-300) + EVEN)
+        bare = PointSet(pool.X, pool.columns | {"own": own}, pool.image)
+        drawn = draw(bare, chance, m, c=0.0, seed=next(self._seeds), weights=True)
+        w = drawn.weights * drawn.columns["own"]
+        return drawn.weighted(w / w.mean())
+
+    def _robust(self, stack: Stack, points: Mapping[str, PointSet], now: Tensor) -> Tensor:
+        """Weights ~ 1 / (|r| + mean / 10), with which least squares minimise the mean |r|."""
+        weights = self.space.residual(points, now).abs()
+        for row in stack.by_term(weights).values():
+            mean = row.mean().clamp_min(1e-300)
+            row.copy_(1.1 * mean / (row + 0.1 * mean))
+        return weights
+
+    def _fit(self, R: Tensor, base: Tensor) -> _Fit:
+        """The best damping for the triangular factor R (., K + 1) of the rows, and its outcome."""
+        K = len(self.columns)
+        U, s, V = torch.linalg.svd(R[:K, :K], full_matrices=False)
+        if not bool(s[0] > 0):
+            raise ValueError("the residuals do not depend on the parameters: there is nothing to estimate")
+        z, b, top = U.T @ R[: len(U), K], V @ base[self.columns], float(s[0]) ** 2
+
+        def solve(decades: float) -> Tensor:
+            lam, d = top * 10.0**-decades, self.zero.clone()
+            d[self.columns] = V.T @ ((lam * b - s * z) / (s * s + lam))
+            return d
+
+        if self.damping == "held-out":
+            scores = {k: self._mean(self.choose, solve(k)) for k in range(0, 33, 4)}
+            best = min(scores, key=scores.__getitem__)
+            scores |= {k: self._mean(self.choose, solve(k)) for k in (best - 2, best + 2) if 0 <= k <= 32}
+            decades: float = min(scores, key=scores.__getitem__)
+        else:
+            decades = -math.log10(float(self.damping) / top)
+        return self._judge(solve(decades), base, top * 10.0**-decades, [solve(decades - 2), solve(decades + 2)])
+
+    def _judge(self, delta: Tensor, base: Tensor, damping: float, others: list[Tensor]) -> _Fit:
+        """What a solution leaves of the residual at points of its own, and how much e moves with the damping."""
+        stack, at = self.space.stack(self.check, base)
+        r0, slope = stack.values_and_jvp(at, delta - base)
+        r, a = self.space.residual(self.check, delta), stack.row_weights
+        bent = float((a * (r - r0 - slope).square()).sum() / (a * r * r).sum().clamp_min(1e-300))
+        moved = self.space.fields(self.X, delta)[1]
+        norm = moved.norm(dim=0).clamp_min(1e-300)
+        spread = torch.stack([(self.space.fields(self.X, d)[1] - moved).norm(dim=0) / norm for d in others]).amax(0)
+        return _Fit(delta, damping, mean_size(stack, r) / max(self.start, 1e-300), bent, spread)
+
+    def _map(self, fit: _Fit, rows: int, began: float) -> ErrorMap:
+        """The figures: what is seen, what is left, and what the rows cannot see."""
+        u, moved = self.space.fields(self.nodes, fit.delta)
+        seen, size = (v.norm(dim=0) / math.sqrt(len(u)) for v in (moved, u + moved))
+        look = self._second_look(fit.delta, size.clamp_min(1e-300))
+        stack, at = self.space.stack(self.check, fit.delta)
+        left = max(residual_size(stack, stack.values(at)), look.left)
+        missed = missed_data(self.space.model, self.space.theta)
+        blind, stays = self._blind(fit, look) if self._is_blind(fit, look) else (torch.zeros_like(seen), seen < 0)
+        noise, unknown, notes = self._noise()
+        unseen = torch.maximum(look.typical * left + missed, LOST * seen)
+        scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
+        between = uneven(self.space, fit.delta, seen / size) * size
+        columns = (seen, look.typical * left, look.again, missed, noise, blind, between)
+        values = (torch.stack(columns) / scale).T.tolist()
+        signs = {name: Signs(*row) for name, row in zip(self.problem.field_names, values, strict=True)}
+        K, P = len(self.columns), len(self.zero)
+        if K < P and bool(fit.delta.any()):
+            notes = (f"{K} of {P} parameters, drawn at random, span the corrections", *notes)
+        rounding = self._rounding()
+        nothing, undetermined = (
+            tuple(n for n, z in zip(signs, true.tolist(), strict=True) if z) for true in (size <= unseen, stays)
+        )
+        evidence = Evidence(
+            rows / K, fit.left, fit.bent, fit.moves, rounding, self._off(), unknown, nothing, undetermined,
+            given=self.damping != "held-out", ill_posed=next(iter(open_inflow(self.space.solution)), ""),
+        )  # fmt: skip
+        return ErrorMap(
+            solution=self.space.solution,
+            delta=fit.delta,
+            relative_l2={name: sign.estimate for name, sign in signs.items()},
+            interval={name: sign.interval for name, sign in signs.items()},
+            explained=max(0.0, 1 - fit.left),
+            doubt=max(fit.doubt, rounding),
+            damping=fit.damping,
+            rows=rows,
+            verdict=verdict(signs, evidence),
+            notes=notes,
+            parts={name: asdict(sign) for name, sign in signs.items()},
+            blind=look.blind,
+            cpu_s=time.process_time() - began,
+        )
+
+    def _second_look(self, delta: Tensor, scale: Tensor) -> Amplification:
+        """Amplifications, and the same correction once more, by uniform random points that nothing has seen yet."""
+        P = len(self.zero)
+        columns = self._columns(LOOK) if P > LOOK else torch.arange(P, device=self.zero.device)
+        n = math.ceil(ROWS * len(columns) / len(self.space.model.readouts[self.keys[0]].names))
+        sets = {key: self._sample(key, self._count(key, max(n, LEAST))) for key in self.keys}
+        return amplification(self.space, sets, self.X, columns, delta, scale)
+
+    def _is_blind(self, fit: _Fit, look: Amplification) -> bool:
+        """Whether residuals hardly notice a change of u, also at points that are graded towards where they would."""
+        if look.spread <= SPREAD:
+            return False
+        there = fit.delta + STEP * look.blind
+        sets = {key: self._pool(key, self._count(key, CHECK), there) for key in self.keys}
+        stack, at = self.space.stack(sets, fit.delta)
+        noticed = float((stack.row_weights * stack.jvp(at, look.blind).square()).sum().sqrt())
+        change = self.space.fields(self.X, look.blind)[1].norm(dim=0) / math.sqrt(len(self.X))
+        return bool((change / look.least > SPREAD * noticed).any())
+
+    def _blind(self, fit: _Fit, look: Amplification) -> tuple[Tensor, Tensor]:
+        """How far u stays away by field (F,), if the network takes a step along the blind direction, and if it stays.
+
+        The step is one of the network itself, since the tangent space may hold u but not its neighbours (interfaces
+        that have moved), and is corrected as u was. A model that the correction brings back is determined: then the
+        distance that is left counts as the residual that is left would have it.
+        """
+        moved, size = stepped(self.space.solution, look.blind, self.X, STEP)
+        other = _Search(TangentSpace(moved), next(self._seeds), "held-out", False)
+        again, _ = other._rounds(None, other.zero, FIRST, 2)
+        u, v = (sum(space.fields(self.X, d)) for space, d in ((self.space, fit.delta), (other.space, again.delta)))
+        away = (v - u).norm(dim=0) / math.sqrt(len(u))
+        residuals = (search._mean(self.check, d) for search, d in ((self, fit.delta), (other, again.delta)))
+        here, reached = (max(r, 1e-300) for r in residuals)
+        stays = away > STAYS * size * u.norm(dim=0) / math.sqrt(len(u))
+        return torch.where(stays, away, away * min(1.0, here / reached)), stays
+
+    def _noise(self) -> tuple[Tensor, str, tuple[str, ...]]:
+        """The rms of u's standard deviation by the noise of readings (F,), or why it is unknown; and what is odd."""
+        names, none = self.problem.field_names, torch.zeros_like(self.X[0, :1]).expand(len(self.problem.fields))
+        if not any(isinstance(c, Observations) for c in self.problem.conditions):
+            return none, "", ()
+        try:
+            found = uncertainty(self.space.solution, of=[Field(name, PointSet(self.X[:PROBES])) for name in names])
+        except ValueError as error:
+            return none, str(error), ()
+        return found.half_width(ONE).to(none).view(len(names), -1).square().mean(1).sqrt(), "", found.notes
+
+    def _off(self) -> float:
+        """The mean |residual| on fresh points over that on the training points."""
+        points = self.space.solution.points.to(torch.float64, self.zero.device)
+        trained = {key: points[key] for key in self.keys if key in points}
+        if set(trained) != set(self.keys):
+            return 1.0
+        return self.start / max(self._mean(trained, self.zero), 1e-300)
+
+    def _rounding(self) -> float:
+        """The share of the residual that comes with rounding the parameters."""
+        generator = torch.Generator().manual_seed(1)
+
+        def rounded(theta: Tensor) -> Tensor:
+            wobble = torch.randn(len(theta), generator=generator, dtype=torch.float64)
+            return theta * (1 + 2.2e-16 * wobble.to(theta))
+
+        model = self.space.model
+        if isinstance(model.network, Linearised):
+            moved = Linearised(model.network.network, rounded(model.network.at))
+            model = replace(model, network=moved)
+        other = TangentSpace(replace(self.space.solution, model=model, theta=rounded(self.space.theta)))
+        stack, _ = self.space.stack(self.choose, self.zero)
+        r = self.space.residual(self.choose, self.zero)
+        change = r - other.residual(self.choose, self.zero)
+        return min(1.0, mean_size(stack, change) / max(mean_size(stack, r), 1e-300))

@@ -1,0 +1,63 @@
+"""Monomials in the variables of unknown functions and in functions of them, in normal form."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from sympy.polys.domains import QQ
+from sympy.polys.rings import PolyElement
+
+from pinnkit.statement.symbolic.channels import Index
+
+from .coefficient_field import Field
+from .determining import Determining
+
+Powers = tuple[int | Fraction, ...]
+
+
+class Letters:
+    """Monomials in the variables of the unknown functions and in the functions of them."""
+
+    def __init__(self, system: Determining, field: Field) -> None:
+        self.jets, self.field = system.jets, field
+        tower, position = self.jets.tower, self.jets.position
+        own = list(system.base)
+        own += [g for g in tower.functions if any(g in tower.functions_of(z) for z in system.base)]
+        self.places = [position[gen] for gen in own]
+        self._index = {gen: k for k, gen in enumerate(own)}
+        self._related = [k for k, gen in enumerate(own) if gen in tower.related]
+        self._roots = [tower.root(z) for z in system.base]
+        self._variables = system.base
+        self._normal: dict[Index, Sequence[tuple[Index, Any]]] = {}
+        self._spelled: dict[Powers, Index] = {}
+
+    def split(self, c: PolyElement) -> dict[Index, Any]:
+        """A coefficient by monomials, over the field of the parameters."""
+        parts: dict[Index, dict] = {}
+        for e, number in c.items():
+            parts.setdefault(tuple(e[k] for k in self.places), {})[e] = number
+        return {at: self.field.polynomial(p) for at, p in parts.items()}
+
+    def spelled(self, powers: Powers) -> Index:
+        """z^a for rational a by z, its root and its reciprocal."""
+        if powers not in self._spelled:
+            e = [0] * len(self.places)
+            for i, (power, (q, root)) in enumerate(zip(powers, self._roots, strict=True)):
+                whole, part = divmod(int(power * q), q)
+                e[i if whole >= 0 else self._index[self.jets.tower.reciprocal(self._variables[i])]] += abs(whole)
+                if part:
+                    e[self._index[root]] += part
+            self._spelled[powers] = tuple(e)
+        return self._spelled[powers]
+
+    def normal(self, e: Index) -> Sequence[tuple[Index, Any]]:
+        """A monomial as a sum of monomials in normal form."""
+        if not any(e[k] for k in self._related):
+            return ((e, 1),)
+        if e not in self._normal:
+            whole = [0] * len(self.jets.ring.gens)
+            for k, power in zip(self.places, e, strict=True):
+                whole[k] = power
+            reduced = self.jets.tower.normal(self.jets.ring.from_dict({tuple(whole): QQ.one}))
+            self._normal[e] = tuple(self.split(reduced).items())
+        return self._normal[e]

@@ -1,0 +1,211 @@
+"""The Lie point symmetries of a problem's equations, found from them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.expression import as_expression
+from pinnkit.tools.checked import checked
+
+from .algebra import structure
+from .determining import Determining
+from .generator import Generator
+from .inhomogeneous import shifted, with_source
+from .involution import Solutions
+from .jet_space import JetSpace
+from .log_coordinates import back, logarithmic
+from .search import search, straight, verify
+
+
+@checked
+@dataclass(frozen=True)
+class Symmetries:
+    """The generators of an equation's Lie point symmetries, each verified by its prolongation.
+
+    For linear equations with infinitely many solutions their superposition is left out: xi depends on x only and
+    phi = alpha(x) u, and ``straight`` says whether the equations force that on all others. ``known`` is the dimension
+    counted without any closed form, None where it is infinite; ``families`` are generators with an arbitrary function;
+    ``notes`` say what was assumed and what is missing.
+    """
+
+    equations: tuple[sp.Expr, ...]
+    fields: tuple[AppliedUndef, ...]
+    generators: tuple[Generator, ...]
+    families: tuple[Generator, ...]
+    linear: bool
+    known: int | None
+    straight: bool
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.generators)
+
+    def __iter__(self) -> Iterator[Generator]:
+        return iter(self.generators)
+
+    def __getitem__(self, k: int) -> Generator:
+        return self.generators[k]
+
+    @property
+    def infinite(self) -> bool:
+        """Whether the algebra has no finite dimension."""
+        return self.known is None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the generators span the whole algebra, superposition left out where it is infinite."""
+        return self.straight and self.known == len(self.generators)
+
+    @cached_property
+    def table(self) -> dict[tuple[int, int], dict[int, sp.Expr] | None]:
+        """Structure constants [v_i, v_j] = sum_k c_k v_k for i < j; None where that is no combination of them."""
+        return structure(self.generators)
+
+    def __str__(self) -> str:
+        lines = [f"{f'v{k + 1}':>5} = {v}" for k, v in enumerate(self.generators)]
+        lines += [f"{'v_f':>5} = {family}" for family in self.families]
+        return "\n".join([self.headline, *lines, *self.notes])
+
+    @property
+    def headline(self) -> str:
+        """The size of the algebra in words."""
+        if not self.infinite:
+            return f"{self.known} Lie point symmetries"
+        rest = ", and for every function f" if self.families else ""
+        return f"infinitely many Lie point symmetries, among them these {len(self)}{rest}"
+
+    def table_text(self) -> str:
+        """The commutators that are not 0, one line each."""
+        return "\n".join(f"[v{i}, v{j}] = {text}" for (i, j), text in self._commutators("v{}", str))
+
+    def table_latex(self) -> str:
+        """The commutators that are not 0 as LaTeX, one line each."""
+        lines = [f"[v_{{{i}}}, v_{{{j}}}] &= {text}" for (i, j), text in self._commutators("v_{{{}}}", sp.latex)]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _commutators(self, name: str, show: Callable) -> Iterator[tuple[tuple[int, int], str]]:
+        for (i, j), combination in self.table.items():
+            pair = (i + 1, j + 1)
+            if combination is None:
+                bracket = self.generators[i].bracket(self.generators[j])
+                yield pair, str(bracket) if show is str else bracket.latex()
+            elif combination:
+                names = [sp.Symbol(name.format(k + 1), commutative=False) for k in combination]
+                yield pair, show(sp.Add(*(c * s for c, s in zip(combination.values(), names, strict=True))))
+
+    def to_dict(self) -> dict:
+        """What JSON can hold."""
+        return {
+            "dimension": self.known, "complete": self.complete, "linear": self.linear,
+            "generators": [str(v) for v in self.generators], "families": [str(v) for v in self.families],
+            "latex": [v.latex() for v in self.generators], "notes": list(self.notes),
+        }  # fmt: skip
+
+    def latex(self) -> str:
+        """The generators as LaTeX, one line each."""
+        lines = [f"v_{{{k + 1}}} &= {v.latex()}" for k, v in enumerate(self.generators)]
+        lines += [f"v_f &= {family.latex()}" for family in self.families]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+
+@checked
+def symmetries(
+    problem: Problem | sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef] = ()
+) -> Symmetries:
+    """The Lie point symmetries v = xi^i(x, u) d/dx_i + phi^a(x, u) d/du_a of a problem's equations.
+
+    Equations "= 0" with their ``fields`` do as well. The determining equations pr v (Delta) = 0 on Delta = 0 are
+    completed to involution, which counts their solutions; closed forms are sought among polynomials times
+    exponentials until that number is reached (Olver 1993, chapter 2; Reid 1991). Parameters stay symbols, with
+    generic values. Ordinary equations keep all of theirs, with xi(x, u): 8 for a linear one of order 2.
+
+    Raises:
+        TypeError: equations without fields.
+        ValueError: an equation that is not elementary, not solvable for a derivative, without any, or 0 = 0.
+    """
+    if isinstance(problem, Problem):
+        return find(list(problem.everywhere("symmetries do").values()), problem.fields)
+    fields = (fields,) if isinstance(fields, sp.Basic) else tuple(fields)
+    equations = [problem] if isinstance(problem, sp.Basic) else list(problem)
+    if not fields or not all(isinstance(u, AppliedUndef) for u in fields):
+        raise TypeError(f"symmetries(equations, fields) is given the fields {fields}: expected pinnkit.field(...)")
+    return find([as_expression(e, "an equation") for e in equations], fields)
+
+
+def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmetries:
+    """As `symmetries`, for equations "= 0" in fields."""
+    sources = len(fields[0].args) > 1 and JetSpace(equations, fields).degree == 0
+    if sources:
+        equations = [sp.expand(e - e.subs(dict.fromkeys(fields, 0)).doit()) for e in equations]
+    moved, moved_fields, logs = logarithmic(equations, fields)
+    found, families, system, counted = search(moved, moved_fields)
+    known = counted.dimension
+    found = [back(v, logs) for v in found] if logs else found
+    families = [back(v, logs) for v in families] if logs else families
+    if system.jets.degree == 0 and known is not None and len(found) < known:
+        found = _with_source(equations, fields) or found
+    for v in found if logs else ():
+        verify(v, equations, fields)
+    whole = not system.linear or straight(system.jets)
+    return Symmetries(
+        tuple(equations), tuple(fields), tuple(found), tuple(families), system.jets.degree is not None, known, whole,
+        tuple(_notes(system, counted, sources, logs, found, whole)),
+    )  # fmt: skip
+
+
+def _with_source(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> list[Generator]:
+    """The generators of one linear ordinary equation with a source, from those without; none where that fails."""
+    pair = with_source(equations, fields)
+    if pair is None:
+        return []
+    homogeneous, p = pair
+    found = [shifted(v, p) for v in find([homogeneous], fields)]
+    for v in found:
+        verify(v, equations, fields)
+    return found
+
+
+def _notes(
+    system: Determining, counted: Solutions, sources: bool, logs: Iterable[sp.Symbol], found: Sequence[Generator],
+    whole: bool,
+) -> list[str]:  # fmt: skip
+    notes, known = [], counted.dimension
+    if system.linear:
+        notes.append("and the superposition of solutions, which every linear equation has")
+        if not whole:
+            notes.append("among those with coordinates that move alone, and fields that move linearly")
+    if counted.functions is not None:
+        k, j = counted.functions
+        notes.append(f"the whole algebra depends on {_plural(k, 'arbitrary function')} of {_plural(j, 'variable')}")
+    if sources:
+        notes.append("of the homogeneous equation: the sources are left out")
+    if system.jets.parameters:
+        named = [system.jets.constants.get(p, p) for p in system.jets.parameters]
+        free, numbers = ([str(e) for e in named if e.is_number is number] for number in (False, True))
+        notes += [f"for generic {', '.join(free)}: special values may have more"] * bool(free)
+        notes += [f"as for a generic number in place of {', '.join(numbers)}"] * bool(numbers)
+    tower, symbols = system.jets.tower, dict(zip(system.jets.ring.gens, system.jets.ring.symbols, strict=True))
+    roots = {symbols[z] for z in system.base if tower.root(z)[0] % 2 == 0}
+    for v in found:
+        powers = set().union(*(e.atoms(sp.Pow) for e in v.components))
+        roots |= {a.base for a in powers if a.base in v.base and a.exp.is_Rational and a.exp.q % 2 == 0}
+    for s in sorted({*logs, *roots}, key=str):
+        notes.append(f"for {s} > 0")
+    if system.jets.degree == 1 and not system.linear and counted.dimension is not None and len(found) < known:
+        names = [str(u.func) for u in system.jets.fields]
+        own = [f"s_{name} ∂_{name}" for name in names] if len(names) > 1 else [f"s ∂_{names[0]}"]
+        notes.append(f"among them {' + '.join(own)} for every solution s")
+    if known is not None and len(found) < known:
+        notes.append(f"{known - len(found)} more exist, but not as polynomials times exponentials")
+    return notes
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,168 @@
+"""Misfits of a superposition of exact solutions, enclosed: rigorous upper bounds of their norms."""
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
+
+import sympy as sp
+
+from pinnkit.certificate.enclosure.periodic_jump import Seam, seam
+from pinnkit.certificate.misfits.norms import Asked
+from pinnkit.certificate.norms import interval as enclosure
+from pinnkit.certificate.norms import rectangle as surface
+from pinnkit.certificate.theorem import elliptic
+from pinnkit.certificate.theorem.closed_form import encloses
+from pinnkit.certificate.theorem.misfit import Norm
+from pinnkit.model.solution import Solution
+from pinnkit.statement.symbolic.conditions import Periodic, Residual
+
+from . import enclosed_cole_hopf as hopf
+from .cole_hopf import ColeHopf
+from .rounding import evaluation_bound, evaluation_error
+from .solve import closed_form
+from .superposition import Superposition
+
+FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
+
+
+@encloses(Superposition, ColeHopf)
+@dataclass(eq=False)
+class EnclosedMisfits(Asked):
+    """Norms by interval arithmetic: Taylor forms along lines, interpolation with an error bound on surfaces.
+
+    They are norms of the closed form with the stored numbers as exact ones; what evaluating it in floating point adds,
+    where large terms may cancel, is said beside them (`rounding`).
+    """
+
+    rigorous: ClassVar[bool] = True
+    scale: float
+    cells: int = 0  # cells
+    _seam: Seam | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        name = self.solution.problem.name
+        if not isinstance(self.solution.network, (Superposition, ColeHopf)):
+            raise ValueError(f"{name}: {type(self.solution.network).__name__} is not enclosed: certify it with samples")
+        if len(self.form.space) > 2:
+            raise ValueError(f"{name} has {len(self.form.space)} space dimensions: only two are enclosed; use samples")
+        if why := elliptic.critical(self.form):
+            raise ValueError(f"{name} is not enclosed: {why}; certify it with samples")
+        self._seam = seam(self.form)
+
+    @property
+    def evaluation(self) -> str:
+        """How the norms were found."""
+        how = "interval Taylor forms" if len(self.form.space) == 1 else "interpolation with interval remainders"
+        adds = f"of the closed form, to which {rounding_adds(self.solution)}"
+        if self._seam is not None:
+            adds += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
+        return f"enclosed by {how} on {self.cells} cells, {adds}; the equation holds by construction"
+
+    def residual(self) -> Norm:
+        """0, as every member of a superposition solves the equation, but for the lifts of jumps at periodic ends."""
+        if self._seam is None:
+            return Norm()
+        ((name, e),) = self.solution.problem.everywhere("certificates do").items()
+        u = self.solution.problem.fields[0]
+        lifted = (e.subs(u, -self._lifted).doit() - e.subs(u, sp.S.Zero).doit()) / self.form.lead
+        return self._norm(Residual(name, lifted, "pde"), (), {})
+
+    def size(self, by: tuple[str, ...] = ()) -> Norm:
+        """Raises ValueError: the inside is not enclosed."""
+        raise ValueError(f"{self.solution.problem.name}: its bound needs |u_{''.join(by)}| inside: use samples")
+
+    def periodic(self, condition: Periodic) -> None:
+        """The jumps, which rounded wave numbers leave, are taken off: the rest is periodic."""
+
+    def apart(self, norm: str) -> float:
+        """By how much the function that the theorems bound differs from the closed form: the jumps' part of it."""
+        if self._seam is None:
+            return 0.0
+        return self._seam.added([self._jump(k) for k in range(self._seam.orders)], norm)
+
+    @cached_property
+    def _closed(self) -> sp.Expr:
+        return closed_form(self.solution)
+
+    def _jump_of(self, k: int) -> sp.Expr:
+        """J_k."""
+        x = self._seam.variable
+        e = self._closed.diff(x, k) if k else self._closed
+        low, high = self._ends
+        return e.xreplace({x: high}) - e.xreplace({x: low})
+
+    @cached_property
+    def _ends(self) -> dict[sp.Symbol, float]:
+        """Symbols in the place of the periodic ends: SymPy would round what it is given numbers for."""
+        if self._seam is None:
+            return {}
+        return {sp.Symbol(f"{self._seam.variable}_{n}", real=True): getattr(self._seam, n) for n in ("low", "high")}
+
+    def _jump(self, k: int) -> Norm:
+        """Of J_k over time."""
+        name = self._seam.name(self.form, k)
+        if name not in self._names:
+            x = self._seam.variable.name
+            self._names[name] = self._made(Residual(name, self._jump_of(k), f"periodic_{x}"), (), {x: self._seam.low})
+        return self._names[name]
+
+    @cached_property
+    def _joined(self) -> sp.Expr:
+        return self._closed if self._seam is None else self._closed - self._lifted
+
+    @cached_property
+    def _lifted(self) -> sp.Expr:
+        """sum_k J_k l_k, which is taken off."""
+        return sp.Add(*(self._jump_of(k) * self._seam.lift(k) for k in range(self._seam.orders)))
+
+    def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
+        problem, box = self.solution.problem, self.solution.problem.domain
+        symbols = dict(zip(box.names, problem.variables, strict=True))
+        free = [n for n in box.names if n not in fixed]
+        e = residual.expression
+        same = {q: sp.Symbol(q.name, real=True) for q in e.free_symbols if q.name in problem.parameters}
+        if isinstance(self.solution.network, ColeHopf):
+            return self._ratio(e.xreplace(same).subs(problem.exact_parameters), by, fixed)
+        e = e.xreplace(same).subs(problem.fields[0], self._joined).doit().subs(problem.exact_parameters)
+        for name in by:
+            e = sp.diff(e, symbols[name])
+        at, floor = {symbols[n]: v for n, v in fixed.items()} | self._ends, FLOOR * self.scale
+        ends = [tuple(box.bounds[:, box.names.index(n)].tolist()) for n in free]
+        if not free:
+            found = enclosure.norms(e, sp.Dummy(real=True), (0.0, 1.0), at, floor)
+        elif len(free) == 1:
+            found = enclosure.norms(e, symbols[free[0]], ends[0], at, floor)
+        else:
+            along = free.index(box.time) if box.time in free else None
+            found = surface.norms(e, [symbols[n] for n in free], ends, at, floor, along)
+        self.cells += found.cells
+        if not math.isfinite(found.norm.sup):
+            raise ValueError(f"{problem.name}: {residual.name!r} could not be enclosed: use samples")
+        return found.norm
+
+    def _ratio(self, e: sp.Expr, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
+        """Of a Cole-Hopf map, on a line."""
+        problem, box = self.solution.problem, self.solution.problem.domain
+        if by or e.diff(u := problem.fields[0]) != 1:
+            raise ValueError(f"{problem.name}: only the values of a Cole-Hopf map are enclosed: use samples")
+        x, t = problem.variables
+        (free,) = (n for n in box.names if n not in fixed)
+        at = {s: fixed[s.name] for s in (x, t) if s.name in fixed}
+        along, a = x if free == x.name else t, self.solution.theta.numpy()
+        line = hopf.Line(self.solution.network, a, -e.subs(u, 0), along, at)
+        ends = tuple(box.bounds[:, box.names.index(free)].tolist())
+        norm, cells = hopf.norms(line, ends, FLOOR * self.scale, free == x.name)
+        self.cells += cells
+        return norm
+
+
+def rounding_adds(solution: Solution) -> str:
+    """What evaluating a closed form in floating point adds to its error, bounded where there are rules for that."""
+    try:
+        bound = evaluation_bound(solution)
+    except ValueError:
+        bound = math.inf
+    if math.isfinite(bound):
+        return f"rounding adds at most {bound:.1e}"
+    return f"rounding may add about {evaluation_error(solution):.0e}"

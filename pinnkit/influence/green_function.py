@@ -1,0 +1,207 @@
+"""Response: what a source in the equation at one place does to a field at another, and whether that is reciprocal."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinnkit.model.curvature import DENSE, curvature
+from pinnkit.model.quantity import rows_of
+from pinnkit.model.solution import Solution
+from pinnkit.model.stack import Stack
+from pinnkit.statement.points import sample
+from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.tools.checked import Count, Positive, Whole, checked
+from pinnkit.tools.damped_solve import Primal
+
+from .indicator import Along, before, coordinate
+from .influence import Influence
+
+MISFIT = 0.5  # the largest relative misfit of a source that a model is said to answer
+ENOUGH = 20  # so many answered sources are needed for a single number
+
+
+@checked
+@dataclass(frozen=True, eq=False)
+class Response:
+    """K_kl (m, m): what a field does at place k when the equation has a unit source at place l, the Green's function.
+
+    ``places`` are (m, d), in the order of ``names``.
+    ``misfit`` (m,) is how far the residual's answer is from the source, on points that held nothing, over the source:
+    0 if the network can express the solution to that source, near 1 if not. Single numbers use the places below
+    ``MISFIT``, and are NaN where there are fewer than ``ENOUGH``.
+    """
+
+    field: str
+    equation: str
+    places: Tensor
+    kernel: Tensor
+    misfit: Tensor
+    names: tuple[str, ...]
+
+    @property
+    def answered(self) -> Tensor:
+        """Which sources the model answers, (m,) bool."""
+        return self.misfit < MISFIT
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether it answers enough of them for single numbers."""
+        return int(self.answered.sum()) >= ENOUGH
+
+    @property
+    def reciprocity(self) -> float:
+        """sum_{k != l} K_kl K_lk / sum_{k != l} K_kl^2: 1 for a self-adjoint operator, 0 if nothing comes back."""
+        K = self._apart
+        return float((K * K.T).sum() / K.square().sum()) if self.meaningful else math.nan
+
+    def directionality(self, along: Along) -> float:
+        """Share of |K_kl|, k != l, with c_l <= c_k: 1/2 if sources act both ways alike, 1 if only forward."""
+        at = coordinate(self.places[self.answered], self.names, along)
+        size = self._apart.abs()
+        return float((size * before(at, at)).sum() / size.sum()) if self.meaningful else math.nan
+
+    @property
+    def _apart(self) -> Tensor:
+        return self.kernel[self.answered][:, self.answered].clone().fill_diagonal_(0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The single numbers as plain data; the reciprocity is NaN where it has no meaning."""
+        counts = {"answered": int(self.answered.sum()), "places": len(self.places)}
+        return {"field": self.field, "equation": self.equation, "reciprocity": self.reciprocity, **counts}
+
+    def __str__(self) -> str:
+        n, m = int(self.answered.sum()), len(self.places)
+        what = f"of {self.field} to sources in {self.equation}"
+        if not self.meaningful:
+            return f"no reciprocity {what}: the network answers {n} of {m} sources, {ENOUGH} are needed"
+        return f"reciprocity {self.reciprocity:.2f} {what} (1: a self-adjoint operator), {n} of {m} sources answered"
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Gaussians s_l of integral 1 about interior places (m, d) as sources in one of a model's equations.
+
+    ``scale`` (d,) are their standard deviations, ``drawn`` the fresh points (n,) by which they are normalised and
+    fields weighted.
+    """
+
+    solution: Solution
+    equation: str
+    places: Tensor
+    scale: Tensor
+    drawn: PointSet
+
+    def bumps(self, X: Tensor) -> Tensor:
+        """exp(-|(x - place) / scale|^2 / 2) at points X (n, d), shape (m, n)."""
+        return torch.exp(-torch.cdist(self.places / self.scale, X / self.scale).square() / 2)
+
+    @cached_property
+    def size(self) -> Tensor:
+        """The mean of every bump over the domain, (m, 1)."""
+        mean = self.bumps(self.drawn.X).mean(1, keepdim=True)
+        return mean.clamp_min(torch.finfo(mean.dtype).tiny)
+
+    def rows(self, points: PointSet) -> Stack:
+        """The equations' rows alone at some points, with the model's weights."""
+        model, weights = self.solution.model, self.solution.term_weights
+        readout = model.readouts["pde"]
+        return Stack(model, {"pde": points}, {name: weights[name] for name in readout.names}, {"pde": readout})
+
+    def on(self, rows: Stack) -> Tensor:
+        """The sources as residuals, (m, M)."""
+        s = rows.like.new_zeros(len(self.places), rows.rows)
+        volume = self.solution.problem.domain.measure()
+        rows.by_columns(s)[self.equation].copy_(self.bumps(rows.points["pde"].X) / (self.size * volume))
+        return s
+
+    def pushed(self, rows: Stack) -> Tensor:
+        """sum_i a_i s_i J_i, (m, P)."""
+        return _contracted(rows, self.on(rows) * rows.row_weights, self.solution.theta)
+
+
+def sources(
+    solution: Solution, equation: str | None = None, *,
+    places: int = 200, width: float = 0.07, points: int = 2000, seed: int = 12345,
+) -> Sources:  # fmt: skip
+    """Gaussian sources in an equation (the first) of a trained model, their scale ``width`` times the extents.
+
+    Raises:
+        ValueError: an unknown equation, one that holds by construction, fewer than 2 places or 8 points, a width that
+            is not positive.
+    """
+    problem, theta = solution.problem, solution.theta
+    if places < 2 or points < 8 or not width > 0:
+        raise ValueError(f"places={places}, points={points}, width={width}: give 2 places, 8 points, a positive width")
+    equation = equation or next(iter(problem.equations))
+    if equation not in problem.equations:
+        raise ValueError(f"there is no equation {equation!r}: choose one of {', '.join(problem.equations)}")
+    if "pde" not in solution.model.readouts:
+        raise ValueError(f"{problem.name}: this solution keeps its equation by construction, where nothing answers a "
+                         "source: give a trained network")  # fmt: skip
+    low, high = map(torch.as_tensor, problem.domain.bounds)
+    drawn = problem.sample("pde", points, seed=seed).to(theta)
+    centres = problem.sample("pde", places, seed=seed + 1).X.to(theta)
+    return Sources(solution, equation, centres, width * (high - low).to(theta), drawn)
+
+
+@checked
+def response(
+    model: Influence | Solution, field: str | None = None, equation: str | None = None, *,
+    places: Count = 200, width: Positive = 0.07, points: Count = 2000, seed: Whole = 12345,
+) -> Response:  # fmt: skip
+    """The response of a field (the first) to sources in an equation (the first), as a trained model has it.
+
+    Sources s_l are Gaussians of integral 1 about interior places, their standard deviation ``width`` times the domain's
+    extents. The linearised equation is solved for each in the network's tangent space by least squares, with the
+    model's weights and conditions, on the training points and on fresh ones, ``points`` of them in the interior, as
+    training points alone leave it free between them. K_kl is the mean of the field's change weighted by s_k, so that
+    K = K^T if the operator is self-adjoint (reciprocity). It costs about as much as a Gauss-Newton curvature.
+
+    Raises:
+        ValueError: an unknown field or equation, one that holds by construction, fewer than 2 places or 8 points, a
+            width that is not positive.
+    """
+    solution = model if isinstance(model, Solution) else model.solution
+    of = sources(solution, equation, places=places, width=width, points=points, seed=seed)
+    problem, theta, field = solution.problem, solution.theta, field or solution.problem.field_names[0]
+    g = _contracted(rows_of(solution, field, PointSet(of.drawn.X)), of.bumps(of.drawn.X) / (points * of.size), theta)
+    fresh = {k: s.to(theta) for k, s in sample(problem, points, seed=seed).items() if k in solution.points}
+    dense = solution.points.add(**fresh | {"pde": of.drawn})
+    moves = _solved(solution.model.stack(dense, solution.weights), theta, of.pushed(of.rows(dense["pde"])).T)
+    unseen = of.rows(problem.sample("pde", max(points // 4, 2), seed=seed + 2).to(theta))
+    s, a = of.on(unseen), unseen.row_weights
+    left = unseen.jacobian(theta) @ moves - s.T
+    misfit = ((a @ left.square()) / (s.square() @ a)).sqrt()
+    return Response(field, of.equation, of.places, g @ moves, misfit, tuple(problem.domain.names))
+
+
+def uptake(influence: Influence, **chosen: Any) -> Tensor:
+    """How much of a source the residual takes up where the training points alone hold the equation, shape (m,).
+
+    <s_k, dr/dtheta C^-1 J^T A s_k> / <s_k, s_k> with the curvature C of the trained loss: 1 where the model answers a
+    source, less where its network cannot, far above 1 where no training points are. ``chosen`` as in :func:`sources`.
+    """
+    of = sources(influence.solution, **chosen)
+    rows = of.rows(of.drawn)
+    j = of.pushed(rows)
+    return (j.T * influence.curvature.solve(j.T.contiguous())).sum(0) / (of.on(rows).square() @ rows.row_weights)
+
+
+def _solved(stack: Stack, theta: Tensor, b: Tensor) -> Tensor:
+    """(J^T A J + damping)^-1 b for b (P, m), with the smallest damping that is safe from rounding."""
+    if len(theta) > DENSE:
+        return curvature(stack, theta, "gauss-newton").solve(b.contiguous())
+    C, _ = stack.normal(theta)
+    return Primal.of(C, 4 * len(theta) * torch.finfo(theta.dtype).eps * float(C.norm())).solve(b.contiguous())
+
+
+def _contracted(rows: Stack, weights: Tensor, theta: Tensor) -> Tensor:
+    """weights (m, M) J, shape (m, P), without ever holding J."""
+    out = theta.new_zeros(len(weights), len(theta))
+    for numbers, _, J in rows.jacobian_blocks(theta):
+        out.addmm_(weights[:, numbers], J)
+    return out

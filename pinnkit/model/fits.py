@@ -1,0 +1,113 @@
+"""Whether what is given to train with fits the problem: the network's outputs, points where their set lies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pinnkit.domain.box import Box
+from pinnkit.domain.point_set import PointSet
+from pinnkit.network.jets.sweep import sweep
+from pinnkit.network.mlp import Network
+from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.channels import Channels
+from pinnkit.tools.checked import fit
+
+from .stack import Model
+
+NEAR = 1e-6, 1e-5  # of a domain's size: how far off a point may lie, in a box (rounded to float32) and elsewhere
+
+
+def check_network(network: Any) -> None:
+    """Whether it is a network; TypeError, for a torch module too: its input may be scaled or not."""
+    if isinstance(network, nn.Module):
+        raise TypeError(f"the network is a torch module, {type(network).__name__}: give pinnkit.Module(module)")
+    fit(Network | None, network, "solve: network")
+
+
+def check_outputs(model: Model, theta: Tensor) -> None:
+    """Whether a network gives as many numbers as there are fields.
+
+    Raises:
+        ValueError: another number.
+    """
+    problem, d = model.problem, len(model.problem.domain.names)
+    X = problem.domain.sample(1, method="random", seed=0).to(theta)
+    found = sweep(model.tape, model.split(theta)[0], X, Channels.closed(d, []))[0].shape[-1]
+    if found != len(problem.fields):
+        raise ValueError(
+            f"the network gives {found} number{'s' * (found > 1)} at a point and {problem.name} has "
+            f"{len(problem.fields)} field{'s' * (len(problem.fields) > 1)} ({', '.join(problem.field_names)}): "
+            f"make its last layer {len(problem.fields)} wide"
+        )
+
+
+def check_points(problem: Problem, points: Mapping[str, PointSet]) -> None:
+    """Whether points lie in the domain, and those of a part of a box's boundary or of the initial time on it.
+
+    Raises:
+        ValueError: the number of points that do not, the first of them, and how far off one may lie.
+    """
+    for key, own in points.items():
+        if own.X.shape[1] != len(problem.domain.names):
+            raise ValueError(
+                f"the points {key!r} have {own.X.shape[1]} coordinates, the domain has {len(problem.domain.names)} "
+                f"({', '.join(problem.domain.names)})"
+            )
+        for X, part in ((own.X, key), *(() if own.image is None else ((own.image, key),))):
+            _check(problem, part, X.detach().cpu())
+
+
+def _check(problem: Problem, key: str, X: Tensor) -> None:
+    domain = problem.domain
+    lower, upper = torch.as_tensor(domain.bounds)
+    share = NEAR[0] if isinstance(domain, Box) else NEAR[1]
+    rounding = 4 * torch.finfo(X.dtype).eps * torch.maximum(lower.abs(), upper.abs())
+    near = torch.maximum(share * (upper - lower), rounding)
+    where, good = "in the domain", ((X >= lower - near) & (X <= upper + near)).all(1)
+    if not isinstance(domain, Box):
+        space = [i for i, name in enumerate(domain.names) if name != domain.time]
+        good &= torch.as_tensor(domain.inside(X.double(), tol=float(near[space].max())))
+    elif parts := _faces(problem, key, X, lower, upper, near):
+        where, good = f"on {key}", good & torch.stack(parts).any(0)
+    if key == "initial":
+        i = domain.names.index(domain.time)
+        where, good = "at the initial time", good & ((X[:, i] - lower[i]).abs() <= near[i])
+    if not good.all():
+        bad = (~good).nonzero()[:, 0]
+        first = ", ".join(f"{n} = {c:.6g}" for n, c in zip(domain.names, X[bad[0]].tolist(), strict=True))
+        ends = ", ".join(
+            f"{n} in [{a:g}, {b:g}]" for n, a, b in zip(domain.names, lower.tolist(), upper.tolist(), strict=True)
+        )
+        raise ValueError(
+            f"{len(bad)} of {len(X)} points {key!r} do not lie {where} ({ends}) to within {float(near.max()):.1g}, the "
+            f"first is number {int(bad[0])}, {first}: move or leave out what lies elsewhere"
+        )
+
+
+def _faces(problem: Problem, key: str, X: Tensor, lower: Tensor, upper: Tensor, near: Tensor) -> list[Tensor]:
+    """The masks (n,) of points on each face of a box that a point set stands for; none for other sets."""
+    domain, on = problem.domain, set(key.removeprefix("periodic_").split("+"))
+    masks = []
+    for face in domain.faces:
+        name, end = face.rsplit("_", 1)
+        if on & {face, name, "boundary"}:
+            i = domain.names.index(name)
+            masks.append((X[:, i] - (lower if end == "min" else upper)[i]).abs() <= near[i])
+    return masks
+
+
+def far(problem: Problem, X: Any) -> str:
+    """One sentence where points X (n, d) lie further outside than a tenth of the domain's size; "" else."""
+    X = torch.as_tensor(X)
+    if X.is_complex() or X.ndim != 2 or X.shape[1] != len(problem.domain.names):
+        return ""  # said where they are evaluated
+    lower, upper = (torch.as_tensor(np.asarray(b)).to(X) for b in problem.domain.bounds)
+    reach = 0.1 * (upper - lower)
+    out = ((X < lower - reach) | (X > upper + reach)).any(1)
+    if not bool(out.any()):
+        return ""
+    first = X[out][0].tolist()
+    return f"{int(out.sum())} of {len(X)} points lie far outside the domain, as {first}: nothing was trained there"

@@ -1,0 +1,149 @@
+"""What engineers ask of a flow: forces, pressure differences, fluxes, vorticity, dissipation.
+
+Each takes the problem's own names: velocity components u, v (and w), pressure p, be they fields or derived quantities,
+and the viscosity, 1 / Re where the problem has a parameter Re, or nu.
+"""
+
+from collections.abc import Sequence
+
+import sympy as sp
+import torch
+
+from pinnkit.domain.base import On
+from pinnkit.domain.boundary_quadrature import along_boundary, along_line
+from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.conditions import PointSet, normals
+from pinnkit.statement.symbolic.expression import as_expression
+from pinnkit.tools.checked import Count, Finite, checked
+
+from .quantity import Functional, Integral
+from .solution import Solution
+
+VELOCITY, PRESSURE = ("u", "v", "w"), "p"
+Viscosity = sp.Expr | float | None
+
+
+@checked
+def force(
+    problem: Problem, on: On, direction: Sequence[Finite] = (1.0, 0.0), *, n: Count = 256, scale: Finite = 1.0,
+    viscosity: Viscosity = None, name: str = "",
+) -> Integral:  # fmt: skip
+    """The force of a plane flow on a body, scale * e . int (-p I + nu (grad u + grad u^T)) m ds, e a unit vector.
+
+    m points from the body into the fluid. Drag is along the flow, lift across it; ``scale`` = 2 / (U^2 D) makes them
+    the coefficients c_D and c_L.
+
+    Raises:
+        ValueError: no velocity, pressure or viscosity, an unknown part of the boundary, a direction of length 0.
+    """
+    e = [float(c) for c in direction]
+    length = sum(c * c for c in e) ** 0.5
+    if len(e) != 2 or not length:
+        raise ValueError(f"direction={tuple(direction)}: give the two components of a direction of the plane")
+    u, x, m = velocity(problem), problem.variables, normals(*problem.variables)
+    nu, p = _viscosity(problem, viscosity), _output(problem, PRESSURE)
+    traction = [-p * m[i] + nu * sum((u[i].diff(x[j]) + u[j].diff(x[i])) * m[j] for j in range(2)) for i in range(2)]
+    # The domain's normals point out of the fluid, into the body.
+    points, q = along_boundary(problem.domain, on, n)
+    expression = -sum(c / length * t for c, t in zip(e, traction, strict=True))
+    return Integral(expression, points, scale * q, name or f"force on {_label(on)} along ({e[0]:g}, {e[1]:g})")
+
+
+@checked
+def drag(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
+    """The force on a body along x; see :func:`force`."""
+    return force(problem, on, (1.0, 0.0), n=n, scale=scale, name="drag")
+
+
+@checked
+def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
+    """The force on a body along y; see :func:`force`."""
+    return force(problem, on, (0.0, 1.0), n=n, scale=scale, name="lift")
+
+
+@checked
+def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finite], *, scale: Finite = 1.0) -> Integral:
+    """scale * (p(a) - p(b)); raises ValueError where the problem has no pressure or a point lies outside its domain."""
+    X = torch.tensor([list(a), list(b)], dtype=torch.float64)
+    if not problem.domain.inside(X).all():
+        raise ValueError(f"{tuple(a)} and {tuple(b)}: expected two points of the domain")
+    q = torch.tensor([scale, -scale], dtype=torch.float64)
+    return Integral(_output(problem, PRESSURE), PointSet(X), q, "pressure difference")
+
+
+@checked
+def flux(
+    problem: Problem, on: On | None = None, *, line: Sequence[Sequence[Finite]] | None = None, n: Count = 128
+) -> Integral:
+    """int u . m ds out of a part of the boundary, or to the right across a ``line`` from one point to another.
+
+    Raises:
+        ValueError: both or neither of them, no velocity, an unknown part of the boundary.
+    """
+    if (on is None) == (line is None):
+        raise ValueError("flux needs a part of the boundary, or a line=((x0, y0), (x1, y1)): give one of the two")
+    u, m = velocity(problem), normals(*problem.variables)
+    points, q = along_boundary(problem.domain, on, n) if line is None else along_line(*line, problem.domain.names, n)
+    where = _label(on) if line is None else f"the line from {tuple(line[0])} to {tuple(line[1])}"
+    return Integral(sum(a * b for a, b in zip(u, m, strict=True)), points, q, f"flux through {where}")
+
+
+@checked
+def vorticity(problem: Problem) -> sp.Expr | tuple[sp.Expr, ...]:
+    """v_x - u_y of a plane flow, or the three components of curl u."""
+    u, x = velocity(problem), _space(problem)
+    if len(u) == 2:
+        return u[1].diff(x[0]) - u[0].diff(x[1])
+    return tuple(u[k].diff(x[j]) - u[j].diff(x[k]) for j, k in ((1, 2), (2, 0), (0, 1)))
+
+
+@checked
+def dissipation(problem: Problem, viscosity: Viscosity = None) -> sp.Expr:
+    """nu / 2 sum_ij (du_i/dx_j + du_j/dx_i)^2: the power that friction takes at a point."""
+    u, x = velocity(problem), _space(problem)
+    d = range(len(u))
+    rates = sum((u[i].diff(x[j]) + u[j].diff(x[i])) ** 2 for i in d for j in d)
+    return _viscosity(problem, viscosity) * rates / 2
+
+
+@checked
+def measure(solution: Solution, *of: Functional) -> dict[str, float]:
+    """The values of functionals by name."""
+    return {name: float(v) for part in of for name, v in zip(part.names, part.linearise(solution)[0], strict=True)}
+
+
+def velocity(problem: Problem) -> tuple[sp.Expr, ...]:
+    """The components of the velocity: as many of u, v, w as the domain has space coordinates; else ValueError."""
+    if len(problem.domain.space) not in (2, 3):
+        names = ", ".join(problem.domain.space)
+        raise ValueError(f"{problem.name} has the space coordinates {names}: flows are two- or three-dimensional")
+    return tuple(_output(problem, name) for name in VELOCITY[: len(problem.domain.space)])
+
+
+def is_plane_flow(problem: Problem) -> bool:
+    """Whether a problem with two space coordinates has a velocity u, v and a pressure p, as fields or derived."""
+    return len(problem.domain.space) == 2 and {"u", "v", PRESSURE} <= set(problem.outputs)
+
+
+def _label(on: On) -> str:
+    return on if isinstance(on, str) else "+".join(on)
+
+
+def _output(problem: Problem, name: str) -> sp.Expr:
+    if name not in problem.outputs:
+        raise ValueError(f"{problem.name} has no {name}: expected a field or derived quantity of that name")
+    return problem.outputs[name]
+
+
+def _space(problem: Problem) -> list[sp.Symbol]:
+    return [x for x in problem.variables if x.name != problem.domain.time]
+
+
+def _viscosity(problem: Problem, given: Viscosity) -> sp.Expr:
+    if given is not None:
+        return as_expression(given, "the viscosity")
+    if "Re" in problem.parameters:
+        return 1 / sp.Symbol("Re", real=True)
+    if "nu" in problem.parameters:
+        return sp.Symbol("nu", real=True)
+    raise ValueError(f"{problem.name} has neither a parameter Re nor nu: give the viscosity")

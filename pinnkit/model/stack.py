@@ -1,0 +1,455 @@
+"""The row stack: all weighted residuals of a problem at all their points, and five operations on them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+import torch
+from torch import Tensor
+
+from pinnkit.network.jets.sweep import sweep
+from pinnkit.network.jets.tape import Pool
+from pinnkit.network.kinked import with_kinks
+from pinnkit.network.mlp import Harmonics, Network
+from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constraints
+from pinnkit.statement.points import Points
+from pinnkit.statement.problem import Problem
+from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.statement.symbolic.lowering import Ansatz
+from pinnkit.statement.units import Units
+from pinnkit.tools.checked import Count, NotNegative, Whole, checked
+from pinnkit.tools.memory import afford
+
+BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
+KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
+
+
+@checked
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A problem joined with a network: the ansatz, the parameter vector's layout and the compiled residuals.
+
+    theta holds the network's parameters, then the problem's unknown coefficients: shape (P,).
+    ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible, condition
+    by condition, with a note on every other one.
+    ``satisfied`` names conditions that the network fulfils by itself, whatever its parameters. With ``units`` fields
+    are g + scale d N, rows are weighted by the inverse squares of their sizes, and theta holds coefficients over
+    their scales.
+    """
+
+    problem: Problem
+    network: Network | None
+    hard: bool | None = None
+    satisfied: frozenset[str] = frozenset()
+    units: Units | None = None
+
+    @cached_property
+    def _constraints(self) -> Constraints:
+        if self.hard is False:
+            return Constraints({})
+        features = getattr(self.network, "features", None)
+        periodic = features.names if isinstance(features, Harmonics) else ()
+        names, kinks = self.problem.domain.names, self.problem.posed.kinks
+        bent = {names[i] for kink in kinks if kink.needed for i in kink.plane.support}  # its feature is not periodic
+        periodic = tuple(name for name in periodic if name not in bent)
+        return hard_constraints(self.problem, periodic, strict=bool(self.hard))
+
+    @property
+    def ansatz(self) -> Ansatz:
+        """g and d of u = g + d N for every field that has one."""
+        return self._ansatz
+
+    @cached_property
+    def _ansatz(self) -> Ansatz:
+        stated = self._constraints.ansatz
+        return stated if self.units is None else self.units.scaled(self.problem, stated)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """The weight w_k of every term: as the conditions state it, over the square of the row's size."""
+        given = {r.name: self.problem.weights.get(r.name, 1.0) for r in self.problem.residuals}
+        return given if self.units is None else self.units.weights(given)
+
+    @property
+    def exact_terms(self) -> frozenset[str]:
+        """The conditions that hold by construction."""
+        return self._constraints.exact | self.satisfied
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the conditions could not be made to hold by construction, and why; the units."""
+        own = () if self.units is None else (str(self.units),)
+        return (*self._constraints.notes, *own)
+
+    @cached_property
+    def tape(self):
+        """The network's operations on the problem's domain."""
+        return self._bent.build(self.problem.domain)
+
+    @cached_property
+    def _bent(self) -> Network:
+        """The network with a feature for every plane on which the solution has a kink or a jump."""
+        features = getattr(self.network, "features", None)
+        names = features.names if isinstance(features, Harmonics) else ()
+        periodic = {i for i, name in enumerate(self.problem.domain.names) if name in names}
+        kinks = self.problem.posed.kinks
+        return with_kinks(self.network, [k for k in kinks if k.needed or not periodic & set(k.plane.support)])
+
+    @property
+    def count(self) -> int:
+        """P, the number of trained numbers."""
+        return self.tape.count + len(self.problem.unknowns)
+
+    def initial(self, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Starting parameters, shape (P,)."""
+        theta = self._bent.initial(self.problem.domain, seed, dtype)
+        unknowns = torch.tensor(list(self.problem.unknowns.values()), dtype=torch.float64)
+        return torch.cat([theta, (unknowns / self.coefficient_scales).to(dtype)])
+
+    @property
+    def coefficient_scales(self) -> Tensor:
+        """What the trained numbers of the unknown coefficients are multiplied with, shape (unknowns,)."""
+        scales = {} if self.units is None else self.units.unknowns
+        return torch.tensor([scales.get(name, 1.0) for name in self.problem.unknowns], dtype=torch.float64)
+
+    def coefficients(self, theta: Tensor) -> Tensor:
+        """The values of the unknown coefficients, shape (unknowns,)."""
+        unknowns = self.split(theta)[1]
+        return unknowns * self.coefficient_scales.to(unknowns)
+
+    def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's parameters and the unknown coefficients, as views."""
+        return theta[: self.tape.count], theta[self.tape.count :]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The point sets that are trained on: those with a condition that does not hold by construction."""
+        return tuple(self.readouts)
+
+    @cached_property
+    def readouts(self) -> dict[str, Readout]:
+        """The compiled residuals of every point set."""
+        groups: dict[str, list] = {}
+        for residual in self.problem.residuals:
+            if residual.name not in self.exact_terms:
+                groups.setdefault(residual.key, []).append(residual)
+        return {key: self.readout(group) for key, group in groups.items()}
+
+    def readout(self, residuals: list) -> Readout:
+        """Compile residuals with this model's ansatz and the problem's parameters."""
+        p = self.problem
+        unknowns = [sp.Symbol(name) for name in p.unknowns]
+        symbols = set().union(*(r.expression.free_symbols for r in residuals))
+        symbols = symbols.union(*(e.free_symbols for pair in self.ansatz.values() for e in map(sp.sympify, pair)))
+        values = {s: sp.Float(p.parameters[s.name], 17) for s in symbols if s.name in p.parameters}
+        unknowns = [next((s for s in symbols if s.name == u.name), u) for u in unknowns]
+        ansatz, scales = self.ansatz, {} if self.units is None else self.units.unknowns
+        scaled = {s: sp.Float(scales[s.name], 17) * s for s in unknowns if scales.get(s.name, 1.0) != 1}
+        if scaled:
+            residuals = [replace(r, expression=r.expression.xreplace(scaled)) for r in residuals]
+            ansatz = {u: tuple(sp.sympify(e).xreplace(scaled) for e in pair) for u, pair in ansatz.items()}
+        return Readout(residuals, p.fields, ansatz, values, unknowns)
+
+    def stack(self, points: Points, weights: Mapping[str, NotNegative] | None = None) -> "Stack":
+        """The rows at these points."""
+        return Stack(self, points, weights)
+
+    def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, Readout] | None = None) -> "Stack":
+        """Rows at only some point sets, or of other expressions than the problem's (with unit weights)."""
+        return Stack(self, points, readouts=readouts or {key: self.readouts[key] for key in points})
+
+
+def block_size(tape: Any, readout: Readout) -> int:
+    """The number of points whose jets fill a block."""
+    width = readout.images * len(readout.channels) * getattr(tape, "width", 64)
+    return max(64, BLOCK // width // 64 * 64)
+
+
+@checked
+class Stack:
+    """Rows r(theta) in R^M with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
+
+    Rows are ordered by point set, then term, then point. All work is done in blocks of points, so memory is bounded by
+    the block; what depends on the points alone is evaluated once, for up to ``KEPT`` points. Five operations:
+    ``values``, ``jvp``, ``vjp``, ``hvp``, ``jacobian``; ``loss_and_gradient`` is the first and third in one pass.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        points: Mapping[str, PointSet],
+        weights: Mapping[str, NotNegative] | None = None,
+        readouts: Mapping[str, Readout] | None = None,
+    ) -> None:
+        self.model, self.points, self._pool = model, points, Pool()
+        self._kept: dict[tuple[str, int, int], PointSet] = {}
+        self.readouts = model.readouts if readouts is None else dict(readouts)
+        missing = [key for key in self.readouts if key not in points or not len(points[key])]
+        if missing:
+            raise ValueError(
+                f"{model.problem.name} needs points for {', '.join(self.readouts)}; there are none for {missing[0]!r}: "
+                "draw them with pinnkit.sample"
+            )
+        unknown = set(weights or {}) - {r.name for r in model.problem.residuals}
+        if unknown:
+            raise ValueError(f"weights are given for {sorted(unknown)[0]!r}, the terms are {', '.join(self.terms)}")
+        self.weights = {name: (weights or {}).get(name, model.weights.get(name, 1.0)) for name in self.terms}
+
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        """The names of the loss terms, in the order of their rows."""
+        return tuple(name for readout in self.readouts.values() for name in readout.names)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """N_k, the number of points of every term."""
+        return {n: len(self.points[key]) for key, readout in self.readouts.items() for n in readout.names}
+
+    @property
+    def rows(self) -> int:
+        """M, the number of rows."""
+        return sum(self.sizes.values())
+
+    @cached_property
+    def _small(self) -> bool:
+        return sum(len(self.points[key]) for key in self.readouts) <= KEPT
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the rows' dtype and device."""
+        return self.points[next(iter(self.readouts))].X
+
+    @cached_property
+    def row_weights(self) -> Tensor:
+        """a_m = w_k / N_k, times the point's own weight if it has one; shape (M,)."""
+        return torch.cat([self._block_weights(key, slice(None)).reshape(-1) for key in self.readouts])
+
+    def _block_weights(self, key: str, rows: slice) -> Tensor:
+        """a of one block, shape (R, B)."""
+        points, names = self.points[key], self.readouts[key].names
+        own = torch.ones_like(points.X[rows, 0]) if points.weights is None else points.weights[rows]
+        w = own.new_tensor([self.weights[name] / len(points) for name in names])
+        return w[:, None] * own
+
+    def _blocks(self, most: int | None = None) -> Iterator[tuple[str, Readout, slice, PointSet]]:
+        """Blocks of points that bound the memory of an evaluation, at most ``most`` points each."""
+        for key, readout in self.readouts.items():
+            size = block_size(self.model.tape, readout)
+            size = size if most is None else min(size, most)
+            for start in range(0, len(self.points[key]), size):
+                rows = slice(start, start + size)
+                yield key, readout, rows, self._block(key, start, size)
+
+    def _block(self, key: str, start: int, size: int) -> PointSet:
+        """The points of one block. Those of a small stack stay, and with them what the readout keeps for them."""
+        if (block := self._kept.get((key, start, size))) is not None:
+            return block
+        block = self.points[key][start : start + size]
+        if self._small:
+            self.readouts[key].keep(block)
+            self._kept[key, start, size] = block
+        return block
+
+    def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None):
+        X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
+        pool = self._pool if pool is None else pool
+        pool.release()  # the previous block is done with
+        return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, pool)
+
+    def _sweep(self, theta: Tensor, readout: Readout, points: PointSet, v: Tensor | None = None):
+        """The network's channels and their derivative along v, where no reverse pass follows."""
+        X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
+        self._pool.release()
+        return sweep(self.model.tape, self.model.split(theta)[0], X, readout.channels, v, self._pool)
+
+    @cached_property
+    def _offsets(self) -> dict[str, int]:
+        offsets, start = {}, 0
+        for key, readout in self.readouts.items():
+            offsets[key] = start
+            start += len(readout.names) * len(self.points[key])
+        return offsets
+
+    def rows_of(self, key: str, flat: Tensor) -> Tensor:
+        """The rows of one point set in a vector over all rows (M,), as a view of shape (R, N)."""
+        R, N = len(self.readouts[key].names), len(self.points[key])
+        return flat[self._offsets[key] : self._offsets[key] + R * N].view(R, N)
+
+    def values(self, theta: Tensor) -> Tensor:
+        """r(theta), shape (M,)."""
+        out = self.like.new_empty(self.rows)
+        unknowns = self.model.split(theta)[1]
+        for key, readout, rows, points in self._blocks():
+            N, _ = self._sweep(theta, readout, points)
+            self.rows_of(key, out)[:, rows] = readout.values(N, points, unknowns)
+        return out
+
+    def losses(self, theta: Tensor) -> Tensor:
+        """The weighted mean square of every term, shape (terms,); their sum is the trained loss."""
+        r = self.values(theta)
+        return torch.stack([row.sum() for row in self.by_term(self.row_weights * r * r).values()])
+
+    def by_term(self, flat: Tensor) -> dict[str, Tensor]:
+        """A vector over the rows (M,) as views (N_k,) by the names of the terms."""
+        return {name: rows[0] for name, rows in self.by_columns(flat[None]).items()}
+
+    def by_columns(self, flat: Tensor) -> dict[str, Tensor]:
+        """Vectors over the rows (K, M) as views (K, N_k) by the names of the terms."""
+        return {n: rows[:, i] for key, rows in self.by_key(flat).items() for i, n in enumerate(self.names(key))}
+
+    def by_key(self, flat: Tensor) -> dict[str, Tensor]:
+        """Vectors over the rows (K, M) as views (K, R, N) by point set."""
+        out = {}
+        for key, start in self._offsets.items():
+            R, N = len(self.names(key)), len(self.points[key])
+            out[key] = flat[:, start : start + R * N].unflatten(1, (R, N))
+        return out
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """The terms at one point set."""
+        return self.readouts[key].names
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The point set of every term."""
+        return {name: key for key in self.readouts for name in self.names(key)}
+
+    def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses by term, shape (terms,), and the gradient of their sum, shape (P,)."""
+        gradient = torch.zeros_like(theta)
+        network, coefficients = self.model.split(gradient)
+        unknowns = self.model.split(theta)[1]
+        losses: dict[str, Tensor] = {}
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            weighted = self._block_weights(key, rows) * r
+            G, gu = slopes.cotangent(2 * weighted, run.output, unknowns)
+            network += run.reverse(G)
+            coefficients += gu
+            losses[key] = losses.get(key, 0) + (weighted * r).sum(1)
+        return torch.cat([losses[key] for key in self.readouts]), gradient
+
+    def vjp(self, theta: Tensor, w: Tensor) -> Tensor:
+        """J^T w for w (M,), shape (P,)."""
+        out = torch.zeros_like(theta)
+        network, coefficients = self.model.split(out)
+        unknowns = self.model.split(theta)[1]
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            _, slopes = readout.slopes(run.output, points, unknowns)
+            G, gu = slopes.cotangent(self.rows_of(key, w)[:, rows], run.output, unknowns)
+            network += run.reverse(G)
+            coefficients += gu
+        return out
+
+    def jvp(self, theta: Tensor, v: Tensor) -> Tensor:
+        """J v for v (P,), shape (M,)."""
+        return self.values_and_jvp(theta, v)[1]
+
+    def values_and_jvp(self, theta: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """r(theta) and J v in one pass, each (M,)."""
+        values, out = self.like.new_empty(self.rows), self.like.new_empty(self.rows)
+        (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
+        for key, readout, rows, points in self._blocks():
+            N, dN = self._sweep(theta, readout, points, dnetwork)
+            r, slopes = readout.slopes(N, points, unknowns)
+            self.rows_of(key, values)[:, rows] = r
+            self.rows_of(key, out)[:, rows] = slopes.tangent(dN, dunknowns, len(r), points)
+        return values, out
+
+    def hvp(self, theta: Tensor, v: Tensor) -> Tensor:
+        """H v for the exact Hessian H of the loss, shape (P,)."""
+        out = torch.zeros_like(theta)
+        network, coefficients = self.model.split(out)
+        (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
+        for key, readout, rows, points in self._blocks():
+            run = self._run(theta, readout, points)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            dN = run.tangent(dnetwork)
+            a = 2 * self._block_weights(key, rows)
+            G, _ = slopes.cotangent(a * r, run.output, unknowns)
+            dG, du = slopes.cotangent(a * slopes.tangent(dN, dunknowns, len(r), points), run.output, unknowns)
+            curved = readout.curvature(run.output, points, unknowns, a * r, dN, dunknowns)
+            network += run.second(dnetwork, G, dG + curved[0])
+            coefficients += du + curved[1]
+        return out
+
+    def jacobian_blocks(self, theta: Tensor, size: Count = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Blocks (row numbers (m,), r (m,), J (m, P)) that together make the Jacobian."""
+        for _, numbers, r, J in self.jacobian_by_point(theta, size):
+            yield from zip(numbers, r, J, strict=True)
+
+    def claim(self, theta: Tensor, rows: int, columns: int, what: str) -> None:
+        """Ask for so many numbers before they are taken; MemoryError where there is less memory."""
+        afford(
+            theta.element_size() * rows * columns, f"{what} of {rows} x {columns} numbers",
+            "use fewer points or a smaller network", theta.device,
+        )  # fmt: skip
+
+    def jacobian_by_point(
+        self, theta: Tensor, size: Count = 512
+    ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
+        """Blocks of at most ``size`` points: point set, row numbers (R, m), r (R, m) and each residual's J (m, P)."""
+        most = max(min(size, len(self.points[key])) * len(self.names(key)) for key in self.readouts)
+        self.claim(theta, most, len(theta), "a block of the Jacobian")
+        pool, self._pool = self._pool, Pool()  # the caller may use these rows before it is done with a block
+        try:
+            yield from self._jacobian_parts(theta, size, pool)
+        finally:
+            self._pool = pool
+
+    def _jacobian_parts(self, theta: Tensor, size: int, pool: Pool, out: Tensor | None = None) -> Iterator[tuple]:
+        """The blocks of ``jacobian_by_point``, as rows of ``out`` (M, P) if it is given, where they are added."""
+        unknowns = self.model.split(theta)[1]
+        for key, readout, rows, points in self._blocks(size):
+            run = self._run(theta, readout, points, pool)
+            r, slopes = readout.slopes(run.output, points, unknowns)
+            numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
+            targets = [None if out is None else out[n[0] : n[0] + len(n)] for n in numbers]
+            yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta, targets)
+
+    def _jacobian_rows(
+        self, run: Any, readout: Readout, slopes: Any, m: int, theta: Tensor, targets: list
+    ) -> Iterator[Tensor]:
+        """J (m, P) of one residual after the other at m points."""
+        unknowns, P = self.model.split(theta)[1], self.model.tape.count
+        for k, target in enumerate(targets):
+            G, gu = slopes.row(k, run.output, unknowns, m)
+            J = theta.new_zeros(m, len(theta)) if target is None else target
+            both = J if readout.images == 1 else theta.new_zeros(readout.images * m, len(theta))
+            run.rows(G, both[:, :P])
+            if readout.images > 1:
+                J += both.view(readout.images, m, -1).sum(0)
+            J[:, P:] = gu
+            yield J
+
+    def jacobian(self, theta: Tensor) -> Tensor:
+        """J = dr/dtheta, shape (M, P)."""
+        self.claim(theta, self.rows, len(theta), "the Jacobian")
+        out = theta.new_zeros(self.rows, len(theta))
+        for _, _, _, rows in self._jacobian_parts(theta, 512, self._pool, out):
+            for _ in rows:
+                pass
+        return out
+
+    def normal(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """The Gauss-Newton matrix J^T A J (P, P) and J^T A r (P,), without ever holding J."""
+        P = len(theta)
+        self.claim(theta, P, P, "the Gauss-Newton matrix")
+        matrix, right = theta.new_zeros(P, P), theta.new_zeros(P)
+        for numbers, r, J in self.jacobian_blocks(theta):
+            a = self.row_weights[numbers]
+            scaled = J * a[:, None]
+            matrix.addmm_(scaled.T, J)
+            right.addmv_(scaled.T, r)
+        return matrix, right
+
+    def gram(self, theta: Tensor) -> Tensor:
+        """The residuals' tangent kernel A^1/2 J J^T A^1/2, shape (M, M)."""
+        self.claim(theta, self.rows, 2 * len(theta) + self.rows, "the tangent kernel and its Jacobians")
+        J = self.row_weights.sqrt()[:, None] * self.jacobian(theta)
+        return J @ J.T

@@ -1,0 +1,1 @@
+"""Feature maps: what a network sees instead of the coordinates."""

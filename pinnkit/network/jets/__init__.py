@@ -1,0 +1,1 @@
+"""Taylor-mode evaluation: channels of derivatives carried through layers, with C kernels."""

@@ -1,0 +1,325 @@
+"""A feed-forward network as a list of few operations on jets, each with its reverse, tangent and row passes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from pinnkit.statement.symbolic.channels import Channels
+
+from .activation import Activation, New
+from .activation_kernel import Eager, Fused, kernel
+from .matmul import add_outer, gather, product
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Fixed functions of the coordinates: rows of ``omega x + phase``, passed through sin where ``wave``.
+
+    Shapes: omega (m, d), phase (m,), wave (m,) booleans; with them every derivative is known in closed form.
+    """
+
+    omega: Tensor
+    phase: Tensor
+    wave: Tensor
+
+    @property
+    def count(self) -> int:
+        """The number of features."""
+        return len(self.phase)
+
+    def jet(self, X: Tensor, channels: Channels) -> Tensor:
+        """The channels of the features at points X (B, d), shape (C, B, m)."""
+        omega, phase, plan, waves = _plan(self, channels, X.dtype, X.device)
+        z = torch.addmm(phase, X, omega.T)
+        out = z.new_empty(len(channels), *z.shape)
+        if waves is None:
+            for c, (slopes, _) in enumerate(plan):
+                out[c] = z if slopes is None else slopes
+            return out
+        turned = [torch.sin(z[:, waves] + k * torch.pi / 2) for k in range(channels.order + 1)]
+        for c, (slopes, terms) in enumerate(plan):
+            out[c] = z if slopes is None else slopes
+            out[c][:, waves] = sum(scale * turned[order] for order, scale in terms)
+        return out
+
+
+@lru_cache(maxsize=32)  # a run asks for a handful, and every run for others
+def _plan(features: Features, channels: Channels, dtype: torch.dtype, device: torch.device) -> tuple:
+    """Per channel: the constant slopes of the affine features (None for the value), and terms of the waves."""
+    omega, phase = features.omega.to(device, dtype), features.phase.to(device, dtype)
+    waves = features.wave.to(device).nonzero()[:, 0]
+    plan = []
+    for channel in channels.items:
+        scales = [w * (omega ** torch.tensor(index).to(omega)).prod(1) for w, index in channel]
+        orders = [sum(index) for _, index in channel]
+        slopes = {0: None, 1: scales[0]}.get(orders[0], torch.zeros_like(phase))
+        plan.append((slopes, [(order, scale[waves]) for order, scale in zip(orders, scales, strict=True)]))
+    return omega, phase, plan, waves if len(waves) else None
+
+
+@dataclass(frozen=True)
+class Linear:
+    """z = W h + b; weights at ``offset`` of the parameter vector, rows of W first, then b."""
+
+    source: int
+    wide_in: int
+    wide_out: int
+    offset: int
+
+    def weights(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Views of W (out, in) and b (out,) in the parameter vector."""
+        n = self.wide_out * self.wide_in
+        W = theta[self.offset : self.offset + n].view(self.wide_out, self.wide_in)
+        return W, theta[self.offset + n : self.offset + n + self.wide_out]
+
+    @property
+    def count(self) -> int:
+        """The number of parameters."""
+        return self.wide_out * (self.wide_in + 1)
+
+
+@dataclass(frozen=True)
+class Activate:
+    """h = sigma(z), elementwise."""
+
+    source: int
+    activation: Activation
+
+
+@dataclass(frozen=True)
+class Gate:
+    """h = v + f * (u - v), elementwise: the mixing step of the modified MLP (Wang, Teng, Perdikaris 2021)."""
+
+    f: int
+    u: int
+    v: int
+
+
+@dataclass(frozen=True)
+class Tape:
+    """Operations in order; value 0 is the features, operation i makes value i + 1, the last is the output."""
+
+    features: Features
+    operations: tuple[Linear | Activate | Gate, ...]
+    count: int
+
+    @property
+    def width(self) -> int:
+        """The widest layer."""
+        return max(op.wide_out for op in self.operations if isinstance(op, Linear))
+
+    def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: "Pool | None" = None) -> "Pass":
+        """Evaluate the channels of the network at points X (B, d), in memory from ``pool`` if one is given."""
+        return Pass(self, theta, X, channels, pool)
+
+
+class Pool:
+    """Memory used again by one pass after another: fresh pages cost more than the arithmetic on them."""
+
+    def __init__(self) -> None:
+        self._free: dict[tuple, list[Tensor]] = {}
+        self._taken: list[tuple[tuple, Tensor]] = []
+
+    def new(self, shape: Sequence[int], like: Tensor) -> Tensor:
+        """An uninitialised tensor, taken until ``release``."""
+        key = (math.prod(shape), like.dtype, like.device)
+        stock = self._free.setdefault(key, [])
+        flat = stock.pop() if stock else like.new_empty(key[0])
+        self._taken.append((key, flat))
+        return flat.view(shape)
+
+    def release(self) -> None:
+        """Give all taken tensors back; what was computed in them is lost."""
+        for key, flat in self._taken:
+            self._free[key].append(flat)
+        self._taken.clear()
+
+
+def _apply(a: Tensor, b: Tensor, new: New) -> Tensor:
+    """a (C, B, in) times b (in, out)."""
+    C, B, _ = a.shape
+    return product(a.reshape(C * B, -1), b, new).view(C, B, -1)
+
+
+def _gather(g: Tensor, h: Tensor) -> Tensor:
+    """The sum over channels and points of g (C, B, out) times h (C, B, in), shape (out, in)."""
+    return gather(g.reshape(-1, g.shape[-1]), h.reshape(-1, h.shape[-1]))
+
+
+def _leibniz(a: Tensor, b: Tensor, channels: Channels) -> Tensor:
+    out = torch.zeros_like(a)
+    for j, terms in enumerate(channels.product):
+        for k, p, q in terms:
+            out[j] += k * a[p] * b[q]
+    return out
+
+
+def _leibniz_reverse(g: Tensor, b: Tensor, channels: Channels) -> Tensor:
+    """The cotangent of a in the product a*b (the rule is symmetric in a and b)."""
+    out = torch.zeros_like(g)
+    for j, terms in enumerate(channels.product):
+        for k, p, q in terms:
+            out[p] += k * g[j] * b[q]
+    return out
+
+
+class Pass:
+    """One evaluation of a tape, kept so that its derivatives by the parameters can be taken.
+
+    ``output`` has shape (C, B, n). Cotangents G have that shape too, tangents v the shape of theta.
+    """
+
+    def __init__(self, tape: Tape, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None) -> None:
+        self.tape, self.theta, self.channels = tape, theta, channels
+        self._new: New = theta.new_empty if pool is None else (lambda shape: pool.new(shape, theta))
+        self.values = [tape.features.jet(X, channels)]
+        self._saved: list[tuple[Eager | Fused, object] | None] = []
+        for op in tape.operations:
+            self.values.append(self._forward(op))
+
+    def _forward(self, op: Linear | Activate | Gate) -> Tensor:
+        saved = None
+        if isinstance(op, Linear):
+            W, b = op.weights(self.theta)
+            out = _apply(self.values[op.source], W.T.contiguous(), self._new)
+            out[0] += b
+        elif isinstance(op, Activate):
+            z = self.values[op.source]
+            step = kernel(op.activation, self.channels, z.dtype, z.device)
+            saved = (step, step.values(z, self._new))
+            out = step.forward(saved[1], z, self._new)
+        else:
+            f, u, v = (self.values[i] for i in (op.f, op.u, op.v))
+            out = v + _leibniz(f, u - v, self.channels)
+        self._saved.append(saved)
+        return out
+
+    @property
+    def output(self) -> Tensor:
+        """The network's channels, shape (C, B, n)."""
+        return self.values[-1]
+
+    def _backward(self, G: Tensor, visit) -> None:
+        """Carry cotangents back through the tape; ``visit(op, g, h)`` sees every linear operation."""
+        gradient: list[Tensor | None] = [None] * len(self.values)
+        gradient[-1] = G
+        for i in reversed(range(len(self.tape.operations))):
+            op, g = self.tape.operations[i], gradient[i + 1]
+            if g is None:
+                continue
+            gradient[i + 1] = None
+            if isinstance(op, Linear):
+                visit(op, g, self.values[op.source])
+                if op.source:
+                    _accumulate(gradient, op.source, _apply(g, op.weights(self.theta)[0], self._new))
+            elif isinstance(op, Activate):
+                step, values = self._saved[i]
+                _accumulate(gradient, op.source, step.reverse(values, self.values[op.source], g, self._new))
+            else:
+                f, u, v = (self.values[k] for k in (op.f, op.u, op.v))
+                gd = _leibniz_reverse(g, f, self.channels)
+                _accumulate(gradient, op.f, _leibniz_reverse(g, u - v, self.channels))
+                _accumulate(gradient, op.u, gd)
+                _accumulate(gradient, op.v, g - gd)
+
+    def reverse(self, G: Tensor) -> Tensor:
+        """The gradient of sum(G * output) by theta, shape (P,)."""
+        out = torch.zeros_like(self.theta)
+
+        def visit(op: Linear, g: Tensor, h: Tensor) -> None:
+            W, b = op.weights(out)
+            W += _gather(g, h)
+            b += g[0].sum(0)
+
+        self._backward(G, visit)
+        return out
+
+    def rows(self, G: Tensor, out: Tensor) -> None:
+        """Add, for each of the B points, the gradient of its own sum(G * output) to the rows of out (B, P)."""
+
+        def visit(op: Linear, g: Tensor, h: Tensor) -> None:
+            n = op.wide_in * op.wide_out
+            add_outer(g, h, out[:, op.offset : op.offset + n])
+            out[:, op.offset + n : op.offset + op.count] += g[0]
+
+        self._backward(G, visit)
+
+    def tangent(self, v: Tensor) -> Tensor:
+        """The derivative of the output along v (P,), shape (C, B, n)."""
+        return self._tangents(v)[-1]
+
+    def _tangents(self, v: Tensor) -> list[Tensor]:
+        tangents = [torch.zeros_like(self.values[0])]
+        for i, op in enumerate(self.tape.operations):
+            if isinstance(op, Linear):
+                W, _ = op.weights(self.theta)
+                dW, db = op.weights(v)
+                dz = _apply(self.values[op.source], dW.T.contiguous(), self._new)
+                if op.source:
+                    dz += _apply(tangents[op.source], W.T.contiguous(), self._new)
+                dz[0] += db
+                tangents.append(dz)
+            elif isinstance(op, Activate):
+                step, values = self._saved[i]
+                moved = step.tangent(values, self.values[op.source], tangents[op.source], self._new)
+                tangents.append(moved)
+            else:
+                f, u, w = (self.values[k] for k in (op.f, op.u, op.v))
+                df, du, dw = (tangents[k] for k in (op.f, op.u, op.v))
+                tangents.append(dw + _leibniz(df, u - w, self.channels) + _leibniz(f, du - dw, self.channels))
+        return tangents
+
+    def second(self, v: Tensor, G: Tensor, dG: Tensor) -> Tensor:
+        """The derivative of ``reverse(G)`` along v while G itself moves by dG: sum G d2output v + dG doutput."""
+        tangents, out = self._tangents(v), torch.zeros_like(self.theta)
+        pairs: list[tuple[Tensor, Tensor] | None] = [None] * len(self.values)
+        pairs[-1] = (G, dG)
+        for i in reversed(range(len(self.tape.operations))):
+            op = self.tape.operations[i]
+            if pairs[i + 1] is None:
+                continue
+            g, dg = pairs[i + 1]
+            pairs[i + 1] = None
+            if isinstance(op, Linear):
+                self._second_linear(op, v, g, dg, tangents, pairs, out)
+            elif isinstance(op, Activate):
+                step, values = self._saved[i]
+                z, dz = self.values[op.source], tangents[op.source]
+                both = step.reverse(values, z, g, self._new), step.second(values, z, dz, g, dg, self._new)
+                _accumulate_pair(pairs, op.source, both)
+            else:
+                self._second_gate(op, g, dg, tangents, pairs)
+        return out
+
+    def _second_linear(self, op: Linear, v, g, dg, tangents, pairs, out) -> None:
+        W, b = op.weights(out)
+        W += _gather(dg, self.values[op.source])
+        b += dg[0].sum(0)
+        if op.source:
+            W += _gather(g, tangents[op.source])
+            weights, moved = op.weights(self.theta)[0], op.weights(v)[0]
+            dh = _apply(dg, weights, self._new) + _apply(g, moved, self._new)
+            _accumulate_pair(pairs, op.source, (_apply(g, weights, self._new), dh))
+
+    def _second_gate(self, op: Gate, g, dg, tangents, pairs) -> None:
+        def back(a: Tensor, b: Tensor) -> Tensor:
+            return _leibniz_reverse(a, b, self.channels)
+
+        f, u, v = (self.values[k] for k in (op.f, op.u, op.v))
+        df, du, dv = (tangents[k] for k in (op.f, op.u, op.v))
+        gu, dgu = back(g, f), back(dg, f) + back(g, df)
+        _accumulate_pair(pairs, op.f, (back(g, u - v), back(dg, u - v) + back(g, du - dv)))
+        _accumulate_pair(pairs, op.u, (gu, dgu))
+        _accumulate_pair(pairs, op.v, (g - gu, dg - dgu))
+
+
+def _accumulate(values: list, i: int, g: Tensor) -> None:
+    values[i] = g if values[i] is None else values[i] + g
+
+
+def _accumulate_pair(pairs: list, i: int, both: tuple[Tensor, Tensor]) -> None:
+    pairs[i] = both if pairs[i] is None else (pairs[i][0] + both[0], pairs[i][1] + both[1])

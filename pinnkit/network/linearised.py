@@ -1,0 +1,115 @@
+"""A network made linear in its parameters: the tangent of another one where that one stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinnkit.domain.box import Domain
+from pinnkit.network.jets.sweep import sweep
+from pinnkit.network.jets.tape import Pool
+from pinnkit.statement.symbolic.channels import Channels
+from pinnkit.tools.checked import Whole, checked
+from pinnkit.tools.serialise import register
+
+from .mlp import Network
+
+
+@checked
+@dataclass(frozen=True, eq=False)
+class Linearised:
+    """N(x) + J_N(x) d, with N and J_N = dN/dtheta of a ``network`` at fixed parameters ``at`` (P,); d (P,) is trained.
+
+    The tangent model of Jacot, Gabriel, Hongler (2018): Gauss-Newton steps in the space of functions stay inside it.
+    """
+
+    network: Network
+    at: Tensor
+
+    @property
+    def features(self) -> Any:
+        """What the network sees instead of the coordinates, if it has features."""
+        return getattr(self.network, "features", None)
+
+    def build(self, domain: Domain) -> "LinearisedTape":
+        """The evaluator on that domain; ValueError where the network does not fit it or has other parameters."""
+        base = self.network.build(domain)
+        if self.at.shape != (base.count,):
+            raise ValueError(f"{self.network} has {base.count} parameters: it cannot stand at {tuple(self.at.shape)}")
+        return LinearisedTape(base, self.at)
+
+    def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
+        """d = 0, shape (P,): the network itself."""
+        del domain, seed
+        return torch.zeros(len(self.at), dtype=dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """The network and its parameters, as a file holds them."""
+        return {"network": self.network, "at": self.at.tolist()}
+
+    def __str__(self) -> str:
+        base = self.network
+        name = type(base).__name__ + (f"({', '.join(map(str, base.sizes))})" if hasattr(base, "sizes") else "")
+        return f"{name}, linearised where it stood"
+
+
+def linearised(network: Network, at: Sequence[float]) -> Linearised:
+    """The linearised network that ``to_json`` was asked for."""
+    return Linearised(network, torch.tensor(at, dtype=torch.float64))
+
+
+class LinearisedTape:
+    """The evaluator of a linearised network: passes like those of a tape, with d in the place of theta."""
+
+    operations = ()
+
+    def __init__(self, base: Any, at: Tensor) -> None:
+        self._base, self._at, self.count = base, at, base.count
+
+    @property
+    def width(self) -> int:
+        """The widest layer."""
+        return getattr(self._base, "width", 64)
+
+    def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None) -> "LinearisedPass":
+        """Evaluate the channels at points X (B, d) for the trained d ``theta`` (P,)."""
+        return LinearisedPass(self._base.run(self._at.to(theta), X, channels, pool), theta)
+
+    def sweep(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None, pool: Pool | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The channels and their derivative along v (P,), each (C, B, n), where no reverse pass follows."""
+        at = self._at.to(theta)
+        N, moved = sweep(self._base, at, X, channels, theta, pool)
+        output = N + moved
+        return output, None if v is None else sweep(self._base, at, X, channels, v, pool)[1]
+
+
+class LinearisedPass:
+    """One evaluation, its methods those of :class:`pinnkit.network.jets.tape.Pass`; derivatives are by d, so those of N stay."""
+
+    def __init__(self, run: Any, d: Tensor) -> None:
+        self._run = run
+        self.output = run.output + run.tangent(d)
+
+    def tangent(self, v: Tensor) -> Tensor:
+        """The derivative of the output along v (P,), shape (C, B, n)."""
+        return self._run.tangent(v)
+
+    def reverse(self, G: Tensor) -> Tensor:
+        """The gradient of sum(G * output) by d, shape (P,)."""
+        return self._run.reverse(G)
+
+    def rows(self, G: Tensor, out: Tensor) -> None:
+        """Add every point's own gradient to the rows of out (B, P)."""
+        self._run.rows(G, out)
+
+    def second(self, v: Tensor, G: Tensor, dG: Tensor) -> Tensor:
+        """The derivative of ``reverse(G)`` while G moves by dG, shape (P,); d does not bend the output."""
+        del v, G
+        return self._run.reverse(dG)
+
+
+register(Linearised, linearised)

@@ -1,0 +1,196 @@
+"""Any torch module as a network: its derivatives by torch.func and by nested autograd."""
+
+import copy
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from pinnkit.domain.box import Domain
+from pinnkit.network.jets.tape import Pool
+from pinnkit.statement.symbolic.channels import Channels, partial
+from pinnkit.tools.checked import Whole, checked_but
+
+from .autodiff import AutogradPass, FunctionalPass, agree
+
+BACKENDS = ("mixed", "torch.func", "autograd")
+
+
+@checked_but("module")
+@dataclass(frozen=True, eq=False)
+class Module:
+    """A torch module from points (B, d) to fields (B, n), each point on its own, in evaluation mode.
+
+    Its input is the bounding box scaled to [-1, 1]^d, as for the other networks, unless ``scaled`` is False. The
+    module is copied and never changed; parameters that need no gradient stay as they are. Training starts from its own
+    parameters, or with ``fresh`` from those that its layers' ``reset_parameters`` draw from the seed.
+
+    Derivatives come from "torch.func" alone, from nested "autograd" alone, or "mixed": rows of the Jacobian from
+    torch.func, ten times as fast there, all else from autograd, three times as fast there. With ``backend`` None it is
+    mixed, unless torch.func fails on the module or finds other values than autograd.
+
+    Raises:
+        TypeError: no torch module; ValueError: an unknown backend, a module with nothing to train.
+    """
+
+    module: nn.Module
+    scaled: bool = True
+    backend: str | None = None
+    fresh: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.module, nn.Module):
+            raise TypeError(f"Module takes a torch.nn.Module, got {type(self.module).__name__}: give an instance")
+        if self.backend not in (None, *BACKENDS):
+            raise ValueError(f"backend {self.backend!r}: expected {', '.join(BACKENDS)}, or None for what works best")
+        if not any(p.requires_grad for p in self.module.parameters()):
+            raise ValueError(f"{self.name} has no parameters to train: give it layers, or set requires_grad")
+        object.__setattr__(self, "module", copy.deepcopy(self.module).eval())
+
+    @property
+    def name(self) -> str:
+        """The module's class."""
+        return type(self.module).__name__
+
+    def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Starting parameters, shape (P,); the seed only matters where they are drawn afresh."""
+        del domain
+        module = _redrawn(self.module, seed) if self.fresh else self.module
+        return torch.cat([p.detach().reshape(-1).to(dtype) for p in module.parameters() if p.requires_grad])
+
+    def build(self, domain: Domain) -> "ModuleTape":
+        """The evaluator on that domain.
+
+        Raises:
+            ValueError: a module that does not map (B, d) to (B, n), one where a point changes another's value, or a
+            backend that was asked for and is not right for the module.
+        """
+        tape = ModuleTape(self, domain)
+        X, theta = domain.sample(3, method="random", seed=0), self.initial(domain, 0)
+        try:
+            values = tape.fields(theta, X)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            wide = next((p.shape[1] for p in self.module.parameters() if p.ndim == 2), X.shape[1])
+            if wide != X.shape[1]:
+                raise ValueError(
+                    f"{self.name} does not take points of shape {tuple(X.shape)}: it takes {wide} inputs, the domain "
+                    f"has {X.shape[1]} coordinates ({', '.join(domain.names)}): make its first layer {X.shape[1]} wide"
+                ) from error
+            raise ValueError(f"{self.name} does not take points of shape {tuple(X.shape)}: {error}") from error
+        if not isinstance(values, Tensor) or values.ndim != 2 or len(values) != len(X):
+            found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise ValueError(f"{self.name} maps points of shape {tuple(X.shape)} to {found}: expected (3, fields)")
+        if not torch.allclose(tape.fields(theta, X[:1]), values[:1], rtol=1e-9, atol=1e-12):
+            raise ValueError(
+                f"{self.name} gives a point another value when other points come with it, or at random: "
+                "leave out batch normalisation, dropout and attention over points"
+            )
+        d = len(domain.names)
+        tape.settle(Channels.closed(d, [partial(tuple(2 * (k == i) for k in range(d))) for i in range(d)]))
+        return tape
+
+
+def _redrawn(module: nn.Module, seed: int) -> nn.Module:
+    """A copy whose layers have drawn their parameters anew."""
+    module = copy.deepcopy(module)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in module.modules():
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
+    return module
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One parameter of a module: a slice of theta in the shape it has there."""
+
+    name: str
+    shape: torch.Size
+    offset: int
+
+    @property
+    def count(self) -> int:
+        """The number of its entries."""
+        return math.prod(self.shape)
+
+    def weights(self, theta: Tensor) -> tuple[Tensor]:
+        """The parameter in a list of its own, as a view of theta (P,)."""
+        return (theta[self.offset : self.offset + self.count].view(self.shape),)
+
+    def of(self, module: nn.Module) -> Tensor:
+        """Its value in a module, flat."""
+        return module.get_parameter(self.name).detach().reshape(-1)
+
+
+class ModuleTape:
+    """The evaluator of a module: ``count`` parameters, and passes like those of a tape.
+
+    ``backend`` tells how derivatives are taken. Second derivatives are tried by torch.func and by autograd when the
+    tape is built, any other set of channels before its first use, at two points; from the first disagreement on,
+    autograd takes all.
+    """
+
+    def __init__(self, network: Module, domain: Domain) -> None:
+        self.backend, self._asked = network.backend or BACKENDS[0], network.backend
+        self._module, self._tried = network.module, set()
+        offset, pieces = 0, []
+        for name, p in network.module.named_parameters():
+            if p.requires_grad:
+                pieces.append(Piece(name, p.shape, offset))
+                offset += pieces[-1].count
+        self.operations, self.count = tuple(pieces), offset
+        lo, hi = domain.bounds if network.scaled else torch.tensor([[-1.0], [1.0]]).expand(2, len(domain.names)).numpy()
+        self._scale, self._shift = torch.as_tensor(2 / (hi - lo)), torch.as_tensor((lo + hi) / 2)
+        self._probe = domain.sample(2, method="random", seed=1)
+
+    @property
+    def width(self) -> int:
+        """The most numbers that a layer gives for a point, as far as the parameters tell."""
+        return max(max(piece.shape, default=1) for piece in self.operations)
+
+    @cached_property
+    def _constants(self) -> dict[str, Tensor]:
+        """Buffers, and parameters that are not trained."""
+        kept = {name: p.detach() for name, p in self._module.named_parameters() if not p.requires_grad}
+        return kept | dict(self._module.named_buffers())
+
+    def fields(self, theta: Tensor, X: Tensor) -> Tensor:
+        """The module's output (B, n) for parameters theta (P,)."""
+        state = {piece.name: piece.weights(theta)[0] for piece in self.operations}
+        for name, value in self._constants.items():
+            state[name] = value.to(theta) if value.is_floating_point() else value.to(theta.device)
+        return functional_call(self._module, state, ((X - self._shift.to(X)) * self._scale.to(X),))
+
+    def settle(self, channels: Channels) -> None:
+        """Go over to autograd if torch.func does not find these channels as autograd does.
+
+        Raises:
+            ValueError: where another backend was asked for.
+        """
+        if self.backend == "autograd" or channels in self._tried:
+            return
+        self._tried.add(channels)
+        theta = torch.cat([piece.of(self._module).double() for piece in self.operations])
+        theta = theta + 0.01 * torch.sin(torch.arange(len(theta), dtype=theta.dtype))  # off zeros and ties
+        if agree(self.fields, theta, self._probe, channels):
+            return
+        if self._asked is not None:
+            raise ValueError(
+                f"torch.func fails on {type(self._module).__name__}, or finds other derivatives than autograd: "
+                "leave the backend open, or choose autograd"
+            )
+        self.backend = "autograd"
+
+    def run(
+        self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None
+    ) -> FunctionalPass | AutogradPass:
+        """Evaluate the channels at points X (B, d); the pool is for passes that manage their memory."""
+        del pool
+        self.settle(channels)
+        if self.backend == "torch.func":
+            return FunctionalPass(self.fields, theta, X, channels)
+        return AutogradPass(self.fields, theta, X, channels, mapped=self.backend == "mixed")

@@ -1,0 +1,1 @@
+"""To and from DeepXDE; it is loaded only when used."""

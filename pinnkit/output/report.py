@@ -1,0 +1,196 @@
+"""What a solution is worth: errors beside the reference's own, residuals on fresh points, cost, reasons to stop."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pinnkit.error.estimator import error_map
+from pinnkit.error.uncertainty import in_words, uncertainty
+from pinnkit.model.solution import Solution
+from pinnkit.tools.checked import checked
+from pinnkit.tools.labelled import Labelled
+from pinnkit.tools.versions import arithmetic
+
+FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
+
+
+@checked
+@dataclass(frozen=True)
+class Report(Labelled):
+    """Figures of one solution; ``str`` and rich print them, ``to_dict`` gives them to JSON.
+
+    ``relative_l2`` and ``max_error`` are by field and empty without a reference, whose own relative L2 error is
+    ``reference_error``, by field in ``reference_errors`` where it is known so; a relative error against zero is NaN;
+    ``estimate`` is the relative L2 error as predicted without a reference, in ``interval`` if the
+    ``verdict`` is to trust it; ``error_bars`` of unknown coefficients are the figures of
+    :func:`pinnkit.uncertainty`; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
+    """
+
+    problem: str
+    parameters: Mapping[str, float]
+    unknowns: Mapping[str, float]
+    relative_l2: Mapping[str, float]
+    max_error: Mapping[str, float]
+    reference_error: float | None
+    residuals: Mapping[str, float]
+    exact: tuple[str, ...]
+    network: str
+    trained: int
+    points: Mapping[str, int]
+    iterations: int
+    rounds: int
+    wall_s: float
+    cpu_s: float
+    stop_reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    versions: Mapping[str, str]
+    estimate: Mapping[str, float] = field(default_factory=dict)
+    interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    verdict: str = ""
+    error_bars: Mapping[str, Any] = field(default_factory=dict)
+    reference_errors: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain numbers, text, lists and dicts."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The report as pairs of a label and a text."""
+        found = [("problem", " ".join([self.problem, *(f"{k}={v:g}" for k, v in self.parameters.items())]))]
+        for name, error in self.relative_l2.items():
+            text = f"{error:.2e}" if math.isfinite(error) else "not defined: the reference is zero everywhere"
+            found.append((f"relative L2 error of {name}", f"{text}   {self._floor(name)}"))
+            found.append((f"largest error of {name}", f"{self.max_error[name]:.2e}"))
+        if not self.relative_l2:
+            found.append(("error", "not known: no reference for these parameters"))
+        for name, error in self.estimate.items():
+            low, high = self.interval.get(name, (0.0, 0.0))
+            text = f"{error:.2e}" + (f" ({low:.1e} to {high:.1e})" if high else "")
+            found.append((f"estimated error of {name}", f"{text}   without a reference: {self.verdict}"))
+        found += [(f"coefficient {name}", self._coefficient(name)) for name in self.unknowns]
+        for name, value in self.residuals.items():
+            exact = name in self.exact and value < 1e-12
+            found.append((f"residual of {name}", "0 by construction" if exact else f"{value:.2e}"))
+        points = ", ".join(f"{n} {key}" for key, n in self.points.items())
+        found.append(("network", f"{self.network}, {self.trained} parameters; trained on {points} points"))
+        rounds = f", {self.rounds} round{'s' * (self.rounds > 1)} of resampling" if self.rounds else ""
+        found.append(("cost", f"{self.iterations} iterations{rounds}, {self.wall_s:.1f} s ({self.cpu_s:.1f} s CPU)"))
+        if self.versions:
+            found.append(("computed with", arithmetic(self.versions)))
+        found += [("stopped", reason) for reason in self.stop_reasons]
+        return found + [("note", note) for note in (*self.notes, *self.error_bars.get("notes", ()))]
+
+    def _coefficient(self, name: str) -> str:
+        """A coefficient in words, with its interval where there is one."""
+        bars = self.error_bars.get("values", {}).get(name)
+        if bars is None:
+            return f"{self.unknowns[name]:.6g}"
+        low, high = bars["interval"]
+        return in_words(bars["trained"], bars["corrected"], (high - low) / 2)
+
+    def _floor(self, name: str) -> str:
+        """The reference's own error of a field in words; an error means nothing without it."""
+        own = self.reference_errors.get(name, self.reference_error)
+        return f"(the reference's own: {own:.1e})" if own else "(exact reference)"
+
+    def emphasis(self, label: str, text: str) -> str:
+        """Errors stand out, notes warn."""
+        return "bold" if label.startswith("relative") else "yellow" if label == "note" else ""
+
+
+@checked
+def report(solution: Solution, estimate: bool = True) -> Report:
+    """The figures of a solution: errors where the problem has a reference, residuals on points never trained on.
+
+    The ``estimate`` of the error without a reference takes 1 to 10 s for usual networks; it can be left out.
+    """
+    problem = solution.problem
+    figures = estimated(solution) if estimate else {}
+    errors = solution.errors() if problem.reference is not None else {}
+    other = other_branch(errors, figures.get("interval", {}), problem.reference.error if errors else None)
+    return Report(
+        problem=problem.name,
+        parameters=dict(problem.parameters),
+        unknowns=solution.unknowns,
+        relative_l2={name: e["relative_l2"] for name, e in errors.items()},
+        max_error={name: e["max"] for name, e in errors.items()},
+        reference_error=problem.reference.error if errors else None,
+        residuals=fresh_residuals(solution),
+        exact=tuple(sorted(solution.model.exact_terms)),
+        network=_describe(solution.network),
+        trained=solution.model.count,
+        points={key: len(points) for key, points in solution.points.items()},
+        **_cost(solution),
+        stop_reasons=solution.stops,
+        notes=(*solution.notes, *other),
+        versions=dict(solution.versions),
+        reference_errors={n: e for n, e in getattr(problem.reference, "errors", {}).items() if n in errors},
+        error_bars=error_bars(solution) if estimate and solution.unknowns else {},
+        **figures,
+    )
+
+
+def _cost(solution: Solution) -> dict[str, Any]:
+    """Where training stands; of a solution that was stored without it, where its history ends."""
+    now, history = solution.progress, solution.history
+    if now is not None:
+        return {"iterations": now.total, "rounds": now.round, "wall_s": now.wall_s, "cpu_s": now.cpu_s}
+    last = history.row(len(history) - 1) if len(history) else {}
+    counts = {name: int(last.get(key, 0)) for name, key in (("iterations", "iteration"), ("rounds", "round"))}
+    return counts | {name: last.get(name, 0.0) for name in ("wall_s", "cpu_s")}
+
+
+def estimated(solution: Solution) -> dict[str, Any]:
+    """The predicted relative error by field, its interval if it is trusted, and the verdict, or why there is none."""
+    try:
+        found = error_map(solution)
+    except ValueError as error:
+        return {"verdict": str(error)}
+    interval = dict(found.interval) if found.trusted else {}
+    return {"estimate": dict(found.relative_l2), "interval": interval, "verdict": found.verdict}
+
+
+def other_branch(
+    errors: Mapping[str, Mapping[str, float]], interval: Mapping[str, tuple[float, float]], own: float | None
+) -> list[str]:
+    """A sentence for every field whose reference lies far outside a trusted interval, by its relative error ``own``."""
+    far = [n for n, (_, high) in interval.items() if n in errors and errors[n]["relative_l2"] > 3 * (high + (own or 0))]
+    return [
+        f"{name} is {errors[name]['relative_l2']:.1e} away from the reference, and by its residuals no more than "
+        f"{interval[name][1]:.1e} from a solution: it may be another solution of the same statement (a second branch)"
+        for name in far
+    ]
+
+
+def error_bars(solution: Solution) -> dict[str, Any]:
+    """The figures of the unknown coefficients' error bars, or why there are none."""
+    try:
+        return uncertainty(solution).to_dict()
+    except ValueError as error:
+        return {"reason": str(error)}
+
+
+def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
+    """The root mean square of every term's residual on fresh points, also of the terms that hold by construction."""
+    problem, model = solution.problem, solution.model
+    run_seed = 0 if solution.progress is None else solution.progress.plan.seed
+    seed = int(np.random.SeedSequence([run_seed, 40_961]).generate_state(1)[0])
+    found = {}
+    for i, key in enumerate(problem.keys):
+        points = problem.sample(key, n if key == "pde" else n // 4, seed=seed + i)
+        residuals = [r for r in problem.residuals if r.key == key]
+        rows = solution._rows(model.readout(residuals), points.to(solution.theta))
+        found |= {r.name: float((row * row).mean().sqrt()) for r, row in zip(residuals, rows, strict=True)}
+    return {name: found[name] for name in (r.name for r in problem.residuals)}
+
+
+def _describe(network: Any) -> str:
+    sizes = getattr(network, "sizes", None)
+    if sizes is None:
+        return str(network) if "__str__" in vars(type(network)) else type(network).__name__
+    features = network.features
+    with_features = "" if type(features).__name__ == "Scaled" else f" on {features}"
+    return f"{type(network).__name__}({', '.join(map(str, sizes))}, {network.activation}){with_features}"

@@ -1,0 +1,180 @@
+"""A problem: equations, domain, conditions, parameters and a reference, stated once in SymPy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from pinnkit.statement.singular.interface import Posed, posed
+from pinnkit.statement.singular.plane_points import beside, off, on_plane
+from pinnkit.statement.symbolic.conditions import Observations, PointSet, Residual
+from pinnkit.statement.symbolic.conservation import carried_out
+from pinnkit.statement.symbolic.expression import as_expression
+from pinnkit.statement.symbolic.record import Record
+from pinnkit.statement.symbolic.reference import Exact, as_reference
+from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.tools.checked import Count, Whole, checked_but
+
+from .checks import check, finite
+from .parameter_faces import without_parameter_faces
+from .well_posed import check_counts
+
+
+@checked_but("fields", "equations", "domain", "conditions", "parameters", "unknowns", "reference", "ansatz")
+@dataclass(frozen=True, eq=False)
+class Problem(Record):
+    """Fields u of coordinates x with equations(u) = 0 in a domain, and conditions.
+
+    ``equations`` is one expression or a mapping from names to expressions, each understood as "= 0". ``parameters``
+    gives the value of every symbol in them; ``unknowns`` the starting value of coefficients that are trained with
+    the network (an inverse problem). ``derived`` names expressions in the fields that are reported, and compared
+    with the reference, beside them (u = psi_y). ``reference`` may be a closed form: an expression where there is
+    one field, or one for every field. ``ansatz`` states u = g + d N for fields whose hard constraints cannot be
+    derived from their conditions; those that it meets are found by trial, others are trained. ``weight`` w(x) >= 0
+    of the coordinates multiplies the equations' squared residuals: it may vanish where the solution is singular.
+    ``recipe`` holds settings that solve it well. A coordinate by which no equation differentiates is a parameter:
+    conditions on "boundary" of a box leave out its faces.
+
+    Raises:
+        ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
+    """
+
+    def __post_init__(self) -> None:
+        def fix(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        single = isinstance(self.fields, sp.Basic) or not isinstance(self.fields, Sequence)
+        fix("fields", (self.fields,) if single else tuple(self.fields))
+        equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
+        fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
+        given, plain = tuple(self.conditions), {k: carried_out(e) for k, e in self.equations.items()}
+        fix("conditions", without_parameter_faces(self.name, self.fields, plain, self.domain, given))
+        fix("parameters", finite(self.name, self.parameters))
+        fix("unknowns", finite(self.name, self.unknowns))
+        fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
+        ansatz = {u: tuple(as_expression(e, f"{self.name}, {u}") for e in p) for u, p in self.ansatz.items()}
+        fix("ansatz", {u: tuple(e.xreplace(_same(p, self.variables)) for e in p) for u, p in ansatz.items()})
+        if self.reference is not None:
+            fix("reference", as_reference(self.reference, self.fields, self.parameters, self.name))
+        check(self)
+        check_counts(self)
+
+    @cached_property
+    def posed(self) -> Posed:
+        """The equations off their delta functions and jumps, and what holds there."""
+        return posed(self)
+
+    @property
+    def interior(self) -> Mapping[str, sp.Expr]:
+        """The equations off their delta functions and jumps."""
+        return self.posed.interior
+
+    def everywhere(self, what: str) -> Mapping[str, sp.Expr]:
+        """The equations for something that knows of no point loads and jumping coefficients.
+
+        Raises:
+            ValueError: there are some; ``what`` says what does not know of them.
+        """
+        if self.posed.planes:
+            raise ValueError(
+                f"{self.name}: {what} not know of point loads and jumping coefficients, and there are some on "
+                f"{', '.join(self.posed.planes)}: state one problem for each side, or smooth them"
+            )
+        return self.posed.interior
+
+    @cached_property
+    def residuals(self) -> tuple[Residual, ...]:
+        """All residuals: equations (at the points "pde"), conditions in order, then what holds on interfaces."""
+        rows = [Residual(name, e, "pde") for name, e in self.posed.interior.items()]
+        for condition in self.conditions:
+            rows += condition.residuals(self.domain)
+        rows += self.posed.rows
+        return tuple(_unify(rows, self.variables))
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """The weight w_k of every term as the conditions state it (1 for equations)."""
+        weights = {name: 1.0 for name in self.equations}
+        for condition in self.conditions:
+            weights |= {r.name: condition.weight for r in condition.residuals(self.domain)}
+        return weights
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the point sets that the residuals need."""
+        return tuple(dict.fromkeys(r.key for r in self.residuals))
+
+    def values(self) -> dict[sp.Symbol, sp.Float]:
+        """The parameters as a substitution."""
+        symbols = set().union(*(r.expression.free_symbols for r in self.residuals))
+        return {s: sp.Float(self.parameters[s.name], 17) for s in symbols if s.name in self.parameters}
+
+    def sample(self, key: str, n: Count, *, method: str = "sobol", seed: Whole = 0) -> PointSet:
+        """n points for the point set ``key``; of observations all that there are, of an interface that is a point one.
+
+        Raises:
+            ValueError: a set that the problem does not have.
+        """
+        if key not in self.keys:
+            raise ValueError(f"{self.name} has no point set {key!r}: its sets are {', '.join(self.keys)}")
+        for condition in self.conditions:
+            if isinstance(condition, Observations) and condition.name == key:
+                return PointSet(condition.X, {condition.symbol.name: condition.values})
+        if key == "pde":
+            X = off(list(self.posed.planes.values()), self.domain.sample(n, method=method, seed=seed), self.domain)
+            return self._weighted(PointSet(X))
+        if key in self.posed.planes:
+            plane = self.posed.planes[key]
+            others = [p for p in self.posed.planes.values() if p != plane]
+            X = off(others, on_plane(plane, self.domain, n, method, seed), self.domain)
+            up, down = beside(plane, X, self.domain)
+            return PointSet(up, image=down)
+        if key == "initial":
+            return PointSet(self.domain.sample_initial(n, method=method, seed=seed))
+        if key.startswith("periodic_"):
+            low, high = self.domain.face_pair(key.removeprefix("periodic_"), n, method=method, seed=seed)
+            return PointSet(low, image=high)
+        on = tuple(key.split("+"))
+        X, normals = self.domain.sample_boundary(n, on if len(on) > 1 else key, method=method, seed=seed)
+        space = [i for i, name in enumerate(self.domain.names) if name != self.domain.time]
+        return PointSet(X, {f"n_{self.domain.names[i]}": normals[:, i] for i in space})
+
+    def _weighted(self, points: PointSet) -> PointSet:
+        """The points with the equations' weight, of mean 1."""
+        if self.weight is None:
+            return points
+        (w,) = Program([self.weight], self.variables)(dict(zip(self.variables, points.X.T, strict=True)))
+        return points.weighted(w / w.mean())
+
+    def latex(self) -> str:
+        """The equations as LaTeX, one line each."""
+        return " \\\\\n".join(f"{sp.latex(e)} = 0" for e in self.equations.values())
+
+    def _repr_latex_(self) -> str:
+        return f"$$\\begin{{gathered}}{self.latex()}\\end{{gathered}}$$"
+
+    def verify(self, n: Count = 64, seed: Whole = 0) -> dict[str, float]:
+        """The largest |residual| of the closed form, relative to its terms, at n points of every term.
+
+        Raises:
+            ValueError: a problem whose reference is not a closed form.
+        """
+        from .verify import exact_residuals
+
+        if not isinstance(self.reference, Exact):
+            raise ValueError(f"{self.name}: only a closed form (pinnkit.Exact) can be put into the equation")
+        return exact_residuals(self, n, seed)
+
+
+def _unify(rows: Sequence[Residual], variables: Sequence[sp.Symbol]) -> list[Residual]:
+    """Symbols of one name are one number, whatever was assumed of them; only coordinates stay as they are."""
+    same = _same([r.expression for r in rows], variables)
+    return [replace(r, expression=r.expression.xreplace(same)) for r in rows]
+
+
+def _same(expressions: Sequence[sp.Expr], variables: Sequence[sp.Symbol]) -> dict[sp.Symbol, sp.Symbol]:
+    names = {v.name for v in variables}
+    symbols = set().union(*(e.free_symbols for e in expressions))
+    return {s: sp.Symbol(s.name, real=True) for s in symbols if s.name not in names}

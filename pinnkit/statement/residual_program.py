@@ -1,0 +1,241 @@
+"""Residuals compiled for one set of points: their values, slopes and curvature in the network's channels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+import sympy as sp
+import torch
+from sympy.core.function import AppliedUndef
+from torch import Tensor
+
+from pinnkit.statement.symbolic.channels import Channels
+from pinnkit.statement.symbolic.conditions import PointSet, Residual
+from pinnkit.statement.symbolic.lowering import Affine, Ansatz, Lowered, Slot, at, at_image, collapse, insert, lower
+from pinnkit.statement.symbolic.torch_program import Program, Value
+
+Entry = tuple[int, int, int, int, Value]  # row, channel, image, output, value (B,) of dr/dN
+
+
+class Readout:
+    """R expressions of fields u = g + d N as functions of the channels of N at points (and at their images).
+
+    ``unknowns`` are symbols of trained coefficients. Shapes: channels (C, K B, n), rows (R, B).
+    """
+
+    def __init__(
+        self,
+        residuals: Sequence[Residual],
+        fields: Sequence[AppliedUndef],
+        ansatz: Ansatz,
+        parameters: Mapping[sp.Symbol, sp.Expr],
+        unknowns: Sequence[sp.Symbol] = (),
+    ) -> None:
+        self.names = tuple(r.name for r in residuals)
+        self.variables, self.unknowns = fields[0].args, tuple(unknowns)
+        stated = _lower(residuals, fields, self.variables)
+        lowered = collapse(Lowered(tuple(e.subs(parameters) for e in stated.expressions), stated.slots))
+        ansatz = {u: tuple(sp.sympify(e, strict=True) for e in pair) for u, pair in ansatz.items()}
+        affine, self.slots = insert(lowered, fields, self.variables, ansatz)
+        self.images = 1 + max((s.image for s in lowered.slots.values()), default=0)
+        self.channels = Channels.closed(len(self.variables), {s.channel for s in self.slots.values()})
+        self._rows = list(lowered.expressions)
+        known = {
+            u: Affine(a.constant.subs(parameters), {N: c.subs(parameters) for N, c in a.coefficients.items()})
+            for u, a in affine.items()
+        }
+        self._affine, self._parts = _named({u: _with_unknowns(a, self.unknowns) for u, a in known.items()})
+        self._kept: WeakKeyDictionary[PointSet, dict[Program, Callable]] = WeakKeyDictionary()
+        self._place = {N: (self.channels.position(s.channel), s.image, s.output) for N, s in self.slots.items()}
+
+    @cached_property
+    def columns(self) -> tuple[sp.Symbol, ...]:
+        """Symbols whose values come with the points: normals and measured data."""
+        known = {*self.slots, *self._affine, *self.unknowns}
+        known |= {at(v, k) for v in self.variables for k in range(self.images)}
+        found = set().union(*(e.free_symbols for e in self._rows))
+        return tuple(sorted(found - known, key=str))
+
+    @cached_property
+    def _inputs(self) -> tuple[sp.Symbol, ...]:
+        coordinates = [at(v, k) for k in range(self.images) for v in self.variables]
+        return (*coordinates, *self.columns, *self.slots, *self.unknowns)
+
+    @cached_property
+    def _definitions(self) -> list[tuple[sp.Symbol, sp.Expr]]:
+        fields = [(u, a.constant + sum(c * N for N, c in a.coefficients.items())) for u, a in self._affine.items()]
+        return [*self._parts.items(), *fields]
+
+    @cached_property
+    def _values(self) -> Program:
+        return Program(self._rows, self._inputs, self._definitions)
+
+    @cached_property
+    def _first(self) -> tuple[Program, list[tuple[int, sp.Symbol]]]:
+        places, slopes = [], []
+        for r, row in enumerate(self._rows):
+            total: dict[sp.Symbol, sp.Expr] = {s: row.diff(s) for s in self.unknowns}
+            for u, a in self._affine.items():
+                slope = row.diff(u)
+                for N, c in a.coefficients.items() if slope != 0 else ():
+                    total[N] = total.get(N, sp.S.Zero) + slope * c
+            places += [(r, s) for s, e in total.items() if e != 0]
+            slopes += [e for e in total.values() if e != 0]
+        return Program([*self._rows, *slopes], self._inputs, self._definitions), places
+
+    @cached_property
+    def _second(self) -> tuple[Program, list[tuple[int, sp.Symbol, sp.Symbol]]]:
+        """All d2r/dsdt, s and t network channels or unknown coefficients."""
+        places, slopes = [], []
+        lift = {u: a.coefficients for u, a in self._affine.items()} | {s: {s: sp.S.One} for s in self.unknowns}
+        for r, row in enumerate(self._rows):
+            total: dict[tuple[sp.Symbol, sp.Symbol], sp.Expr] = {}
+            for u, first in lift.items():
+                slope = row.diff(u)
+                for w, second in lift.items() if slope != 0 else ():
+                    curve = slope.diff(w)
+                    if curve == 0:
+                        continue
+                    for N, c in first.items():
+                        for M, e in second.items():
+                            total[N, M] = total.get((N, M), sp.S.Zero) + curve * c * e
+            places += [(r, N, M) for N, M in total]
+            slopes += list(total.values())
+        return Program(slopes, self._inputs, self._definitions), places
+
+    def keep(self, points: PointSet) -> None:
+        """Evaluate what depends on these points alone (g, d, data) only once from now on, as long as they exist."""
+        if not points.X.requires_grad:  # else a second backward pass would find the graph of the first
+            self._kept.setdefault(points, {})
+
+    def _run(self, program: Program, output: Tensor, points: PointSet, unknowns: Tensor) -> list[Value]:
+        """The program's results, with what is kept for the points."""
+        moving = self._channels(output, len(points), unknowns)
+        kept = self._kept.get(points)
+        if kept is None:
+            return program(self._given(points) | moving)
+        if program not in kept:
+            kept[program] = program.partial(self._given(points))
+        return kept[program](moving)
+
+    def _given(self, points: PointSet) -> dict[sp.Symbol, Value]:
+        """What comes with the points: coordinates, normals, data."""
+        values: dict[sp.Symbol, Value] = {}
+        for k in range(self.images):
+            X = points.X if k == 0 else points.image
+            values |= {at(v, k): X[:, i] for i, v in enumerate(self.variables)}
+        return values | {s: points.columns[s.name] for s in self.columns}
+
+    def _channels(self, output: Tensor, B: int, unknowns: Tensor) -> dict[sp.Symbol, Tensor]:
+        """What is trained: the network's channels, and unknown coefficients."""
+        values = {N: output[c, k * B : (k + 1) * B, n] for N, (c, k, n) in self._place.items()}
+        return values | {s: unknowns[i] for i, s in enumerate(self.unknowns)}
+
+    def values(self, output: Tensor, points: PointSet, unknowns: Tensor) -> Tensor:
+        """r, shape (R, B)."""
+        return _stack(self._run(self._values, output, points, unknowns), points.X)
+
+    def slopes(self, output: Tensor, points: PointSet, unknowns: Tensor) -> tuple[Tensor, "Slopes"]:
+        """r, shape (R, B), and dr by every channel and unknown coefficient that it depends on."""
+        program, places = self._first
+        out = self._run(program, output, points, unknowns)
+        R = len(self._rows)
+        return _stack(out[:R], points.X), Slopes(self, [(r, s, v) for (r, s), v in zip(places, out[R:], strict=True)])
+
+    def curvature(
+        self, output: Tensor, points: PointSet, unknowns: Tensor, w: Tensor, dN: Tensor, dunknowns: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """sum_r w_r d2r applied to (dN, dunknowns): cotangents for the channels (C, K B, n) and the unknowns."""
+        program, places = self._second
+        values = self._run(program, output, points, unknowns)
+        moved = self._channels(dN, len(points), dunknowns)
+        G, gu = torch.zeros_like(output), torch.zeros_like(unknowns)
+        for (r, s, t), value in zip(places, values, strict=True):
+            part = w[r] * value * moved[t]
+            _put(self, s, part, G, gu, len(points))
+        return G, gu
+
+
+class Slopes:
+    """dr/dN as a sparse list, with the products that the row stack needs."""
+
+    def __init__(self, readout: Readout, entries: list[tuple[int, sp.Symbol, Value]]) -> None:
+        self.readout, self.entries = readout, entries
+
+    def cotangent(self, w: Tensor, like: Tensor, unknowns: Tensor) -> tuple[Tensor, Tensor]:
+        """sum_r w_r dr/dN as cotangents of the channels, and of the unknown coefficients; w has shape (R, B)."""
+        G, gu = torch.zeros_like(like), torch.zeros_like(unknowns)
+        for r, s, value in self.entries:
+            _put(self.readout, s, w[r] * value, G, gu, w.shape[1])
+        return G, gu
+
+    def row(self, r: int, like: Tensor, unknowns: Tensor, B: int) -> tuple[Tensor, Tensor]:
+        """dr/dN of one row as cotangents (C, K B, n), and dr/dunknowns per point (B, U)."""
+        G, gu = torch.zeros_like(like), unknowns.new_zeros(B, len(unknowns))
+        for q, s, value in self.entries:
+            if q != r:
+                continue
+            if s in self.readout.unknowns:
+                gu[:, self.readout.unknowns.index(s)] = value
+            else:
+                c, k, n = self.readout._place[s]
+                G[c, k * B : (k + 1) * B, n] = value
+        return G, gu
+
+    def tangent(self, dN: Tensor, dunknowns: Tensor, R: int, points: PointSet) -> Tensor:
+        """sum dr/dN dN, shape (R, B)."""
+        moved = self.readout._channels(dN, len(points), dunknowns)
+        out = points.X.new_zeros(R, len(points))
+        for r, s, value in self.entries:
+            out[r] += value * moved[s]
+        return out
+
+
+def _put(readout: Readout, s: sp.Symbol, part: Tensor, G: Tensor, gu: Tensor, B: int) -> None:
+    if s in readout.unknowns:
+        gu[readout.unknowns.index(s)] += part.sum()
+    else:
+        c, k, n = readout._place[s]
+        G[c, k * B : (k + 1) * B, n] += part
+
+
+def _with_unknowns(affine: Affine, unknowns: Sequence[sp.Symbol]) -> Affine:
+    """The same, trained coefficients of g beside the network's channels: all that follows treats them alike."""
+    slopes = {s: affine.constant.diff(s) for s in unknowns if affine.constant.has(s)}
+    for s, slope in slopes.items():
+        if slope.has(*unknowns):
+            raise ValueError(f"the ansatz is not linear in the unknown coefficient {s}: expected g + d N with g so")
+    return Affine(affine.constant.subs(dict.fromkeys(slopes, 0)), affine.coefficients | slopes)
+
+
+def _named(
+    affine: Mapping[sp.Symbol, Affine],
+) -> tuple[dict[sp.Symbol, Affine], dict[sp.Symbol, sp.Expr]]:
+    """The same with names for all parts of g and d that are no numbers, and what the names stand for.
+
+    A named part is a step of its own, which does not melt into products with the network's channels.
+    """
+    names: dict[sp.Expr, sp.Symbol] = {}
+
+    def named(part: sp.Expr) -> sp.Expr:
+        return names.setdefault(part, sp.Symbol(f"_part{len(names)}", real=True)) if part.free_symbols else part
+
+    found = {u: Affine(named(a.constant), {N: named(c) for N, c in a.coefficients.items()}) for u, a in affine.items()}
+    return found, {name: part for part, name in names.items()}
+
+
+def _stack(rows: Sequence[Value], X: Tensor) -> Tensor:
+    return torch.stack([r if isinstance(r, Tensor) else torch.full_like(X[:, 0], r) for r in rows])
+
+
+def _lower(residuals: Sequence[Residual], fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol]) -> Lowered:
+    expressions: list[sp.Expr] = []
+    slots: dict[sp.Symbol, Slot] = {}
+    for residual in residuals:
+        here = lower([residual.expression], fields, variables)
+        expression, slots = here.expressions[0], slots | here.slots
+        if residual.image:
+            there = at_image(here, variables, 1)
+            expression, slots = expression - there.expressions[0], slots | there.slots
+        expressions.append(expression)
+    return Lowered(tuple(expressions), slots)

@@ -1,0 +1,1 @@
+"""Where data and coefficients are not smooth: kinks, jumps, point masses, interfaces."""

@@ -1,0 +1,1 @@
+"""The language of statements: fields, derivatives, conditions, references, and SymPy on tensors."""

@@ -1,0 +1,315 @@
+"""Conditions that make an equation a problem: initial, boundary, periodic, any operator, measured data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import torch
+from sympy.core.function import AppliedUndef
+from torch import Tensor
+
+from pinnkit.domain.box import Domain
+from pinnkit.domain.point_set import PointSet, real
+from pinnkit.tools.checked import NotNegative, checked, checked_but, fit
+
+from .expression import Value, as_expression, expression
+
+__all__ = [
+    "Condition", "Dirichlet", "Initial", "Neumann", "Observations", "Operator", "Periodic", "PointSet", "Residual",
+    "Robin", "normals",
+]  # fmt: skip
+
+On = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Residual:
+    """An expression that vanishes at the points of ``key``; with ``image`` its value there is subtracted."""
+
+    name: str
+    expression: sp.Expr
+    key: str
+    image: bool = False
+
+
+@checked
+def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
+    """The components of the outward unit normal as symbols: ``n_x, n_y = normals(x, y)``."""
+    return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
+
+
+def _key(on: On) -> str:
+    return on if isinstance(on, str) else "+".join(on)
+
+
+@checked_but("u", "value", "order", "weight")
+@dataclass(frozen=True)
+class Initial:
+    """d^order u / dt^order = value at the initial time."""
+
+    u: AppliedUndef
+    value: Value
+    order: int = 0
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self, "value")
+
+    @property
+    def name(self) -> str:
+        """The term's name in losses and reports."""
+        return f"{self.u.func} initial" + (f" (d{self.order}t)" if self.order else "")
+
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """The residual rows; ValueError where the domain has no time, or for a strange order."""
+        if domain.time is None:
+            raise ValueError(f"{self.name}: the domain has no time coordinate: use Dirichlet on a face")
+        _check_order(self.name, self.order)
+        t = self.u.args[domain.names.index(domain.time)]
+        u = self.u.diff(t, self.order) if self.order else self.u
+        return [Residual(self.name, u - self.value, "initial")]
+
+
+@checked_but("u", "value", "weight")
+@dataclass(frozen=True)
+class Dirichlet:
+    """u = value on part of the boundary (a face, a coordinate for both its faces, or "boundary")."""
+
+    u: AppliedUndef
+    value: Value = 0.0
+    on: On = "boundary"
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self, "value")
+
+    @property
+    def name(self) -> str:
+        """The term's name in losses and reports."""
+        return f"{self.u.func} on {_key(self.on)}"
+
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """The residual rows; ValueError where ``on`` is no part of the boundary."""
+        _check_face(self, domain)
+        return [Residual(self.name, self.u - self.value, _key(self.on))]
+
+
+@checked_but("u", "value", "weight")
+@dataclass(frozen=True)
+class Neumann:
+    """n . grad u = value on part of the boundary, n the outward unit normal."""
+
+    u: AppliedUndef
+    value: Value = 0.0
+    on: On = "boundary"
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self, "value")
+
+    @property
+    def name(self) -> str:
+        """The term's name in losses and reports."""
+        return f"d{self.u.func}/dn on {_key(self.on)}"
+
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """The residual rows; ValueError where ``on`` is no part of the boundary."""
+        _check_face(self, domain)
+        row = _normal_derivative(self.u, domain) - self.value
+        return [Residual(self.name, row, _key(self.on))]
+
+
+@checked_but("u", "a", "b", "value", "weight")
+@dataclass(frozen=True)
+class Robin:
+    """a u + b n . grad u = value on part of the boundary."""
+
+    u: AppliedUndef
+    a: Value
+    b: Value
+    value: Value = 0.0
+    on: On = "boundary"
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self, "a", "b", "value")
+
+    @property
+    def name(self) -> str:
+        """The term's name in losses and reports."""
+        return f"{self.u.func} Robin on {_key(self.on)}"
+
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """The residual rows; ValueError where ``on`` is no part of the boundary."""
+        _check_face(self, domain)
+        row = self.a * self.u + self.b * _normal_derivative(self.u, domain) - self.value
+        return [Residual(self.name, row, _key(self.on))]
+
+
+@checked_but("u", "order", "weight")
+@dataclass(frozen=True)
+class Periodic:
+    """u and its first ``order`` derivatives by a coordinate of a box agree on that coordinate's two faces."""
+
+    u: AppliedUndef
+    coordinate: str
+    order: int = 1
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _settle(self)
+
+    @property
+    def name(self) -> str:
+        """The term's name in losses and reports."""
+        return f"{self.u.func} periodic in {self.coordinate}"
+
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """The residual rows, one for every order; ValueError where the coordinate has no pair of faces."""
+        if not hasattr(domain, "face_pair"):
+            raise ValueError(f"{self.name}: only a Box has opposite faces, and the domain is {domain!r}")
+        if self.coordinate not in domain.space:
+            raise ValueError(f"{self.name}: expected a space coordinate, one of {', '.join(domain.space)}")
+        _check_order(self.name, self.order)
+        variable = self.u.args[domain.names.index(self.coordinate)]
+        key = f"periodic_{self.coordinate}"
+        rows = [Residual(self.name, self.u, key, image=True)]
+        for k in range(1, self.order + 1):
+            rows.append(Residual(f"{self.name} (d{k})", self.u.diff(variable, k), key, image=True))
+        return rows
+
+
+@checked_but("expression", "weight")
+@dataclass(frozen=True)
+class Operator:
+    """An expression in fields, coordinates and normals that vanishes on the boundary, inside or initially."""
+
+    name: str
+    expression: sp.Expr
+    on: On = "boundary"
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
+
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """The residual rows; ``on`` may also be "pde" (the interior) or "initial"."""
+        if self.on == "initial" and domain.time is None:
+            raise ValueError(f"{self.name}: the domain has no time coordinate: use a part of the boundary")
+        if self.on not in ("pde", "initial"):
+            _check_face(self, domain)
+        return [Residual(self.name, as_expression(self.expression, self.name), _key(self.on))]
+
+
+@checked_but("u", "X", "values", "weight")
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Measured values of a field (or of any expression in the fields) at given points: X (n, d), values (n,).
+
+    Raises:
+        ValueError: shapes that do not match, no points, or numbers that are not finite or complex.
+    """
+
+    u: sp.Expr
+    X: Tensor
+    values: Tensor
+    name: str = "data"
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        _check_weight(self)
+        X, values = (_numbers(self.name, v) for v in (self.X, self.values))
+        if X.ndim != 2 or values.shape not in ((len(X),), (len(X), 1)) or not len(X):
+            raise ValueError(
+                f"{self.name}: expected X of shape (n, d) and values of shape (n,), n at least 1, got "
+                f"{tuple(X.shape)} and {tuple(values.shape)}"
+            )
+        values = values.reshape(-1)
+        bad = (~torch.isfinite(X)).any(1) | ~torch.isfinite(values)
+        if bad.any():
+            raise ValueError(
+                f"{self.name}: {int(bad.sum())} of {len(bad)} observations are not finite (first at row "
+                f"{int(bad.nonzero()[0])}): remove them"
+            )
+        object.__setattr__(self, "X", X)
+        object.__setattr__(self, "values", values)
+
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """The residual rows; ValueError where the points do not lie in the domain."""
+        if self.X.shape[1] != len(domain.names):
+            raise ValueError(
+                f"{self.name}: X has {self.X.shape[1]} columns, expected one for every coordinate "
+                f"({', '.join(domain.names)})"
+            )
+        outside = ~domain.inside(self.X)
+        if outside.any():
+            first = int(outside.nonzero()[0])
+            raise ValueError(
+                f"{self.name}: {int(outside.sum())} of {len(self.X)} observation points lie outside the domain by more "
+                f"than 1e-9 (first at row {first}, {self.X[first].tolist()}): remove them, or enlarge the domain"
+            )
+        return [Residual(self.name, as_expression(self.u, self.name) - self.symbol, self.name)]
+
+    @property
+    def symbol(self) -> sp.Symbol:
+        """The measured value at a point, a column of its point set."""
+        return sp.Symbol(f"{self.name}_value", real=True)
+
+
+Condition = Initial | Dirichlet | Neumann | Robin | Periodic | Operator | Observations
+
+
+def _settle(condition: Any, *names: str) -> None:
+    """Make the values expressions, once: a callable wrapped twice would be two functions."""
+    if not isinstance(condition.u, AppliedUndef):
+        raise TypeError(
+            f"{type(condition).__name__} is on {condition.u}: expected a field such as u(x, t); derivatives "
+            "have Neumann, Initial with an order, and Operator"
+        )
+    _check_weight(condition)
+    for name in names:
+        value = expression(getattr(condition, name), condition.u.args, f"{name} of {condition.name!r}")
+        object.__setattr__(condition, name, value)
+
+
+def _check_weight(condition: Any) -> None:
+    fit(NotNegative, condition.weight, f"{type(condition).__name__}: the weight of {condition.name!r}")
+
+
+def _numbers(name: str, values: Any) -> Tensor:
+    if isinstance(values, Tensor) or np.iscomplexobj(values):
+        real(name, values)
+    if isinstance(values, Tensor):
+        return values.detach().to(torch.float64)
+    try:
+        return torch.as_tensor(np.asarray(values, dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected arrays of numbers, got {type(values).__name__}") from None
+
+
+def _check_order(name: str, order: Any) -> None:
+    if not isinstance(order, int) or order < 0:
+        raise ValueError(f"{name}: the order is {order!r}: expected 0, 1, 2 ..., 0 being the value itself")
+
+
+def _check_face(condition: Any, domain: Domain) -> None:
+    parts = (condition.on,) if isinstance(condition.on, str) else tuple(condition.on)
+    kind = type(condition).__name__
+    if domain.time is not None and any(p in (domain.time, f"{domain.time}_min", "initial") for p in parts):
+        raise ValueError(f"{kind} on {condition.on!r}: the initial time is no boundary: use Initial")
+    try:
+        measure = domain.measure(condition.on)
+    except (ValueError, KeyError, TypeError):
+        measure = 0.0
+    if not measure > 0:
+        pairs = domain.space if hasattr(domain, "face_pair") else ()
+        raise ValueError(
+            f"{kind} on {condition.on!r} is not on the domain's boundary: choose among "
+            f"{', '.join(('boundary', *pairs, *domain.faces))}"
+        )
+
+
+def _normal_derivative(u: AppliedUndef, domain: Domain) -> sp.Expr:
+    space = [v for v in u.args if v.name != domain.time]
+    return sum(n * u.diff(v) for n, v in zip(normals(*space), space, strict=True))

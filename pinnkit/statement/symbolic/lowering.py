@@ -1,0 +1,260 @@
+"""Equations in the field's notation: coordinates, fields, derivatives, and the channels that they need."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from pinnkit.tools.checked import checked, checked_but
+
+from .channels import Channel, Index, partial, split
+
+Ansatz = Mapping[AppliedUndef, tuple[sp.Expr, sp.Expr]]  # field -> (g, d): the field is g + d N
+
+
+@checked
+def coordinates(names: str) -> tuple[sp.Symbol, ...]:
+    """Real symbols: ``x, t = coordinates("x t")``."""
+    return tuple(sp.Symbol(name, real=True) for name in names.replace(",", " ").split())
+
+
+@checked_but("variables")
+def field(name: str, *variables: sp.Symbol) -> AppliedUndef:
+    """An unknown function of the coordinates: ``u = field("u", x, t)``.
+
+    Raises:
+        ValueError: no coordinates, the same one twice, or something that is not a symbol.
+    """
+    distinct = {v for v in variables if isinstance(v, sp.Symbol)}
+    if not variables or len(distinct) < len(variables):
+        raise ValueError(
+            f"field({name!r}) is given ({', '.join(map(str, variables))}): expected different coordinates, "
+            f'as in x, t = pk.coordinates("x t"); {name} = pk.field("{name}", x, t)'
+        )
+    return sp.Function(name, real=True)(*variables)
+
+
+def parse_index(suffix: str, names: Sequence[str]) -> Index:
+    """The multi-index of a derivative's suffix: "xxt" by coordinates (x, t) is (2, 1).
+
+    Raises:
+        ValueError: a suffix that is not a row of coordinates.
+    """
+    count = [0] * len(names)
+    pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    if not re.fullmatch(f"({pattern})*", suffix):
+        raise ValueError(
+            f"the derivative {suffix!r} is by something that is not a coordinate: expected the names "
+            f"{', '.join(names)} in a row, such as {names[0] * 2!r}"
+        )
+    for name in re.findall(pattern, suffix):
+        count[list(names).index(name)] += 1
+    return tuple(count)
+
+
+@checked
+def derivatives(u: AppliedUndef, *suffixes: str) -> tuple[sp.Expr, ...] | sp.Expr:
+    """Derivatives of a field by name: ``u_t, u_x, u_xx = derivatives(u, "t", "x", "xx")``.
+
+    Raises:
+        ValueError: a name that is not a product of the field's coordinates.
+    """
+    names = [s.name for s in u.args]
+    found = tuple(differentiate(u, parse_index(s, names)) for s in suffixes)
+    return found if len(found) > 1 else found[0]
+
+
+def differentiate(expression: sp.Expr, index: Index, variables: Sequence[sp.Symbol] | None = None) -> sp.Expr:
+    """D^index of an expression by the coordinates (those of an applied field, unless given), almost everywhere."""
+    for variable, times in zip(variables or expression.args, index, strict=True):
+        if times:
+            expression = sp.diff(expression, variable, times)
+    return expression.replace(sp.DiracDelta, lambda *_: sp.S.Zero) if expression.has(sp.DiracDelta) else expression
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One number at a point: field (or network output) ``k``'s channel, at image point ``image``."""
+
+    output: int
+    channel: Channel
+    image: int = 0
+
+    def symbol(self, letter: str) -> sp.Symbol:
+        """A symbol that names the slot, e.g. u0_20 for the second derivative by the first coordinate."""
+        name = "+".join("".join(map(str, index)) for _, index in self.channel)
+        image = f"@{self.image}" if self.image else ""
+        return sp.Symbol(f"{letter}{self.output}_{name}{image}", real=True)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """Expressions in coordinates and field symbols; ``slots`` says what each field symbol stands for."""
+
+    expressions: tuple[sp.Expr, ...]
+    slots: dict[sp.Symbol, Slot]
+
+
+def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol]) -> Lowered:
+    """Name every derivative of a field in the expressions by a symbol.
+
+    Raises:
+        ValueError: anything but the fields and their derivatives by their own coordinates.
+    """
+    fields, variables = list(fields), list(variables)
+    given = [sp.sympify(e, strict=True) for e in expressions]
+    _check_derivatives(given, fields)
+    evaluated = [e.doit() for e in given]
+    replace: dict[sp.Expr, sp.Symbol] = {}
+    slots: dict[sp.Symbol, Slot] = {}
+    atoms = set().union(*(e.atoms(sp.Derivative, AppliedUndef, sp.Subs, sp.Integral) for e in evaluated))
+    for atom in sorted(atoms, key=lambda a: not isinstance(a, sp.Integral)):  # what is integrated stands for itself
+        u = atom.expr if isinstance(atom, sp.Derivative) else atom
+        if u not in fields:
+            raise ValueError(
+                f"{atom} stands in an expression: expected only the fields {', '.join(map(str, fields))} and "
+                f"their derivatives; {_way(atom, fields)}"
+            )
+        index = [0] * len(variables)
+        for variable, times in atom.variable_count if isinstance(atom, sp.Derivative) else ():
+            index[variables.index(variable)] += int(times)
+        slot = Slot(fields.index(u), partial(tuple(index)))
+        replace[atom] = slot.symbol("u")
+        slots[replace[atom]] = slot
+    lowered = tuple(e.xreplace(replace) for e in evaluated)
+    used = set().union(*(e.free_symbols for e in lowered))
+    return Lowered(lowered, {s: slot for s, slot in sorted(slots.items(), key=str) if s in used})
+
+
+def _way(atom: sp.Expr, fields: Sequence[AppliedUndef]) -> str:
+    """How to state what is no field at the point itself."""
+    if isinstance(atom, sp.Integral):
+        s, *ends = atom.limits[0]
+        if ends and ends[-1].is_Symbol:
+            t = ends[-1]
+            return f"an integral up to {t} is a field w of its own: w.diff({t}) is its derivative, and w = 0 at first"
+        value = f", whose value at {s} = {ends[-1]} is the integral" if ends else ""
+        return f"an integral is a field w of its own: w.diff({s}) is the integrand and w = 0 where it begins{value}"
+    inner = atom.expr if isinstance(atom, (sp.Derivative, sp.Subs)) else atom
+    u = next((u for u in fields if isinstance(inner, AppliedUndef) and u.func == inner.func), None)
+    shifts = [] if u is None else [(v, a) for v, a in zip(u.args, inner.args, strict=False) if a != v]
+    if len(shifts) == 1 and (shifts[0][1] - shifts[0][0]).is_number:
+        v, a = shifts[0]
+        return (
+            f"a delay is solved by the method of steps: a problem for every interval of length {abs(a - v)} in {v}, in "
+            "which the delayed field is the solution of the interval before, by pinnkit.function"
+        )
+    return (
+        "a field's value at a place belongs in a condition, or is a field w of its own: w.diff(x) = 0 by the "
+        "coordinate of the place, and an Operator condition w - u there"
+    )
+
+
+def _check_derivatives(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:
+    for atom in set().union(*(e.atoms(sp.Derivative) for e in expressions)):
+        strange = [v for v in atom.variables if atom.expr in fields and v not in atom.expr.args]
+        if strange:
+            raise ValueError(
+                f"{atom} differentiates by {strange[0]}, which is not a coordinate of {atom.expr}: use "
+                f"pinnkit.derivatives with the names {', '.join(map(str, atom.expr.args))}"
+            )
+
+
+def at_image(lowered: Lowered, variables: Sequence[sp.Symbol], number: int) -> Lowered:
+    """The same expressions at another point: coordinates and field symbols are renamed ``...@number``."""
+    moved = {s: Slot(slot.output, slot.channel, number) for s, slot in lowered.slots.items()}
+    rename = {s: slot.symbol("u") for s, slot in moved.items()} | {v: at(v, number) for v in variables}
+    expressions = tuple(e.xreplace(rename) for e in lowered.expressions)
+    return Lowered(expressions, {slot.symbol("u"): slot for slot in moved.values()})
+
+
+def at(variable: sp.Symbol, number: int) -> sp.Symbol:
+    """The coordinate at image point ``number`` (itself for number 0)."""
+    return sp.Symbol(f"{variable.name}@{number}", real=True) if number else variable
+
+
+def collapse(lowered: Lowered) -> Lowered:
+    """Merge second derivatives that occur only in one weighted sum D (a Laplacian) into a single channel."""
+    orders = [sum(slot.channel[0][1]) for slot in lowered.slots.values()]
+    second = sorted({slot.channel[0][1] for slot in lowered.slots.values() if sum(slot.channel[0][1]) == 2})
+    if len(second) < 2 or max(orders) > 2:
+        return lowered
+    weights = _common_weights(lowered, second)
+    if weights is None:
+        return lowered
+    merged: Channel = tuple((weights[i], i) for i in second)
+    replace, slots = {}, {}
+    for symbol, slot in lowered.slots.items():
+        if slot.channel[0][1] not in second:
+            slots[symbol] = slot
+            continue
+        total = Slot(slot.output, merged, slot.image)
+        slots[total.symbol("u")] = total
+        # What depends on D alone keeps its value when one derivative stands for D and the others for 0.
+        replace[symbol] = total.symbol("u") if slot.channel[0][1] == second[0] else sp.S.Zero
+    return Lowered(tuple(e.subs(replace) for e in lowered.expressions), slots)
+
+
+def _common_weights(lowered: Lowered, second: list[Index]) -> dict[Index, float] | None:
+    """Constants w_i with de/dN_i = w_i D for every expression and output, or None."""
+    weights: dict[Index, float] | None = None
+    by_slot = {(s.output, s.image, s.channel[0][1]): symbol for symbol, s in lowered.slots.items()}
+    for output, number in {(s.output, s.image) for s in lowered.slots.values()}:
+        symbols = {i: by_slot.get((output, number, i)) for i in second}
+        if not any(symbols.values()):
+            continue
+        for e in lowered.expressions:
+            slopes = {i: sp.expand(e.diff(s)) if s is not None else sp.S.Zero for i, s in symbols.items()}
+            if all(slope == 0 for slope in slopes.values()):
+                continue
+            if any(slope == 0 for slope in slopes.values()):
+                return None
+            ratios = {i: _ratio(slope, slopes[second[0]]) for i, slope in slopes.items()}
+            if not all(r.is_number for r in ratios.values()):
+                return None
+            found = {i: float(r) for i, r in ratios.items()}
+            known = found if weights is None else weights
+            if any(abs(found[i] - known[i]) > 1e-12 * abs(known[i]) for i in second):
+                return None
+            weights = known
+    return weights
+
+
+def _ratio(a: sp.Expr, b: sp.Expr) -> sp.Expr:
+    ratio = a / b
+    return ratio if ratio.is_number else sp.simplify(ratio)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A field's channel in those of the network: ``constant + sum coefficients[N] * N``."""
+
+    constant: sp.Expr
+    coefficients: dict[sp.Symbol, sp.Expr]
+
+
+def insert(
+    lowered: Lowered, fields: Sequence[AppliedUndef], variables: Sequence[sp.Symbol], ansatz: Ansatz
+) -> tuple[dict[sp.Symbol, Affine], dict[sp.Symbol, Slot]]:
+    """Every field symbol by u = g + d N and the product rule, and the network's slots that this needs."""
+    affine, needed = {}, {}
+    for symbol, slot in lowered.slots.items():
+        g, d = ansatz.get(fields[slot.output], (sp.S.Zero, sp.S.One))
+        constant, coefficients = sp.S.Zero, {}
+        for factor, index in slot.channel:
+            weight = sp.S.One if factor == 1 else sp.Float(factor)
+            constant += weight * differentiate(g, index, variables)
+            for a, b, ways in split(index):
+                own = b == index and len(slot.channel) > 1
+                coefficient = d / len(slot.channel) if own else weight * ways * differentiate(d, a, variables)
+                if coefficient != 0:
+                    source = Slot(slot.output, slot.channel if own else partial(b), slot.image)
+                    N = source.symbol("N")
+                    needed[N] = source
+                    coefficients[N] = coefficients.get(N, sp.S.Zero) + coefficient
+        rename = {v: at(v, slot.image) for v in variables}
+        moved = {N: c.xreplace(rename) for N, c in coefficients.items()}
+        affine[symbol] = Affine(constant.xreplace(rename), moved)
+    return affine, needed

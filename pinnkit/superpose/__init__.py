@@ -1,3 +1,0 @@
-"""Initial-boundary value problems solved by superposing exact solutions of their equation."""
-
-from pinnkit.certificate import enclosed  # noqa: F401  (certificates learn here how to enclose superpositions)

@@ -1,0 +1,61 @@
+"""L-BFGS: curvature from the last few steps (Liu, Nocedal 1989); for more parameters than a dense H can hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinnkit.tools.checked import Count, NotNegative, Whole, checked
+from pinnkit.tools.serialise import register
+
+from .quasi_newton import descend, evaluated, first_step
+from .stage import Objective, State, Step, drop
+
+
+@register
+@checked
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS with ``memory`` pairs and a strong-Wolfe line search."""
+
+    iterations: Whole = 1000
+    memory: Count = 50
+    tolerance: NotNegative = 1e-14
+
+    def start(self, theta: Tensor, objective: Objective | None) -> State:
+        """No pairs yet."""
+        empty = theta.new_empty(0, len(theta))
+        return {"S": empty, "Y": empty}
+
+    def renew(self, state: Mapping[str, Any]) -> State:
+        """Keep the pairs: they describe the loss, not the points."""
+        return drop(state, "losses", "gradient", "gain")
+
+    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+        """One step along -H g; where the pairs mislead, one that only forgets them."""
+        state = evaluated(state, theta, objective)
+        S, Y = state["S"], state["Y"]
+        Hg = two_loops(S, Y, state["gradient"])
+        found = descend(theta, state, objective, Hg, self.tolerance, first_step(state, Hg, len(S) > 0))
+        if found.misled and len(S):
+            return theta, state | {"S": S[:0], "Y": Y[:0]}, Step(found.losses)
+        if found.curved:
+            S, Y = torch.cat([S, found.s[None]])[-self.memory :], torch.cat([Y, found.y[None]])[-self.memory :]
+        return found.theta, found.values | {"S": S, "Y": Y}, Step(found.losses, found.stop)
+
+
+def two_loops(S: Tensor, Y: Tensor, g: Tensor) -> Tensor:
+    """H g for the pairs s_i, y_i in the rows of S and Y, oldest first."""
+    if not len(S):
+        return g
+    q, rho = g.clone(), 1 / (S * Y).sum(1)
+    a = g.new_zeros(len(S))
+    for i in reversed(range(len(S))):
+        a[i] = rho[i] * (S[i] @ q)
+        q -= a[i] * Y[i]
+    q *= 1 / (rho[-1] * (Y[-1] @ Y[-1]))
+    for i in range(len(S)):
+        q += (a[i] - rho[i] * (Y[i] @ q)) * S[i]
+    return q

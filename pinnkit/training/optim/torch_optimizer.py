@@ -1,0 +1,113 @@
+"""SOAP (Vyas et al. 2024) of the library pytorch-optimizer, the extra ``soap``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
+from pinnkit.tools.serialise import register
+
+from .stage import Objective, State, Step, usable
+
+
+@register
+@checked
+@dataclass(frozen=True)
+class SOAP:
+    """SOAP on theta cut into the network's matrices and vectors; the step size falls from ``lr`` to ``lr * decay``."""
+
+    iterations: Whole = 1000
+    lr: Positive = 3e-3
+    precondition_frequency: Count = 2
+    weight_decay: NotNegative = 0.0
+    decay: Positive = 1.0
+
+    def start(self, theta: Tensor, objective: Objective | None) -> State:
+        """Fresh moments; ImportError where the extra is not installed."""
+        return {"optimiser": _pack(_Live(self, theta, objective).optimiser.state_dict()), "steps": 0}
+
+    def renew(self, state: Mapping[str, Any]) -> State:
+        """Moments and eigenbases stay."""
+        return dict(state)
+
+    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+        """One step; the losses are those at the parameters before it."""
+        losses, g = objective.loss_and_gradient(theta)
+        if not usable(losses, g):
+            return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
+        n, live = state["steps"], state.get("_live")
+        if live is None or live.steps != n:
+            live = _Live(self, theta, objective)
+            live.optimiser.load_state_dict(_unpack(state["optimiser"]))
+        lr = self.lr * self.decay ** (min(n, self.iterations) / max(1, self.iterations))
+        new = live.step(_cut(theta, objective), _cut(g, objective), lr)
+        live.steps = n + 1
+        packed = _pack(live.optimiser.state_dict())
+        return new, {"optimiser": packed, "steps": n + 1, "before": theta, "_live": live}, Step(losses)
+
+
+class _Live:
+    """The library's optimiser, kept at hand between steps; ``steps`` tells which state it is in."""
+
+    def __init__(self, settings: SOAP, theta: Tensor, objective: Objective) -> None:
+        try:
+            from pytorch_optimizer import SOAP as Library
+        except ImportError as error:
+            raise ImportError("the SOAP stage needs the extra: pip install 'pinnkit[soap]'") from error
+        self.steps = 0
+        self.parameters = [torch.nn.Parameter(piece.clone()) for piece in _cut(theta, objective)]
+        self.optimiser = Library(
+            self.parameters,
+            lr=settings.lr,
+            precondition_frequency=settings.precondition_frequency,
+            weight_decay=settings.weight_decay,
+        )
+
+    def step(self, theta: list[Tensor], gradient: list[Tensor], lr: float) -> Tensor:
+        """New parameters, shape (P,)."""
+        for p, value, slope in zip(self.parameters, theta, gradient, strict=True):
+            p.data.copy_(value)
+            p.grad = slope.clone()
+        self.optimiser.param_groups[0]["lr"] = lr
+        self.optimiser.step()
+        return torch.cat([p.detach().reshape(-1) for p in self.parameters])
+
+
+def _cut(theta: Tensor, objective: Objective) -> list[Tensor]:
+    """theta as views: every layer's matrix and bias, then the rest."""
+    model = getattr(objective, "model", None)
+    pieces, end = [], 0
+    for op in getattr(getattr(model, "tape", None), "operations", ()):
+        if hasattr(op, "weights"):
+            pieces += list(op.weights(theta))
+            end = op.offset + op.count
+    return pieces + ([theta[end:]] if end < len(theta) else [])
+
+
+def _pack(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a torch optimiser's state with text keys and lists as mappings: it can be written to a file."""
+
+    def pack(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {"kind": "mapping"} | {f"k{k}": pack(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return {"kind": type(value).__name__} | {f"i{i}": pack(v) for i, v in enumerate(value)}
+        return value.clone() if isinstance(value, Tensor) else value
+
+    return pack(state)
+
+
+def _unpack(tree: Mapping[str, Any]) -> Any:
+    def unpack(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        items = {k[1:]: unpack(v) for k, v in value.items() if k != "kind"}
+        if value["kind"] == "mapping":
+            return {int(k) if k.isdigit() else k: v for k, v in items.items()}
+        made = [items[str(i)] for i in range(len(items))]
+        return tuple(made) if value["kind"] == "tuple" else made
+
+    return unpack(tree)

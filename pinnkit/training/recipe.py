@@ -1,0 +1,71 @@
+"""What a training run follows and where it stands: recipe, plan, progress."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pinnkit.network.mlp import MLP, Network
+from pinnkit.statement.problem import Problem
+from pinnkit.tools.checked import Count, NotNegative, checked
+from pinnkit.tools.serialise import register
+from pinnkit.training.resampling.resample import Resampler, rad
+
+from .balance import Balance
+from .optim import Adam, SSBroyden, Stage
+
+
+@register
+@checked
+@dataclass(frozen=True)
+class Recipe:
+    """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights ..."""
+
+    network: Network
+    points: Mapping[str, Count] = field(default_factory=lambda: {"pde": 2000})
+    stages: Sequence[Stage] = (Adam(1000), SSBroyden(3000))
+    resample: Resampler | None = field(default_factory=partial(rad, weights=True))
+    hard: bool | None = None
+    weights: Mapping[str, NotNegative] = field(default_factory=dict)
+    method: str = "sobol"
+    balance: Balance | None = None
+
+
+def default_recipe(problem: Problem) -> Recipe:
+    """The problem's own recipe, or a general one."""
+    if problem.recipe is not None:
+        return problem.recipe
+    return Recipe(MLP(len(problem.domain.names), 32, 32, 32, len(problem.fields)))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run follows: what is to be done, apart from the state of doing it."""
+
+    stages: tuple[Stage, ...]
+    resample: Resampler | None = None
+    seed: int = 0
+    log_every: int = 100
+    validation: int = 2000
+    time_limit: float | None = None
+    balance: Balance | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a run stands: stage, iteration in it and in all, rounds of resampling, optimiser state, time spent."""
+
+    plan: Plan
+    stage: int = 0
+    iteration: int = 0
+    total: int = 0
+    round: int = 0
+    state: dict[str, Any] | None = None
+    finished: Stage | None = None  # the last stage that ran to its end, whose state a next run may take over
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @property
+    def done(self) -> bool:
+        """Whether all stages have run."""
+        return self.stage >= len(self.plan.stages)

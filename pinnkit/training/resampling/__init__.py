@@ -1,0 +1,1 @@
+"""Adaptive collocation: new points by scores of candidates."""

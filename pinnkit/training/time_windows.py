@@ -1,0 +1,201 @@
+"""Time windows: an unsteady problem solved slab by slab, each one starting from the end of the one before."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from pinnkit.domain.box import Box
+from pinnkit.model.solution import Solution
+from pinnkit.network.mlp import Network
+from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.conditions import Condition, Initial, Observations
+from pinnkit.statement.symbolic.torch_program import Opaque
+from pinnkit.tools.atomic_file import check_or_make_folder
+from pinnkit.tools.checked import Count, Finite, checked
+from pinnkit.tools.memory import afford
+
+from .recipe import default_recipe
+from .run_file import load
+from .solve import resume, solve
+
+_REMEMBERED = 256  # values of an earlier window that are kept, by the points they were asked at
+
+
+@checked
+@dataclass(frozen=True, eq=False)
+class March:
+    """Solutions u_k of one problem in consecutive time windows, read as one solution of the whole time."""
+
+    problem: Problem
+    windows: tuple[Solution, ...]
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """The times t_0 < t_1 < ... between the windows, both ends included."""
+        bounds = [_interval(s.problem.domain) for s in self.windows]
+        return (*(low for low, _ in bounds), bounds[-1][1])
+
+    def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor) -> Tensor:
+        """Expressions in fields, derivatives and coordinates at X (n, d), shape (n, expressions); as Solution's."""
+        X = torch.as_tensor(X)
+        inner = torch.tensor(self.edges[1:-1], dtype=X.dtype)
+        number = torch.bucketize(X[:, _time(self.problem)].contiguous(), inner)
+        out = torch.empty(len(X), len(expressions), dtype=self.windows[0].theta.dtype)
+        for k, solution in enumerate(self.windows):
+            rows = number == k
+            if rows.any():
+                out[rows] = solution.evaluate(expressions, X[rows])
+        return out
+
+    __call__, jet, derivative = Solution.__call__, Solution.jet, Solution.derivative
+    on_grid, errors = Solution.on_grid, Solution.errors
+
+
+@checked
+def march(
+    problem: Problem,
+    windows: Count | Sequence[Finite] = 4,
+    network: Network | None = None,
+    points: Any = None,
+    *,
+    folder: str | Path | None = None,
+    **settings: Any,
+) -> March:
+    """Solve an unsteady problem in time windows, so many of equal length or between these times (the ends included).
+
+    The end of each window is the initial condition of the next, as a function whose derivatives are those of the
+    network; its parameters are where the next one starts. ``settings`` are those of ``solve``, used in every window;
+    what is not given comes from the problem's recipe. With a ``folder`` every window is a run file there: done ones
+    are read, an interrupted one is resumed. A window that is not done is the last one.
+
+    Raises:
+        ValueError: a domain that is no box with time, times that do not rise from its beginning to its end, unknown
+        coefficients (they belong to the whole time).
+    """
+    edges, recipe = _edges(problem, windows), default_recipe(problem)
+    settings = {"stages": recipe.stages, "resample": recipe.resample, "balance": recipe.balance} | settings
+    done: list[Solution] = []
+    for k, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        part = window(problem, low, high, done[-1] if done else None)
+        path = None if folder is None else Path(folder) / f"window_{k + 1}.h5"
+        if path is not None and path.exists():
+            options = {name: settings[name] for name in ("progress", "observe", "checkpoint_every") if name in settings}
+            done.append(_finished(load(path, part), path, options))
+        elif done:
+            counts = {key: len(s) for key, s in done[-1].points.items()} if points is None else points
+            done.append(solve(part, points=counts, start=done[-1], checkpoint=path, **settings))
+        else:
+            if path is not None:
+                check_or_make_folder(path)
+            done.append(solve(part, network, points, checkpoint=path, **settings))
+        if not done[-1].progress.done:
+            break  # interrupted, or out of time: what follows would start from a guess
+    return March(problem, tuple(done))
+
+
+def window(problem: Problem, low: float, high: float, before: Solution | None = None) -> Problem:
+    """The same problem for t in [low, high], its initial data the end of the solution ``before``."""
+    box = problem.domain
+    names = {n: (low, high) if n == box.time else (a, b) for n, a, b in zip(box.names, *box.bounds, strict=True)}
+    conditions = [c for c in (_within(c, problem, low, high, before) for c in problem.conditions) if c is not None]
+    return replace(problem, domain=Box.of(names, time=box.time), conditions=conditions)
+
+
+def continued(solution: Solution, expression: sp.Expr, t: float) -> sp.Expr:
+    """An expression of a solution at time t as a function of the space coordinates, differentiable by them."""
+    space = [v for v in solution.problem.variables if v.name != solution.problem.domain.time]
+    return _frozen(solution, expression, t)(*space)
+
+
+def _frozen(solution: Solution, expression: sp.Expr, t: float) -> type[Opaque]:
+    problem = solution.problem
+    at = _time(problem)
+    space = [v for i, v in enumerate(problem.variables) if i != at]
+    slopes: dict[int, type[Opaque]] = {}
+
+    def values(X: Tensor) -> Tensor:
+        return solution.evaluate([expression], X)[:, 0]
+
+    remembered = _remember(values)
+
+    def call(*coordinates: Tensor) -> Tensor:
+        columns = list(coordinates)
+        columns.insert(at, torch.full_like(columns[0], t))
+        return remembered(torch.stack(columns, 1)).to(columns[0])
+
+    def fdiff(self: Opaque, argindex: int = 1) -> sp.Expr:
+        if argindex not in slopes:
+            slopes[argindex] = _frozen(solution, sp.diff(expression, space[argindex - 1]), t)
+        return slopes[argindex](*self.args)
+
+    return type("before", (Opaque,), {"call": staticmethod(call), "slopes": slopes, "fdiff": fdiff})
+
+
+def _remember(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same function, which recalls its last values by the points themselves: training asks again and again."""
+    known: OrderedDict[bytes, Tensor] = OrderedDict()
+
+    def recalled(X: Tensor) -> Tensor:
+        key = blake2b(X.detach().cpu().contiguous().numpy().tobytes(), digest_size=16).digest()
+        if key in known:
+            known.move_to_end(key)
+        else:
+            known[key] = call(X)
+            if len(known) > _REMEMBERED:
+                known.popitem(last=False)
+        return known[key]
+
+    return recalled
+
+
+def _within(
+    condition: Condition, problem: Problem, low: float, high: float, before: Solution | None
+) -> Condition | None:
+    if isinstance(condition, Initial) and before is not None:
+        t = problem.variables[_time(problem)]
+        return replace(condition, value=continued(before, sp.diff(condition.u, t, condition.order), low))
+    if isinstance(condition, Observations):
+        t = condition.X[:, _time(problem)]
+        kept = (t >= low) & (t <= high)
+        return replace(condition, X=condition.X[kept], values=condition.values[kept]) if kept.any() else None
+    return condition
+
+
+def _finished(solution: Solution, path: Path, options: dict[str, Any]) -> Solution:
+    """A window that was read, trained to its end."""
+    return solution if solution.progress.done else resume(solution, checkpoint=path, **options)
+
+
+def _time(problem: Problem) -> int:
+    return problem.domain.names.index(problem.domain.time)
+
+
+def _interval(box: Box) -> tuple[float, float]:
+    low, high = box.bounds[:, box.names.index(box.time)]
+    return float(low), float(high)
+
+
+def _edges(problem: Problem, windows: int | Sequence[float]) -> list[float]:
+    if not isinstance(problem.domain, Box) or problem.domain.time is None:
+        raise ValueError(f"{problem.name}: time windows need a pinnkit.Box with time, the domain is {problem.domain!r}")
+    if problem.unknowns:
+        raise ValueError(
+            f"{problem.name}: the unknown {next(iter(problem.unknowns))} belongs to the whole time: windows would each "
+            "find another value; use solve"
+        )
+    low, high = _interval(problem.domain)
+    if isinstance(windows, int):
+        afford(100 * windows, f"a march of {windows} windows", "give fewer")
+        return np.linspace(low, high, windows + 1).tolist()
+    edges = [float(t) for t in windows]
+    if len(edges) < 2 or edges[0] != low or edges[-1] != high or (np.diff(edges) <= 0).any():
+        raise ValueError(f"windows={list(windows)}: expected times that rise from {low:g} to {high:g}, both included")
+    return edges

@@ -1,0 +1,85 @@
+"""Time windows: the end of one is the beginning of the next, in value and derivatives; files; what is refused."""
+
+import pytest
+import sympy as sp
+import torch
+
+import pinnkit as pk
+import problems
+from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.training.time_windows import continued, window
+
+QUIET = {"progress": False, "validation": 50, "resample": None}
+SHORT = QUIET | {"stages": [pk.Adam(60, lr=5e-3), pk.SSBroyden(60)]}
+NET = pk.MLP(2, 10, 10, 1)
+
+
+@pytest.fixture(scope="module")
+def marched():
+    return pk.march(problems.diffusion(), 3, NET, 150, **SHORT)
+
+
+def test_the_whole_time_is_solved(marched):
+    assert marched.edges == pytest.approx((0, 1 / 3, 2 / 3, 1))
+    assert marched.errors()["u"]["relative_l2"] < 2e-3
+    X = marched.problem.sample("pde", 40).X
+    u, u_xx = marched.jet(X, "u u_xx")
+    assert torch.allclose(u, marched(X)[:, 0], rtol=1e-12) and u_xx.shape == (40,)
+    last = X[X[:, 1] > 2 / 3]
+    assert torch.allclose(marched(last), marched.windows[2](last), rtol=1e-12)
+
+
+def test_each_window_starts_where_the_last_one_ends(marched):
+    x = torch.linspace(-1, 1, 30, dtype=torch.float64)
+    for t, before, after in zip(marched.edges[1:], marched.windows, marched.windows[1:], strict=False):
+        X = torch.stack([x, torch.full_like(x, t)], 1)
+        for name in ("u", "u_x", "u_xx"):
+            a, b = before.jet(X, name), after.jet(X, name)
+            assert (a - b).abs().max() < 1e-12 * a.abs().max(), (t, name)
+
+
+def test_a_continued_field_has_the_networks_derivatives(marched):
+    solution = marched.windows[0]
+    (x, _), u = marched.problem.variables, marched.problem.fields[0]
+    x7 = torch.linspace(-0.9, 0.8, 7, dtype=torch.float64)
+    X = torch.stack([x7, torch.full_like(x7, 0.3)], 1)
+    e = sp.sin(x) * continued(solution, u, 0.3)
+    second, mixed = Program([e.diff(x, 2), e.diff(x) ** 2], [x])({x: X[:, 0]})
+    v, v_x, v_xx = solution.jet(X, "u u_x u_xx")
+    sin, cos = X[:, 0].sin(), X[:, 0].cos()
+    assert torch.allclose(second, sin * v_xx + 2 * cos * v_x - sin * v, rtol=1e-12, atol=1e-14)
+    assert torch.allclose(mixed, (sin * v_x + cos * v) ** 2, rtol=1e-12, atol=1e-14)
+
+
+def test_one_window_is_a_plain_solution():
+    one = pk.march(problems.diffusion(), 1, NET, 60, seed=4, **SHORT)
+    plain = pk.solve(problems.diffusion(), NET, 60, seed=4, **SHORT)
+    assert torch.equal(one.windows[0].theta, plain.theta)
+
+
+def test_windows_in_files(tmp_path):
+    settings = QUIET | {"stages": [pk.Adam(15)]}
+    whole = pk.march(problems.diffusion(), [0, 0.4, 1], NET, 40, folder=tmp_path / "whole", **settings)
+    again = pk.march(problems.diffusion(), [0, 0.4, 1], NET, 40, folder=tmp_path / "whole", **settings)
+    assert [s.theta.tolist() for s in again.windows] == [s.theta.tolist() for s in whole.windows]
+    cut = pk.march(problems.diffusion(), [0, 0.4, 1], NET, 40, folder=tmp_path / "cut", time_limit=0.0, **settings)
+    assert len(cut.windows) == 1 and cut.edges == (0, 0.4)
+
+
+def test_observations_belong_to_their_window():
+    problem = problems.taylor_green()
+    parts = [window(problem, 0, 0.5), window(problem, 0.5, 1)]
+    counts = [len(p.sample("gauge", 1)) for p in parts]
+    assert sum(counts) == 64 and min(counts) > 20
+    assert max(parts[0].verify().values()) < 1e-13
+
+
+@pytest.mark.parametrize(("call", "says"), [
+    (lambda: pk.march(problems.kovasznay()), "need a pinnkit.Box with time"),
+    (lambda: pk.march(problems.heat_inverse()), "the unknown D belongs to the whole time"),
+    (lambda: pk.march(problems.diffusion(), 0), "windows is 0: expected a whole number of at least 1"),
+    (lambda: pk.march(problems.diffusion(), [0, 0.7, 0.5, 1]), "times that rise from 0 to 1"),
+])  # fmt: skip
+def test_what_is_refused(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()
