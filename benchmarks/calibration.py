@@ -1,8 +1,8 @@
 """How often verdicts hold, out of sample: random problems, well, badly and hardly trained, and corrected.
 
-The first problems set the thresholds of ``pinnkit/error/verdict.py``; the others, of which nothing was known then, give the
-figures. Every result is appended to a file as soon as it is there, models are kept in a folder: an interrupted run goes
-on where it was, and a larger ``--problems`` adds to it.
+The first problems set the thresholds of ``pinnkit/error/verdict.py``; the others, of which nothing was known then, give
+the figures. Every result is appended to a file as soon as it is there, models are kept in a folder: an interrupted run
+goes on where it was, and a larger ``--problems`` adds to it.
 """
 
 import json

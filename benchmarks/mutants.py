@@ -43,10 +43,22 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "exact/lie/determining": ("exact/test_symmetries",),
     "exact/lie/involution": ("exact/test_symmetries",),
     "exact/lie/symmetry_ansatz": ("exact/test_symmetries",),
-    "certificate/theorem/heat": ("certificate/test_extremal", "certificate/test_certify", "certificate/test_certify_3d"),
-    "certificate/theorem/maximum_principle": ("certificate/test_extremal", "certificate/test_certify", "certificate/test_elliptic"),
+    "certificate/theorem/heat": (
+        "certificate/test_extremal",
+        "certificate/test_certify",
+        "certificate/test_certify_3d",
+    ),
+    "certificate/theorem/maximum_principle": (
+        "certificate/test_extremal",
+        "certificate/test_certify",
+        "certificate/test_elliptic",
+    ),
     "certificate/theorem/wave": ("certificate/test_extremal", "certificate/test_certify"),
-    "certificate/theorem/energy": ("certificate/test_extremal", "certificate/test_certify", "certificate/test_periodic_jump"),
+    "certificate/theorem/energy": (
+        "certificate/test_extremal",
+        "certificate/test_certify",
+        "certificate/test_periodic_jump",
+    ),
     "certificate/barrier/barrier": ("certificate/test_barrier", "certificate/test_checker"),
     "certificate/barrier/problem": ("certificate/test_barrier",),
     "certificate/barrier/operator_rows": ("certificate/test_barrier", "certificate/test_checker"),
@@ -372,9 +384,11 @@ def page(mutants: Sequence[Mutant], found: Mapping[str, Mapping[str, Any]]) -> s
     states = ("killed", "survived", "equivalent", "unclear")
     count = Counter(state for _, state, _ in rows)
     real = count["killed"] + count["survived"]
-    text = [f"{len(rows)} of {len(mutants)} drawn mutants were tried: {count['killed']} of {real} that change "
-            f"something are killed ({count['killed'] / max(real, 1):.0%}), {count['equivalent']} change nothing, "
-            f"{count['unclear']} are unclear, as the test fails without them too."]
+    text = [
+        f"{len(rows)} of {len(mutants)} drawn mutants were tried: {count['killed']} of {real} that change "
+        f"something are killed ({count['killed'] / max(real, 1):.0%}), {count['equivalent']} change nothing, "
+        f"{count['unclear']} are unclear, as the test fails without them too."
+    ]
     for head, of in (("file", lambda m: m.file.removeprefix("pinnkit/")), ("change", lambda m: m.kind)):
         groups: dict[str, Counter[str]] = {}
         for mutant, state, _ in rows:

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-MODULES = ('plot', 'scores')  # public names that are modules
+MODULES = ("plot", "scores")  # public names that are modules
 PUBLIC = {
     "Adam": "training.optim",
     "Attribution": "influence.attribution",

@@ -103,9 +103,7 @@ def verified(found: Mapping[str, Any]) -> Checked:
         whole = sum(map(exactly, found["added"]), exactly(found["proof"]["bound"]))
         done.require(all(exactly(v) >= 0 for v in found["added"]), "what is added to the proof's bound is negative")
         done.require(len(bounds) == 1 and exactly(bounds[0]) >= whole, "the bound is less than what the proof gives")
-    except (
-        KeyError, IndexError, TypeError, StopIteration, AttributeError, ArithmeticError, RecursionError
-    ) as error:
+    except (KeyError, IndexError, TypeError, StopIteration, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"the record of the proof is not of the expected shape ({error!r})") from None
     return done
 

@@ -48,7 +48,10 @@ BENT = 0.3  # share of the residual left that linearising missed, from which the
 
 @checked
 def error_map(
-    solution: Solution, n: Count | None = None, seed: Whole = 0, damping: Positive | Literal["held-out"] = "held-out",
+    solution: Solution,
+    n: Count | None = None,
+    seed: Whole = 0,
+    damping: Positive | Literal["held-out"] = "held-out",
     thorough: bool = False,
 ) -> ErrorMap:
     """The error e of u that the residual r on fresh points implies: L'[u] e = r, solved in the tangent space of u.
@@ -57,7 +60,7 @@ def error_map(
     would lose half of the digits, with weights that turn squares into absolute values. Rows are drawn where the
     residual of the corrected solution is large, until ``n`` interior points are used (8 rows for every parameter) or no
     doubt is left. The damping is the best one for the residual of the function u + J_u delta at other points; a third
-    set judges. All sets are graded towards where the residual is large (:func:`pinnkit.tools.adaptive_cells.graded`): what matters
+    set judges. All sets are graded towards where the residual is large (`tools.adaptive_cells`): what matters
     may be the corners where data do not match. Where curvature matters the problem is linearised again at u + J_u
     delta: Gauss-Newton in the space of functions, where it does not diverge as it would in theta. All in double
     precision, whatever the solution has.

@@ -140,7 +140,7 @@ def uncertainty(
     H = J_y C^-1 J_y^T A_y leaves, E |(I - H) e|^2 = n - 2 tr H + |H|^2, unless ``noise`` gives it, for all or by name.
 
     Are the residuals white? An offset of a set of readings, correlation between neighbours and a size that changes are
-    looked for (:func:`pinnkit.error.whiteness.whiteness`), and said in ``notes``. The covariance is then one that does not
+    looked for (`error.whiteness`), and said in ``notes``. The covariance is then one that does not
     need white noise: White's sandwich, a fitted correlation, or that beside the offset, whose own effect is added.
     Noise that is given is compared with the residuals, too.
 

@@ -115,7 +115,7 @@ def indicators(
     ``sigma`` and ``kernel`` are those of :func:`~pinnkit.influence.indicator.nearness`, by the domain's extent. Effects
     are of first order, as published; with ``correct`` they have the leverage correction, which a few points that are
     fitted by force (leverage near 1) can carry alone. With ``response`` the reciprocity of
-    :func:`~pinnkit.influence.green_function.response` is among the numbers, at about the cost of all others: it tells which
+    :func:`pinnkit.response` is among the numbers, at about the cost of all others: it tells which
     equation was trained, 1 if that is self-adjoint, less if it carries something along. A solution is taken with the
     Gauss-Newton curvature: the exact Hessian costs some products for every test point.
 

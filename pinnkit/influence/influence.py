@@ -39,7 +39,7 @@ class Influence:
     others share the weight of a removed point, w / (N - 1), and give to an added one, w / (N + 1).
 
     ``curvature`` and ``damping`` are those of :func:`pinnkit.model.curvature.curvature`, or a ready ``Curvature``.
-    To compare, "published" and "gradient-dot" are the methods of :mod:`pinnkit.influence.pinnfluence`, to the letter: the
+    To compare, "published" and "gradient-dot" are the methods of `influence.pinnfluence`, to the letter: the
     plain sum of squares without weights or means, and no leverage.
     """
 

@@ -88,7 +88,7 @@ class LinearisedTape:
 
 
 class LinearisedPass:
-    """One evaluation, its methods those of :class:`pinnkit.network.jets.tape.Pass`; derivatives are by d, so those of N stay."""
+    """One evaluation, its methods those of `network.jets.tape.Pass`; derivatives are by d, so those of N stay."""
 
     def __init__(self, run: Any, d: Tensor) -> None:
         self._run = run

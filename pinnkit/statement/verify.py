@@ -1,6 +1,5 @@
 """The proof that a closed form solves a problem: it is put into every equation and condition."""
 
-
 import sympy as sp
 
 from pinnkit.statement.symbolic.conditions import Residual

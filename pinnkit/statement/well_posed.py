@@ -1,6 +1,5 @@
 """Checks that a problem has as many equations and conditions as it needs."""
 
-
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box

@@ -78,7 +78,7 @@ def solve(
     wall time; such a run can be resumed.
 
     Where fields, terms or unknown coefficients are far from 1 in the statement's units, they are trained over scales
-    that the statement and its data give (:func:`pinnkit.statement.units.units`), and a note says which; weights that are given
+    that the statement and its data give (`statement.units`), and a note says which; weights that are given
     stay as they are.
 
     Raises:
@@ -273,7 +273,6 @@ class _Run:
         row = self.recorder.row(replace(self.solution, theta=self.theta, progress=at), losses)
         self.history = self.history.append(**row)
         return row
-
 
 
 def _run(

@@ -18,7 +18,12 @@ x, y = pk.coordinates("x y")
 u = pk.field("u", x, y)
 SQUARE = pk.Box(x=(0, 1), y=(0, 1))
 PLATE = pk.Problem(
-    "plate", u, u.diff(x, 2) + u.diff(y, 2) + sp.sin(3 * x), SQUARE, [pk.Dirichlet(u, 0)], )
+    "plate",
+    u,
+    u.diff(x, 2) + u.diff(y, 2) + sp.sin(3 * x),
+    SQUARE,
+    [pk.Dirichlet(u, 0)],
+)
 
 
 @pytest.fixture(scope="module")

@@ -124,9 +124,7 @@ class Plan:
     corrected: bool = True
 
 
-def barrier(
-    s: Statement, data: Data, plan: Plan, reach: float | None = None, limited: bool = True
-) -> BarrierProof:
+def barrier(s: Statement, data: Data, plan: Plan, reach: float | None = None, limited: bool = True) -> BarrierProof:
     """The least bound of the error that this plan gives, verified.
 
     With ``reach`` slopes are enclosed for |e| <= reach, and it is a proof only if it stays below that; not ``limited``
@@ -327,4 +325,3 @@ def range_of(proof: BarrierProof, X: np.ndarray) -> tuple[np.ndarray, np.ndarray
                     zip(spline.breaks, spline.degrees, spline.periodic, strict=True))  # fmt: skip
             out[on] = Grid(tuple(axes)).at(spline.coefficients, X[on])
     return c - w, c + w
-

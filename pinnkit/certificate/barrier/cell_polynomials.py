@@ -36,9 +36,7 @@ def ends(breaks: Breaks) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(list(itertools.product(*(p[k] for p in pairs)))) for k in range(2))
 
 
-def of_model(
-    model: Model, breaks: Breaks, degrees: Sequence[int], least: np.ndarray | None = None
-) -> Enclosure:
+def of_model(model: Model, breaks: Breaks, degrees: Sequence[int], least: np.ndarray | None = None) -> Enclosure:
     """A function given by Taylor models, as polynomials of these degrees (0 where a coordinate is fixed).
 
     In Chebyshev's basis what is of higher degree is dropped, and its size goes into the radius. Models are made on

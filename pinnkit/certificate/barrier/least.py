@@ -18,7 +18,11 @@ TURNS = 6  # of enlarging margins where rounding takes more than that
 
 
 def fitted(
-    rows: Sequence[Rows], data: Sequence[np.ndarray], weights: Sequence[float], grid: Grid, time: int | None,
+    rows: Sequence[Rows],
+    data: Sequence[np.ndarray],
+    weights: Sequence[float],
+    grid: Grid,
+    time: int | None,
     held: np.ndarray | None,
 ) -> np.ndarray:
     """c with A c close to the data of every group, flat; at the first time ``held`` where given.

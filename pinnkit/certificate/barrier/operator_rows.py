@@ -71,7 +71,7 @@ class Rows:
         """A."""
         total = ss.csr_matrix((int(np.prod(self._split)), int(np.prod(self.part.grid.shape))))
         for J, f in self.terms:
-            corners = f.coefficients.reshape(*self.part.cells, *f.coefficients.shape[len(self.part.cells):])
+            corners = f.coefficients.reshape(*self.part.cells, *f.coefficients.shape[len(self.part.cells) :])
             if np.ptp(corners) == 0:
                 total = total + self._elevated(J) * float(corners.flat[0])
                 continue

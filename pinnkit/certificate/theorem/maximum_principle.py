@@ -70,9 +70,7 @@ def parabolic(f: Form) -> Theorem | None:
         for condition in f.periodic.values():
             m.periodic(condition)
         data = max([m.initial().sup, *(m.wall(w, face).sup / a for w, face, a in walls)])
-        flux = sum(
-            m.wall(w, face).sup * factor(f, i, kind, spread[i], drift[i]) for w, face, i, kind, factor in slopes
-        )
+        flux = sum(m.wall(w, face).sup * factor(f, i, kind, spread[i], drift[i]) for w, face, i, kind, factor in slopes)
         value = math.exp(c0 * T) * (data + flux) + source * m.residual().sup
         more = f", zero-order coefficient at most {c:.3g}" if c > 0 else ""
         how = f"maximum principle for parabolic equations{more}"

@@ -164,7 +164,7 @@ class SuperpositionTape:
 
 
 class LinearPass:
-    """One evaluation of a model that is linear in theta, its methods those of :class:`pinnkit.network.jets.tape.Pass`."""
+    """One evaluation of a model that is linear in theta, its methods those of `network.jets.tape.Pass`."""
 
     def __init__(self, basis: Tensor, theta: Tensor) -> None:
         self._basis = basis

@@ -97,9 +97,7 @@ def plot_corrected(
     return _plot_map(found, found.corrected, "corrected", field, ax, t)
 
 
-def plot_unseen(
-    found: ErrorMap, field: str | None = None, ax: Axes | None = None, *, t: float | None = None
-) -> Axes:
+def plot_unseen(found: ErrorMap, field: str | None = None, ax: Axes | None = None, *, t: float | None = None) -> Axes:
     """The change of a field that residuals notice least, of relative rms size 1; ValueError for an unknown field."""
     return _plot_map(found, found.unseen, "hardly noticed change of", field, ax, t)
 
