@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import pinnkit as pk
-from pinnkit.network.jets.tape import Linear
+from pinnkit.network.jets.operations import Linear
 
 Rows = Callable[[Tensor, Tensor], Sequence[Tensor]]  # points (n, d), network (n, fields) -> residuals (n, 1)
 

@@ -16,7 +16,7 @@ import pinnkit as pk
 from pinnkit.model.curvature import Newton, curvature
 from pinnkit.model.published_curvature import published_curvature
 from pinnkit.model.solution import Solution
-from pinnkit.network.jets.tape import Linear
+from pinnkit.network.jets.operations import Linear
 from problems.burgers import NU
 
 from . import captum_influence as captum

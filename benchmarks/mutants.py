@@ -29,6 +29,8 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "statement/residual_program": ("model/test_stack",),
     "statement/symbolic/lowering": ("statement/test_equation", "model/test_stack"),
     "statement/symbolic/channels": ("network/test_jets", "model/test_stack", "network/test_sweep"),
+    "network/jets/operations": ("network/test_jets", "model/test_stack"),
+    "network/base/adapted": ("network/test_base",),
     "network/jets/tape": ("network/test_jets", "network/test_torch_module", "model/test_stack"),
     "network/jets/sweep": ("network/test_sweep", "network/test_jets"),
     "network/jets/activation_kernel": ("network/test_jets", "network/test_sweep"),

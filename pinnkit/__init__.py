@@ -21,11 +21,11 @@ PUBLIC = {
     "Family": "exact.superposition.family",
     "Field": "model.quantity",
     "Flow": "exact.lie.flow",
-    "Fourier": "network.mlp",
+    "Fourier": "network.features.fourier",
     "Function": "model.quantity",
     "Generator": "exact.lie.generator",
     "Geometry": "domain.geometry",
-    "Harmonics": "network.mlp",
+    "Harmonics": "network.features.harmonics",
     "Indicators": "influence.indicators",
     "Influence": "influence.influence",
     "Initial": "statement.symbolic.conditions",
@@ -48,7 +48,7 @@ PUBLIC = {
     "Observations": "statement.symbolic.conditions",
     "Operator": "statement.symbolic.conditions",
     "Orbit": "exact.lie.orbit",
-    "Oscillation": "network.mlp",
+    "Oscillation": "network.features.oscillation",
     "Periodic": "statement.symbolic.conditions",
     "PointSet": "statement.symbolic.conditions",
     "Points": "statement.points",
@@ -137,7 +137,7 @@ PUBLIC = {
     "vorticity": "model.flow_quantity",
 }  # every public name and its module, which is loaded at the first use of one of its names (PEP 562)
 NAMED = {
-    "Scaled": "network.mlp",
+    "Scaled": "network.features.scaled",
     "Superposition": "exact.superposition",
     "ColeHopf": "exact.superposition",
 }  # names that run files may hold beside the public ones, and what registers them

@@ -64,14 +64,14 @@ from .model.quantity import test_loss as test_loss
 from .model.solution import Solution as Solution
 from .model.stack import Model as Model
 from .model.stack import Stack as Stack
+from .network.features.fourier import Fourier as Fourier
+from .network.features.harmonics import Harmonics as Harmonics
 from .network.features.inversion import Inversion as Inversion
 from .network.features.log_distance import LogDistance as LogDistance
+from .network.features.oscillation import Oscillation as Oscillation
 from .network.linearised import Linearised as Linearised
 from .network.mlp import MLP as MLP
-from .network.mlp import Fourier as Fourier
-from .network.mlp import Harmonics as Harmonics
 from .network.mlp import ModifiedMLP as ModifiedMLP
-from .network.mlp import Oscillation as Oscillation
 from .network.torch_module import Module as Module
 from .output import plot as plot
 from .output.deepxde.from_deepxde import from_deepxde as from_deepxde

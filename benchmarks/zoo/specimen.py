@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinnkit.network.base import Network
 from pinnkit.network.features.inversion import Inversion
-from pinnkit.network.mlp import MLP, Network
+from pinnkit.network.mlp import MLP
 from pinnkit.statement import catalogue
 from pinnkit.statement.problem import Problem
 from pinnkit.tools.serialise import encode

@@ -8,7 +8,8 @@ import torch
 
 from pinnkit.model.quantity import Error, Functional, Loss, Unknown, at, test_loss
 from pinnkit.model.solution import Solution
-from pinnkit.network.mlp import Network
+from pinnkit.network.base import Network
+from pinnkit.network.mlp import Layered
 from pinnkit.statement.problem import Problem
 from pinnkit.training.balance import KINDS, Balance
 from pinnkit.training.optim import STAGES, Stage
@@ -44,7 +45,7 @@ def point_counts(texts: Sequence[str]) -> dict[str, int]:
 def widths(text: str, problem: Problem, like: Network) -> Network:
     """``"32,32,32"`` as a network with these hidden layers, else as ``like``; ValueError where that cannot be."""
     hidden = [_whole(part, f"--network {text}") for part in text.split(",")]
-    if not hasattr(like, "sizes"):
+    if not isinstance(like, Layered):
         raise ValueError(f"--network {text}: the problem's own network, {type(like).__name__}, has no layers to set")
     sizes = (len(problem.domain.names), *hidden, len(problem.fields))
     return type(like)(*sizes, activation=like.activation, features=like.features)

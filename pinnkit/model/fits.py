@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from pinnkit.domain.box import Box
 from pinnkit.domain.point_set import PointSet
-from pinnkit.network.jets.sweep import sweep
-from pinnkit.network.mlp import Network
+from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.tools.checked import fit
@@ -35,7 +34,7 @@ def check_outputs(model: Model, theta: Tensor) -> None:
     """
     problem, d = model.problem, len(model.problem.domain.names)
     X = problem.domain.sample(1, method="random", seed=0).to(theta)
-    found = sweep(model.tape, model.split(theta)[0], X, Channels.closed(d, []))[0].shape[-1]
+    found = model.tape.sweep(model.split(theta)[0], X, Channels.closed(d, []))[0].shape[-1]
     if found != len(problem.fields):
         raise ValueError(
             f"the network gives {found} number{'s' * (found > 1)} at a point and {problem.name} has "

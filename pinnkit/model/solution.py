@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import real
-from pinnkit.network.jets.sweep import sweep
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
@@ -122,7 +121,7 @@ class Solution:
         for start in range(0, len(points), size):
             block = points[start : start + size]
             X = block.X if readout.images == 1 else torch.cat([block.X, block.image])
-            blocks.append(readout.values(sweep(self.model.tape, network, X, readout.channels)[0], block, unknowns))
+            blocks.append(readout.values(self.model.tape.sweep(network, X, readout.channels)[0], block, unknowns))
         return torch.cat(blocks, 1)
 
     def on_grid(self) -> tuple[Axes, Tensor, Tensor | None]:

@@ -9,10 +9,8 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.network.jets.sweep import sweep
-from pinnkit.network.jets.tape import Pool
+from pinnkit.network.base import Evaluator, Network, Pass, Pool, evaluator, periodic
 from pinnkit.network.kinked import with_kinks
-from pinnkit.network.mlp import Harmonics, Network
 from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constraints
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
@@ -50,12 +48,10 @@ class Model:
     def _constraints(self) -> Constraints:
         if self.hard is False:
             return Constraints({})
-        features = getattr(self.network, "features", None)
-        periodic = features.names if isinstance(features, Harmonics) else ()
         names, kinks = self.problem.domain.names, self.problem.posed.kinks
         bent = {names[i] for kink in kinks if kink.needed for i in kink.plane.support}  # its feature is not periodic
-        periodic = tuple(name for name in periodic if name not in bent)
-        return hard_constraints(self.problem, periodic, strict=bool(self.hard))
+        held = tuple(name for name in periodic(self.network) if name not in bent)
+        return hard_constraints(self.problem, held, strict=bool(self.hard))
 
     @property
     def ansatz(self) -> Ansatz:
@@ -85,18 +81,17 @@ class Model:
         return (*self._constraints.notes, *own)
 
     @cached_property
-    def tape(self):
-        """The network's operations on the problem's domain."""
-        return self._bent.build(self.problem.domain)
+    def tape(self) -> Evaluator:
+        """The network's evaluator on the problem's domain."""
+        return evaluator(self._bent, self.problem.domain)
 
     @cached_property
     def _bent(self) -> Network:
         """The network with a feature for every plane on which the solution has a kink or a jump."""
-        features = getattr(self.network, "features", None)
-        names = features.names if isinstance(features, Harmonics) else ()
-        periodic = {i for i, name in enumerate(self.problem.domain.names) if name in names}
+        names = periodic(self.network)
+        held = {i for i, name in enumerate(self.problem.domain.names) if name in names}
         kinks = self.problem.posed.kinks
-        return with_kinks(self.network, [k for k in kinks if k.needed or not periodic & set(k.plane.support)])
+        return with_kinks(self.network, [k for k in kinks if k.needed or not held & set(k.plane.support)])
 
     @property
     def count(self) -> int:
@@ -162,9 +157,9 @@ class Model:
         return Stack(self, points, readouts=readouts or {key: self.readouts[key] for key in points})
 
 
-def block_size(tape: Any, readout: Readout) -> int:
+def block_size(tape: Evaluator, readout: Readout) -> int:
     """The number of points whose jets fill a block."""
-    width = readout.images * len(readout.channels) * getattr(tape, "width", 64)
+    width = readout.images * len(readout.channels) * tape.width
     return max(64, BLOCK // width // 64 * 64)
 
 
@@ -253,7 +248,7 @@ class Stack:
             self._kept[key, start, size] = block
         return block
 
-    def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None):
+    def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None) -> Pass:
         X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
         pool = self._pool if pool is None else pool
         pool.release()  # the previous block is done with
@@ -263,7 +258,7 @@ class Stack:
         """The network's channels and their derivative along v, where no reverse pass follows."""
         X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
         self._pool.release()
-        return sweep(self.model.tape, self.model.split(theta)[0], X, readout.channels, v, self._pool)
+        return self.model.tape.sweep(self.model.split(theta)[0], X, readout.channels, v, self._pool)
 
     @cached_property
     def _offsets(self) -> dict[str, int]:
@@ -307,6 +302,10 @@ class Stack:
             R, N = len(self.names(key)), len(self.points[key])
             out[key] = flat[:, start : start + R * N].unflatten(1, (R, N))
         return out
+
+    def parameter_groups(self, theta: Tensor) -> list[Tensor]:
+        """Views of theta's first entries in the shapes that they have in the network."""
+        return self.model.tape.parameter_groups(theta)
 
     def names(self, key: str) -> tuple[str, ...]:
         """The terms at one point set."""
@@ -413,7 +412,7 @@ class Stack:
             yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta, targets)
 
     def _jacobian_rows(
-        self, run: Any, readout: Readout, slopes: Any, m: int, theta: Tensor, targets: list
+        self, run: Pass, readout: Readout, slopes: Any, m: int, theta: Tensor, targets: list
     ) -> Iterator[Tensor]:
         """J (m, P) of one residual after the other at m points."""
         unknowns, P = self.model.split(theta)[1], self.model.tape.count

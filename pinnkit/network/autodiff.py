@@ -8,6 +8,8 @@ from torch.func import grad, jvp, vjp, vmap
 
 from pinnkit.statement.symbolic.channels import Channels, Index
 
+from .base import Pass
+
 Fields = Callable[[Tensor, Tensor], Tensor]  # (theta (P,), X (B, d)) -> (B, n), each point on its own
 
 
@@ -38,8 +40,8 @@ def _rows(fields: Fields, theta: Tensor, X: Tensor, channels: Channels, G: Tenso
     return vmap(grad(single), in_dims=(None, 0, 1))(theta, X, G)
 
 
-class FunctionalPass:
-    """One evaluation by torch.func, its methods those of :class:`pinnkit.network.jets.tape.Pass`."""
+class FunctionalPass(Pass):
+    """One evaluation by torch.func."""
 
     def __init__(self, fields: Fields, theta: Tensor, X: Tensor, channels: Channels) -> None:
         self._all = fields, theta.detach(), X, channels
@@ -99,8 +101,8 @@ def _along(tower: Callable[[Tensor], dict[Index, Tensor]], i: int) -> Callable[[
     return raised
 
 
-class AutogradPass:
-    """One evaluation by nested ``torch.autograd.grad``, its methods those of :class:`pinnkit.network.jets.tape.Pass`.
+class AutogradPass(Pass):
+    """One evaluation by nested ``torch.autograd.grad``.
 
     Rows are found one after the other, or all at once by torch.func where ``mapped``.
     """

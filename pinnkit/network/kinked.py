@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Domain
-from pinnkit.network.features.inversion import Formulas
-from pinnkit.network.jets.tape import Features
+from pinnkit.network.features.scaled import Scaled
+from pinnkit.network.jets.operations import Features
 from pinnkit.statement.singular.kink import Kink, Plane, Stretch, stretches
 from pinnkit.statement.symbolic.channels import Channels
 
+from .base import FeatureEvaluator, FeatureMap, Network
 from .linearised import Linearised
-from .mlp import MLP, FeatureMap, ModifiedMLP, Network, Scaled
+from .mlp import Layered
 
 
 def with_kinks(network: Network, kinks: Sequence[Kink]) -> Network:
@@ -27,9 +28,9 @@ def with_kinks(network: Network, kinks: Sequence[Kink]) -> Network:
         return network
     if isinstance(network, Linearised):
         return replace(network, network=with_kinks(network.network, kinks))
-    if not isinstance(network, (MLP, ModifiedMLP)) and not any(kink.needed for kink in kinks):
+    if not isinstance(network, Layered) and not any(kink.needed for kink in kinks):
         return network
-    if not isinstance(network, (MLP, ModifiedMLP)):
+    if not isinstance(network, Layered):
         raise ValueError(
             f"the problem has a point load or a jumping coefficient, and a {type(network).__name__} has no input for "
             "the kinks of its solution: use pk.MLP or pk.ModifiedMLP, or state one problem for each side"
@@ -39,7 +40,7 @@ def with_kinks(network: Network, kinks: Sequence[Kink]) -> Network:
 
 
 @dataclass(frozen=True)
-class Kinked:
+class Kinked(FeatureMap):
     """Another network's features, the stretched coordinates, and sign(s) s^power of the height s over every kink."""
 
     base: FeatureMap
@@ -96,14 +97,14 @@ class Bend:
 
 
 @dataclass(frozen=True, eq=False)
-class KinkFeatures:
+class KinkFeatures(FeatureEvaluator):
     """Features ``base`` and bends, on one domain.
 
     Raises:
         TypeError: points in single precision where both ``sides`` of a plane are needed, which it cannot tell apart.
     """
 
-    base: Features | Formulas
+    base: FeatureEvaluator
     bends: tuple[Bend, ...]
     sides: bool
 

@@ -8,18 +8,17 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Domain
-from pinnkit.network.jets.sweep import sweep
-from pinnkit.network.jets.tape import Pool
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.tools.checked import Whole, checked
 from pinnkit.tools.serialise import register
 
-from .mlp import Network
+from .base import Evaluator, Network, Pass, Pool, evaluator, periodic
+from .mlp import Layered
 
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Linearised:
+class Linearised(Network):
     """N(x) + J_N(x) d, with N and J_N = dN/dtheta of a ``network`` at fixed parameters ``at`` (P,); d (P,) is trained.
 
     The tangent model of Jacot, Gabriel, Hongler (2018): Gauss-Newton steps in the space of functions stay inside it.
@@ -29,13 +28,13 @@ class Linearised:
     at: Tensor
 
     @property
-    def features(self) -> Any:
-        """What the network sees instead of the coordinates, if it has features."""
-        return getattr(self.network, "features", None)
+    def periodic(self) -> tuple[str, ...]:
+        """The coordinates of which the network is exactly periodic."""
+        return periodic(self.network)
 
     def build(self, domain: Domain) -> "LinearisedTape":
         """The evaluator on that domain; ValueError where the network does not fit it or has other parameters."""
-        base = self.network.build(domain)
+        base = evaluator(self.network, domain)
         if self.at.shape != (base.count,):
             raise ValueError(f"{self.network} has {base.count} parameters: it cannot stand at {tuple(self.at.shape)}")
         return LinearisedTape(base, self.at)
@@ -51,7 +50,7 @@ class Linearised:
 
     def __str__(self) -> str:
         base = self.network
-        name = type(base).__name__ + (f"({', '.join(map(str, base.sizes))})" if hasattr(base, "sizes") else "")
+        name = type(base).__name__ + (f"({', '.join(map(str, base.sizes))})" if isinstance(base, Layered) else "")
         return f"{name}, linearised where it stood"
 
 
@@ -60,18 +59,16 @@ def linearised(network: Network, at: Sequence[float]) -> Linearised:
     return Linearised(network, torch.tensor(at, dtype=torch.float64))
 
 
-class LinearisedTape:
-    """The evaluator of a linearised network: passes like those of a tape, with d in the place of theta."""
+class LinearisedTape(Evaluator):
+    """The evaluator of a linearised network, with d in the place of theta."""
 
-    operations = ()
-
-    def __init__(self, base: Any, at: Tensor) -> None:
+    def __init__(self, base: Evaluator, at: Tensor) -> None:
         self._base, self._at, self.count = base, at, base.count
 
     @property
     def width(self) -> int:
         """The widest layer."""
-        return getattr(self._base, "width", 64)
+        return self._base.width
 
     def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None) -> "LinearisedPass":
         """Evaluate the channels at points X (B, d) for the trained d ``theta`` (P,)."""
@@ -82,15 +79,15 @@ class LinearisedTape:
     ) -> tuple[Tensor, Tensor | None]:
         """The channels and their derivative along v (P,), each (C, B, n), where no reverse pass follows."""
         at = self._at.to(theta)
-        N, moved = sweep(self._base, at, X, channels, theta, pool)
+        N, moved = self._base.sweep(at, X, channels, theta, pool)
         output = N + moved
-        return output, None if v is None else sweep(self._base, at, X, channels, v, pool)[1]
+        return output, None if v is None else self._base.sweep(at, X, channels, v, pool)[1]
 
 
-class LinearisedPass:
-    """One evaluation, its methods those of `network.jets.tape.Pass`; derivatives are by d, so those of N stay."""
+class LinearisedPass(Pass):
+    """One evaluation; derivatives are by d, so those of N stay."""
 
-    def __init__(self, run: Any, d: Tensor) -> None:
+    def __init__(self, run: Pass, d: Tensor) -> None:
         self._run = run
         self.output = run.output + run.tangent(d)
 

@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from pinnkit.domain.box import Domain
-from pinnkit.network.jets.tape import Pool
 from pinnkit.statement.symbolic.channels import Channels, partial
 from pinnkit.tools.checked import Whole, checked_but
 
 from .autodiff import AutogradPass, FunctionalPass, agree
+from .base import Evaluator, Network, Pass, Pool
 
 BACKENDS = ("mixed", "torch.func", "autograd")
 
 
 @checked_but("module")
 @dataclass(frozen=True, eq=False)
-class Module:
+class Module(Network):
     """A torch module from points (B, d) to fields (B, n), each point on its own, in evaluation mode.
 
     Its input is the bounding box scaled to [-1, 1]^d, as for the other networks, unless ``scaled`` is False. The
@@ -126,8 +126,8 @@ class Piece:
         return module.get_parameter(self.name).detach().reshape(-1)
 
 
-class ModuleTape:
-    """The evaluator of a module: ``count`` parameters, and passes like those of a tape.
+class ModuleTape(Evaluator):
+    """The evaluator of a module: ``count`` parameters.
 
     ``backend`` tells how derivatives are taken. Second derivatives are tried by torch.func and by autograd when the
     tape is built, any other set of channels before its first use, at two points; from the first disagreement on,
@@ -185,9 +185,11 @@ class ModuleTape:
             )
         self.backend = "autograd"
 
-    def run(
-        self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None
-    ) -> FunctionalPass | AutogradPass:
+    def parameter_groups(self, theta: Tensor) -> list[Tensor]:
+        """Every trained parameter in its own shape, as views."""
+        return [piece.weights(theta)[0] for piece in self.operations]
+
+    def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None) -> Pass:
         """Evaluate the channels at points X (B, d); the pool is for passes that manage their memory."""
         del pool
         self.settle(channels)

@@ -10,6 +10,8 @@ import numpy as np
 from pinnkit.error.estimator import error_map
 from pinnkit.error.uncertainty import in_words, uncertainty
 from pinnkit.model.solution import Solution
+from pinnkit.network.features.scaled import Scaled
+from pinnkit.network.mlp import Layered
 from pinnkit.tools.checked import checked
 from pinnkit.tools.labelled import Labelled
 from pinnkit.tools.versions import arithmetic
@@ -188,9 +190,7 @@ def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
 
 
 def _describe(network: Any) -> str:
-    sizes = getattr(network, "sizes", None)
-    if sizes is None:
+    if not isinstance(network, Layered):
         return str(network) if "__str__" in vars(type(network)) else type(network).__name__
-    features = network.features
-    with_features = "" if type(features).__name__ == "Scaled" else f" on {features}"
-    return f"{type(network).__name__}({', '.join(map(str, sizes))}, {network.activation}){with_features}"
+    with_features = "" if isinstance(network.features, Scaled) else f" on {network.features}"
+    return f"{type(network).__name__}({', '.join(map(str, network.sizes))}, {network.activation}){with_features}"

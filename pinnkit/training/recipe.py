@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pinnkit.network.mlp import MLP, Network
+from pinnkit.network.base import Network
+from pinnkit.network.mlp import MLP
 from pinnkit.statement.problem import Problem
 from pinnkit.tools.checked import Count, NotNegative, checked
 from pinnkit.tools.serialise import register

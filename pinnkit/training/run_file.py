@@ -12,8 +12,8 @@ from torch import Tensor
 from pinnkit.model.history import History
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Model
+from pinnkit.network.base import Network
 from pinnkit.network.linearised import Linearised
-from pinnkit.network.mlp import Network
 from pinnkit.statement import catalogue, problem_file
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem

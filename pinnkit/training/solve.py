@@ -21,7 +21,7 @@ from pinnkit.model.nan_cause import cause
 from pinnkit.model.recorder import Recorder, noted, of_history
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Model, Stack
-from pinnkit.network.mlp import Network
+from pinnkit.network.base import Network
 from pinnkit.statement.inflow import check_inflow
 from pinnkit.statement.points import Points, sample
 from pinnkit.statement.problem import Problem
@@ -35,7 +35,7 @@ from pinnkit.tools.versions import moved, versions
 from pinnkit.training.resampling.resample import Resampler
 
 from .balance import Balance
-from .optim import Stage, Step
+from .optim import Claiming, Stage, Step
 from .recipe import Plan, Progress, default_recipe
 from .run_file import save
 
@@ -123,7 +123,7 @@ def solve(
     )  # fmt: skip
     history = History() if start is None else start.history
     for stage in plan.stages:
-        if hasattr(stage, "claim"):  # memory that a later stage lacks is missed now, and not after the earlier ones
+        if isinstance(stage, Claiming):  # memory that a later stage lacks is missed now, and not after the earlier ones
             stage.claim(first)
     state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)
     rounds = {} if start is None else start.rounds

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pinnkit.domain.box import Box
 from pinnkit.model.solution import Solution
-from pinnkit.network.mlp import Network
+from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import Condition, Initial, Observations
 from pinnkit.statement.symbolic.torch_program import Opaque

@@ -310,7 +310,7 @@ def test_memory_is_bounded_by_the_block(monkeypatch):
 
     monkeypatch.setattr(residual, "BLOCK", 2**12)
     monkeypatch.setattr(Tape, "run", spied(Tape.run))
-    monkeypatch.setattr(residual, "sweep", spied(residual.sweep))
+    monkeypatch.setattr(Tape, "sweep", spied(Tape.sweep))
     stack, theta = made.stack, made.theta
     for call in (stack.loss_and_gradient, stack.values, lambda p: stack.hvp(p, p), stack.normal):
         seen.clear()

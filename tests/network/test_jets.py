@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from plain_network import FUNCTIONS, plain
 
 from pinnkit.domain.box import Box
+from pinnkit.network.features.fourier import Fourier
+from pinnkit.network.features.harmonics import Harmonics
+from pinnkit.network.features.oscillation import Oscillation
 from pinnkit.network.jets.tape import Tape
-from pinnkit.network.mlp import MLP, Fourier, Harmonics, ModifiedMLP, Oscillation
+from pinnkit.network.mlp import MLP, ModifiedMLP
 from pinnkit.statement.symbolic.channels import Channels, partial
 
 pytestmark = pytest.mark.portable

@@ -30,10 +30,10 @@ def test_it_is_a_pass(network, activation, wanted, monkeypatch):
     X = BOX.sample(101, method="random")
     run = tape.run(theta, X, channels)
     monkeypatch.setattr(sweep, "_TILE", 600)  # several tiles and a rest
-    output, tangent = sweep.sweep(tape, theta, X, channels, v)
+    output, tangent = tape.sweep(theta, X, channels, v)
     assert (output - run.output).abs().max() <= 1e-13 * run.output.abs().max()
     assert (tangent - run.tangent(v)).abs().max() <= 1e-13 * tangent.abs().max()
-    alone, nothing = sweep.sweep(tape, theta, X, channels)
+    alone, nothing = tape.sweep(theta, X, channels)
     assert torch.equal(alone, output) and nothing is None
 
 
@@ -43,11 +43,11 @@ def test_it_is_compiled_for_plain_networks_only():
     for build in NETWORKS:
         network = build("tanh")
         gated = isinstance(network, pk.ModifiedMLP)
-        found = sweep._compiled(network.build(BOX), X, channels) is not None
+        found = sweep.compiled(network.build(BOX).operations, X, channels) is not None
         assert found == (possible and not gated)
     tape = NETWORKS[0]("tanh").build(BOX)
-    assert sweep._compiled(tape, X.float(), channels) is None
-    assert sweep._compiled(NETWORKS[0]("gelu").build(BOX), X, channels) is None
+    assert sweep.compiled(tape.operations, X.float(), channels) is None
+    assert sweep.compiled(NETWORKS[0]("gelu").build(BOX).operations, X, channels) is None
 
 
 @pytest.mark.parametrize("activation", ["tanh", "silu"])
@@ -61,8 +61,8 @@ def test_extreme_values(activation):
     function = {"tanh": torch.tanh, "silu": torch.nn.functional.silu}[activation]
     for z in (0.0, 1e-300, -3.0, 19.0, 40.0, -40.0, 699.0, -1e4, 1e300):
         hidden[:2] = z
-        output, _ = sweep.sweep(tape, theta, BOX.sample(3), Channels.closed(2, []))
+        output, _ = tape.sweep(theta, BOX.sample(3), Channels.closed(2, []))
         expected = function(torch.tensor(z, dtype=torch.float64))
         assert torch.allclose(output, expected.expand_as(output), rtol=4e-16, atol=3e-16)
     hidden[:2] = torch.nan
-    assert sweep.sweep(tape, theta, BOX.sample(3), Channels.closed(2, []))[0].isnan().all()
+    assert tape.sweep(theta, BOX.sample(3), Channels.closed(2, []))[0].isnan().all()

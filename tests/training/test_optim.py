@@ -31,6 +31,9 @@ class Function:
         value = self.f(leaf)
         return value.detach()[None], torch.autograd.grad(value, leaf)[0]
 
+    def parameter_groups(self, theta):
+        return []
+
 
 class Rows:
     """sum of squares of r(theta), as a row stack offers it."""

@@ -14,7 +14,8 @@ from pinnkit.certificate.validated.elementary import EXP, INVERSE, SIN, System, 
 from pinnkit.certificate.validated.interval import UNIT
 from pinnkit.certificate.validated.taylor_model import TINY, UP, Space, TaylorModel
 from pinnkit.network.features.inversion import Formulas
-from pinnkit.network.jets.tape import Activate, Features, Gate, Linear, Tape
+from pinnkit.network.jets.operations import Activate, Features, Gate, Linear
+from pinnkit.network.jets.tape import Tape
 
 _FUNCTIONS: dict[type, System] = {
     sp.exp: EXP, sp.sin: SIN, sp.cos: analytic.COS, sp.tanh: analytic.TANH, sp.log: analytic.LOG,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 import sympy as sp
 from torch import Tensor
 
+from pinnkit.network.base import Network
+
 from .misfit import Misfits
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ Made = TypeVar("Made", bound=Enclosure)
 ENCLOSURES: dict[type, Enclosure] = {}  # by the class of a network: how what it misses is bounded rigorously
 
 
-class ClosedForm:
+class ClosedForm(Network):
     """A network whose fields satisfy the equation by construction: only its data can be missed."""
 
     def fronts(self, theta: Tensor) -> sp.Expr:

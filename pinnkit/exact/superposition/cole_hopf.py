@@ -9,7 +9,7 @@ from torch import Tensor
 from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.domain.box import Domain
 from pinnkit.network.autodiff import AutogradPass
-from pinnkit.network.jets.tape import Pool
+from pinnkit.network.base import Evaluator, Pool
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.tools.serialise import register
 
@@ -45,10 +45,8 @@ class ColeHopf(ClosedForm):
         return f"Cole-Hopf map of a {self.phi}"
 
 
-class ColeHopfTape:
-    """The evaluator of the map: ``count`` amplitudes, and passes like those of a tape, by nested autograd."""
-
-    operations = ()
+class ColeHopfTape(Evaluator):
+    """The evaluator of the map: ``count`` amplitudes; derivatives by nested autograd."""
 
     def __init__(self, phi: SuperpositionTape, nu: float) -> None:
         self._phi, self._nu, self.count = phi, nu, phi.count

@@ -12,7 +12,7 @@ from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.domain.box import Domain
 from pinnkit.exact.lie.heat_normal_form import NormalForm
 from pinnkit.model.solution import Solution
-from pinnkit.network.jets.tape import Pool
+from pinnkit.network.base import Evaluator, Pass, Pool
 from pinnkit.statement.singular.regularity import BENDS, STEPS
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.tools import sympy_tree as tree
@@ -133,10 +133,8 @@ def _decoded(given: list[list]) -> NormalForm:
     return NormalForm((x, t), *maps)
 
 
-class SuperpositionTape:
-    """The evaluator of a superposition: ``count`` amplitudes, and passes like those of a tape."""
-
-    operations = ()
+class SuperpositionTape(Evaluator):
+    """The evaluator of a superposition: ``count`` amplitudes."""
 
     def __init__(self, spec: Superposition) -> None:
         self._groups, self.count, self._fields = spec.groups(), len(spec.members), spec.fields
@@ -163,8 +161,8 @@ class SuperpositionTape:
         return out
 
 
-class LinearPass:
-    """One evaluation of a model that is linear in theta, its methods those of `network.jets.tape.Pass`."""
+class LinearPass(Pass):
+    """One evaluation of a model that is linear in theta."""
 
     def __init__(self, basis: Tensor, theta: Tensor) -> None:
         self._basis = basis

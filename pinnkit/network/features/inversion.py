@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Domain
+from pinnkit.network.base import FeatureEvaluator, FeatureMap
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.statement.symbolic.lowering import differentiate
 from pinnkit.statement.symbolic.torch_program import Program
@@ -17,7 +18,7 @@ from pinnkit.tools.serialise import register
 
 
 @dataclass(frozen=True)
-class Formulas:
+class Formulas(FeatureEvaluator):
     """Functions of the coordinates as expressions, with all their derivatives."""
 
     expressions: tuple[sp.Expr, ...]
@@ -50,7 +51,7 @@ def _program(features: Formulas, channels: Channels) -> Program:
 @register
 @checked
 @dataclass(frozen=True)
-class Inversion:
+class Inversion(FeatureMap):
     """The coordinates scaled to [-1, 1]^d, and radius (x - centre) / |x - centre|^2, of size 1 on the circle.
 
     Near the body the image varies by as much as the coordinates do over the whole domain, and far away not at all: the

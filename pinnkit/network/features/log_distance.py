@@ -6,6 +6,7 @@ import sympy as sp
 
 from pinnkit.domain.box import Domain
 from pinnkit.domain.distance_function import exact
+from pinnkit.network.base import FeatureMap
 from pinnkit.tools.checked import Positive, checked_but
 from pinnkit.tools.serialise import register
 
@@ -15,7 +16,7 @@ from .inversion import Formulas
 @register
 @checked_but("faces")
 @dataclass(frozen=True)
-class LogDistance:
+class LogDistance(FeatureMap):
     """The coordinates scaled to [-1, 1]^d, and log(1 + s / width) for every face, s in [0, 1] being the distance to it.
 
     The logarithms, scaled to [-1, 1] too, vary as much from s = width to 2 width as from 1/2 to 1: the network sees all

@@ -1,6 +1,8 @@
 """A network's channels and their derivative along a direction where no reverse pass follows: tile by tile, in cache."""
 
 import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -12,7 +14,7 @@ from pinnkit.tools.compiler import load
 from .activation import Activation
 from .activation_kernel import c_monomial, c_tower
 from .matmul import STRIPS
-from .tape import Activate, Linear, Pool, Tape
+from .operations import Activate, Linear, Operation
 
 _TILE = 2**14  # numbers in a tile of jets; four such tiles stay in the second cache
 
@@ -113,49 +115,46 @@ def _library(activation: Activation, channels: Channels) -> ctypes.CDLL | None:
     return library
 
 
-def _compiled(tape: Tape, X: Tensor, channels: Channels) -> ctypes.CDLL | None:
-    """The library for a plain chain of layers with one activation, in double precision on the CPU."""
-    if not isinstance(tape, Tape) or X.dtype != torch.float64 or X.device.type != "cpu":
+def compiled(operations: Sequence[Operation], X: Tensor, channels: Channels) -> "Chain | None":
+    """The compiled sweep of a plain chain of layers with one activation, in double precision on the CPU."""
+    if X.dtype != torch.float64 or X.device.type != "cpu":
         return None
     kinds = Linear, Activate
-    chain = all(type(op) is kinds[i % 2] and op.source == i for i, op in enumerate(tape.operations))
-    used = {op.activation for op in tape.operations[1::2]} if chain else set()
+    chain = all(type(op) is kinds[i % 2] and op.source == i for i, op in enumerate(operations))
+    used = {op.activation for op in operations[1::2]} if chain else set()
     if not chain or len(used) != 1 or next(iter(used)).name not in _VALUES:
         return None
-    return _library(next(iter(used)), channels)
+    library = _library(next(iter(used)), channels)
+    return None if library is None else Chain(tuple(operations[::2]), library)
 
 
-def sweep(
-    tape: Tape, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None, pool: Pool | None = None
-) -> tuple[Tensor, Tensor | None]:
-    """The network's channels at points X (B, d) and their derivative along v (P,), each (C, B, n); None without v."""
-    own = getattr(tape, "sweep", None)
-    if own is not None:
-        return own(theta, X, channels, v, pool)
-    library = _compiled(tape, X, channels)
-    if library is None:
-        run = tape.run(theta, X, channels, pool)
-        return run.output, None if v is None else run.tangent(v)
-    layers = tape.operations[::2]
-    wide = [-(-op.wide_out // 4) * 4 for op in layers]  # whole vectors
-    parts = []
-    for op, N in zip(layers, wide, strict=True):
-        for vector in (theta,) if v is None else (theta, v):
-            W, b = op.weights(vector)
-            padded = W.new_zeros(op.wide_in + 1, N)
-            padded[:-1, : op.wide_out], padded[-1, : op.wide_out] = W.T, b
-            parts.append(padded.flatten())
-    features = tape.features.jet(X, channels)
-    C, B, first = features.shape
-    sizes = [-(-first // 4) * 4, *wide]
-    tile = max(6, _TILE // (C * max(sizes)) // 6 * 6)
-    out = X.new_empty(C, B, layers[-1].wide_out)
-    dout = None if v is None else torch.empty_like(out)
-    packed, work = torch.cat(parts), X.new_empty(4 * C * tile * max(sizes))
-    numbers = [torch.tensor(list_) for list_ in ([op.wide_in for op in layers], sizes)]
-    call = library.values_sweep if dout is None else library.tangent_sweep
-    call(
-        B, len(layers), *(t.data_ptr() for t in (*numbers, packed, features)), out.shape[2], tile,
-        work.data_ptr(), out.data_ptr(), 0 if dout is None else dout.data_ptr(),
-    )  # fmt: skip
-    return out, dout
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Linear layers with one activation between them, and the library that carries jets through them."""
+
+    layers: tuple[Linear, ...]
+    library: ctypes.CDLL
+
+    def __call__(self, theta: Tensor, features: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The output for features (C, B, m) and its derivative along v (P,), each (C, B, n); None without v."""
+        wide = [-(-op.wide_out // 4) * 4 for op in self.layers]  # whole vectors
+        parts = []
+        for op, N in zip(self.layers, wide, strict=True):
+            for vector in (theta,) if v is None else (theta, v):
+                W, b = op.weights(vector)
+                padded = W.new_zeros(op.wide_in + 1, N)
+                padded[:-1, : op.wide_out], padded[-1, : op.wide_out] = W.T, b
+                parts.append(padded.flatten())
+        C, B, first = features.shape
+        sizes = [-(-first // 4) * 4, *wide]
+        tile = max(6, _TILE // (C * max(sizes)) // 6 * 6)
+        out = features.new_empty(C, B, self.layers[-1].wide_out)
+        dout = None if v is None else torch.empty_like(out)
+        packed, work = torch.cat(parts), features.new_empty(4 * C * tile * max(sizes))
+        numbers = [torch.tensor(list_) for list_ in ([op.wide_in for op in self.layers], sizes)]
+        call = self.library.values_sweep if dout is None else self.library.tangent_sweep
+        call(
+            B, len(self.layers), *(t.data_ptr() for t in (*numbers, packed, features)), out.shape[2], tile,
+            work.data_ptr(), out.data_ptr(), 0 if dout is None else dout.data_ptr(),
+        )  # fmt: skip
+        return out, dout

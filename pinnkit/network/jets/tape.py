@@ -1,110 +1,26 @@
 """A feed-forward network as a list of few operations on jets, each with its reverse, tangent and row passes."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from pinnkit.network.base import Evaluator, FeatureEvaluator, Pass, Pool
 from pinnkit.statement.symbolic.channels import Channels
 
-from .activation import Activation, New
+from .activation import New
 from .activation_kernel import Eager, Fused, kernel
 from .matmul import add_outer, gather, product
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """Fixed functions of the coordinates: rows of ``omega x + phase``, passed through sin where ``wave``.
-
-    Shapes: omega (m, d), phase (m,), wave (m,) booleans; with them every derivative is known in closed form.
-    """
-
-    omega: Tensor
-    phase: Tensor
-    wave: Tensor
-
-    @property
-    def count(self) -> int:
-        """The number of features."""
-        return len(self.phase)
-
-    def jet(self, X: Tensor, channels: Channels) -> Tensor:
-        """The channels of the features at points X (B, d), shape (C, B, m)."""
-        omega, phase, plan, waves = _plan(self, channels, X.dtype, X.device)
-        z = torch.addmm(phase, X, omega.T)
-        out = z.new_empty(len(channels), *z.shape)
-        if waves is None:
-            for c, (slopes, _) in enumerate(plan):
-                out[c] = z if slopes is None else slopes
-            return out
-        turned = [torch.sin(z[:, waves] + k * torch.pi / 2) for k in range(channels.order + 1)]
-        for c, (slopes, terms) in enumerate(plan):
-            out[c] = z if slopes is None else slopes
-            out[c][:, waves] = sum(scale * turned[order] for order, scale in terms)
-        return out
-
-
-@lru_cache(maxsize=32)  # a run asks for a handful, and every run for others
-def _plan(features: Features, channels: Channels, dtype: torch.dtype, device: torch.device) -> tuple:
-    """Per channel: the constant slopes of the affine features (None for the value), and terms of the waves."""
-    omega, phase = features.omega.to(device, dtype), features.phase.to(device, dtype)
-    waves = features.wave.to(device).nonzero()[:, 0]
-    plan = []
-    for channel in channels.items:
-        scales = [w * (omega ** torch.tensor(index).to(omega)).prod(1) for w, index in channel]
-        orders = [sum(index) for _, index in channel]
-        slopes = {0: None, 1: scales[0]}.get(orders[0], torch.zeros_like(phase))
-        plan.append((slopes, [(order, scale[waves]) for order, scale in zip(orders, scales, strict=True)]))
-    return omega, phase, plan, waves if len(waves) else None
+from .operations import Activate, Gate, Linear, Operation
+from .sweep import compiled
 
 
 @dataclass(frozen=True)
-class Linear:
-    """z = W h + b; weights at ``offset`` of the parameter vector, rows of W first, then b."""
-
-    source: int
-    wide_in: int
-    wide_out: int
-    offset: int
-
-    def weights(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """Views of W (out, in) and b (out,) in the parameter vector."""
-        n = self.wide_out * self.wide_in
-        W = theta[self.offset : self.offset + n].view(self.wide_out, self.wide_in)
-        return W, theta[self.offset + n : self.offset + n + self.wide_out]
-
-    @property
-    def count(self) -> int:
-        """The number of parameters."""
-        return self.wide_out * (self.wide_in + 1)
-
-
-@dataclass(frozen=True)
-class Activate:
-    """h = sigma(z), elementwise."""
-
-    source: int
-    activation: Activation
-
-
-@dataclass(frozen=True)
-class Gate:
-    """h = v + f * (u - v), elementwise: the mixing step of the modified MLP (Wang, Teng, Perdikaris 2021)."""
-
-    f: int
-    u: int
-    v: int
-
-
-@dataclass(frozen=True)
-class Tape:
+class Tape(Evaluator):
     """Operations in order; value 0 is the features, operation i makes value i + 1, the last is the output."""
 
-    features: Features
-    operations: tuple[Linear | Activate | Gate, ...]
+    features: FeatureEvaluator
+    operations: tuple[Operation, ...]
     count: int
 
     @property
@@ -112,31 +28,22 @@ class Tape:
         """The widest layer."""
         return max(op.wide_out for op in self.operations if isinstance(op, Linear))
 
-    def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: "Pool | None" = None) -> "Pass":
+    def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None) -> "TapePass":
         """Evaluate the channels of the network at points X (B, d), in memory from ``pool`` if one is given."""
-        return Pass(self, theta, X, channels, pool)
+        return TapePass(self, theta, X, channels, pool)
 
+    def sweep(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None, pool: Pool | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The channels and their derivative along v (P,), each (C, B, n): of plain chains of layers in cache."""
+        chain = compiled(self.operations, X, channels)
+        if chain is None:
+            return super().sweep(theta, X, channels, v, pool)
+        return chain(theta, self.features.jet(X, channels), v)
 
-class Pool:
-    """Memory used again by one pass after another: fresh pages cost more than the arithmetic on them."""
-
-    def __init__(self) -> None:
-        self._free: dict[tuple, list[Tensor]] = {}
-        self._taken: list[tuple[tuple, Tensor]] = []
-
-    def new(self, shape: Sequence[int], like: Tensor) -> Tensor:
-        """An uninitialised tensor, taken until ``release``."""
-        key = (math.prod(shape), like.dtype, like.device)
-        stock = self._free.setdefault(key, [])
-        flat = stock.pop() if stock else like.new_empty(key[0])
-        self._taken.append((key, flat))
-        return flat.view(shape)
-
-    def release(self) -> None:
-        """Give all taken tensors back; what was computed in them is lost."""
-        for key, flat in self._taken:
-            self._free[key].append(flat)
-        self._taken.clear()
+    def parameter_groups(self, theta: Tensor) -> list[Tensor]:
+        """Every layer's matrix and bias, as views."""
+        return [view for op in self.operations if isinstance(op, Linear) for view in op.weights(theta)]
 
 
 def _apply(a: Tensor, b: Tensor, new: New) -> Tensor:
@@ -167,11 +74,8 @@ def _leibniz_reverse(g: Tensor, b: Tensor, channels: Channels) -> Tensor:
     return out
 
 
-class Pass:
-    """One evaluation of a tape, kept so that its derivatives by the parameters can be taken.
-
-    ``output`` has shape (C, B, n). Cotangents G have that shape too, tangents v the shape of theta.
-    """
+class TapePass(Pass):
+    """One evaluation of a tape: the channels of all values on it."""
 
     def __init__(self, tape: Tape, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None) -> None:
         self.tape, self.theta, self.channels = tape, theta, channels
@@ -180,8 +84,9 @@ class Pass:
         self._saved: list[tuple[Eager | Fused, object] | None] = []
         for op in tape.operations:
             self.values.append(self._forward(op))
+        self.output = self.values[-1]
 
-    def _forward(self, op: Linear | Activate | Gate) -> Tensor:
+    def _forward(self, op: Operation) -> Tensor:
         saved = None
         if isinstance(op, Linear):
             W, b = op.weights(self.theta)
@@ -197,11 +102,6 @@ class Pass:
             out = v + _leibniz(f, u - v, self.channels)
         self._saved.append(saved)
         return out
-
-    @property
-    def output(self) -> Tensor:
-        """The network's channels, shape (C, B, n)."""
-        return self.values[-1]
 
     def _backward(self, G: Tensor, visit) -> None:
         """Carry cotangents back through the tape; ``visit(op, g, h)`` sees every linear operation."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.model.stack import Model
-from pinnkit.network.jets.tape import Features
+from pinnkit.network.jets.operations import Features
 from pinnkit.network.mlp import MLP
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem

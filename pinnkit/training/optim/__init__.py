@@ -4,9 +4,12 @@ from .adam import Adam
 from .lbfgs import LBFGS
 from .levenberg_marquardt import LevenbergMarquardt
 from .ssbroyden import SSBroyden
-from .stage import Objective, Stage, State, Step
+from .stage import Claiming, Objective, Stage, State, Step
 from .torch_optimizer import SOAP
 
 STAGES: dict[str, type] = {c.__name__: c for c in (Adam, LBFGS, LevenbergMarquardt, SOAP, SSBroyden)}
 
-__all__ = ["LBFGS", "SOAP", "STAGES", "Adam", "LevenbergMarquardt", "Objective", "SSBroyden", "Stage", "State", "Step"]
+__all__ = [
+    "LBFGS", "SOAP", "STAGES", "Adam", "Claiming", "LevenbergMarquardt", "Objective", "SSBroyden", "Stage", "State",
+    "Step",
+]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ class Objective(Protocol):
 
     def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Losses by term, shape (terms,), and the gradient of their sum, shape (P,)."""
+
+    def parameter_groups(self, theta: Tensor) -> list[Tensor]:
+        """Views of theta's first entries in the shapes that they have in the network, in order; [] where unknown."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class Stage(Protocol):
 
     def renew(self, state: Mapping[str, Any]) -> State:
         """The state to go on with when the points have changed: what was learnt stays, values are dropped."""
+
+
+@runtime_checkable
+class Claiming(Protocol):
+    """A stage that needs much memory, and says so before any work is done."""
+
+    def claim(self, theta: Tensor) -> None:
+        """MemoryError where the stage's state for parameters theta (P,) finds no room."""
 
 
 def drop(state: Mapping[str, Any], *names: str) -> State:

@@ -52,7 +52,7 @@ class SOAP:
 class _Live:
     """The library's optimiser, kept at hand between steps; ``steps`` tells which state it is in."""
 
-    def __init__(self, settings: SOAP, theta: Tensor, objective: Objective) -> None:
+    def __init__(self, settings: SOAP, theta: Tensor, objective: Objective | None) -> None:
         try:
             from pytorch_optimizer import SOAP as Library
         except ImportError as error:
@@ -76,14 +76,10 @@ class _Live:
         return torch.cat([p.detach().reshape(-1) for p in self.parameters])
 
 
-def _cut(theta: Tensor, objective: Objective) -> list[Tensor]:
+def _cut(theta: Tensor, objective: Objective | None) -> list[Tensor]:
     """theta as views: every layer's matrix and bias, then the rest."""
-    model = getattr(objective, "model", None)
-    pieces, end = [], 0
-    for op in getattr(getattr(model, "tape", None), "operations", ()):
-        if hasattr(op, "weights"):
-            pieces += list(op.weights(theta))
-            end = op.offset + op.count
+    pieces = [] if objective is None else objective.parameter_groups(theta)
+    end = sum(piece.numel() for piece in pieces)
     return pieces + ([theta[end:]] if end < len(theta) else [])
 
 
