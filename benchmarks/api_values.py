@@ -278,6 +278,9 @@ def _own(w: World) -> dict[str, Arguments]:
         "PointSet.join": {"other": w.candidates}, "PointSet.weighted": {"weights": lambda: torch.ones(5)},
         "Box": {"coordinates": lambda: {"x": (0, 1), "t": (0, 2)}}, "Box.face_pair": {"name": lambda: "x"},
         "Box.grid": {"shape": lambda: 3}, "Geometry.grid": {"shape": lambda: 3},
+        **{f"{kind}.{hook}": {"x": lambda n=n: np.full((3, n), 0.5), "margin": lambda: 0.0, "tol": lambda: 1e-9,
+                              "on": lambda: "boundary"}
+           for kind, n in (("Box", 1), ("Geometry", 2)) for hook in ("contains", "touches", "patches", "faces_on")},
         "Geometry": {"geometry": w.deepxde_disk, "names": lambda: ("x", "y"), "time_name": lambda: "t",
                      "parts": lambda: None},
         "error_map": {"n": lambda: 32, "thorough": lambda: False},

@@ -1,9 +1,10 @@
 """What every domain in space(-time) can do."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,13 +31,12 @@ class Patch:
 
 
 @checked
-@runtime_checkable
-class Domain(Protocol):
+class Domain(ABC):
     """A closed body in space, times an interval of time where there is a time coordinate.
 
     A domain states the `names` of its coordinates in order, which of them is `time`, its bounds and faces,
-    and the four private methods below; all else follows. Points are (n, d) with columns in the order of
-    `names`; masks are of the kind (tensor or array) of the points asked about. `seed` is an integer or a
+    and four methods: `volume`, `contains`, `touches`, `patches`; all else follows. Points are (n, d) with columns in
+    the order of `names`; masks are of the kind (tensor or array) of the points asked about. `seed` is an integer or a
     `torch.Generator`; `method` is one of `pinnkit.tools.sequences.METHODS`.
     """
 
@@ -44,22 +44,30 @@ class Domain(Protocol):
     time: str | None
 
     @property
+    @abstractmethod
     def bounds(self) -> np.ndarray:
         """The bounding box, lower and upper corner: (2, d)."""
-        ...
 
     @property
+    @abstractmethod
     def faces(self) -> tuple[str, ...]:
         """The names of the parts of the spatial boundary."""
-        ...
 
-    def _volume(self) -> float: ...
+    @abstractmethod
+    def volume(self) -> float:
+        """The volume of the body in space, without time."""
 
-    def _contains(self, x: np.ndarray, margin: float) -> np.ndarray: ...
+    @abstractmethod
+    def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+        """The mask (n,) of the points x (n, space) that lie in the body by at least the margin, which may be < 0."""
 
-    def _touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray: ...
+    @abstractmethod
+    def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+        """The mask (n,) of the points x (n, space) within tol of parts of the boundary; ValueError: unknown part."""
 
-    def _patches(self, on: On) -> list[Patch]: ...
+    @abstractmethod
+    def patches(self, on: On) -> list[Patch]:
+        """The patches that parts of the spatial boundary are made of; ValueError: unknown part."""
 
     @property
     def space(self) -> tuple[str, ...]:
@@ -68,7 +76,7 @@ class Domain(Protocol):
 
     def measure(self, on: On | None = None) -> float:
         """The volume of space x time, or the measure of parts of the spatial boundary x time."""
-        extent = self._volume() if on is None else sum(patch.measure for patch in self._patches(on))
+        extent = self.volume() if on is None else sum(patch.measure for patch in self.patches(on))
         return float(extent * (np.ptp(self.bounds[:, self.names.index(self.time)]) if self.time else 1.0))
 
     def sample(
@@ -122,7 +130,7 @@ class Domain(Protocol):
         Raises:
             ValueError: unknown part or method, or a part without extent.
         """
-        patches, seed = self._patches(on), as_seed(seed)
+        patches, seed = self.patches(on), as_seed(seed)
         if not patches:
             raise ValueError(f"The boundary part {on!r} is empty, so no point can be drawn from it.")
         counts = apportion(n, [patch.measure for patch in patches])
@@ -136,7 +144,7 @@ class Domain(Protocol):
     def inside(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
         """The mask (n,) of the points (n, d) in the closed domain, widened by tol."""
         x, t = self._split(X)
-        mask = self._contains(x, -_coarsest(X, tol))
+        mask = self.contains(x, -_coarsest(X, tol))
         if self.time:
             start, end = self._interval("inside")
             mask &= (t >= start - _coarsest(X, tol)) & (t <= end + _coarsest(X, tol))
@@ -148,7 +156,7 @@ class Domain(Protocol):
         Raises:
             ValueError: unknown part.
         """
-        return _as(self._touches(self._split(X)[0], on, _coarsest(X, tol)), X)
+        return _as(self.touches(self._split(X)[0], on, _coarsest(X, tol)), X)
 
     def on_initial(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
         """The mask (n,) of the points (n, d) in the domain whose time is its start.
@@ -158,7 +166,7 @@ class Domain(Protocol):
         """
         start, _ = self._interval("on_initial")
         x, t = self._split(X)
-        return _as(self._contains(x, -_coarsest(X, tol)) & (np.abs(t - start) <= _coarsest(X, tol)), X)
+        return _as(self.contains(x, -_coarsest(X, tol)) & (np.abs(t - start) <= _coarsest(X, tol)), X)
 
     def grid(
         self, shape: Count | Sequence[Count], *, dtype: torch.dtype = torch.float64, device: Any = None
@@ -200,7 +208,7 @@ class Domain(Protocol):
             return (np.clip(lower + (upper - lower) * u, lower + margin, upper - margin),)
 
         def keep(x: np.ndarray) -> np.ndarray:
-            return self._contains(x[:, spatial], margin[spatial].max() / 2)
+            return self.contains(x[:, spatial], margin[spatial].max() / 2)
 
         return reject(n, draw, keep, method, "the domain")[0]
 

@@ -27,7 +27,7 @@ def along_boundary(domain: Domain, on: On = "boundary", n: int = 256) -> tuple[P
         raise ValueError(f"quadrature along a boundary needs a domain of the plane, got {', '.join(domain.names)}")
     if n < 1:
         raise ValueError(f"n={n}: give the number of points, at least 1")
-    patches = domain._patches(on)
+    patches = domain.patches(on)
     if not patches:
         raise ValueError(f"The boundary part {on!r} is empty, so nothing can be integrated over it.")
     total = sum(patch.measure for patch in patches)

@@ -114,18 +114,26 @@ class Box(Domain):
         wanted = [face for name in names_of(on, (*pairs, *self.faces)) for face in pairs.get(name, (name,))]
         return [k for k, face in enumerate(self.faces) if face in wanted]
 
-    def _volume(self) -> float:
+    def faces_on(self, on: On) -> tuple[str, ...]:
+        """The faces that parts of the boundary are made of: (x_min, x_max) for "x"; ValueError: an unknown part."""
+        return tuple(self.faces[k] for k in self._chosen(on))
+
+    def volume(self) -> float:
+        """The volume in space, without time."""
         return self._body().volume
 
-    def _contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+    def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+        """The mask (n,) of the points x (n, space) that lie in the box, widened by -margin > 0."""
         # Interior points are clipped coordinate by coordinate, so that only a tolerance is left to judge.
         return self._body().level(x) <= max(-margin, 0.0)
 
-    def _touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+    def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+        """The mask (n,) of the points x (n, space) within tol of faces; ValueError: unknown part."""
         gaps = np.stack([np.abs(x - end) <= tol for end in (self._body().lower, self._body().upper)], axis=2)
         near = gaps.reshape(len(x), len(self.faces))[:, self._chosen(on)].any(axis=1)
-        return near & self._contains(x, -tol)
+        return near & self.contains(x, -tol)
 
-    def _patches(self, on: On) -> list[Patch]:
+    def patches(self, on: On) -> list[Patch]:
+        """One patch for every face; ValueError: unknown part."""
         pieces = self._body().pieces
         return [Patch(pieces[k].measure, pieces[k]) for k in self._chosen(on)]

@@ -11,7 +11,7 @@ from pinnkit.tools.checked import checked
 from pinnkit.tools.sequences import unit
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
-from .csg import Leaf, Node, Tree, read
+from .csg import Leaf, Node, Opaque, Tree, read
 from .shapes import Ball, Chart, Piece
 
 REST = "rest"
@@ -104,7 +104,7 @@ class Geometry(Domain):
     @cached_property
     def _step(self) -> float:
         # DeepXDE's own tolerance is near 1e-6, so its other geometries must be looked at from further away.
-        known = all(type(leaf.shape).__name__ != "Opaque" for leaf, _ in self.tree.leaves())
+        known = all(not isinstance(leaf.shape, Opaque) for leaf, _ in self.tree.leaves())
         return (1e-8 if known else 1e-4) * float(np.linalg.norm(np.ptp(self.tree.bounds, axis=0)))
 
     @cached_property
@@ -159,13 +159,16 @@ class Geometry(Domain):
             )
         return mask
 
-    def _volume(self) -> float:
+    def volume(self) -> float:
+        """The volume in space, without time; of overlapping bodies to about 1e-4."""
         return self.tree.volume
 
-    def _contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+    def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+        """The mask (n,) of the points x (n, space) that lie in the body by at least the margin, which may be < 0."""
         return self.tree.level(x) <= -margin
 
-    def _touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+    def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+        """The mask (n,) of the points x (n, space) within tol of parts of the boundary; ValueError: unknown part."""
         wanted = names_of(on, (BOUNDARY, *self.faces))
         mask = np.abs(self.tree.level(x)) <= tol
         # A wall between two bodies that touch has level 0 too, but nothing outside next to it.
@@ -178,7 +181,8 @@ class Geometry(Domain):
         claims[REST] = ~np.any(list(claims.values()), axis=0)
         return mask & np.any([claims[name] for name in wanted], axis=0)
 
-    def _patches(self, on: On) -> list[Patch]:
+    def patches(self, on: On) -> list[Patch]:
+        """What is left of the shapes' pieces on parts of the boundary; ValueError: unknown part."""
         wanted = names_of(on, (BOUNDARY, *self.faces))
         return [
             patch for name, share in self._shares.items() if name in wanted or BOUNDARY in wanted for patch in share

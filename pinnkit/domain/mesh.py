@@ -85,7 +85,7 @@ class _Body:
 
     def boundary(self, h: float) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         """Nodes, outward normals and their spacing, at most h, for every piece of the boundary."""
-        for patch in self.domain._patches(BOUNDARY):
+        for patch in self.domain.patches(BOUNDARY):
             _, normals = patch.piece.chart(unit(8, patch.piece.params))
             parts = ROUND if np.ptp(normals, axis=0).max() > 1e-9 else STRAIGHT
             step = min(h, patch.piece.measure / parts if self.d == 2 else math.sqrt(patch.piece.measure) / parts * 4)

@@ -8,6 +8,7 @@ import sympy as sp
 import torch
 from sympy.core.function import AppliedUndef
 
+from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.conditions import Condition, Observations, Operator, Residual, normals
 from pinnkit.statement.symbolic.lowering import Lowered, lower
 from pinnkit.statement.symbolic.record import Record
@@ -79,7 +80,7 @@ def _check_fields(problem: Record) -> None:
             f"{problem.name}: the fields are {problem.fields}: expected functions of the coordinates, as in "
             'u = pinnkit.field("u", x, t)'
         )
-    if not hasattr(problem.domain, "faces"):
+    if not isinstance(problem.domain, Domain):
         raise TypeError(
             f"{problem.name}: the domain is {problem.domain!r}: expected a pinnkit.Box, or a DeepXDE "
             "geometry in pinnkit.Geometry"

@@ -82,7 +82,7 @@ class Arc:
 
 def arcs(domain: Domain, on: str | Sequence[str] = "boundary", cuts: np.ndarray = NOWHERE) -> list[Arc]:
     """The smooth arcs of parts of the boundary of a domain in the plane, cut at places (K, 2) on them as well."""
-    found = [Arc(patch, *ends) for patch in domain._patches(on) for ends in _smooth(patch)]
+    found = [Arc(patch, *ends) for patch in domain.patches(on) for ends in _smooth(patch)]
     found = [arc for arc in found if arc.length > 1e-9 * arc.patch.piece.measure]
     return [part for arc in found for part in arc.cut(cuts)] if len(cuts) else found
 

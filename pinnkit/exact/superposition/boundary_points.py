@@ -102,7 +102,7 @@ def _nodes(box: Box, key: str, readout: Readout, waves: Mapping[str, float], ord
         image = grid.moved(i, float(box.upper[i]))
         return Nodes(PointSet(grid.X, image=image.X, weights=grid.w / grid.w.mean()), (grid,), (image,))
     grids, normals = [], []
-    for face in (box.faces[k] for k in box._chosen(tuple(key.split("+")))):
+    for face in box.faces_on(tuple(key.split("+"))):
         name, end = face.rsplit("_", 1)
         normal = torch.zeros(len(box.names), dtype=torch.float64)
         normal[box.names.index(name)] = 1.0 if end == "max" else -1.0

@@ -9,7 +9,7 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
-from pinnkit.domain.box import Domain
+from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet, real
 from pinnkit.tools.checked import NotNegative, checked, checked_but, fit
 
@@ -167,7 +167,7 @@ class Periodic:
 
     def residuals(self, domain: Domain) -> list[Residual]:
         """The residual rows, one for every order; ValueError where the coordinate has no pair of faces."""
-        if not hasattr(domain, "face_pair"):
+        if not isinstance(domain, Box):
             raise ValueError(f"{self.name}: only a Box has opposite faces, and the domain is {domain!r}")
         if self.coordinate not in domain.space:
             raise ValueError(f"{self.name}: expected a space coordinate, one of {', '.join(domain.space)}")
@@ -303,7 +303,7 @@ def _check_face(condition: Any, domain: Domain) -> None:
     except (ValueError, KeyError, TypeError):
         measure = 0.0
     if not measure > 0:
-        pairs = domain.space if hasattr(domain, "face_pair") else ()
+        pairs = domain.space if isinstance(domain, Box) else ()
         raise ValueError(
             f"{kind} on {condition.on!r} is not on the domain's boundary: choose among "
             f"{', '.join(('boundary', *pairs, *domain.faces))}"
