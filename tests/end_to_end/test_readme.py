@@ -1,9 +1,11 @@
 """README and pages: blocks run and print what they say; links, commands, public names and figures lead to something."""
 
 import ast
+import inspect
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +31,13 @@ def blocks(text: str, language: str) -> list[str]:
 def test_the_readme_is_short():
     assert len(README.split()) <= 900 and README.count("![") <= 2
     assert len((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()) <= 60
+
+
+def test_a_source_distribution_holds_all_pages():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    held = settings["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert {page.relative_to(ROOT).parts[0] for page in PAGES} <= set(held)
+    assert all((ROOT / name).exists() for name in held)
 
 
 def test_python_prints_what_the_readme_says(capsys: pytest.CaptureFixture):
@@ -74,8 +83,11 @@ def test_links_and_paths_lead_to_files(page: Path):
 def test_names_and_commands_are_those_of_the_package(page: Path):
     text = page.read_text(encoding="utf-8")
     assert set(re.findall(r"\bpk\.([A-Za-z]\w*)", text)) <= set(pk.__all__)
-    for block in blocks(text, "python"):
-        ast.parse(block)
+    calls = [n for b in blocks(text, "python") for n in ast.walk(ast.parse(b)) if isinstance(n, ast.Call)]
+    for node in calls:  # pk.NAME(..., key=...): the page may not run, but the arguments are there
+        if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "pk":
+            given = {k.arg: None for k in node.keywords if k.arg is not None}
+            inspect.signature(getattr(pk, node.func.attr)).bind_partial(*node.args, **given)
     shell = [line.partition(" #")[0] for block in blocks(text, "sh") for line in block.splitlines()]
     for line in [*shell, *re.findall(r"`(pinnkit [^`]+)`", text)]:
         program, name, *words = line.split()
