@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit import *  # noqa: F403  # noqa: F401  loaded before the first fork, so that all children run the same code
 from pinnkit.cli import main
 from pinnkit.cli.jobs import corrected
 from pinnkit.tools import hdf5
 from pinnkit.training.run_file import FORMAT, VERSION
+
+for _name in pk.__all__:  # loaded before the first fork, so that all children run the same code
+    getattr(pk, _name)
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 SAVES = 5  # in a run: kills meet saves, which take most of the time

@@ -48,7 +48,7 @@ def write(folder: Path | None, runs: Path, traits: dict) -> None:
     """The page with its pictures, and the figures as JSON, in a folder or where the repository keeps them."""
     pictures, place = (folder or RESULTS), (folder or HERE) / "ZOO.md"
     pictures.mkdir(parents=True, exist_ok=True)
-    drawn = list(draw(runs, pictures, traits, SHOWN))
+    drawn = list(draw(runs, pictures, traits, None if folder else SHOWN))
     about = machine()
     named = [(caption, file if folder else f"results/{file}") for caption, file in drawn]
     text = f"{page(traits, named)}\n{about['processor']}, one thread; torch {about['torch']}.\n"

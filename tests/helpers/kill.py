@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 
 import pinnkit as pk
-from pinnkit import *  # noqa: F403  # noqa: F401  loaded before the first fork, so that all children run the same code
+
+for _name in pk.__all__:  # loaded before the first fork, so that all children run the same code
+    getattr(pk, _name)
 
 
 def train(path: Path) -> None:
