@@ -1,7 +1,6 @@
 """pinnkit: physics-informed models, trained, explained and certified."""
 
 from importlib import import_module
-from typing import Any
 
 __version__ = "0.1.0"
 MODULES = ("plot", "scores")  # public names that are modules
@@ -145,7 +144,7 @@ NAMED = {
 __all__ = sorted(PUBLIC)  # noqa: PLE0605
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in PUBLIC:
         raise AttributeError(f"pinnkit has no attribute {name!r}")
     found = import_module(f"{__name__}.{PUBLIC[name]}")

@@ -111,7 +111,7 @@ def test_intervals_widen_with_level_doubt_and_few_readings() -> None:
     wide = replace(found, effective=3.0 * one, bias=0.5 * one)
     assert wide.half_width() == pytest.approx(3.182446 + 0.5, rel=1e-6)
     assert "q: 1.1 trained; 1.0 +- 2.0e+00 (95 %), corrected" in str(found) and "given" in str(found)
-    with pytest.raises(ValueError, match="level=95"):
+    with pytest.raises(ValueError, match="level is 95"):
         found.interval(95)
 
 
