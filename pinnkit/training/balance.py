@@ -17,15 +17,29 @@ KINDS = ("ntk", "gradient")
 @checked
 @dataclass(frozen=True)
 class Balance:
-    """w_k <- keep w_k + (1 - keep) sum_j s_j / s_k every ``every`` iterations of the first ``stages`` stages.
+    """Weights of the loss from the sizes s_k of its terms: w_k <- keep w_k + (1 - keep) sum_j s_j / s_k.
 
-    ``kind="ntk"``: s_k = mean_m |dr_m/dtheta|^2 over the rows of a term, the trace of its tangent kernel over its
-    size (Wang, Yu, Perdikaris 2022, algorithm 1). ``kind="gradient"``: s_k = |d mean(r_k^2)/dtheta| (Wang, Sankaran,
-    Wang, Perdikaris 2023, eq. 4.5). No s_k counts for less than max_j s_j / ``most``. Later stages keep the weights:
-    a change would spoil what a quasi-Newton method has learnt of the loss.
+    Args:
+        kind: "ntk": s_k = mean_m |dr_m/dtheta|^2 over the rows of the term, the trace of its tangent kernel over its
+            size. "gradient": s_k = |d mean(r_k^2)/dtheta|.
+        every: iterations between two changes.
+        keep: share of the old weight that stays, from 0 to below 1. Default 0.9: a smooth change.
+        stages: number of stages, from the first one, in which weights change. Default 1: a later change would spoil
+            what a quasi-Newton stage has learnt of the loss.
+        points: number of points of every set that estimate the traces; used by "ntk" only.
+        most: no s_k counts for less than max_j s_j / most, so that no weight grows without bound.
 
     Raises:
-        ValueError: an unknown kind, numbers out of range.
+        ValueError: an unknown kind, or a number out of range.
+
+    Source:
+        "ntk": Wang, Yu, Perdikaris, J. Comput. Phys. 449 (2022), algorithm 1. "gradient": Wang, Sankaran, Wang,
+        Perdikaris, arXiv:2308.08468 (2023), eq. 4.5.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Balance("gradient", every=50).keep
+        0.9
     """
 
     kind: str = "ntk"
@@ -76,11 +90,41 @@ def _unweighted(stack: Stack, points: Points) -> Stack:
 
 @checked
 def ntk_balance(**settings) -> Balance:
-    """Weights from the traces of the tangent kernel."""
+    """Loss balancing with s_k = mean_m |dr_m/dtheta|^2, the trace of the term's tangent kernel over its size.
+
+    Args:
+        settings: the other arguments of :class:`Balance`, by name.
+
+    Returns:
+        The rule, for ``solve(balance=...)``.
+
+    Source:
+        Wang, Yu, Perdikaris, J. Comput. Phys. 449 (2022), algorithm 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.ntk_balance(every=200).kind
+        'ntk'
+    """
     return Balance("ntk", **settings)
 
 
 @checked
 def gradient_balance(**settings) -> Balance:
-    """Weights from the norms of the terms' gradients."""
+    """Loss balancing with s_k = |d mean(r_k^2)/dtheta|, the norm of the term's gradient.
+
+    Args:
+        settings: the other arguments of :class:`Balance`, by name.
+
+    Returns:
+        The rule, for ``solve(balance=...)``.
+
+    Source:
+        Wang, Sankaran, Wang, Perdikaris, arXiv:2308.08468 (2023), eq. 4.5.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.gradient_balance(keep=0.5).kind
+        'gradient'
+    """
     return Balance("gradient", **settings)

@@ -20,7 +20,26 @@ from .optim import Adam, SSBroyden, Stage
 @checked
 @dataclass(frozen=True)
 class Recipe:
-    """Settings that solve a problem well: network, points by set, stages, resampling, hard constraints, weights ..."""
+    """The settings of :func:`solve` that solve one problem well; a problem carries them as ``recipe``.
+
+    Args:
+        network: the network.
+        points: number of points by set name; sets that are not named get a fifth of the interior's "pde". Default: 2000
+            in the interior.
+        stages: optimisers in order. Default: 1000 steps of Adam, which find the basin, then 3000 of SSBroyden, which
+            converge.
+        resample: the rule that moves the points. Default: :func:`rad` with weights, so that the loss still estimates a
+            mean over the domain. None: never.
+        hard: whether conditions hold by construction, as in :func:`solve`. Default None: where that is possible.
+        weights: weights of the loss by term. Default: 1 for every term.
+        method: how points are drawn: "sobol" (default: evenly spread), "random", and others of :func:`sample`.
+        balance: the rule that changes the weights. Default None: they stay.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Recipe(pk.MLP(2, 16, 1), points={"pde": 500}).points
+        {'pde': 500}
+    """
 
     network: Network
     points: Mapping[str, Count] = field(default_factory=lambda: {"pde": 2000})

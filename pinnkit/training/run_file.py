@@ -66,14 +66,31 @@ _COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
 
 @checked
 def save(solution: Solution, path: str | Path, *, small: bool = False) -> Path:
-    """Write a solution to one file, which holds all of the old run or all of the new one at any moment.
+    """Write a solution to one HDF5 file; at any moment the file holds the whole old run or the whole new one.
 
-    A ``small`` file holds what it takes to use the solution, and neither the state of its training, to go on from, nor
-    its earlier points and its values on a grid. What no file can hold (a network or a score of one's own) is named in
-    a warning; ``load`` takes it again.
+    A file holds no code. A network or score of the user that is not registered (:func:`register`) is named in a
+    warning, and must be given to :func:`load` again.
+
+    Args:
+        solution: the solution to write.
+        path: the file, usually with the suffix .h5.
+        small: True: leave out the state of training, earlier points and the values on a grid. The solution can be used,
+            but its training cannot be resumed. Default False.
+
+    Returns:
+        The path.
 
     Raises:
-        OSError: a missing folder or a full disk, or another process that writes this run; what was there stays.
+        OSError: a missing folder, a full disk, or another process that writes this run. A file that was there stays.
+
+    Example:
+        >>> import tempfile
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     v = pk.load(pk.save(u, f"{folder}/heat.h5"))
+        >>> bool((u.theta == v.theta).all())
+        True
     """
     tree = _run_tree(replace(solution, progress=None, rounds={}) if small else solution, grid=not small)
     plan = tree["progress"]["plan"].value if "progress" in tree else None
@@ -93,15 +110,33 @@ def load(
     resample: Resampler | None = None,
     device: Any = None,
 ) -> Solution:
-    """The solution in a run file, on the CPU unless told otherwise; ``pinnkit.resume`` goes on with it.
+    """Read the solution in a run file: the same parameters theta, points, weights and state of training.
 
-    The problem is found in the catalogue, else made of the statement that the file holds, else it must be given: code
-    that a file names is never executed. ``network`` and ``resample`` stand in for those of one's own, which no file can
-    hold.
+    The problem is taken from the catalogue or from the statement in the file. Code that a file names is never executed.
+
+    Args:
+        path: a file written by :func:`save` or as a checkpoint.
+        problem: the problem that was solved. Default None: found as said; it must be given only where the file holds no
+            statement (it contains functions of the user).
+        network: the network, for a file that could not hold it. Default None: that of the file.
+        resample: the resampling rule, for a file that could not hold it. Default None: that of the file.
+        device: torch device of the solution. Default None: the CPU.
+
+    Returns:
+        The solution, which :func:`resume` can train further.
 
     Raises:
-        FileNotFoundError: no such file; ValueError: a damaged or foreign file, one of a later version, or a
-        problem that is missing or not the one that was solved.
+        FileNotFoundError: there is no such file.
+        ValueError: a damaged or foreign file, one of a later version, or a problem that is missing or another one.
+
+    Example:
+        >>> import tempfile
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     v = pk.load(pk.save(u, f"{folder}/heat.h5"))
+        >>> v.problem.name
+        'heat'
     """
     tree = hdf5.read(path, FORMAT, VERSION, only=_NAMES)
     try:

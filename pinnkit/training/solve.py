@@ -65,27 +65,66 @@ def solve(
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
 ) -> Solution:
-    """Minimise sum_k w_k mean(r_k^2) over the network's parameters, and any unknown coefficients, by stages.
+    """Minimise L(theta) = sum_k w_k mean(r_k^2) over the parameters of a network and the unknown coefficients.
 
-    What is not given comes from the problem's recipe; ``resample=False`` means "as the recipe says", None "never", and
-    so does ``balance``, which changes the weights while it trains: the last ones are the solution's. With ``start``
-    training goes on from that solution: its points, weights and, where the first stage is of the same kind as the last
-    one, its optimiser's state (the inverse Hessian survives), without resampling or balancing unless they are given;
-    with a ``problem`` beside it, on that problem by its recipe (continuation: ``for nu in (0.1, 0.01): last =
-    solve(burgers(nu), start=last)``), with the start's network and weights, at as many new points unless they are
-    given. ``checkpoint`` names a run file that is written every ``checkpoint_every`` seconds; an interrupt saves and
-    returns. ``observe`` is called with the solution at every log line. ``time_limit`` stops after so many seconds of
-    wall time; such a run can be resumed.
+    Here r_k are the residuals of the term k (an equation, a condition or measured data) at its points. The optimisers
+    of ``stages`` run one after the other. Settings that are not given come from the problem's recipe. Where fields,
+    terms or coefficients are far from 1 in the units of the statement, training uses scales derived from the statement
+    and its data; a note of the solution names them. Weights given by the caller are not scaled.
 
-    Where fields, terms or unknown coefficients are far from 1 in the statement's units, they are trained over scales
-    that the statement and its data give (`statement.units`), and a note says which; weights that are given
-    stay as they are.
+    Args:
+        problem: the problem to solve. Default None: the problem of ``start``. With both, the solution of ``start`` is
+            continued on the new problem (for example at a smaller viscosity), by the recipe of the new one.
+        network: a network from the d coordinates to the fields. Default None: the network of the recipe, or of
+            ``start``.
+        points: collocation points, or how many to draw: one number for the interior (the other sets get a fifth of it)
+            or numbers by set name. Default None: as in the recipe. With ``start``: its points, or the same numbers of
+            new points if ``problem`` is given too.
+        stages: optimisers, in order. Default None: those of the recipe.
+        resample: the rule that moves the points during training. None: never. Default False: the rule of the recipe,
+            and none where ``start`` is continued on its own problem.
+        seed: seed of the initial parameters and of all points; the same seed gives the same run.
+        start: the solution to continue from: its parameters, weights and points. If the first stage is of the same kind
+            as its last one, the optimiser keeps its state (such as the inverse Hessian).
+        weights: w_k by the name of the term, at least 0. Default None: those of the recipe or of ``start``; 1 for terms
+            that are not named.
+        balance: the rule that changes the weights during training; the solution holds the last ones. None: no rule.
+            Default False: the rule of the recipe, and none where ``start`` is continued on its own problem.
+        hard: True: initial and Dirichlet conditions hold by construction, u = g + d N. False: they are terms of the
+            loss. None: by construction where that is possible; notes name the others. Default None: the choice of the
+            recipe, else as said.
+        dtype: precision of parameters and points. Default float64: quasi-Newton stages stall in float32.
+        device: torch device of the training, such as "cuda". Default None: the CPU.
+        log_every: iterations between two rows of the history, where losses and errors are recorded.
+        validation: number of fresh interior points for the loss in the history; a fifth of it for every other set. They
+            are never trained on.
+        time_limit: seconds of wall time after which training stops; the run can be resumed. Default None: no limit.
+        checkpoint: path of a run file that is written during the run and at its end. An interrupt (Ctrl-C) saves it and
+            returns the solution so far. Default None: nothing is written.
+        checkpoint_every: seconds of wall time between two writes of ``checkpoint``.
+        progress: True: progress is printed everywhere. False: nothing is printed. Default None: a bar in a terminal or
+            notebook, else nothing.
+        observe: called with the solution so far at every row of the history. Default None.
+
+    Returns:
+        The trained solution: its parameters theta, points, weights, history, and the reason why each stage stopped.
 
     Raises:
-        ValueError: missing points, unknown sets or weights, impossible hard constraints, a start that does not fit the
-        problem, conditions at an outflow in place of the inflow; TypeError: no problem; BlockingIOError: another
-        process writes the checkpoint; OSError: a checkpoint that cannot be written; MemoryError: less memory than the
-        points or an optimiser would need.
+        TypeError: neither a problem nor a start.
+        ValueError: missing points, unknown sets or weights, hard constraints that are impossible, a start that does not
+            fit the problem, boundary values at an outflow.
+        BlockingIOError: another process writes the checkpoint.
+        OSError: the checkpoint cannot be written.
+        MemoryError: points or an optimiser need more memory than there is.
+
+    Source:
+        Raissi, Perdikaris, Karniadakis, J. Comput. Phys. 378 (2019), section 3.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LevenbergMarquardt(20)], progress=False)
+        >>> u.errors()["u"]["relative_l2"] < 0.05
+        True
     """
     if start is not None:
         model, first = _model(start, problem, hard), start.theta.clone()
@@ -166,11 +205,29 @@ def resume(
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
 ) -> Solution:
-    """Go on with an interrupted run exactly as if it had never stopped.
+    """Continue an interrupted run: its result has the same bits as that of a run without the interruption.
+
+    Args:
+        solution: a solution that holds the state of its training, as ``load`` gives it back.
+        checkpoint: path of the run file to write, usually the one that was loaded. Default None: nothing is written.
+        checkpoint_every: seconds of wall time between two writes of ``checkpoint``.
+        progress: as in :func:`solve`.
+        observe: called with the solution so far at every row of the history. Default None.
+
+    Returns:
+        The solution after all stages have run. It is the given one, unchanged, where they had already.
 
     Raises:
-        ValueError: a solution without the state of its training, or without a score of one's own; BlockingIOError,
-        OSError: as of ``solve``.
+        ValueError: the solution holds no state of its training, or its file could not hold a class or score of the
+            user.
+        BlockingIOError: another process writes the checkpoint.
+        OSError: the checkpoint cannot be written.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(50)], time_limit=0, progress=False)
+        >>> pk.resume(u, progress=False).stops[-1]
+        'the time limit of 0 s is reached (iteration ...)'
     """
     if solution.progress is None:
         raise ValueError("this solution holds no state of its training to resume: use solve(start=solution)")

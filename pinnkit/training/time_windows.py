@@ -32,7 +32,19 @@ _REMEMBERED = 256  # values of an earlier window that are kept, by the points th
 @checked
 @dataclass(frozen=True, eq=False)
 class March:
-    """Solutions u_k of one problem in consecutive time windows, read as one solution of the whole time."""
+    """Solutions u_k of one problem on consecutive time windows [t_k, t_k+1], which together are one function of all
+    times.
+
+    Args:
+        problem: the problem on the whole time.
+        windows: the solutions in the order of time.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.march(pk.problem("heat"), 2, pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(5)], progress=False)
+        >>> len(u.windows), len(u.edges)
+        (2, 3)
+    """
 
     problem: Problem
     windows: tuple[Solution, ...]
@@ -44,7 +56,15 @@ class March:
         return (*(low for low, _ in bounds), bounds[-1][1])
 
     def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor) -> Tensor:
-        """Expressions in fields, derivatives and coordinates at X (n, d), shape (n, expressions); as Solution's."""
+        """Values at points X of expressions in fields, their derivatives and coordinates.
+
+        Args:
+            expressions: SymPy expressions.
+            X: points (n, d), coordinates in the order of the domain. Each is evaluated by the solution of its window.
+
+        Returns:
+            A tensor (n, expressions).
+        """
         X = torch.as_tensor(X)
         inner = torch.tensor(self.edges[1:-1], dtype=X.dtype)
         number = torch.bucketize(X[:, _time(self.problem)].contiguous(), inner)
@@ -69,16 +89,35 @@ def march(
     folder: str | Path | None = None,
     **settings: Any,
 ) -> March:
-    """Solve an unsteady problem in time windows, so many of equal length or between these times (the ends included).
+    """Solve an unsteady problem window by window: u_k(t_k) = u_k-1(t_k) is the initial condition on [t_k, t_k+1].
 
-    The end of each window is the initial condition of the next, as a function whose derivatives are those of the
-    network; its parameters are where the next one starts. ``settings`` are those of ``solve``, used in every window;
-    what is not given comes from the problem's recipe. With a ``folder`` every window is a run file there: done ones
-    are read, an interrupted one is resumed. A window that is not done is the last one.
+    The initial condition is a function whose derivatives are those of the network before. Each window starts from the
+    parameters of the one before. A window that ends early (an interrupt, a time limit) is the last one.
+
+    Args:
+        problem: a problem on a :class:`Box` with time, without unknown coefficients.
+        windows: the number of windows of equal length, or the times between them, both ends included.
+        network: the network of every window. Default None: that of the recipe.
+        points: points of every window, as in :func:`solve`. Default None: the numbers of the recipe.
+        folder: a folder for one run file a window. Finished windows are read from it, an interrupted one is resumed.
+            Default None: nothing is written.
+        settings: other arguments of :func:`solve`, used in every window.
+
+    Returns:
+        The solutions of all windows, as one function of all times.
 
     Raises:
         ValueError: a domain that is no box with time, times that do not rise from its beginning to its end, unknown
-        coefficients (they belong to the whole time).
+            coefficients (each window would find another value).
+
+    Source:
+        Wight, Zhao, Commun. Comput. Phys. 29 (2021).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.march(pk.problem("heat"), 2, pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> u.errors()["u"]["relative_l2"] < 0.2
+        True
     """
     edges, recipe = _edges(problem, windows), default_recipe(problem)
     settings = {"stages": recipe.stages, "resample": recipe.resample, "balance": recipe.balance} | settings

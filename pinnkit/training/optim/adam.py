@@ -17,7 +17,24 @@ from .stage import Objective, State, Step, usable
 @checked
 @dataclass(frozen=True)
 class Adam:
-    """Adam; the step size falls from ``lr`` to ``lr * decay`` over the stage."""
+    """theta <- theta - lr m / (sqrt(v) + epsilon), with running means m of the gradient and v of its square.
+
+    Args:
+        iterations: the largest number of steps.
+        lr: step size at the first iteration.
+        decay: the step size falls geometrically to lr * decay at the last iteration. Default 1: constant.
+        beta1: memory of m, from 0 to below 1.
+        beta2: memory of v, from 0 to below 1.
+        epsilon: a small number that keeps the denominator from 0.
+
+    Source:
+        Kingma, Ba, ICLR (2015), algorithm 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Adam(500, lr=3e-3, decay=0.1)
+        Adam(iterations=500, lr=0.003, decay=0.1, beta1=0.9, beta2=0.999, epsilon=1e-08)
+    """
 
     iterations: Whole = 1000
     lr: Positive = 1e-3
@@ -27,15 +44,40 @@ class Adam:
     epsilon: Positive = 1e-8
 
     def start(self, theta: Tensor, objective: Objective | None) -> State:
-        """Zero moments."""
+        """The state before the first step: m = v = 0.
+
+        Args:
+            theta: parameters (P,).
+            objective: the loss, which the stage may need to lay out its state.
+
+        Returns:
+            The state: tensors, numbers and texts by name, which a run file can hold.
+        """
         return {"m": torch.zeros_like(theta), "v": torch.zeros_like(theta), "steps": 0}
 
     def renew(self, state: Mapping[str, Any]) -> State:
-        """Moments stay."""
+        """The state after the points have changed: m and v stay.
+
+        Args:
+            state: the state of this stage.
+
+        Returns:
+            The state to continue with.
+        """
         return dict(state)
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step; the losses are those at the parameters before it."""
+        """One step of Adam; the losses it returns are those before the step.
+
+        Args:
+            theta: parameters (P,).
+            state: the state of this stage. It is used up: its tensors may be overwritten.
+            objective: the loss, with its gradient or its rows.
+
+        Returns:
+            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
+            reason.
+        """
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
             return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")

@@ -18,23 +18,65 @@ from .stage import Objective, State, Step, drop
 @checked
 @dataclass(frozen=True)
 class LBFGS:
-    """Limited-memory BFGS with ``memory`` pairs and a strong-Wolfe line search."""
+    """Limited-memory BFGS: theta <- theta - alpha H g, with H from the last pairs of steps and gradient changes.
+
+    The step alpha satisfies the strong Wolfe conditions.
+
+    Args:
+        iterations: the largest number of steps.
+        memory: number of pairs kept. Default 50: more than usual, since the loss is ill-conditioned.
+        tolerance: the stage ends when the largest entry of the gradient is below it.
+
+    Source:
+        Liu, Nocedal, Math. Program. 45 (1989), algorithm 2.1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LBFGS(30)], progress=False)
+        >>> u.stops
+        ('LBFGS: all 30 iterations done (iteration 30)',)
+    """
 
     iterations: Whole = 1000
     memory: Count = 50
     tolerance: NotNegative = 1e-14
 
     def start(self, theta: Tensor, objective: Objective | None) -> State:
-        """No pairs yet."""
+        """The state before the first step: no pairs.
+
+        Args:
+            theta: parameters (P,).
+            objective: the loss, which the stage may need to lay out its state.
+
+        Returns:
+            The state: tensors, numbers and texts by name, which a run file can hold.
+        """
         empty = theta.new_empty(0, len(theta))
         return {"S": empty, "Y": empty}
 
     def renew(self, state: Mapping[str, Any]) -> State:
-        """Keep the pairs: they describe the loss, not the points."""
+        """The state after the points have changed: pairs stay, since they describe the curvature of the loss.
+
+        Args:
+            state: the state of this stage.
+
+        Returns:
+            The state to continue with.
+        """
         return drop(state, "losses", "gradient", "gain")
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step along -H g; where the pairs mislead, one that only forgets them."""
+        """One step along -H g; where H gives no descent the pairs are dropped and theta stays.
+
+        Args:
+            theta: parameters (P,).
+            state: the state of this stage. It is used up: its tensors may be overwritten.
+            objective: the loss, with its gradient or its rows.
+
+        Returns:
+            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
+            reason.
+        """
         state = evaluated(state, theta, objective)
         S, Y = state["S"], state["Y"]
         Hg = two_loops(S, Y, state["gradient"])

@@ -38,10 +38,23 @@ class LeastSquares(Protocol):
 @checked
 @dataclass(frozen=True)
 class LevenbergMarquardt:
-    """Damped Gauss-Newton steps; ``damping`` starts relative to the largest diagonal entry and adapts to the gain.
+    """Damped Gauss-Newton steps: (J^T A J + mu D) delta = -J^T A r, with the damping mu adapted to the gain.
 
-    Nielsen's rule (1999), and in good steps the damping falls at least as fast as the residual's norm, so that
-    convergence to a vanishing residual is quadratic (Fan, Yuan 2005).
+    The damping falls at least as fast as |r| in good steps, so convergence to a vanishing residual is quadratic.
+
+    Args:
+        iterations: the largest number of accepted steps.
+        damping: first mu, relative to the largest diagonal entry of J^T A J.
+        tolerance: the stage ends when the largest entry of the gradient is below it.
+
+    Source:
+        Nielsen, IMM-REP-1999-05 (1999); Fan, Yuan, Computing 74 (2005).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LevenbergMarquardt(20)], progress=False)
+        >>> bool(u.history["loss"][-1] < 1.0)
+        True
     """
 
     iterations: Whole = 200
@@ -49,15 +62,40 @@ class LevenbergMarquardt:
     tolerance: NotNegative = 1e-14
 
     def start(self, theta: Tensor, objective: LeastSquares | None) -> State:
-        """The first damping is set from the curvature at the first step."""
+        """The state before the first step: the first step sets the damping from the curvature.
+
+        Args:
+            theta: parameters (P,).
+            objective: the loss, which the stage may need to lay out its state.
+
+        Returns:
+            The state: tensors, numbers and texts by name, which a run file can hold.
+        """
         return {"damping": math.nan, "grow": 2.0}
 
     def renew(self, state: Mapping[str, Any]) -> State:
-        """Keep the damping."""
+        """The state after the points have changed: the damping stays.
+
+        Args:
+            state: the state of this stage.
+
+        Returns:
+            The state to continue with.
+        """
         return dict(state)
 
     def step(self, theta: Tensor, state: State, objective: LeastSquares) -> tuple[Tensor, State, Step]:
-        """One accepted step, after as many rejected ones as the damping needs."""
+        """One accepted step; rejected trials raise the damping until the loss falls.
+
+        Args:
+            theta: parameters (P,).
+            state: the state of this stage. It is used up: its tensors may be overwritten.
+            objective: the loss, with its gradient or its rows.
+
+        Returns:
+            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
+            reason.
+        """
         losses = objective.losses(theta)
         loss = float(losses.sum())
         if not math.isfinite(loss):

@@ -22,9 +22,24 @@ _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one p
 @checked
 @dataclass(frozen=True)
 class SSBroyden:
-    """Quasi-Newton with a dense, self-scaled inverse Hessian of P^2 numbers: the finisher for P up to about 10^4.
+    """Quasi-Newton steps theta <- theta - alpha H g, with a dense, self-scaled Broyden update of H (P, P).
 
-    ``scaled=False`` is plain BFGS. The inverse Hessian survives a change of points.
+    It converges far below the loss where first-order methods stall. The memory is P^2 numbers, so it serves P up to
+    about 10^4. H survives a change of points.
+
+    Args:
+        iterations: the largest number of steps.
+        tolerance: the stage ends when the largest entry of the gradient is below it.
+        scaled: True: self-scaled Broyden. False: plain BFGS.
+
+    Source:
+        Al-Baali, Khalfan (2012); Urbán, Stefanou, Pons, J. Comput. Phys. 523 (2025).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.SSBroyden(50)], progress=False)
+        >>> bool(u.history["validation"][-1] < 10.0)
+        True
     """
 
     iterations: Whole = 2000
@@ -32,7 +47,14 @@ class SSBroyden:
     scaled: bool = True
 
     def claim(self, theta: Tensor) -> None:
-        """Ask for the memory of the inverse Hessian, before any work; MemoryError where there is less."""
+        """Check that P^2 numbers find room in memory, before any work is done.
+
+        Args:
+            theta: parameters (P,).
+
+        Raises:
+            MemoryError: there is less memory than H needs.
+        """
         P = len(theta)
         afford(
             theta.element_size() * P * (P + 4 * _DELAY), f"the inverse Hessian of SSBroyden for {P} parameters",
@@ -40,7 +62,18 @@ class SSBroyden:
         )  # fmt: skip
 
     def start(self, theta: Tensor, objective: Objective | None) -> State:
-        """H = I, kept as scale * H + U M U^T with room for delayed updates; MemoryError as ``claim``."""
+        """The state before the first step: H = I, kept as scale H + U M U^T with room for delayed updates.
+
+        Args:
+            theta: parameters (P,).
+            objective: the loss, which the stage may need to lay out its state.
+
+        Returns:
+            The state: tensors, numbers and texts by name, which a run file can hold.
+
+        Raises:
+            MemoryError: there is less memory than H needs.
+        """
         self.claim(theta)
         P = len(theta)
         return {
@@ -50,13 +83,27 @@ class SSBroyden:
         }  # fmt: skip
 
     def renew(self, state: Mapping[str, Any]) -> State:
-        """Keep the inverse Hessian across a change of points."""
+        """The state after the points have changed: H stays, since it describes the curvature of the loss.
+
+        Args:
+            state: the state of this stage.
+
+        Returns:
+            The state to continue with.
+        """
         return drop(state, "losses", "gradient", "gain", "Hg")
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step along -H g, then the update of H; where H misleads, one that only forgets it.
+        """One step along -H g, then the update of H; where H gives no descent it is reset and theta stays.
 
-        H is updated in place: the state that went in is used up.
+        Args:
+            theta: parameters (P,).
+            state: the state of this stage. It is used up: its tensors may be overwritten.
+            objective: the loss, with its gradient or its rows.
+
+        Returns:
+            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
+            reason.
         """
         state = evaluated(state, theta, objective)
         Hg = state["Hg"] if "Hg" in state else multiply(state, state["gradient"])

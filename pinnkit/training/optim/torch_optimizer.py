@@ -17,7 +17,26 @@ from .stage import Objective, State, Step, usable
 @checked
 @dataclass(frozen=True)
 class SOAP:
-    """SOAP on theta cut into the network's matrices and vectors; the step size falls from ``lr`` to ``lr * decay``."""
+    """Adam in the eigenbasis of Shampoo's preconditioner, on the matrices and vectors of the network.
+
+    Args:
+        iterations: the largest number of steps.
+        lr: step size at the first iteration.
+        precondition_frequency: steps between two updates of the eigenbasis.
+        weight_decay: rate at which parameters shrink towards 0. Default 0: not at all.
+        decay: the step size falls geometrically to lr * decay at the last iteration. Default 1: constant.
+
+    Raises:
+        ImportError: at the start of the stage, if the extra is not installed: ``pip install 'pinnkit[soap]'``.
+
+    Source:
+        Vyas et al., arXiv:2409.11321 (2024), algorithm 3, as in the library pytorch-optimizer.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.SOAP(200).lr
+        0.003
+    """
 
     iterations: Whole = 1000
     lr: Positive = 3e-3
@@ -26,15 +45,43 @@ class SOAP:
     decay: Positive = 1.0
 
     def start(self, theta: Tensor, objective: Objective | None) -> State:
-        """Fresh moments; ImportError where the extra is not installed."""
+        """The state before the first step: zero moments.
+
+        Args:
+            theta: parameters (P,).
+            objective: the loss, which the stage may need to lay out its state.
+
+        Returns:
+            The state: tensors, numbers and texts by name, which a run file can hold.
+
+        Raises:
+            ImportError: the extra is not installed.
+        """
         return {"optimiser": _pack(_Live(self, theta, objective).optimiser.state_dict()), "steps": 0}
 
     def renew(self, state: Mapping[str, Any]) -> State:
-        """Moments and eigenbases stay."""
+        """The state after the points have changed: moments and eigenbases stay.
+
+        Args:
+            state: the state of this stage.
+
+        Returns:
+            The state to continue with.
+        """
         return dict(state)
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step; the losses are those at the parameters before it."""
+        """One step of SOAP; the losses it returns are those before the step.
+
+        Args:
+            theta: parameters (P,).
+            state: the state of this stage. It is used up: its tensors may be overwritten.
+            objective: the loss, with its gradient or its rows.
+
+        Returns:
+            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
+            reason.
+        """
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
             return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")

@@ -25,7 +25,22 @@ Score = Callable[[Solution, str, PointSet], Tensor]  # (solution, point set, n c
 @register
 @checked
 def residual_score(solution: Solution, key: str, candidates: PointSet) -> Tensor:
-    """The root of the weighted sum of squares of all residuals at a point: one number also for systems."""
+    """s(x) = sqrt(sum_k w_k r_k(x)^2), the weighted size of all residuals at a point.
+
+    Args:
+        solution: the solution so far.
+        key: name of the point set, such as "pde".
+        candidates: n points of that set.
+
+    Returns:
+        Scores (n,), at least 0.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.residual_score(u, "pde", u.problem.sample("pde", 10)).shape
+        torch.Size([10])
+    """
     r = solution.rows(key, candidates)
     names = solution.model.readouts[key].names
     w = r.new_tensor([solution.term_weights[name] for name in names])
@@ -81,13 +96,38 @@ def _fresh(solution: Solution, key: str, n: int, seed: int) -> PointSet:
 @checked
 @dataclass(frozen=True)
 class Resample:
-    """Replace the points of the sets ``keys`` by a draw from fresh candidates, or add to them.
+    """New points drawn from fresh candidates with probability p ~ score^k / mean(score^k) + c.
 
-    Every ``every`` iterations from iteration ``after`` on; until ``warm_up`` rounds have passed the draw is uniform
-    whatever the score and the draw, because a score of a network that knows nothing yet leads into wrong basins.
-    ``add`` = 0 replaces; then the number of points is multiplied by ``growth`` in every round up to ``most``: few
-    points are quick at first, many are needed by a strong optimiser in the end. ``weights`` undoes the draw's
-    preference in the loss (see :func:`draw`).
+    Args:
+        score: function (solution, point set, candidates) -> (n,), at least 0. Default: the size of the residuals.
+        k: exponent of the score. Larger: more points where the score is large.
+        c: share that does not depend on the score. 0: none; large: nearly uniform.
+        how: "systematic" (default: spreads the points along a space-filling curve), "random", or "top" for the largest
+            scores.
+        add: number of points that each round adds. Default 0: a round replaces the points.
+        growth: factor by which a replacing round multiplies the number of points. Default 1.
+        most: the largest number of points that ``growth`` reaches.
+        candidates: number of fresh uniform points that are scored in a round.
+        keys: point sets that are drawn anew. Default: the interior.
+        every: iterations between two rounds.
+        after: iteration of the first round.
+        warm_up: number of first rounds whose draw is uniform. Default 2: scores of an untrained network mislead.
+        seed: seed of the draws.
+        weights: True: points get weights ~ 1/p in the loss, which then still estimates a mean over the domain. Default
+            False.
+
+    Raises:
+        ValueError: an unknown ``how``, weights for "top", a number out of range.
+
+    Source:
+        Wu, Zhu, Tan, Kartha, Lu, Comput. Methods Appl. Mech. Eng. 403 (2023), eq. 6.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> rule = pk.Resample(k=2.0, every=5, candidates=200)
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(12)], resample=rule, progress=False)
+        >>> sorted(u.rounds)
+        [0, 5, 10]
     """
 
     score: Score = residual_score
@@ -129,7 +169,25 @@ class Resample:
 @checked
 @dataclass(frozen=True)
 class R3:
-    """Retain the points whose residual exceeds the mean, release the others and redraw them (Daw et al. 2023)."""
+    """Keep the points whose residual exceeds the mean, and draw all others anew, uniformly.
+
+    Args:
+        keys: point sets that are drawn anew. Default: the interior.
+        every: iterations between two rounds.
+        after: iteration of the first round.
+        seed: seed of the draws.
+
+    Raises:
+        ValueError: ``every`` below 1.
+
+    Source:
+        Daw, Bu, Wang, Perdikaris, Karpatne, ICML (2023), algorithm 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.R3(every=100).keys
+        ('pde',)
+    """
 
     keys: tuple[str, ...] = ("pde",)
     every: Count = 300
@@ -154,25 +212,82 @@ class R3:
 
 @checked
 def uniform(**settings) -> Resample:
-    """All points drawn anew, uniformly."""
+    """Uniform resampling: every round replaces all points by fresh uniform ones.
+
+    Args:
+        settings: arguments of :class:`Resample`, by name.
+
+    Returns:
+        The rule, for ``solve(resample=...)``.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.uniform(every=200).every
+        200
+    """
     return Resample(**{"score": uniform_score, **settings})
 
 
 @checked
 def rad(**settings) -> Resample:
-    """RAD: all points drawn with p ~ |r|^k / mean + c, k = c = 1 (Wu et al. 2023)."""
+    """RAD, residual-based adaptive distribution: every round draws all points with p ~ |r|^k / mean(|r|^k) + c.
+
+    Args:
+        settings: arguments of :class:`Resample`, by name. Here k = c = 1, as the paper recommends.
+
+    Returns:
+        The rule, for ``solve(resample=...)``.
+
+    Source:
+        Wu, Zhu, Tan, Kartha, Lu, Comput. Methods Appl. Mech. Eng. 403 (2023), algorithm 2.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.rad(every=500, weights=True).k
+        1.0
+    """
     return Resample(**settings)
 
 
 @checked
 def rar_d(**settings) -> Resample:
-    """RAR-D: points added with p ~ |r|^2, k = 2, c = 0 (Wu et al. 2023)."""
+    """RAR-D, residual-based adaptive refinement with distribution: every round adds points with p ~ |r|^2.
+
+    Args:
+        settings: arguments of :class:`Resample`, by name. Here k = 2, c = 0, and 50 points are added a round.
+
+    Returns:
+        The rule, for ``solve(resample=...)``.
+
+    Source:
+        Wu, Zhu, Tan, Kartha, Lu, Comput. Methods Appl. Mech. Eng. 403 (2023), algorithm 3.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.rar_d(add=20).c
+        0.0
+    """
     return Resample(**{"k": 2.0, "c": 0.0, "add": 50, "warm_up": 0, **settings})
 
 
 @checked
 def rar_g(**settings) -> Resample:
-    """RAR-G: the candidates with the largest residual added (Lu et al. 2021)."""
+    """RAR-G, greedy adaptive refinement: every round adds the candidates with the largest residual.
+
+    Args:
+        settings: arguments of :class:`Resample`, by name. Here 50 points are added a round.
+
+    Returns:
+        The rule, for ``solve(resample=...)``.
+
+    Source:
+        Lu, Meng, Mao, Karniadakis, SIAM Rev. 63 (2021), procedure 2.2.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.rar_g().how
+        'top'
+    """
     return Resample(**{"how": "top", "add": 50, "warm_up": 0, **settings})
 
 
