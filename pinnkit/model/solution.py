@@ -66,13 +66,13 @@ class Solution:
         values = self.model.coefficients(self.theta)
         return dict(zip(self.problem.unknowns, map(float, values), strict=True))
 
-    def __call__(self, X: Tensor) -> Tensor:
+    def __call__(self, X: Tensor | np.ndarray) -> Tensor:
         """The fields at points X (n, d), shape (n, fields); a warning where some lie far outside the domain."""
         if said := far(self.problem, X):
             warnings.warn(said, stacklevel=2)
         return self.evaluate(list(self.problem.fields), X)
 
-    def jet(self, X: Tensor, names: str) -> tuple[Tensor, ...] | Tensor:
+    def jet(self, X: Tensor | np.ndarray, names: str) -> tuple[Tensor, ...] | Tensor:
         """Fields and derivatives by name at points X (n, d): ``u, u_xx = solution.jet(X, "u u_xx")``, each (n,).
 
         Raises:
@@ -92,7 +92,7 @@ class Solution:
         index = parse_index(suffix, self.problem.domain.names)
         return differentiate(fields[u], index, self.problem.variables)
 
-    def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor) -> Tensor:
+    def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor | np.ndarray) -> Tensor:
         """Any expressions in fields, their derivatives and coordinates at points X (n, d), shape (n, expressions)."""
         X = torch.as_tensor(X)
         real("points", X)

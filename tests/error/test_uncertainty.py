@@ -196,7 +196,7 @@ def test_what_cannot_be_answered_is_said(rod: pk.Solution) -> None:
     with pytest.raises(ValueError, match="no observations"):
         pk.uncertainty(blind, pk.at("u", x=0.2, y=0.1))
     for settings, said in (({"noise": 0.0}, "noise=0.0"), ({"noise": {"other": 1.0}}, "each of readings"),
-                           ({"n": 0}, "n=0"), ({"damping": -1.0}, "damping=-1.0")):  # fmt: skip
+                           ({"n": 0}, "n is 0"), ({"damping": -1.0}, "damping is -1.0")):  # fmt: skip
         with pytest.raises(ValueError, match=said):
             pk.uncertainty(rod, **settings)
     with pytest.raises(ValueError, match="can fit all 4 measurements"):

@@ -284,7 +284,7 @@ def test_wrong_data_alone(small: pk.Solution) -> None:
 
 
 def test_counts_are_checked(small: pk.Solution) -> None:
-    with pytest.raises(ValueError, match="expected counts"):
+    with pytest.raises(ValueError, match="expected a whole number"):
         validate(small, points=-1)
     with pytest.raises(ValueError, match="not all of them 0"):
         validate(small, points=0, groups=0, plantings=0)
