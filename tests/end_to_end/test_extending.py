@@ -15,6 +15,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 import pinnkit as pk
+from pinnkit.certificate import theorems
+from pinnkit.certificate.theorem.bound import Bound, Theorem
+from pinnkit.certificate.theorem.form import Form
+from pinnkit.certificate.theorem.misfit import Misfits
 from pinnkit.network.base import FeatureMap, Network
 from pinnkit.network.features.inversion import Formulas
 from pinnkit.training.optim.stage import Objective, State, Step
@@ -132,6 +136,23 @@ class Rise:
 
 
 @piece
+def ends(f: Form) -> Theorem | None:
+    """A theorem: u'' = g on [0, L] between Dirichlet ends, v'' = g + r: |u - v| <= misfit of the ends + L |r|_1 / 4.
+
+    Proof: e = u - v - (the line through the misfits of the ends) is int G r with Green's function |G| <= L / 4.
+    """
+    if f.order or len(f.problem.variables) != 1 or set(f.coefficients or ()) != {(2,)}:
+        return None
+    f.dirichlet()
+
+    def bound(m: Misfits) -> list[Bound]:
+        miss = max(m.wall(held[0], face).sup for face, held in f.held.items())
+        return [Bound("sup", miss + f.sides[0] / 4 * m.residual().l1, "Green's function of u''")]
+
+    return bound
+
+
+@piece
 def spring(u: Any, x: sp.Symbol, stiffness: float, on: str) -> pk.Operator:
     """A condition: u_x + k (u + u^3) = 0, a spring that hardens."""
     return pk.Operator(f"spring on {on}", u.diff(x) + stiffness * (u + u**3), on)
@@ -161,7 +182,7 @@ def wrong(solution: pk.Solution) -> float:
 
 def test_pieces_are_short() -> None:
     lengths = {p.__name__: sum(map(bool, map(str.strip, inspect.getsource(p).splitlines()))) for p in PIECES}
-    assert len(lengths) == 8 and max(lengths.values()) <= 20, lengths
+    assert len(lengths) == 9 and max(lengths.values()) <= 20, lengths
 
 
 def test_a_problem_in_one_file(tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
@@ -206,6 +227,13 @@ def test_a_functional_is_attributed_to_the_points(solved: pk.Solution) -> None:
     influence = pk.Influence(solved)
     both = influence.attribute([Rise(0.1, 0.6), pk.at("u", x=[0.1, 0.6])], correct=False).effects["pde"]
     assert torch.allclose(both[0], both[2] - both[1], atol=1e-12)
+
+
+def test_a_theorem_bounds_the_error(solved: pk.Solution, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(theorems, "THEOREMS", (ends,))  # for good: a line in certificate/theorems.py
+    certificate = pk.certify(solved, enclosed=True)
+    (bound,) = [b for b in certificate.bounds if b.theorem.startswith("Green's function")]
+    assert solved.errors()["u"]["max"] <= bound.value < 1e-3
 
 
 def test_a_condition_is_met() -> None:
