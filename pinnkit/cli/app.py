@@ -61,7 +61,8 @@ def _explained(error: BaseException, debug: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, UsageError):
         return _complain(error.format_message(), getattr(error, "exit_code", 2))
-    if isinstance(error, BrokenPipeError):  # whoever read what is printed has gone, as `head` does
+    gone = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)  # as Click says it
+    if gone or isinstance(error, BrokenPipeError):  # whoever read what is printed has gone, as `head` does
         return 128 + 13
     if isinstance(error, (ValueError, TypeError, OSError, ImportError)):
         return _complain(_sentence(error), 2)

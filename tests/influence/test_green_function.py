@@ -78,7 +78,7 @@ def test_wrong_input_is_refused() -> None:
     )
     with pytest.raises(ValueError, match="there is no equation 'mass'"):
         pk.response(solution, equation="mass")
-    with pytest.raises(ValueError, match="width=0"):
+    with pytest.raises(ValueError, match="width is 0"):
         pk.response(solution, width=0)
 
 

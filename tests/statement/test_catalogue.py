@@ -40,7 +40,9 @@ def test_every_file_of_the_folder_is_listed_and_makes_its_problem() -> None:
 
 
 def test_the_list_needs_neither_torch_nor_sympy() -> None:
-    code = "from pinnkit import catalogue; import sys; assert catalogue.entries() and 'torch' not in sys.modules"
+    code = (
+        "from pinnkit.statement import catalogue; import sys; assert catalogue.entries() and 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 

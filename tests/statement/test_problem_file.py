@@ -128,7 +128,7 @@ POLYGON = dde.Polygon([[0, 0], [0, 2], [1, 1], [2, 2], [2, 0]])
 def test_domains_come_back(domain: Any, tmp_path: Path) -> None:
     variables = pk.coordinates(" ".join(domain.names))
     v = pk.field("v", *variables)
-    equation = v + sum(v.diff(s) if s.name == domain.time else v.diff(s, 2) for s in variables)
+    equation = v + sum(v.diff(s) if s.name == domain.time else -v.diff(s, 2) for s in variables)
     ends = [pk.Initial(v, 0)] if domain.time else []
     faces = domain.faces[:1] if isinstance(domain, Geometry) else ()
     walls = [pk.Dirichlet(v, i, on=face) for i, face in enumerate(faces)] or [pk.Dirichlet(v, 0)]
