@@ -47,13 +47,23 @@ MEANING = {
 @checked
 @dataclass(frozen=True)
 class Certificate(Labelled):
-    """Upper bounds of the error of a solution; ``rigorous`` where its misfit was enclosed and not sampled.
+    """Upper bounds of the error |u - u*| of a solution, by norm, each from a theorem.
 
-    ``misfits`` holds the norms of what the solution misses, by condition. ``errors`` holds the true errors in the same
-    norms where the problem has a reference, by quadrature where that is a function, else on its grid; ``floors`` by how
-    much they may be wrong because the reference itself is. In a norm that several theorems bound the least one counts.
-    ``direct`` are the bounds that follow from ``misfits``, ``twin`` is what the others went through (or None, and the
-    ``note`` says why).
+    In a norm that several theorems bound, the smallest bound counts.
+
+    Args:
+        problem: name of the problem.
+        equation: kind of the equation.
+        bounds: the bounds, with their theorem.
+        misfits: norms of the residuals, by condition.
+        evaluation: how the misfits were found, in words.
+        rigorous: True: misfits were enclosed by interval arithmetic. False: they were sampled.
+        errors: true errors in the same norms, where the problem has a reference.
+        floors: by how much these may be wrong because the reference is.
+        reference_error: relative L2 error of the reference. None without one.
+        direct: the bounds that follow from ``misfits`` alone.
+        twin: the corrected solution that the other bounds go through. Default None: there is none.
+        note: why there is no twin.
     """
 
     problem: str
@@ -77,11 +87,13 @@ class Certificate(Labelled):
 
     @property
     def violations(self) -> list[str]:
-        """Norms whose true error lies above its bound by more than the reference may be wrong: none, or a bug."""
+        """Norms in which the true error exceeds its bound by more than the error of the reference; there should be
+        none.
+        """
         return [b.norm for b in self.bounds if self.errors.get(b.norm, 0.0) - self.floors.get(b.norm, 0.0) > b.value]
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures as plain numbers, text, lists and dicts."""
+        """All figures as plain numbers, texts, lists and dicts."""
         return {
             "problem": self.problem, "equation": self.equation,
             "bounds": [{"norm": b.norm, "value": b.value, "theorem": b.theorem} for b in self.bounds],
@@ -92,12 +104,18 @@ class Certificate(Labelled):
         }  # fmt: skip
 
     def pointwise(self, X: Tensor) -> tuple[Tensor, float]:
-        """An estimate of u* - v at points X (n, d), shape (n,), and a radius: the error is within it everywhere.
+        """An estimate c - u of the error u* - u at points, with a radius r: |u* - c| <= r everywhere.
 
-        The estimate is c - v, c the corrected twin, evaluated in floating point; the radius is the bound of |u* - c|.
+        Here c is the corrected twin, evaluated in floating point.
+
+        Args:
+            X: points (n, d), coordinates in the order of the domain.
+
+        Returns:
+            The estimate (n,), and the radius.
 
         Raises:
-            ValueError: a certificate without a twin, or without a bound of its largest error.
+            ValueError: no twin, or no bound of the largest error.
         """
         own = [] if self.twin is None else [b.value for b in self.twin.bounds if b.norm == "sup"]
         if not own:
@@ -106,12 +124,12 @@ class Certificate(Labelled):
 
     @property
     def proof(self) -> BarrierProof | None:
-        """The barrier behind the bound of the largest error, the solution's or its twin's; None by another theorem."""
+        """The barrier that bounds the largest error of the solution or its twin; None where another theorem does."""
         return self._behind[0]
 
     @property
     def added(self) -> list[float]:
-        """What is added to the proof's own bound: jumps taken off at periodic ends, the distance to a twin."""
+        """Numbers added to the bound of the proof: jumps at periodic ends, and the distance to a twin."""
         proof, apart, twin = self._behind
         return [] if proof is None else [apart, *([self.twin.distances["sup"]] if twin else [])]
 
@@ -124,13 +142,18 @@ class Certificate(Labelled):
         return (found[via].proof, found[via].apart, via) if via in found else (None, 0.0, False)
 
     def at(self, X: Tensor) -> tuple[Tensor, Tensor]:
-        """Bounds (low, high) of u* - v at points X (n, d), both of shape (n,), by the barrier, which varies in space.
+        """Bounds low <= u* - u <= high at points, by the barrier, which varies in space.
 
-        They hold as the certificate's bounds do, up to the rounding of evaluating them (1e-14 of their size), and
-        through a corrected twin up to that of evaluating both networks.
+        They hold as the certificate does, up to rounding in the evaluation (1e-14 of their size).
+
+        Args:
+            X: points (n, d), coordinates in the order of the domain.
+
+        Returns:
+            low and high, (n,) each.
 
         Raises:
-            ValueError: the bound of the largest error is by another theorem: :meth:`pointwise` may know more.
+            ValueError: another theorem bounds the largest error; :meth:`pointwise` may know more.
         """
         proof, apart, via = self._behind
         if proof is None:
@@ -142,14 +165,17 @@ class Certificate(Labelled):
         return middle + low - apart, middle + high + apart
 
     def verify(self) -> "Checked":
-        """The proof behind the bound of the largest error, looked at again by a small checker in rational arithmetic.
+        """Check the proof of the bound of the largest error again, in exact rational arithmetic.
 
-        The checker (`checker`; needs python-flint, ``pip install 'pinnkit[check]'``) shares no code with what made the
-        proof. It takes for given what is said there: the enclosures of the residual and of the misfits on cells
-        (of a certificate by samples they are estimates), and of a bound through a corrected twin the distance to that.
+        The checker shares no code with the search for the proof, and needs python-flint: ``pip install
+        'pinnkit[check]'``. It takes as given the enclosures of the residuals on cells (estimates, in a sampled
+        certificate) and the distance to a twin.
+
+        Returns:
+            What was checked, and whether it holds.
 
         Raises:
-            ValueError: the bound of the largest error is by another theorem, of which no proof is kept.
+            ValueError: another theorem bounds the largest error, and no proof is kept.
         """
         from .proof_file import contents, verified  # slow to import, and an extra
 
@@ -180,7 +206,15 @@ class Certificate(Labelled):
         return f"; true {self.errors[norm]:.2e}" + ("" if known else f", known to {floor:.0e}")
 
     def emphasis(self, label: str, text: str) -> str:
-        """Bounds stand out."""
+        """The style of a row: bounds stand out.
+
+        Args:
+            label: label of the row.
+            text: text of the row.
+
+        Returns:
+            Name of the style.
+        """
         return "bold" if text.startswith("<=") else ""
 
 
@@ -188,34 +222,38 @@ class Certificate(Labelled):
 def certify(
     solution: Solution, enclosed: bool = False, slopes: bool = False, twin: Solution | bool = True
 ) -> Certificate:
-    """Bound the error |u - u*| of a solution by a theorem that fits its equation.
+    """Bound the error |u - u*| of a solution by a theorem about its equation, from the norms of its residuals.
 
-    The theorems: comparison with a supersolution made and verified for the problem (parabolic and elliptic equations
-    of second order in one or two space dimensions with any mix of walls, variable coefficients, parabolic ones also
-    with non-linear terms of u and its slopes: `barrier`), maximum principles with constants (the same, in more
-    dimensions), L2 bounds by transposition (heat, wave, telegraph, Klein-Gordon, Laplace,
-    Helmholtz away from resonance), energy (beam, advection, linear KdV; slopes of waves), and for Burgers' equation
-    contraction in L1 and the Cole-Hopf map; each with its assumptions in the module pinnkit.certificate.NAME.
+    Theorems: comparison with a supersolution (parabolic and elliptic equations of second order); maximum principles; L2
+    bounds by transposition (heat, wave, telegraph, Klein-Gordon, Laplace, Helmholtz away from resonance); energy (beam,
+    advection, linear KdV, slopes of waves); contraction in L1 and the Cole-Hopf map (Burgers). Their assumptions stand
+    in the modules ``pinnkit.certificate.theorem``.
 
-    The bound follows from the misfit of initial values, boundary values and (of a network) the equation. The misfit is
-    looked at in many points, or with ``enclosed`` bounded rigorously: by interval arithmetic for a superposition of
-    exact solutions in one or two space dimensions (in three it is sampled only); by Taylor models for an MLP in up to
-    three coordinates. Data must be given in closed form. Periodic conditions are enclosed in one space dimension: what
-    values and slopes jump there, even of a network that was not made periodic, is taken off by polynomials and added to
-    the bound. What is proved is about the solution with its weights or amplitudes as exact numbers: what evaluating it
-    in floating point adds is not in the bound (of a network about 1e-15 of its terms in float64; of a superposition
-    ``evaluation`` holds a bound, or where none is known an estimate). ``slopes`` adds bounds of the error's derivatives
-    where an energy gives them (heat, wave, telegraph and Klein-Gordon equations on boxes, beams) and the data neither
-    jump nor disagree where faces meet, at the cost of looking at derivatives of the misfit.
+    Data must be given in closed form. Bounds hold for weights and amplitudes as exact numbers. Rounding in the
+    evaluation (about 1e-15 of the terms of a network) is not in the bound.
 
-    A second bound goes through a corrected ``twin`` c of the solution v, |u* - v| <= |c - v| + |u* - c| (`twin`), and
-    in every norm the lesser one counts: where c misses much less than v that is nearly the error itself. The twin is
-    made by :func:`pinnkit.correct`, at its cost, unless one is given, or none wanted (False). A twin is only a path to
-    a bound: what is proved does not rest on how it was found.
+    Args:
+        solution: a trained solution.
+        enclosed: True: residuals are enclosed rigorously, by interval arithmetic (superpositions of exact solutions in
+            one or two space dimensions) or Taylor models (an MLP of up to three coordinates). Default False: residuals
+            are sampled at many points, which is quick but no proof.
+        slopes: True: bound derivatives of the error too, where an energy gives them. It needs data that neither jump
+            nor disagree at corners. Default False.
+        twin: the bound through a corrected twin c, |u* - u| <= |c - u| + |u* - c|. True (default): c is made by
+            :func:`correct`. A solution: that one is c. False: none.
+
+    Returns:
+        The bounds by norm, which print themselves.
 
     Raises:
-        ValueError: an equation, domain, condition or solution for which there is no bound, with the reason; a twin that
-            is not in the solution's tangent space.
+        ValueError: no theorem covers the equation, domain, condition or solution (the reason is given), or a twin of
+            another problem or outside the tangent space of the solution.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve_lie(pk.problem("heat"), progress=False)
+        >>> pk.certify(u, twin=False).violations
+        []
     """
     problem = solution.problem
     f, known = theorems(problem, slopes)

@@ -22,20 +22,32 @@ FRESH = 8192  # interior points that it is judged on; a quarter of it for every 
 
 @checked
 def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) -> Solution:
-    """The solution u + J_u delta, delta from a thorough :func:`error_map`: a network linear in its parameters.
+    """The corrected solution u + J_u delta, with the change delta of the parameters from a thorough :func:`error_map`.
 
-    The network stays where it is, theta + delta would diverge; the corrected solution's network is its tangent
-    there, :class:`Linearised`, and its parameters are delta (P,), with unknown coefficients moved as well. It is in
-    double precision, can be asked, saved, trained and corrected again as any other, and ends its history with a row of
-    its own. Its ``stops`` say by how much the mean |residual|, weighted as the loss is, fell on fresh points. A
-    correction that leaves more than half of it is refused, and so is one after which the error of some field, by what
-    the residual leaves open, missed data and the noise of readings, may be more than .7 of the error that it
-    removes: then the solution comes back as it was, with a note that says so.
+    Its network is :class:`Linearised`, the tangent of the network at theta, since the network at theta + delta would
+    diverge. Its parameters are delta (P,); unknown coefficients move as well. It is in double precision and can be
+    evaluated, saved, trained and corrected again as any other. Its ``stops`` say by how much the mean |residual| fell
+    on fresh points.
 
-    Cost: that of :func:`error_map`, unless the map ``found`` is given.
+    The solution comes back unchanged, with a note, if the correction leaves more than half of that residual, or if the
+    error that may remain exceeds 0.7 of the error that is removed.
+
+    Args:
+        solution: a trained solution.
+        found: its error map, if known. Default None: it is computed, which is most of the cost.
+        seed: seed of the points.
+
+    Returns:
+        The corrected solution, or the given one with a note.
 
     Raises:
-        ValueError: as ``error_map``; a map of another solution.
+        ValueError: the map of another solution, or what :func:`error_map` refuses.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LevenbergMarquardt(20)], progress=False)
+        >>> pk.correct(u).problem.name
+        'heat'
     """
     began, cpu = time.perf_counter(), time.process_time()
     if found is None:

@@ -24,15 +24,29 @@ FORMAT, VERSION = "pinnkit-error-map", 1
 @checked
 @dataclass(frozen=True, eq=False)
 class ErrorMap:
-    """The predicted error e = -J_u delta of a solution u, and the corrected solution u - e; theta stays as it is.
+    """The predicted error e = u - u* of a solution, e = -J_u delta, and the corrected fields u - e.
 
-    By field: ``relative_l2`` estimates |u - u*| / |u*| over the solution's grid, and ``interval`` brackets it, unless
-    the ``verdict`` says that it is not to be trusted; ``parts`` are what both are made of
-    (:class:`pinnkit.error.verdict.Signs`). ``explained`` is the share of the mean |residual| on fresh points that the
-    corrected solution has lost, its nonlinear part included: a solution that was corrected before may explain little
-    and be well known all the same. ``doubt`` is the largest of: the share left, the change of e as the damping moves by
-    a factor of 100 either way, the share of the residual that is rounding. ``damping`` belongs to the ``rows`` used.
-    ``blind`` is the change of parameters that changes u most for how little it changes the residuals.
+    Args:
+        solution: the solution u, which stays as it is.
+        delta: change of its parameters (P,), double precision.
+        relative_l2: by field, the estimate of |u - u*| / |u*| over the grid of the solution.
+        interval: by field, bounds of that error; empty unless the verdict is to trust it.
+        explained: share of the mean |residual| on fresh points that the corrected fields have lost.
+        doubt: the largest of the share left, the change of e as the damping changes by 100, and the rounding in the
+            residual.
+        damping: the ridge that was added.
+        rows: number of residual rows that were used.
+        verdict: "trust", or the reason why not.
+        notes: what limits the result.
+        parts: by field, what the estimate consists of (:class:`pinnkit.error.verdict.Signs`).
+        blind: the change of parameters (P,) that changes u most for how little it changes the residuals.
+        cpu_s: seconds of CPU time.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LevenbergMarquardt(20)], progress=False)
+        >>> pk.error_map(u, n=300).error(u.points["pde"].X).shape
+        torch.Size([100, 1])
     """
 
     solution: Solution
@@ -66,26 +80,56 @@ class ErrorMap:
         return {name: v + d for (name, v), d in zip(self.solution.unknowns.items(), moved, strict=True)}
 
     def error(self, X: Tensor) -> Tensor:
-        """The predicted u - u* at points X (n, d), shape (n, fields), dtype of X; ValueError for other shapes."""
+        """The predicted error u - u* at points.
+
+        Args:
+            X: points (n, d), coordinates in the order of the domain.
+
+        Returns:
+            A tensor (n, fields) in the dtype of X.
+
+        Raises:
+            ValueError: points of another shape.
+        """
         return -self._space.fields(X, self.delta)[1].to(X)
 
     def corrected(self, X: Tensor) -> Tensor:
-        """The corrected fields u + J_u delta at points X (n, d), shape (n, fields); dtype and errors as ``error``."""
+        """The corrected fields u + J_u delta at points.
+
+        Args:
+            X: points (n, d), coordinates in the order of the domain.
+
+        Returns:
+            A tensor (n, fields) in the dtype of X.
+
+        Raises:
+            ValueError: points of another shape.
+        """
         u, moved = self._space.fields(X, self.delta)
         return (u + moved).to(X)
 
     def unseen(self, X: Tensor) -> Tensor:
-        """The change of u that residuals notice least, of relative rms size 1, at points X (n, d), shape (n, fields).
+        """The change of u that the residuals notice least, scaled to the relative rms size 1.
+
+        Args:
+            X: points (n, d), coordinates in the order of the domain.
+
+        Returns:
+            A tensor (n, fields).
 
         Raises:
-            ValueError: points of another shape; a map without it.
+            ValueError: points of another shape, or a map of an early version, which does not hold it.
         """
         if self.blind is None:
             raise ValueError("this map has no blind direction: it was stored by an earlier version")
         return self._space.fields(X, self.blind)[1].to(X)
 
     def on_grid(self) -> tuple[Axes, Tensor, Tensor]:
-        """Axes of the solution's grid, predicted error and corrected fields, each (..., fields); NaN outside."""
+        """The predicted error and the corrected fields on the grid of the solution.
+
+        Returns:
+            The axes by name, the error and the corrected fields, (..., fields) each. NaN outside the domain.
+        """
         axes, u, _ = self.solution.on_grid()
         nodes = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
         mask = torch.isfinite(u).all(-1).reshape(-1)
@@ -96,7 +140,7 @@ class ErrorMap:
         return axes, found[0].view(shape), found[1].view(shape)
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain numbers, text, lists and dicts."""
+        """The figures as plain numbers, texts, lists and dicts."""
         return {
             "relative_l2": dict(self.relative_l2), "interval": {k: list(v) for k, v in self.interval.items()},
             "explained": self.explained, "doubt": self.doubt, "verdict": self.verdict, "unknowns": self.unknowns,
@@ -112,7 +156,7 @@ class ErrorMap:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def texts(self) -> dict[str, str]:
-        """The estimates in words, by field; intervals where they can be relied on."""
+        """The estimates in words, by field, with intervals where the verdict is to trust them."""
         found = {}
         for name, value in self.relative_l2.items():
             low, high = self.interval[name]
@@ -120,7 +164,17 @@ class ErrorMap:
         return found
 
     def save(self, path: str | Path) -> Path:
-        """Write figures, delta and the map on the solution's grid to an HDF5 file; OSError where that cannot be."""
+        """Write figures, delta and the map on the grid to an HDF5 file.
+
+        Args:
+            path: the file, usually with the suffix .h5.
+
+        Returns:
+            The path.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         axes, error, corrected = self.on_grid()
         grid: dict[str, Any] = dict(axes)
         for i, name in enumerate(self.solution.problem.field_names):
@@ -131,10 +185,18 @@ class ErrorMap:
 
     @classmethod
     def load(cls, path: str | Path, solution: Solution) -> "ErrorMap":
-        """The map of that solution in a file.
+        """Read the map of a solution from a file of :meth:`save`.
+
+        Args:
+            path: the file.
+            solution: the solution whose map it is.
+
+        Returns:
+            The map.
 
         Raises:
-            FileNotFoundError: no such file; ValueError: a damaged or foreign file, or the map of another solution.
+            FileNotFoundError: there is no such file.
+            ValueError: a damaged or foreign file, or the map of another solution.
         """
         tree = hdf5.read(path, FORMAT, VERSION)
         theta = solution.theta.detach().cpu()

@@ -34,14 +34,28 @@ SETTLED = 0.05  # a step that is smaller than so many standard deviations ends t
 @checked
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """K numbers f of a solution, their covariance under the measurements' noise, and their systematic error.
+    """K numbers f of a solution, their covariance under the noise of the measurements, and their systematic error.
 
-    ``values`` (K,) are as trained. ``corrected`` (K,) belong to the minimum of the same loss with as many points as it
-    takes, of which training may have fallen short. ``covariance`` (K, K) is that of the corrected values if only the
-    measurements were repeated. ``doubt`` (K,) is what the correction leaves open: by how much it moves as the equations
-    weigh ten times as much or as little, which a model that can meet them all would not notice (Hausman 1978), with
-    the damping, and in the last linearisation. ``noise`` holds the measurements' standard deviations by term, with
-    ``freedom`` degrees of freedom if they were estimated, else infinity.
+    Args:
+        names: what the numbers are.
+        values: f (K,) of the trained solution.
+        corrected: f (K,) at the minimum of the same loss with many points, which training may not have reached.
+        covariance: (K, K), of the corrected values if only the measurements were repeated.
+        doubt: (K,), what the correction leaves open: its change as the equations weigh ten times as much or as little,
+            with the damping, and in the last linearisation.
+        noise: by term, the standard deviation of the measurements.
+        freedom: degrees of freedom of the noise; infinite where it was given.
+        damping: the ridge that was added.
+        rows: number of residual rows that were used.
+        cpu_s: seconds of CPU time.
+        white: standard deviations (K,) if the noise were white. Default None: they are those of ``covariance``.
+        effective: degrees of freedom (K,) of correlated noise. Default None: ``freedom``.
+        bias: (K,), the effect of an offset of the readings. Default None: there is none.
+        notes: what was found in the residuals.
+        chance: by test, the probability of such residuals under white noise.
+
+    Source:
+        Hausman, Econometrica 46 (1978), for ``doubt``.
     """
 
     names: tuple[str, ...]
@@ -76,8 +90,18 @@ class Uncertainty:
         return self.covariance / (self.sd[:, None] * self.sd).clamp_min(1e-300)
 
     def half_width(self, level: Within = 0.95) -> Tensor:
-        """Half the width (K,) of the intervals: Student's quantile times ``sd`` and the doubt, as independent, and the
-        bias, which is neither."""
+        """Half widths (K,) of the intervals: Student's quantile times ``sd`` and the doubt, in quadrature, plus the
+        bias.
+
+        Args:
+            level: probability between 0 and 1. Default 0.95.
+
+        Returns:
+            A tensor (K,).
+
+        Raises:
+            ValueError: a level that is no probability.
+        """
         if not 0 < level < 1:
             raise ValueError(f"level={level}: give a probability between 0 and 1, such as 0.95")
         from scipy.special import ndtri, stdtrit
@@ -89,7 +113,13 @@ class Uncertainty:
         return half if self.bias is None else half + self.bias
 
     def interval(self, level: Within = 0.95) -> Tensor:
-        """Lower and upper ends (K, 2) around the corrected values that hold the truth with this probability.
+        """Intervals around the corrected values that contain the true ones with a given probability.
+
+        Args:
+            level: probability between 0 and 1. Default 0.95.
+
+        Returns:
+            Lower and upper ends (K, 2).
 
         Raises:
             ValueError: a level that is no probability.
@@ -98,7 +128,7 @@ class Uncertainty:
         return torch.stack([self.corrected - half, self.corrected + half], 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as plain numbers, text, lists and dicts."""
+        """The figures as plain numbers, texts, lists and dicts."""
         kinds = ("trained", "corrected", "sd", "doubt", "interval")
         columns = (self.values, self.corrected, self.sd, self.doubt, self.interval())
         rows = zip(self.names, *(c.tolist() for c in columns), strict=True)
@@ -110,7 +140,7 @@ class Uncertainty:
         }  # fmt: skip
 
     def texts(self) -> dict[str, str]:
-        """Each number in words: trained, then corrected with its interval."""
+        """The numbers in words, by name: as trained, then corrected with their interval."""
         rows = zip(self.names, *(c.tolist() for c in (self.values, self.corrected, self.half_width())), strict=True)
         return {name: in_words(*row) for name, *row in rows}
 
@@ -130,29 +160,43 @@ def uncertainty(
     seed: Whole = 0,
     damping: Positive | None = None,
 ) -> Uncertainty:
-    """Error bars of the unknown coefficients, or of any functional ``of`` the solution, from rows (r, A, J).
+    """Error bars of unknown coefficients or other numbers f: cov = sum sigma^2 S^T J_y^T A_y^2 J_y S with S = C^-1
+    df^T.
 
-    Residuals of equations are no noise: they vanish at the truth, up to what the model cannot represent. Noise enters
-    through the measurements alone, y = f + sigma e, and moves the minimum of the trained loss by C^-1 J_y^T A_y sigma e
-    with C = J^T A J + damping: cov = sum sigma^2 S^T J_y^T A_y^2 J_y S with S = C^-1 df^T, which is the Gauss-Newton
-    covariance sigma^2 (J_y^T J_y)^-1 within what the equations allow where these weigh enough (a sandwich as in Huber
-    1967; Seber, Wild 1989, section 2.1). sigma is estimated by term from the misfit that the linear smoother
-    H = J_y C^-1 J_y^T A_y leaves, E |(I - H) e|^2 = n - 2 tr H + |H|^2, unless ``noise`` gives it, for all or by name.
+    Here C = J^T A J + damping, and y = u + sigma noise are the measurements. This is the Gauss-Newton covariance
+    sigma^2 (J_y^T J_y)^-1 within what the equations allow. Residuals of equations count as no noise. Where the
+    residuals of the measurements are not white (an offset, correlated neighbours, a size that varies), a covariance is
+    used that does not need white noise, and ``notes`` say so.
 
-    Are the residuals white? An offset of a set of readings, correlation between neighbours and a size that changes are
-    looked for (`error.whiteness`), and said in ``notes``. The covariance is then one that does not
-    need white noise: White's sandwich, a fitted correlation, or that beside the offset, whose own effect is added.
-    Noise that is given is compared with the residuals, too.
+    What training has left undone is corrected by Gauss-Newton steps on all measurements and fresh points. If the model
+    is too small to meet equations and measurements, the doubt shows it but need not contain all of it. Cost:
+    factorisations of (6 P, P) matrices, 25 s of CPU for 1900 parameters and 10 000 measurements.
 
-    What training left undone is not noise either: the Gauss-Newton step on all measurements and ``n`` fresh interior
-    points (as many as give 4 rows for every parameter), relinearised until it stands still, gives corrected values.
-    All in the tangent space of the solution, by orthogonal transformations, in double precision. Where the model is too
-    small or too little trained to meet equations and measurements both, the doubt shows it but need not hold all of
-    it. Cost: factorisations of (6 P, P) matrices, 25 s of CPU for 1900 parameters and 10 000 measurements.
+    Args:
+        solution: a trained solution of a problem with :class:`Observations`.
+        of: functionals (:func:`at`, :class:`Unknown`, ...). Default None: all unknown coefficients.
+        noise: standard deviation sigma of the measurements, for all or by term. Default None: estimated from the
+            misfit.
+        n: number of fresh interior points. Default None: 4 rows a parameter.
+        seed: seed of the points.
+        damping: a positive ridge. Default None: chosen from the rounding of the rows.
+
+    Returns:
+        Values, corrected values, covariance and doubt, which print themselves.
 
     Raises:
-        ValueError: no measurements, nothing to ask about, more than 6000 parameters, a noise, n or damping that is not
-        positive, measurements that the model can all fit, so that their noise is not to be seen.
+        ValueError: no measurements, no unknown coefficient and no ``of``, more than 6000 parameters, a noise, n or
+            damping out of range, measurements that the model can all fit, so that their noise cannot be estimated.
+
+    Source:
+        Huber (1967); Seber, Wild, Nonlinear Regression (1989), section 2.1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> problem, stages = pk.problem("heat_inverse"), [pk.LevenbergMarquardt(20)]
+        >>> u = pk.solve(problem, pk.MLP(2, 8, 1), 100, stages=stages, progress=False)
+        >>> pk.uncertainty(u, n=100).interval().shape[1]
+        2
     """
     began = time.process_time()
     problem = solution.problem

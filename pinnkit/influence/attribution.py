@@ -13,12 +13,28 @@ from pinnkit.tools.checked import Whole, checked
 @checked
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """The effect of removing each training point on K functionals: f(without it) - f(with it).
+    """Effects f(without a point) - f(with it) of every training point on K functionals f.
 
-    ``effects`` maps every loss term to (K, N): the point leaves this term alone. ``joint`` maps every point set to
-    (K, N): the point leaves all its terms. A positive effect on a loss or an error says that the point helps.
-    ``names``, ``values`` (K,) and ``places`` (K, d) are the functionals' (NaN for one that is not asked at a point),
-    ``convention`` says what became of 1/N (see :class:`Influence`), ``coordinates`` name the columns of points.
+    A positive effect on a loss or an error means that the point helps.
+
+    Args:
+        names: the functionals, K texts.
+        values: the values f (K,) of the trained model.
+        effects: by loss term, (K, N): the point leaves this term only.
+        joint: by point set, (K, N): the point leaves all terms of its set.
+        points: the training points.
+        keys: the point set of every loss term.
+        convention: "fixed" or "mean", see :class:`Influence`.
+        curvature: the curvature in a line of text.
+        notes: what limits the result.
+        coordinates: names of the columns of the points.
+        places: points (K, d) where the functionals are evaluated. NaN for those without a place.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.5)).joint["pde"].shape
+        torch.Size([1, 50])
     """
 
     names: tuple[str, ...]
@@ -39,7 +55,15 @@ class Attribution:
         return tuple(self.effects)
 
     def strongest(self, n: Whole = 10, functional: Whole = 0) -> list[tuple[str, int, tuple[float, ...], float]]:
-        """The n points with the largest |effect|: point set, number, coordinates, effect."""
+        """The n training points with the largest |effect| on one functional.
+
+        Args:
+            n: how many points. Default 10.
+            functional: number of the functional, from 0.
+
+        Returns:
+            A list of (point set, number in the set, coordinates, effect), the largest |effect| first.
+        """
         keys = list(self.joint)
         flat = torch.cat([self.joint[key][functional] for key in keys])
         owner = [(key, i) for key in keys for i in range(self.joint[key].shape[1])]
@@ -50,9 +74,19 @@ class Attribution:
 @checked
 @dataclass(frozen=True)
 class Stationarity:
-    """How far a model is from a minimum of its loss: |gradient|, and what one Newton step would still gain.
+    """Distance of a model from a minimum of its loss: |g|, and the relative decrease g^T (C + damping)^-1 g / L.
 
-    ``gain`` is the predicted relative decrease of the loss g^T (C + damping)^-1 g / L, the squared Newton decrement.
+    The second number is the squared Newton decrement over the loss L. Influence is exact at a minimum only.
+
+    Args:
+        gradient: norm |g| of the gradient of the loss.
+        loss: L.
+        gain: part of the loss that one Newton step would remove, as predicted.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Stationarity(gradient=1e-6, loss=1e-3, gain=1e-4).reading[:50]
+        'a Newton step would lower the loss by 1.0e-04 of i'
     """
 
     gradient: float

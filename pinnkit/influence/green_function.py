@@ -27,12 +27,24 @@ ENOUGH = 20  # so many answered sources are needed for a single number
 @checked
 @dataclass(frozen=True, eq=False)
 class Response:
-    """K_kl (m, m): what a field does at place k when the equation has a unit source at place l, the Green's function.
+    """The Green's function K_kl (m, m) of a trained model: the field at place k for a unit source at place l.
 
-    ``places`` are (m, d), in the order of ``names``.
-    ``misfit`` (m,) is how far the residual's answer is from the source, on points that held nothing, over the source:
-    0 if the network can express the solution to that source, near 1 if not. Single numbers use the places below
-    ``MISFIT``, and are NaN where there are fewer than ``ENOUGH``.
+    Single numbers use the places whose misfit is small. They are NaN where there are too few of these.
+
+    Args:
+        field: the field that responds.
+        equation: the equation that holds the source.
+        places: interior points (m, d).
+        kernel: K (m, m).
+        misfit: by source, (m,): residual of the response on points that were not fitted, over the source. 0: the
+            network can express the solution; near 1: it cannot.
+        names: names of the coordinates, the columns of ``places``.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("laplace"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(5)], progress=False)
+        >>> pk.response(u, places=10, points=100).kernel.shape
+        torch.Size([10, 10])
     """
 
     field: str
@@ -59,7 +71,14 @@ class Response:
         return float((K * K.T).sum() / K.square().sum()) if self.meaningful else math.nan
 
     def directionality(self, along: Along) -> float:
-        """Share of |K_kl|, k != l, with c_l <= c_k: 1/2 if sources act both ways alike, 1 if only forward."""
+        """Share of |K_kl|, k != l, with c_l <= c_k: 1 if sources act only towards larger c, 1/2 if both ways alike.
+
+        Args:
+            along: the coordinate c: a name, "radius", or a function of points (n, d) -> (n,).
+
+        Returns:
+            The share; NaN where too few sources have a response.
+        """
         at = coordinate(self.places[self.answered], self.names, along)
         size = self._apart.abs()
         return float((size * before(at, at)).sum() / size.sum()) if self.meaningful else math.nan
@@ -69,7 +88,11 @@ class Response:
         return self.kernel[self.answered][:, self.answered].clone().fill_diagonal_(0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """The single numbers as plain data; the reciprocity is NaN where it has no meaning."""
+        """The single numbers as plain data.
+
+        Returns:
+            Texts and numbers by name; the reciprocity is NaN where too few sources have a response.
+        """
         counts = {"answered": int(self.answered.sum()), "places": len(self.places)}
         return {"field": self.field, "equation": self.equation, "reciprocity": self.reciprocity, **counts}
 
@@ -153,17 +176,33 @@ def response(
     model: Influence | Solution, field: str | None = None, equation: str | None = None, *,
     places: Count = 200, width: Positive = 0.07, points: Count = 2000, seed: Whole = 12345,
 ) -> Response:  # fmt: skip
-    """The response of a field (the first) to sources in an equation (the first), as a trained model has it.
+    """Green's function of a trained model: L'[u] e_l = s_l is solved for Gaussian sources s_l of integral 1.
 
-    Sources s_l are Gaussians of integral 1 about interior places, their standard deviation ``width`` times the domain's
-    extents. The linearised equation is solved for each in the network's tangent space by least squares, with the
-    model's weights and conditions, on the training points and on fresh ones, ``points`` of them in the interior, as
-    training points alone leave it free between them. K_kl is the mean of the field's change weighted by s_k, so that
-    K = K^T if the operator is self-adjoint (reciprocity). It costs about as much as a Gauss-Newton curvature.
+    Each equation is solved by least squares in the tangent space of the network, with the weights and conditions of the
+    model, on training points and fresh ones. K_kl is the mean of the response e_l weighted by s_k, so K = K^T if the
+    operator is self-adjoint (reciprocity). The cost is about that of a Gauss-Newton curvature.
+
+    Args:
+        model: a solution, or its :class:`Influence`.
+        field: the field that responds. Default None: the first one.
+        equation: the equation that holds the sources. Default None: the first one.
+        places: number m of interior places, at least 2.
+        width: standard deviation of the sources, in extents of the domain. Default 0.07: resolved by usual networks.
+        points: number of fresh interior points, at least 8. Training points alone leave e_l free between them.
+        seed: seed of places and points.
+
+    Returns:
+        The kernel K (m, m) with its places and misfits.
 
     Raises:
-        ValueError: an unknown field or equation, one that holds by construction, fewer than 2 places or 8 points, a
-            width that is not positive.
+        ValueError: an unknown field or equation, an equation that holds by construction, fewer than 2 places or 8
+            points.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("laplace"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(5)], progress=False)
+        >>> pk.response(u, places=10, points=100).field
+        'u'
     """
     solution = model if isinstance(model, Solution) else model.solution
     of = sources(solution, equation, places=places, width=width, points=points, seed=seed)

@@ -29,12 +29,34 @@ FORCED = 0.9  # the leverage above which a row is called fitted by force
 @checked
 @dataclass(frozen=True, eq=False)
 class Indicators:
-    """Indicators at K test points X (K, d), each (K,), with the baselines that equal effects would give.
+    """Shares of the influence E_ij of training points j on test points i, (K,) each, and what equal influence would
+    give.
 
-    ``cancellation`` is by point set with several terms, ``leverage`` by term at its points. ``left_out`` is how
-    many times larger residuals r / (1 - h) would be at points left out than they are, 90th percentile by 90th
-    percentile: 1 where the equation is fitted, large where points are. It is the ratio in Allen's PRESS (1974) without
-    the weight that a mean square gives to a few h next to 1. Formulas: :mod:`pinnkit.influence.indicator`.
+    Formulas: :mod:`pinnkit.influence.indicator`.
+
+    Args:
+        field: the field or derivative whose influence this is.
+        along: name of the coordinate c.
+        X: test points (K, d).
+        at: coordinate c of the test points (K,).
+        directionality: sum over c_j <= c_i of |E_ij| / sum_j |E_ij|.
+        directionality_baseline: the fraction of training points with c_j <= c_i.
+        proximity: sum_j k_ij |E_ij| / sum_j |E_ij|, with a kernel k of the distance.
+        proximity_baseline: mean_j k_ij.
+        participation: part of the training points that carries the prediction.
+        terms: share of every loss term.
+        tension: how far the terms pull in opposite directions.
+        cancellation: by point set with several terms: how far their effects at a point cancel.
+        leverage: by loss term, the leverages h of its rows.
+        left_out: how many times larger residuals r / (1 - h) of left-out points are than fitted ones, 90th percentile
+            over 90th percentile. 1: the equation is fitted; large: only the points are.
+        stationarity: the distance of the model from a minimum.
+        curvature: the curvature in a line of text.
+        error: relative L2 error where the problem has a reference. Default None.
+        response: the Green's function, where it was computed. Default None.
+
+    Source:
+        arXiv:2409.08958 (directionality, proximity); Allen, Technometrics 16 (1974) for ``left_out``.
     """
 
     field: str
@@ -109,18 +131,38 @@ def indicators(
     response: bool = False,
     seed: Whole = 12345,
 ) -> Indicators:
-    """The indicators of influence on a field or derivative (the first) at points X (K, d), or at so many fresh ones.
+    """Where the influence on a trained field comes from: shares of |E_ij| over training points j, at test points i.
 
-    ``along`` is time unless told otherwise, or the first coordinate (:func:`~pinnkit.influence.indicator.coordinate`);
-    ``sigma`` and ``kernel`` are those of :func:`~pinnkit.influence.indicator.nearness`, by the domain's extent. Effects
-    are of first order, as published; with ``correct`` they have the leverage correction, which a few points that are
-    fitted by force (leverage near 1) can carry alone. With ``response`` the reciprocity of
-    :func:`pinnkit.response` is among the numbers, at about the cost of all others: it tells which
-    equation was trained, 1 if that is self-adjoint, less if it carries something along. A solution is taken with the
-    Gauss-Newton curvature: the exact Hessian costs some products for every test point.
+    A solution is analysed with its Gauss-Newton curvature, since the exact Hessian costs several products a test point.
+
+    Args:
+        model: a solution, or its :class:`Influence`.
+        field: a field or derivative, as "u" or "u_x". Default None: the first field.
+        X: test points (K, d), or the number of fresh ones. Default 500.
+        along: the coordinate of the directionality: a name, "radius", or a function (n, d) -> (n,). Default None: time,
+            or the first coordinate where there is no time.
+        sigma: width of the Gaussian kernel of the proximity, in extents of the domain.
+        kernel: "distance" or "gaussian", how nearness is measured.
+        correct: True: effects with the leverage correction, which a few points of leverage near 1 can dominate. Default
+            False: first order, as published.
+        response: True: compute the reciprocity of :func:`response` too, which doubles the cost. Default False.
+        seed: seed of the fresh test points.
+
+    Returns:
+        The indicators, which print themselves.
 
     Raises:
-        ValueError: an unknown field, coordinate or kernel, points of another dimension.
+        ValueError: an unknown field, coordinate or kernel, or points of another dimension.
+
+    Source:
+        arXiv:2409.08958.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> found = pk.indicators(u, X=20)
+        >>> found.along, found.directionality.shape
+        ('t', torch.Size([20]))
     """
     influence = Influence(model, "gauss-newton") if isinstance(model, Solution) else model
     solution = influence.solution
@@ -180,12 +222,21 @@ def _error(solution: Solution, name: str) -> float | None:
 @checked
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Indicators of models side by side; several trainings under one name stand as their mean and deviation."""
+    """Indicators of several models side by side: means, and standard deviations where a model was trained several
+    times.
+
+    Args:
+        models: by name, the indicators of each training of the model.
+    """
 
     models: Mapping[str, Sequence[Indicators]]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """What it is, then one text for every model."""
+        """The table: one row for every indicator.
+
+        Returns:
+            Tuples of the indicator's name and one text for every model.
+        """
         found: dict[str, dict[str, str]] = {}
         for label, runs in self.models.items():
             for what, text in _texts(runs).items():
@@ -213,7 +264,20 @@ class Comparison:
 
 @checked
 def compare(models: Mapping[str, Indicators | Sequence[Indicators]]) -> Comparison:
-    """Indicators of models by name, side by side: ``compare({"good": a, "poor": [b, c]})``."""
+    """Indicators of several models in one table.
+
+    Args:
+        models: indicators by the model's name, or a list of them where a model was trained several times.
+
+    Returns:
+        The table, which prints itself.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> pk.compare({"small": pk.indicators(u, X=20)}).rows()[0][0]
+        'loss on training points'
+    """
     return Comparison({name: (m,) if isinstance(m, Indicators) else tuple(m) for name, m in models.items()})
 
 

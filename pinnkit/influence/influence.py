@@ -28,19 +28,32 @@ MANY = 8  # from this number of functionals on, rows and one matrix product cost
 
 @checked
 class Influence:
-    """The response of a trained model to its training points, by the implicit function theorem.
+    """Influence by the implicit function theorem: removing row m moves f by df/dtheta (C + damping)^-1 g_m / (1 - h_m).
 
-    The objective is the one that was trained, sum_m a_m r_m^2 with a = w_k / N_k, its weights taken from the
-    solution, plus damping |theta - theta*|^2. With half gradients g_m = a_m r_m J_m and the half Hessian C, removing
-    row m moves f by + df/dtheta (C + damping)^-1 g_m / (1 - h_m): h_m = a_m J_m (C + damping)^-1 J_m^T is its leverage,
-    and the denominator makes the removal exact for a model that is linear in its parameters (Cook 1977).
+    The objective is the loss sum_m a_m r_m^2 of the training, a = w_k / N_k, plus damping |theta - theta*|^2. Here g_m
+    = a_m r_m J_m is a half gradient, C the half Hessian, and h_m = a_m J_m (C + damping)^-1 J_m^T the leverage. The
+    denominator makes removals exact for models that are linear in their parameters.
 
-    Two conventions for the mean over N points: "fixed" leaves every other point its weight w / N; with "mean" the
-    others share the weight of a removed point, w / (N - 1), and give to an added one, w / (N + 1).
+    Methods take a ``convention`` for the mean over the N points of a set. "fixed": other points keep their weight w /
+    N. "mean": they share the weight of a removed point, w / (N - 1), and give to an added one, w / (N + 1).
 
-    ``curvature`` and ``damping`` are those of :func:`pinnkit.model.curvature.curvature`, or a ready ``Curvature``.
-    To compare, "published" and "gradient-dot" are the methods of `influence.pinnfluence`, to the letter: the
-    plain sum of squares without weights or means, and no leverage.
+    Args:
+        solution: a trained solution.
+        curvature: "auto", "gauss-newton", "exact", "explicit" (see :func:`curvature`), or a :class:`Curvature` that is
+            known already. "published" and "gradient-dot" are methods from the literature, for comparison: the plain sum
+            of squares, without weights, means or leverage. Default "auto": the exact Hessian.
+        damping: a positive number, or the rule "gcv" or "evidence" that chooses it. Default "gcv".
+
+    Source:
+        Cook, Technometrics 19 (1977); Koh, Liang, ICML (2017); arXiv:2409.08958 for "published".
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> influence = pk.Influence(u, "gauss-newton")
+        >>> found = influence.attribute(pk.at("u", x=0.5, t=0.5))
+        >>> len(found.strongest(3))
+        3
     """
 
     def __init__(
@@ -80,7 +93,15 @@ class Influence:
         return Stationarity(float(gradient.norm()), loss, gain)
 
     def response(self, functional: Functional | Sequence[Functional]) -> tuple[Tensor, Tensor]:
-        """f (K,) and the responses S = (C + damping)^-1 df/dtheta^T, shape (P, K)."""
+        """Values f (K,) and responses S = (C + damping)^-1 df/dtheta^T.
+
+        Args:
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+                :class:`Loss`, ...), or several.
+
+        Returns:
+            f (K,) and S (P, K).
+        """
         values, gradients = several(functional).linearise(self.solution)
         return values, self.curvature.solve(gradients.T.contiguous())
 
@@ -89,10 +110,21 @@ class Influence:
     def attribute(
         self, functional: Functional | Sequence[Functional], *, convention: str = "fixed", correct: bool = True
     ) -> Attribution:
-        """The effect of removing every training point, one at a time.
+        """Effects f(without a point) - f(with it) of all training points, one at a time.
 
-        ``correct``: with the point's leverage, and of losses and errors with the square of the change that the
-        parameters make (``curve`` of a functional), which is most of it near their minimum; else to first order.
+        Args:
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+                :class:`Loss`, ...), or several.
+            convention: "fixed" (default) or "mean": what becomes of 1/N, see the class.
+            correct: True (default): with the leverage, and for losses and errors with the square of the parameters'
+                change, which dominates near their minimum. False: to first order.
+
+        Returns:
+            The effects by loss term and by point set, (K, N) each.
+
+        Raises:
+            ValueError: an unknown convention.
+            MemoryError: the effects need more memory than there is.
         """
         _check(convention)
         correct = correct and not self._baseline
@@ -187,7 +219,7 @@ class Influence:
 
     @cached_property
     def leverage(self) -> dict[str, Tensor]:
-        """h = a J (C + damping)^-1 J^T of every training point by term, (N,): 0 superfluous, 1 fitted by force."""
+        """h_m = a_m J_m (C + damping)^-1 J_m^T of every row, by loss term, (N,): 0 superfluous, 1 fitted exactly."""
         h = torch.empty_like(self.stack.row_weights)
         for numbers, _, J in self.stack.jacobian_blocks(self.solution.theta):
             a = self.stack.row_weights[numbers][None]
@@ -195,7 +227,11 @@ class Influence:
         return self.stack.by_term(h)
 
     def self_influence(self) -> dict[str, Tensor]:
-        """By how much a point's own weighted squared residual grows when it is removed: 2 a r^2 h / (1 - h), (N,)."""
+        """Growth 2 a r^2 h / (1 - h) of a row's own weighted squared residual when the row is removed.
+
+        Returns:
+            By loss term, (N,).
+        """
         r = self.stack.values(self.solution.theta)
         loss = self.stack.by_term(self.stack.row_weights * r * r)
         return {name: 2 * loss[name] * h / (1 - h) for name, h in self.leverage.items()}
@@ -204,11 +240,22 @@ class Influence:
         self, functional: Functional | Sequence[Functional], groups: Sequence[Mapping[str, Tensor]], *,
         convention: str = "fixed",
     ) -> Tensor:  # fmt: skip
-        """The effect of removing whole groups of points, shape (K, groups).
+        """Effects of removing groups of points: delta theta = C^-1 J_S^T A (I - J_S C^-1 J_S^T A)^-1 r_S for a group S.
 
-        A group maps point sets to point numbers. The interaction inside a group counts to all orders of the quadratic
-        model: delta theta = C^-1 J_S^T A (I - J_S C^-1 J_S^T A)^-1 r_S. Losses and errors contain its square.
-        ValueError for a point set or number that is not there, or one that comes twice in a group.
+        The interaction within a group counts to all orders of the quadratic model. For losses and errors its square
+        counts too.
+
+        Args:
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+                :class:`Loss`, ...), or several.
+            groups: for each group, numbers of points (or a mask) by point set.
+            convention: "fixed" (default) or "mean": what becomes of 1/N, see the class.
+
+        Returns:
+            Effects (K, groups).
+
+        Raises:
+            ValueError: an unknown convention, point set or number, or a point that is twice in a group.
         """
         _check(convention)
         sizes = {key: len(self.stack.points[key]) for key in self.stack.readouts}
@@ -281,10 +328,22 @@ class Influence:
         self, functional: Functional | Sequence[Functional], key: str, candidates: PointSet | Tensor, *,
         convention: str = "fixed", correct: bool = True,
     ) -> Tensor:  # fmt: skip
-        """The effect of adding each candidate (with all terms of its set) to the training points, shape (K, n).
+        """Effects -a r J S / (1 + h) of adding each candidate, with all terms of its set, to the training points.
 
-        - a r J S / (1 + h): the leverage of a new point bounds what it can do. Without ``correct`` it is the first
-        order, for which no row is formed: one tangent pass for each functional, or one matrix product for many.
+        Args:
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+                :class:`Loss`, ...), or several.
+            key: the point set that the candidates join, such as "pde".
+            candidates: n points, (n, d).
+            convention: "fixed" (default) or "mean": what becomes of 1/N, see the class.
+            correct: True (default): with the leverage h, which bounds what a new point can do. False: first order,
+                which needs no rows of J and is cheaper.
+
+        Returns:
+            Effects (K, n).
+
+        Raises:
+            ValueError: an unknown convention or point set.
         """
         _check(convention)
         correct = correct and not self._baseline
@@ -325,9 +384,19 @@ class Influence:
     def rank(
         self, functional: Functional, key: str, candidates: Iterable[PointSet | Tensor], top: Count = 1000
     ) -> tuple[Tensor, PointSet]:
-        """The ``top`` candidates of a stream of any length by the size of their first-order effect when added.
+        """The candidates with the largest first-order effect when added, from a stream of any length.
 
-        Returns the effects (top,), largest in size first, and their points. Memory is bounded by the chunks.
+        Args:
+            functional: one functional.
+            key: the point set that the candidates join.
+            candidates: an iterable of chunks of points; the chunks bound the memory.
+            top: how many candidates are kept. Default 1000.
+
+        Returns:
+            Effects (top,), largest |effect| first, and their points.
+
+        Raises:
+            ValueError: several functionals, no candidates, or an unknown point set.
         """
         _, S = self.response(functional)
         if S.shape[1] != 1:
@@ -347,9 +416,22 @@ class Influence:
     def replace(
         self, functional: Functional | Sequence[Functional], key: str, rows: Tensor, candidates: PointSet | Tensor
     ) -> Tensor:
-        """The effect of candidate i (n, d) taking the place of training point rows[i] (n,), shape (K, n); N stays.
+        """Effects of candidate i in the place of training point rows[i]; the number of points stays.
 
-        The rank-2R change of the quadratic model is taken to all orders.
+        The change of rank 2 R, for R terms of the set, counts to all orders of the quadratic model.
+
+        Args:
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+                :class:`Loss`, ...), or several.
+            key: the point set.
+            rows: numbers (n,) of the training points that leave.
+            candidates: the n points that replace them, (n, d).
+
+        Returns:
+            Effects (K, n).
+
+        Raises:
+            ValueError: an unknown point set, or other than one candidate for every replaced point.
         """
         new = self._candidates(key, candidates)
         if len(new) != len(rows):
@@ -366,12 +448,20 @@ class Influence:
         return out
 
     def move(self, functional: Functional | Sequence[Functional], key: str = "pde") -> Tensor:
-        """The derivative of f by every coordinate of every training point, shape (K, N, d).
+        """Derivatives -a (D_x r J + r J_x) S of f by every coordinate of every training point.
 
-        - a (D_x r J + r J_x) S with the total derivative D_x r of the residual, itself a residual of the same model.
+        Here D_x r is the total derivative of the residual, which is itself a residual of the same model.
+
+        Args:
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+                :class:`Loss`, ...), or several.
+            key: the point set. Default: the interior.
+
+        Returns:
+            Derivatives (K, N, d).
 
         Raises:
-            ValueError: points that have an image or normals: they are not free to move.
+            ValueError: points with an image, data or normals, which cannot move freely.
         """
         points = self.stack.points[key]
         if points.image is not None or points.columns:

@@ -20,10 +20,26 @@ _TEXTS = ("names", "coordinates", "notes")
 
 @checked
 def save_map(found: Attribution, path: str | Path) -> Path:
-    """Write an attribution to one file: /effects/TERM and /joint/SET (K, N), /points/SET/X (N, d), /values (K,).
+    """Write an attribution to one HDF5 file: /effects/TERM and /joint/SET (K, N), /points/SET/X (N, d), /values (K,).
+
+    Args:
+        found: the attribution.
+        path: the file, usually with the suffix .h5.
+
+    Returns:
+        The path.
 
     Raises:
-        OSError: a missing folder or a full disk; the file that was there stays as it was.
+        OSError: a missing folder or a full disk. A file that was there stays.
+
+    Example:
+        >>> import tempfile
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 4, 1), 30, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> found = pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.5))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pk.load_map(pk.save_map(found, f"{folder}/map.h5")).names
+        ('u at x=0.5, t=0.5',)
     """
     tree: dict[str, Any] = {name: Json(list(getattr(found, name))) for name in _TEXTS}
     tree |= {"convention": found.convention, "curvature": found.curvature, "keys": Json(dict(found.keys))}
@@ -35,10 +51,26 @@ def save_map(found: Attribution, path: str | Path) -> Path:
 
 @checked
 def load_map(path: str | Path) -> Attribution:
-    """The attribution in a file, on the CPU.
+    """Read an attribution from a file of :func:`save_map`, with all its effects (K, N).
+
+    Args:
+        path: the file.
+
+    Returns:
+        The attribution, on the CPU.
 
     Raises:
-        FileNotFoundError: no such file; ValueError: a damaged or foreign file, or one of a later version.
+        FileNotFoundError: there is no such file.
+        ValueError: a damaged or foreign file, or one of a later version.
+
+    Example:
+        >>> import tempfile
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 4, 1), 30, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pk.save_map(pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.5)), f"{folder}/map.h5")
+        ...     pk.load_map(path).convention
+        'fixed'
     """
     tree = hdf5.read(path, FORMAT, VERSION)
     try:

@@ -60,9 +60,16 @@ class Proximal:
 @checked
 @dataclass(frozen=True, eq=False)
 class Retrained:
-    """theta (P,), half the gradient of Q that is left there (P,), its first norm, and what it took to get there.
+    """The minimum theta (P,) of Q(theta), the tilted and damped loss without some points, and how it was reached.
 
-    ``rounding`` is by how much half the gradient differs at the floating-point neighbours of theta.
+    Args:
+        theta: parameters (P,).
+        gradient: half the gradient of Q at theta, (P,).
+        start: norm of the first half gradient.
+        steps: number of Newton steps.
+        products: number of Hessian-vector products.
+        rounding: change of half the gradient between the floating-point neighbours of theta.
+        reason: why the search ended early. Default "": it did not.
     """
 
     theta: Tensor
@@ -75,7 +82,7 @@ class Retrained:
 
     @property
     def converged(self) -> bool:
-        """Whether the gradient has fallen to 1e-10 of its start, to 1e-12, or to its own rounding errors."""
+        """Whether the gradient is below 1e-10 of its start, 1e-12, or its own rounding errors."""
         return float(self.gradient.norm()) <= max(RELATIVE * self.start, ABSOLUTE, self.rounding)
 
 
@@ -115,12 +122,32 @@ def retrain(
     precondition: Apply | None = None,
     start: Tensor | None = None,
 ) -> Retrained:
-    """Minimise the loss without some points, tilted and damped so that with them the solution itself is the minimum.
+    """Minimise Q(theta): the loss without some points, tilted and damped so that theta* is the minimum with them.
 
-    ``start`` (P,) and ``precondition``, the inverse of a definite matrix, change only the time that it takes.
+    Args:
+        solution: a trained solution, with parameters theta*.
+        removed: numbers of points (or a mask) by point set.
+        damping: a positive number, best that of the influence's curvature.
+        convention: "fixed" or "mean", as in :class:`Influence`.
+        precondition: the inverse of a positive definite matrix, (P,) -> (P,). It changes the time only. Default None.
+        start: parameters (P,) to start from. They change the time only. Default None: theta*.
+
+    Returns:
+        The parameters, with the gradient that is left.
 
     Raises:
-        ValueError: as :func:`without`, or a damping that is not positive.
+        ValueError: an unknown convention, set or number, a set of which no point is left, a damping that is not
+            positive.
+
+    Source:
+        Bae et al., NeurIPS (2022) (proximal Bregman response).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> import torch
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 4, 1), 30, stages=[pk.LevenbergMarquardt(20)], progress=False)
+        >>> pk.retrain(u, {"pde": torch.tensor([0, 1])}, damping=0.1).converged
+        True
     """
     if not damping > 0:
         raise ValueError(f"damping={damping}: give a positive number, best that of the influence's curvature")

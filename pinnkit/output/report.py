@@ -22,13 +22,32 @@ FRESH = 4096  # points on which the equation is tested; a quarter of it for ever
 @checked
 @dataclass(frozen=True)
 class Report(Labelled):
-    """Figures of one solution; ``str`` and rich print them, ``to_dict`` gives them to JSON.
+    """Figures of one solution: errors |u - u*| / |u*|, residuals on fresh points, cost and notes.
 
-    ``relative_l2`` and ``max_error`` are by field and empty without a reference, whose own relative L2 error is
-    ``reference_error``, by field in ``reference_errors`` where it is known so; a relative error against zero is NaN;
-    ``estimate`` is the relative L2 error as predicted without a reference, in ``interval`` if the
-    ``verdict`` is to trust it; ``error_bars`` of unknown coefficients are the figures of
-    :func:`pinnkit.uncertainty`; ``residuals`` are root mean squares by term; terms in ``exact`` hold by construction.
+    Args:
+        problem: name of the problem.
+        parameters: parameters of the equation by name.
+        unknowns: trained coefficients by name.
+        relative_l2: relative L2 error by field; empty without a reference, NaN against a reference that is zero.
+        max_error: the largest |u - u*| by field.
+        reference_error: relative L2 error of the reference itself. None without one.
+        residuals: root mean square by term, on points that were never trained on.
+        exact: terms that hold by construction.
+        network: the network in a line of text.
+        trained: number of trained parameters.
+        points: number of points by set.
+        iterations: iterations of all stages.
+        rounds: rounds of resampling.
+        wall_s: seconds of wall time.
+        cpu_s: seconds of CPU time.
+        stop_reasons: why each stage ended.
+        notes: what limits the solution.
+        versions: versions of the libraries.
+        estimate: by field, the relative L2 error predicted without a reference.
+        interval: bounds of that error, where the verdict is to trust it.
+        verdict: "trust", or the reason why not.
+        error_bars: figures of :func:`uncertainty` for unknown coefficients.
+        reference_errors: error of the reference by field, where known so.
     """
 
     problem: str
@@ -56,7 +75,7 @@ class Report(Labelled):
     reference_errors: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures as plain numbers, text, lists and dicts."""
+        """All figures as plain numbers, texts, lists and dicts."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     def rows(self) -> list[tuple[str, str]]:
@@ -99,15 +118,36 @@ class Report(Labelled):
         return f"(the reference's own: {own:.1e})" if own else "(exact reference)"
 
     def emphasis(self, label: str, text: str) -> str:
-        """Errors stand out, notes warn."""
+        """The style of a row: errors stand out, notes warn.
+
+        Args:
+            label: label of the row.
+            text: text of the row.
+
+        Returns:
+            Name of the style.
+        """
         return "bold" if label.startswith("relative") else "yellow" if label == "note" else ""
 
 
 @checked
 def report(solution: Solution, estimate: bool = True) -> Report:
-    """The figures of a solution: errors where the problem has a reference, residuals on points never trained on.
+    """The figures of a solution: errors |u - u*| / |u*|, and root mean squares of residuals on fresh points.
 
-    The ``estimate`` of the error without a reference takes 1 to 10 s for usual networks; it can be left out.
+    Args:
+        solution: a trained solution.
+        estimate: True (default): the error is also estimated without the reference (:func:`error_map`), which takes 1
+            to 10 s for usual networks. False: it is not.
+
+    Returns:
+        The figures, which print themselves.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LevenbergMarquardt(20)], progress=False)
+        >>> found = pk.report(u, estimate=False)
+        >>> found.trained, sorted(found.exact)
+        (33, ['u initial', 'u on x_max', 'u on x_min'])
     """
     problem = solution.problem
     figures = estimated(solution) if estimate else {}

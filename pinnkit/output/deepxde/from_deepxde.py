@@ -25,17 +25,24 @@ def from_deepxde(
     problem: Problem, model: Any, *, weights: Mapping[str, NotNegative] | None = None,
     unknowns: Mapping[str, Finite] | None = None,
 ) -> Solution:  # fmt: skip
-    """A trained ``dde.Model`` as a `Solution` of the problem that it was trained for, for influence, errors, plots.
+    """The solution of a trained DeepXDE model: its network, points and loss weights, in pinnkit's terms.
 
-    The problem is stated in pinnkit's terms; network, collocation points and loss weights are DeepXDE's, in double
-    precision. Conditions that DeepXDE's network satisfies through its output transform are recognised by their residual
-    and left out of the loss, as in its training. ``weights`` by term are needed where DeepXDE's conditions are not the
-    problem's one for one; ``unknowns`` are the trained coefficients of an inverse problem. The two losses are
-    compared, and a difference is told in the solution's notes.
+    Conditions that DeepXDE meets by an output transform are recognised by their residual and left out of the loss. Both
+    losses are compared; notes of the solution state a difference.
+
+    Args:
+        problem: the same problem in pinnkit's terms.
+        model: a trained ``dde.Model``.
+        weights: weights by term. They are needed where the conditions of both do not correspond one to one. Default
+            None: DeepXDE's.
+        unknowns: trained coefficients of an inverse problem, by name. Default None: there are none.
+
+    Returns:
+        The solution in double precision, for influence, errors and pictures.
 
     Raises:
-        TypeError: something that is no ``dde.Model``.
-        ValueError: points of another dimension, or without any on a part where a condition stands, missing unknowns.
+        TypeError: something other than a ``dde.Model``.
+        ValueError: points of another dimension, a condition without points, missing unknowns.
     """
     dde = import_deepxde()
     if not isinstance(model, dde.Model):

@@ -60,12 +60,15 @@ def import_deepxde() -> ModuleType:
 
 @contextlib.contextmanager
 def deepxde_precision(dtype: torch.dtype = torch.float64) -> Iterator[None]:
-    """Within the block DeepXDE (and torch by default) computes in dtype; afterwards both are as before.
+    """A block in which DeepXDE, and torch by default, compute in one precision; afterwards both are as before.
 
-    Points, networks and training all read DeepXDE's precision, so all of them belong into the block.
+    Points, networks and training all read DeepXDE's precision, so all of them belong in the block.
+
+    Args:
+        dtype: float64 (default), float32 or float16.
 
     Raises:
-        ValueError: a dtype other than float64, float32 or float16.
+        ValueError: another dtype.
     """
     bits = {torch.float64: 64, torch.float32: 32, torch.float16: 16}
     if dtype not in bits:
@@ -155,11 +158,7 @@ def to_deepxde(
 ) -> DeepXDEProblem:
     """The same problem as a DeepXDE ``TimePDE`` (``PDE`` without time), to be trained by DeepXDE.
 
-    With ``points`` DeepXDE trains on exactly these. Else it draws its own by ``distribution``: ``num`` counts
-    those in the "domain", on the "boundary" and at the "initial" time, from which its own IC, DirichletBC,
-    NeumannBC, RobinBC, PeriodicBC, OperatorBC and PointSetBC pick. ``hard`` is as in `Model`.
-
-    All numbers are in DeepXDE's precision, so build and train inside of `deepxde_precision`:
+    Build and train it inside of :func:`deepxde_precision`::
 
         with deepxde_precision():
             twin = to_deepxde(problem, points)
@@ -168,8 +167,18 @@ def to_deepxde(
             model.train(iterations=10_000)
             theta = twin.theta(model)
 
+    Args:
+        problem: the problem.
+        points: the points to train on. Default None: DeepXDE draws its own.
+        num: how many points DeepXDE draws in the "domain", on the "boundary" and at the "initial" time.
+        hard: whether conditions hold by construction, as in :class:`Model`. Default None: where that is possible.
+        distribution: how DeepXDE draws points, such as "Hammersley" or "pseudo".
+
+    Returns:
+        The problem, with its DeepXDE data, settings and a way to build the model.
+
     Raises:
-        ValueError: a domain without counterpart, both points and num, missing, weighted or unknown points.
+        ValueError: a domain that DeepXDE does not have, both points and num, or missing, weighted or unknown points.
     """
     dde, domain = import_deepxde(), problem.domain
     if points is not None and num is not None:

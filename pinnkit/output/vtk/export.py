@@ -34,18 +34,36 @@ def export_vtk(
     error: bool = False,
     on: Mesh | None = None,
 ) -> Path:
-    """Write a solution's fields at the nodes of a mesh of its domain to a .vtu file; the path to open is returned.
+    """Write the fields of a solution at the nodes of a mesh of its domain to a VTK file, for ParaView.
 
-    A .vtp file takes the mesh's boundary alone: the curves around a plane domain, the surface of one in space.
-    Derived quantities come with them. Derivatives asked for by name ("u_x u_xx") do so too, and vectors as
-    ``{"velocity": "u v"}``; with ``error`` the predicted error of every field (:func:`pinnkit.error_map`). ``nodes``
-    is about how many the mesh has, ``on`` a mesh of one's own. Where space has two or three dimensions, time makes a
-    series: ``times`` counts its steps or names them, and NAME.pvd lists the files NAME-0000.vtu and so on; a single
-    step is one file. Where space has one dimension, time is the second axis.
+    In two and three space dimensions time makes a series: NAME.pvd lists NAME-0000.vtu and so on. In one space
+    dimension time is the second axis. Derived quantities are written too.
+
+    Args:
+        solution: a trained solution.
+        path: the file. .vtu: the domain. .vtp: its boundary only.
+        names: derivatives to add, as "u_x u_xx". Default "": none.
+        vectors: vectors to add, as ``{"velocity": "u v"}``. Default None.
+        times: number of times, evenly spaced, or the times. One time gives one file. Default 21.
+        nodes: about how many nodes the mesh has. Default None: chosen by the dimension.
+        error: True: add the predicted error of every field (:func:`error_map`). Default False.
+        on: the mesh to use. Default None: one is made.
+
+    Returns:
+        The path of the file to open.
 
     Raises:
-        ImportError: a .vtu file without meshio; ValueError: unknown names, times outside the domain, another suffix;
-        OSError: a place that cannot be written; what was there stays.
+        ImportError: a .vtu file without meshio: ``pip install meshio``.
+        ValueError: unknown names, times outside the domain, another suffix.
+        OSError: the file cannot be written. A file that was there stays.
+
+    Example:
+        >>> import tempfile
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pk.export_vtk(u, f"{folder}/heat.vtp", nodes=100).name
+        'heat.vtp'
     """
     path, domain = _checked(path, (".vtu", ".vtp", ".pvd")), solution.problem.domain
     grid = mesh(domain, nodes) if on is None else on
@@ -71,14 +89,33 @@ def export_vtk(
 
 @checked
 def export_points(solution: Solution, path: str | Path, found: Attribution | None = None) -> Path:
-    """Write the training points to a .vtp (or .vtu) file of vertices, with columns of what is known of them.
+    """Write the training points with their weights and residuals to a VTK file, for ParaView.
 
-    They are: ``set`` (its number in ``solution.points``), the coordinates by name, ``weight`` and, by loss term,
-    ``residual TERM``; with an attribution the effect of removing a point on every functional, ``influence on ...``.
-    NaN stands where a set has no such term. Time is the last axis where space has fewer than three dimensions.
+    Columns: ``set`` (number of the point set), coordinates by name, ``weight``, ``residual TERM``, and with an
+    attribution ``influence on ...``. NaN stands where a set does not have a term. Time is the last axis where space has
+    fewer than three dimensions.
+
+    Args:
+        solution: a trained solution.
+        path: the file, .vtp or .vtu.
+        found: effects of removing points (:meth:`Influence.attribute`). Default None: no such columns.
+
+    Returns:
+        The path.
 
     Raises:
-        as ``export_vtk``; ValueError: the attribution of other points; TypeError: no attribution.
+        TypeError: ``found`` is no attribution.
+        ValueError: the attribution of other points, or another suffix.
+        ImportError: a .vtu file without meshio.
+        OSError: the file cannot be written. A file that was there stays.
+
+    Example:
+        >>> import tempfile
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pk.export_points(u, f"{folder}/points.vtp").name
+        'points.vtp'
     """
     path, domain, stack = _checked(path, (".vtp", ".vtu")), solution.problem.domain, solution.stack
     keys = list(stack.readouts)
