@@ -23,7 +23,9 @@ from typing import Any
 from benchmarks.common import RESULTS, ROOT, environment, table
 
 LIMIT = 900  # seconds of CPU after which the tests count as hanging, which is to notice
-COPIED = ("pinnkit", "problems", "data", "tests", "benchmarks", "notebooks", "setup.cfg", "pyproject.toml", "README.md")
+COPIED = ("pinnkit", "problems", "data", "tests", "benchmarks", "notebooks", "setup.cfg", "pyproject.toml",
+          "README.md", "docs", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "Makefile",
+          "constraints.txt")  # fmt: skip
 TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest first
     "model/stack": ("model/test_stack", "influence/test_influence"),
     "statement/residual_program": ("model/test_stack",),

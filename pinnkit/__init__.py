@@ -67,6 +67,7 @@ PUBLIC = {
     "Stationarity": "influence.attribution",
     "Symmetries": "exact.lie.symmetries",
     "Table": "statement.symbolic.reference",
+    "Torch": "training.optim",
     "Uncertainty": "error.uncertainty",
     "Unknown": "model.quantity",
     "Validation": "influence.leave_out",

@@ -114,6 +114,7 @@ from .training.optim import SOAP as SOAP
 from .training.optim import Adam as Adam
 from .training.optim import LevenbergMarquardt as LevenbergMarquardt
 from .training.optim import SSBroyden as SSBroyden
+from .training.optim import Torch as Torch
 from .training.recipe import Recipe as Recipe
 from .training.resampling import scores as scores
 from .training.resampling.resample import R3 as R3

@@ -1,6 +1,7 @@
 """Fully connected networks, plain and gated, as values: sizes, activation, features."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +65,6 @@ class Layered(Network):
         return theta
 
 
-@register
 @checked
 class MLP(Layered):
     """Fully connected network: ``MLP(2, 32, 32, 32, 1)`` maps 2 coordinates through 3 hidden layers to 1 field."""
@@ -82,7 +82,6 @@ class MLP(Layered):
         return Tape(features, tuple(operations), offset)
 
 
-@register
 @checked
 class ModifiedMLP(Layered):
     """MLP whose hidden layers are gated between two encoders (Wang, Teng, Perdikaris 2021); equal hidden widths."""
@@ -109,3 +108,12 @@ class ModifiedMLP(Layered):
             h = len(operations)
         operations.append(Linear(h, width, self.sizes[-1], offset))
         return Tape(features, tuple(operations), offset + operations[-1].count)
+
+
+def _maker(kind: type[Layered]) -> Callable[..., Network]:
+    """What takes the entries of a file: sizes are given one by one."""
+    return lambda sizes, **settings: kind(*sizes, **settings)
+
+
+register(MLP, _maker(MLP))
+register(ModifiedMLP, _maker(ModifiedMLP))

@@ -123,7 +123,7 @@ def _decoded(data: Any) -> Any:
         )
     if data["class"] == "function":
         return thing
-    return _MAKERS.get(name, thing)(*settings.pop("sizes", ()), **settings)
+    return _MAKERS.get(name, thing)(**settings)
 
 
 def missing(value: Any) -> list[str]:

@@ -19,8 +19,7 @@ import torch
 from torch import Tensor
 
 import pinnkit as pk
-from pinnkit.tools import hdf5, interrupt
-from pinnkit.tools import serialise as settings
+from pinnkit.tools import hdf5, interrupt, serialise
 from pinnkit.tools.compiler import kernels
 from pinnkit.training import run_file as runfile
 from pinnkit.training.optim import Objective, State, Step
@@ -32,6 +31,11 @@ STAGES = {
     "ssbroyden": [pk.Adam(4), pk.SSBroyden(20)],
     "lm": [pk.Adam(4), pk.LevenbergMarquardt(20)],
     "soap": [pk.SOAP(24)],
+    "torch": [
+        pk.Torch(
+            "RAdam", 24, settings={"betas": (0.9, 0.99)}, schedule="OneCycleLR", schedule_settings={"max_lr": 0.01}
+        )
+    ],
 }
 RESAMPLERS = {
     "never": None,
@@ -426,7 +430,7 @@ class Descent:
 
 
 def test_an_optimiser_of_ones_own_is_resumed_once_it_is_registered(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(settings, "_KNOWN", dict(settings._KNOWN))
+    monkeypatch.setattr(serialise, "_KNOWN", dict(serialise._KNOWN))
     path, stages = tmp_path / "run.h5", [Descent(20, lr=2e-3)]
 
     def interrupt(solution: pk.Solution) -> None:
@@ -441,6 +445,16 @@ def test_an_optimiser_of_ones_own_is_resumed_once_it_is_registered(tmp_path: Pat
     half = pk.load(path)
     assert half.progress.plan.stages == tuple(stages) and half.progress.state == {"steps": 4}
     assert same(pk.resume(half, progress=False).theta, short(stages=stages).theta)
+
+
+def test_a_class_of_ones_own_may_have_settings_of_any_name(monkeypatch) -> None:
+    @dataclass(frozen=True)
+    class Sized:
+        sizes: tuple[int, ...] = (1, 2)
+
+    monkeypatch.setattr(serialise, "_KNOWN", dict(serialise._KNOWN))
+    pk.register(Sized)
+    assert serialise.decode(json.loads(json.dumps(serialise.encode(Sized((3, 4)))))) == Sized((3, 4))
 
 
 def test_a_name_is_registered_once() -> None:

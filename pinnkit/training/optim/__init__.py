@@ -3,13 +3,14 @@
 from .adam import Adam
 from .lbfgs import LBFGS
 from .levenberg_marquardt import LevenbergMarquardt
+from .soap import SOAP
 from .ssbroyden import SSBroyden
 from .stage import Claiming, Objective, Stage, State, Step
-from .torch_optimizer import SOAP
+from .torch_optimizer import Torch
 
-STAGES: dict[str, type] = {c.__name__: c for c in (Adam, LBFGS, LevenbergMarquardt, SOAP, SSBroyden)}
+STAGES: dict[str, type] = {c.__name__: c for c in (Adam, LBFGS, LevenbergMarquardt, SOAP, SSBroyden, Torch)}
 
 __all__ = [
     "LBFGS", "SOAP", "STAGES", "Adam", "Claiming", "LevenbergMarquardt", "Objective", "SSBroyden", "Stage", "State",
-    "Step",
+    "Step", "Torch",
 ]  # fmt: skip

@@ -1,66 +1,92 @@
-"""SOAP (Vyas et al. 2024) of the library pytorch-optimizer, the extra ``soap``."""
+"""Any optimiser of torch.optim as a stage, with a schedule of its step size."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import lr_scheduler
 
-from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
+from pinnkit.tools.checked import Positive, Whole, checked
 from pinnkit.tools.serialise import register
 
 from .stage import Objective, State, Step, usable
+
+LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "PolynomialLR": "total_iters"}  # of the stage
+LACKING = ("Optimizer", "SparseAdam", "LRScheduler", "LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler")
+# The last ones need functions or other objects, which a run file cannot hold; gradients here are never sparse.
+
+
+def known(module: Any, kind: type) -> dict[str, type]:
+    """torch's own classes of a kind, by name."""
+    return {n: c for n, c in vars(module).items()
+            if isinstance(c, type) and issubclass(c, kind) and n not in LACKING and not n.startswith("_")}  # fmt: skip
 
 
 @register
 @checked
 @dataclass(frozen=True)
-class SOAP:
-    """Adam in the eigenbasis of Shampoo's preconditioner, on the matrices and vectors of the network.
+class Torch:
+    """Steps of an optimiser of torch.optim on the matrices and vectors of the network.
+
+    The whole state is kept: a run that is saved in the middle and resumed ends in the same bits.
 
     Args:
+        optimizer: a class of ``torch.optim`` by name: "AdamW", "RAdam", "NAdam", "SGD", "LBFGS" ...
         iterations: the largest number of steps.
         lr: step size at the first iteration.
-        precondition_frequency: steps between two updates of the eigenbasis.
-        weight_decay: rate at which parameters shrink towards 0. Default 0: not at all.
-        decay: the step size falls geometrically to lr * decay at the last iteration. Default 1: constant.
+        settings: further settings of that class by name, as ``{"weight_decay": 0.01}``. Default: torch's.
+        schedule: a class of ``torch.optim.lr_scheduler`` by name, as "CosineAnnealingLR". Default None: a constant lr.
+        schedule_settings: its settings by name. Lengths of a whole run (T_max, total_steps, total_iters) are
+            ``iterations`` unless given.
 
     Raises:
-        ImportError: at the start of the stage, if the extra is not installed: ``pip install 'pinnkit[soap]'``.
+        ValueError: a name or a setting that torch does not have.
 
     Source:
-        Vyas et al., arXiv:2409.11321 (2024), algorithm 3, as in the library pytorch-optimizer.
+        The documentation of ``torch.optim``.
 
     Example:
         >>> import pinnkit as pk
-        >>> pk.SOAP(200).lr
-        0.003
+        >>> pk.Torch("AdamW", 200, lr=1e-2, schedule="CosineAnnealingLR").schedule
+        'CosineAnnealingLR'
     """
 
+    optimizer: str = "AdamW"
     iterations: Whole = 1000
-    lr: Positive = 3e-3
-    precondition_frequency: Count = 2
-    weight_decay: NotNegative = 0.0
-    decay: Positive = 1.0
+    lr: Positive = 1e-3
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    schedule: str | None = None
+    schedule_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kinds = known(torch.optim, torch.optim.Optimizer)
+        if self.optimizer not in kinds:
+            names = ", ".join(kinds)
+            raise ValueError(f"Torch: torch.optim has no optimizer {self.optimizer!r}: choose one of {names}")
+        plans = known(lr_scheduler, lr_scheduler.LRScheduler)
+        if self.schedule is not None and self.schedule not in plans:
+            raise ValueError(f"Torch: there is no schedule {self.schedule!r}: choose one of {', '.join(plans)}")
+        self._scheduled(self._made([torch.nn.Parameter(torch.zeros(1, 1))]))
 
     def start(self, theta: Tensor, objective: Objective | None) -> State:
-        """The state before the first step: zero moments.
+        """The state before the first step: the optimiser's own.
 
         Args:
             theta: parameters (P,).
-            objective: the loss, which the stage may need to lay out its state.
+            objective: the loss, which gives the shapes of the network's matrices.
 
         Returns:
             The state: tensors, numbers and texts by name, which a run file can hold.
 
         Raises:
-            ImportError: the extra is not installed.
+            ValueError: an optimiser that does not take vectors, as Muon.
         """
-        return {"optimiser": _pack(_Live(self, theta, objective).optimiser.state_dict()), "steps": 0}
+        return {**self._packed(self._live(theta, objective)), "steps": 0}
 
     def renew(self, state: Mapping[str, Any]) -> State:
-        """The state after the points have changed: moments and eigenbases stay.
+        """The state after the points have changed: all that was learnt stays.
 
         Args:
             state: the state of this stage.
@@ -71,12 +97,12 @@ class SOAP:
         return dict(state)
 
     def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step of SOAP; the losses it returns are those before the step.
+        """One step; the losses it returns are those before the step.
 
         Args:
             theta: parameters (P,).
             state: the state of this stage. It is used up: its tensors may be overwritten.
-            objective: the loss, with its gradient or its rows.
+            objective: the loss with its gradient.
 
         Returns:
             New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
@@ -87,70 +113,121 @@ class SOAP:
             return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
         n, live = state["steps"], state.get("_live")
         if live is None or live.steps != n:
-            live = _Live(self, theta, objective)
-            live.optimiser.load_state_dict(_unpack(state["optimiser"]))
-        lr = self.lr * self.decay ** (min(n, self.iterations) / max(1, self.iterations))
-        new = live.step(_cut(theta, objective), _cut(g, objective), lr)
+            live = self._live(theta, objective)
+            live.optimiser.load_state_dict(unpack(state["optimiser"]))
+            if live.schedule is not None:
+                live.schedule.load_state_dict(unpack(state["schedule"]))
+
+        def again(at: Tensor) -> tuple[float, Tensor]:  # optimisers with a line search ask more than once
+            others, slope = objective.loss_and_gradient(at)
+            return float(others.sum()), slope
+
+        new = live.step(cut(theta, objective), cut(g, objective), float(losses.sum()), again, objective)
+        if live.schedule is not None:
+            plateau = isinstance(live.schedule, lr_scheduler.ReduceLROnPlateau)
+            live.schedule.step(*([float(losses.sum())] if plateau else []))
         live.steps = n + 1
-        packed = _pack(live.optimiser.state_dict())
-        return new, {"optimiser": packed, "steps": n + 1, "before": theta, "_live": live}, Step(losses)
+        return new, {**self._packed(live), "steps": n + 1, "before": theta, "_live": live}, Step(losses)
 
+    def _live(self, theta: Tensor, objective: Objective | None) -> "Live":
+        return Live(self._made, theta, objective, self._scheduled)
 
-class _Live:
-    """The library's optimiser, kept at hand between steps; ``steps`` tells which state it is in."""
-
-    def __init__(self, settings: SOAP, theta: Tensor, objective: Objective | None) -> None:
+    def _made(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         try:
-            from pytorch_optimizer import SOAP as Library
-        except ImportError as error:
-            raise ImportError("the SOAP stage needs the extra: pip install 'pinnkit[soap]'") from error
-        self.steps = 0
-        self.parameters = [torch.nn.Parameter(piece.clone()) for piece in _cut(theta, objective)]
-        self.optimiser = Library(
-            self.parameters,
-            lr=settings.lr,
-            precondition_frequency=settings.precondition_frequency,
-            weight_decay=settings.weight_decay,
-        )
+            return getattr(torch.optim, self.optimizer)(parameters, lr=self.lr, **self.settings)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Torch({self.optimizer!r}): torch does not take these settings: {error}") from error
 
-    def step(self, theta: list[Tensor], gradient: list[Tensor], lr: float) -> Tensor:
-        """New parameters, shape (P,)."""
-        for p, value, slope in zip(self.parameters, theta, gradient, strict=True):
+    def _scheduled(self, optimiser: torch.optim.Optimizer) -> Any:
+        if self.schedule is None:
+            return None
+        length = LENGTHS.get(self.schedule)
+        whole = {} if length is None else {length: max(1, self.iterations)}
+        try:
+            return getattr(lr_scheduler, self.schedule)(optimiser, **(whole | dict(self.schedule_settings)))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Torch: {self.schedule} does not take these settings: {error}") from error
+
+    def _packed(self, live: "Live") -> State:
+        found = {"optimiser": pack(live.optimiser.state_dict())}
+        return found if live.schedule is None else found | {"schedule": pack(live.schedule.state_dict())}
+
+
+class Live:
+    """A library's optimiser with its schedule, kept at hand between steps; ``steps`` tells which state they are in."""
+
+    def __init__(
+        self,
+        make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer],
+        theta: Tensor,
+        objective: Objective | None,
+        schedule: Callable[[torch.optim.Optimizer], Any] = lambda optimiser: None,
+    ) -> None:
+        self.steps = 0
+        self.parameters = [torch.nn.Parameter(piece.clone()) for piece in cut(theta, objective)]
+        self.optimiser = make(self.parameters)
+        self.schedule = schedule(self.optimiser)
+
+    def step(
+        self,
+        theta: list[Tensor],
+        gradient: list[Tensor],
+        loss: float = 0.0,
+        again: Callable[[Tensor], tuple[float, Tensor]] | None = None,
+        objective: Objective | None = None,
+    ) -> Tensor:
+        """New parameters (P,) from those at theta, with the gradient there; ``again`` evaluates elsewhere."""
+        for p, value in zip(self.parameters, theta, strict=True):
             p.data.copy_(value)
-            p.grad = slope.clone()
-        self.optimiser.param_groups[0]["lr"] = lr
-        self.optimiser.step()
+        first = [True]
+
+        def closure() -> Tensor:
+            value, slopes = loss, gradient
+            if not first[0] and again is not None:
+                value, g = again(self._joined())
+                slopes = cut(g, objective)
+            first[0] = False
+            for p, slope in zip(self.parameters, slopes, strict=True):
+                p.grad = slope.clone()
+            return torch.tensor(value, dtype=self.parameters[0].dtype)
+
+        self.optimiser.step(closure)
+        return self._joined()
+
+    def _joined(self) -> Tensor:
         return torch.cat([p.detach().reshape(-1) for p in self.parameters])
 
 
-def _cut(theta: Tensor, objective: Objective | None) -> list[Tensor]:
+def cut(theta: Tensor, objective: Objective | None) -> list[Tensor]:
     """theta as views: every layer's matrix and bias, then the rest."""
     pieces = [] if objective is None else objective.parameter_groups(theta)
     end = sum(piece.numel() for piece in pieces)
     return pieces + ([theta[end:]] if end < len(theta) else [])
 
 
-def _pack(state: Mapping[str, Any]) -> dict[str, Any]:
+def pack(state: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a torch optimiser's state with text keys and lists as mappings: it can be written to a file."""
 
-    def pack(value: Any) -> Any:
+    def packed(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {"kind": "mapping"} | {f"k{k}": pack(v) for k, v in value.items()}
+            return {"kind": "mapping"} | {f"k{k}": packed(v) for k, v in value.items()}
         if isinstance(value, list | tuple):
-            return {"kind": type(value).__name__} | {f"i{i}": pack(v) for i, v in enumerate(value)}
+            return {"kind": type(value).__name__} | {f"i{i}": packed(v) for i, v in enumerate(value)}
         return value.clone() if isinstance(value, Tensor) else value
 
-    return pack(state)
+    return packed(state)
 
 
-def _unpack(tree: Mapping[str, Any]) -> Any:
-    def unpack(value: Any) -> Any:
+def unpack(tree: Mapping[str, Any]) -> Any:
+    """The state that ``pack`` was given."""
+
+    def unpacked(value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
-        items = {k[1:]: unpack(v) for k, v in value.items() if k != "kind"}
+        items = {k[1:]: unpacked(v) for k, v in value.items() if k != "kind"}
         if value["kind"] == "mapping":
             return {int(k) if k.isdigit() else k: v for k, v in items.items()}
         made = [items[str(i)] for i in range(len(items))]
         return tuple(made) if value["kind"] == "tuple" else made
 
-    return unpack(tree)
+    return unpacked(tree)
