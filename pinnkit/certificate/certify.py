@@ -19,6 +19,7 @@ from pinnkit.certificate.theorem.misfit import Misfits, Norm
 from pinnkit.certificate.theorem.proof import BarrierProof
 from pinnkit.domain.box import Box
 from pinnkit.model.solution import Solution
+from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools.checked import checked
 from pinnkit.tools.labelled import Labelled
 
@@ -118,7 +119,7 @@ class Certificate(Labelled):
             ValueError: no twin, or no bound of the largest error.
         """
         own = [] if self.twin is None else [b.value for b in self.twin.bounds if b.norm == "sup"]
-        if not own:
+        if self.twin is None or not own:
             raise ValueError(f"{self.problem}: there is no bound at single points: {self.note or 'no sup bound'}")
         return self.twin.moved(X), own[0]
 
@@ -131,7 +132,9 @@ class Certificate(Labelled):
     def added(self) -> list[float]:
         """Numbers added to the bound of the proof: jumps at periodic ends, and the distance to a twin."""
         proof, apart, twin = self._behind
-        return [] if proof is None else [apart, *([self.twin.distances["sup"]] if twin else [])]
+        if proof is None:
+            return []
+        return [apart, self.twin.distances["sup"]] if twin and self.twin is not None else [apart]
 
     @property
     def _behind(self) -> tuple[BarrierProof | None, float, bool]:
@@ -161,7 +164,9 @@ class Certificate(Labelled):
         from pinnkit.certificate.barrier.barrier import range_of  # slow to import
 
         low, high = (torch.as_tensor(v) for v in range_of(proof, X.double().cpu().numpy()))
-        middle = self.twin.moved(X).double().cpu() if via else torch.zeros_like(low)
+        middle = torch.zeros_like(low)
+        if via and self.twin is not None:
+            middle = self.twin.moved(X).double().cpu()
         return middle + low - apart, middle + high + apart
 
     def verify(self) -> "Checked":
@@ -362,8 +367,8 @@ def _errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float], dic
     if reference is None:
         return {}, {}
     if not isinstance(box, Box):
-        _, predicted, values = solution.on_grid()
-        found, size = ({"sup": float(np.nanmax(np.abs(a[..., 0])))} for a in (predicted - values, values))
+        _, predicted, values = _on_its_grid(solution)
+        found, size = ({"sup": float(np.nanmax(np.abs(a)))} for a in (predicted - values, values))
     else:
         if callable(reference):
             X, _, rules = grid(box, {})
@@ -371,9 +376,8 @@ def _errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float], dic
             values = reference(X)[:, 0].double().numpy().reshape(shape)
             predicted = solution(X.to(solution.theta))[:, 0].cpu().double().numpy().reshape(shape)
         else:
-            axes, *columns = solution.on_grid()
+            axes, predicted, values = _on_its_grid(solution)
             rules = {n: (x, _trapezoid(x)) for n, x in axes.items()}
-            predicted, values = (a[..., 0].numpy() for a in columns)
         found, size = (norms_on_grid(a, rules, box.time) for a in (predicted - values, values))
         if callable(reference):
             for norm, (wrong, whole) in slope_norms(solution, norms, X, rules).items():
@@ -383,6 +387,13 @@ def _errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float], dic
     relative = reference.error + ROUNDING * torch.finfo(torch.float64).eps
     kept = [n for n in norms if n in found]
     return {n: found[n] for n in kept}, {n: relative * size[n] for n in kept}
+
+
+def _on_its_grid(solution: Solution) -> tuple[Axes, np.ndarray, np.ndarray]:
+    """Axes of the reference's grid, and there the field and its reference."""
+    axes, predicted, values = solution.on_grid()
+    assert values is not None  # there is a reference
+    return axes, predicted[..., 0].numpy(), values[..., 0].numpy()
 
 
 def _resolved(

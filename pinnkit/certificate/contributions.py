@@ -56,10 +56,13 @@ class Recorded(Asked):
         """It held when the certificate was made."""
 
     def _norm(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
+        norm = self._made(residual, by, fixed)
         name = label(residual.name, by, fixed, self.solution.problem.domain)
-        norm = self._found(name)
         self.parts[name] = residual, by, fixed
         return norm if self.only in (None, name) else Norm()
+
+    def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
+        return self._found(label(residual.name, by, fixed, self.solution.problem.domain))
 
     def _found(self, name: str) -> Norm:
         if name not in self.norms:

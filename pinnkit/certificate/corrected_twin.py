@@ -82,9 +82,10 @@ def corrected(solution: Solution) -> Solution:
     if isinstance(solution.network, ClosedForm):
         raise ValueError("a superposition of exact solutions is certified directly")
     _check_precision(solution)
-    bare = not list(solution.points.items())  # made by hand, not trained: `correct` looks at training points as well
-    drawn = Points({key: solution.problem.sample(key, UNTRAINED) for key in solution.model.keys}) if bare else None
-    found = correct(replace(solution, points=drawn) if bare else solution)
+    if not list(solution.points.items()):  # made by hand, not trained: `correct` looks at training points as well
+        drawn = Points({key: solution.problem.sample(key, UNTRAINED) for key in solution.model.keys})
+        solution = replace(solution, points=drawn)
+    found = correct(solution)
     if not isinstance(found.network, Linearised) or found.theta is solution.theta:
         raise ValueError(found.notes[-1] if found.notes else "not corrected")
     return found
@@ -125,7 +126,8 @@ def parts(solution: Solution, twin: Solution) -> list[Tensor]:
 def distances(solution: Solution, twin: Solution, norms: Iterable[str], scale: float) -> dict[str, float]:
     """Rigorous bounds of twin - solution in these norms, by Taylor models."""
     box, gap = solution.problem.domain, _Gap(solution, twin)
-    zero, found = (0,) * len(box.names), {}
+    zero = (0,) * len(box.names)
+    found: dict[str, float] = {}
     time = box.names.index(box.time) if box.time in box.names else None
 
     def cover(J: Index, fixed: dict[str, float]) -> Covered:
@@ -140,16 +142,23 @@ def distances(solution: Solution, twin: Solution, norms: Iterable[str], scale: f
         elif norm in ("L2", "L2(Q)"):
             found[norm] = whole.norm.l2
         elif norm == "L2(t)":
-            found[norm] = min(whole.slice, math.sqrt(volume) * whole.norm.sup)
+            found[norm] = min(_sliced(whole), math.sqrt(volume) * whole.norm.sup)
         elif norm == "L1(t)":
-            found[norm] = math.sqrt(volume) * min(whole.slice, math.sqrt(volume) * whole.norm.sup)
-        elif norm == "L2(T)":
-            found[norm] = cover(zero, {box.time: float(box.bounds[1, time])}).norm.l2
+            found[norm] = math.sqrt(volume) * min(_sliced(whole), math.sqrt(volume) * whole.norm.sup)
+        elif norm == "L2(T)" and time is not None:
+            found[norm] = cover(zero, {box.names[time]: float(box.bounds[1, time])}).norm.l2
         elif norm in ORDERS and (ORDERS[norm] == 1 or len(box.space) == 1):
             k = ORDERS[norm]
             slopes = [tuple(k * (n == x) for n in box.names) for x in box.space]
-            found[norm] = math.hypot(*(cover(J, {}).slice for J in slopes))
+            found[norm] = math.hypot(*(_sliced(cover(J, {})) for J in slopes))
     return found
+
+
+def _sliced(found: Covered) -> float:
+    """The bound of the L2 norm in space at any time."""
+    if found.slice is None:
+        raise ValueError("the domain has no time coordinate: there is no norm at any time")
+    return found.slice
 
 
 def seen(solution: Solution, twin: Solution, norms: Iterable[str]) -> dict[str, float]:
@@ -158,8 +167,8 @@ def seen(solution: Solution, twin: Solution, norms: Iterable[str]) -> dict[str, 
 
     def away(X: Tensor, name: str = "") -> np.ndarray:
         u = str(solution.problem.fields[0].func)
-        name = f"{u}_{name}" if name else u
-        a, b = (s.jet(X.to(s.theta), name).reshape(-1).cpu().double().numpy() for s in (twin, solution))
+        e = solution.derivative(f"{u}_{name}" if name else u)
+        a, b = (s.evaluate([e], X.to(s.theta)).reshape(-1).cpu().double().numpy() for s in (twin, solution))
         return np.abs(a - b)
 
     if not isinstance(box, Box):
@@ -198,6 +207,7 @@ class _Gap:
                 moved, some = change(self._field.tape, self.twin.network.at.cpu(), delta, cells)
                 total, steep = moved if total is None else total + moved, torch.maximum(steep, some)
             at = dict(zip(self.solution.problem.variables, cells.coordinates(), strict=True))
+            assert total is not None  # there is one part at least
             whole = evaluate(self._field.ansatz[1], at) * total[0]
             return whole.derivative(J, cells.half, space), steep
 

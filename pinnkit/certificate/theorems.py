@@ -8,7 +8,7 @@ from pinnkit.certificate.theorem import maximum_principle as maximum
 from pinnkit.certificate.theorem.bound import Theorem
 from pinnkit.certificate.theorem.form import Form, form
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Initial
+from pinnkit.statement.symbolic.conditions import Dirichlet, Initial
 from pinnkit.statement.well_posed import faces
 
 
@@ -47,7 +47,8 @@ def theorems(problem: Problem, slopes: bool = False) -> tuple[Form, list[Theorem
         f = form(problem)
     except ValueError as error:
         raise ValueError(f"{problem.name} has no certificate: {error}") from None
-    found, reasons = [], []
+    found: list[Theorem] = []
+    reasons: list[str] = []
     for match in (*THEOREMS, energy.match, gradient.match):
         if match in (energy.match, gradient.match) and found and not slopes:
             continue  # these need derivatives of what the walls miss, the others do not
@@ -76,12 +77,13 @@ def weights(problem: Problem) -> dict[str, float]:
         kind = None
     if kind is None:
         return {}
-    box, found = problem.domain, {}
+    box = problem.domain
+    found: dict[str, float] = {}
     lengths = dict(zip(box.space, range(len(f.sides)), strict=True))
     for c in problem.conditions:
         if isinstance(c, Initial):
             found[c.name] = f.volume * kind.initial_weight(f, c.order)
-        else:
+        elif isinstance(c, Dirichlet):
             on = [lengths[face.rsplit("_", 1)[0]] for face in faces(problem, c)]
             found[c.name] = max(kind.wall_weight(f, i) for i in on) * box.measure(c.on)
     return found

@@ -19,7 +19,7 @@ from pinnkit.tools.interrupt import heard
 try:
     from typer import TyperException as UsageError
 except ImportError:  # before typer had exceptions of its own
-    from click import ClickException as UsageError
+    from click import ClickException as UsageError  # type: ignore[no-redef]  # the name that older ones have
 
 DEBUG = "--debug"
 PATIENCE = 2.0  # seconds after which a signal that had no effect is raised again

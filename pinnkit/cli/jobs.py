@@ -44,7 +44,8 @@ class Wish:
 
     def settings(self, problem: Problem) -> dict[str, Any]:
         """What was typed of network, points, stages, resampling ..., as arguments of ``solve``; ValueError if wrong."""
-        recipe, found = default_recipe(problem), {}
+        recipe = default_recipe(problem)
+        found: dict[str, Any] = {}
         if self.network is not None:
             found["network"] = options.widths(self.network, problem, recipe.network)
         if self.points:
@@ -76,7 +77,7 @@ def superposed(wish: Wish, tolerance: float | None, *, file: Path, progress: boo
     given = [name for name in networks if getattr(wish, name) not in (None, ())] + ["resume"] * resume
     if given:
         raise ValueError(f"--{given[0]} is for networks: a superposition (--solver lie) does without, leave it out")
-    settings = {} if tolerance is None else {"tolerance": tolerance}
+    settings: dict[str, Any] = {} if tolerance is None else {"tolerance": tolerance}
     solution = solve_lie(
         wish.problem(), seed=wish.seed or 0, time_limit=wish.time_limit, progress=progress, **settings
     )  # fmt: skip

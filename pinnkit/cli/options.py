@@ -1,8 +1,8 @@
 """What is typed in a shell as settings of a run: networks, stages, points, resampling, questions."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Literal
 
 import torch
 
@@ -82,6 +82,8 @@ def resampler(name: str | None, every: int | None, like: Resampler | None) -> Re
         return found
     if found is None:
         raise ValueError(f"--every {every}: nothing is resampled; add --resample {'|'.join(RESAMPLERS)}")
+    if not is_dataclass(found) or isinstance(found, type):
+        raise ValueError(f"--every {every}: the resampling {found} has no setting for that; leave it out")
     return replace(found, every=every)
 
 
@@ -147,10 +149,12 @@ def _askable(solution: Solution) -> str:
     return ", ".join([_example(solution), "test-loss", "loss", f"loss:{solution.stack.terms[0]}", *errors, *unknowns])
 
 
-def damping(text: str) -> float | str:
+def damping(text: str) -> float | Literal["gcv", "evidence"]:
     """A positive number, "gcv" or "evidence"; ValueError else."""
-    if text in ("gcv", "evidence"):
-        return text
+    if text == "gcv":
+        return "gcv"
+    if text == "evidence":
+        return "evidence"
     try:
         value = float(text)
     except ValueError:

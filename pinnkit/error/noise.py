@@ -36,7 +36,9 @@ def judged(readings: Readings, b: Array, freedom: float, seed: int = 0) -> Judge
     found = _beside_correlation(readings, found, correlated, seed)
     chance = dict(found.chance)
     scale, more = _variances(readings, chance) if math.isinf(freedom) else (np.ones(len(readings.names)), ())
-    covariance = effective = bias = None
+    covariance: Array | None = None
+    effective: Array | None = None
+    bias: Array | None = None
     if found.offset:
         sets = _sets(readings, found.offset)
         moved = (b @ sets) @ _regressed(readings, found.offset)
@@ -45,9 +47,12 @@ def judged(readings: Readings, b: Array, freedom: float, seed: int = 0) -> Judge
     if found.offset or correlated or found.changing or bool((scale != 1).any()):
         covariance, effective = _covariance(readings, b, correlated, found.changing, scale, freedom, seed)
     return Judgement(
-        *(None if a is None else torch.as_tensor(a) for a in (covariance, effective, bias)),
-        (*_words(readings, found), *more), chance,
+        _tensor(covariance), _tensor(effective), _tensor(bias), (*_words(readings, found), *more), chance,
     )  # fmt: skip
+
+
+def _tensor(values: Array | None) -> Tensor | None:
+    return None if values is None else torch.as_tensor(values)
 
 
 def _sets(readings: Readings, names: Collection[str]) -> Array:
@@ -57,7 +62,7 @@ def _sets(readings: Readings, names: Collection[str]) -> Array:
 
 def _regressed(readings: Readings, names: Collection[str]) -> Array:
     """The rows c (q, n) whose products with z are the offsets of these sets, by least squares beside E."""
-    return np.linalg.pinv(off(readings.without(), _sets(readings, names)))
+    return np.asarray(np.linalg.pinv(off(readings.without(), _sets(readings, names))), dtype=np.float64)
 
 
 def _beside_correlation(readings: Readings, found: Whiteness, correlated: Collection[str], seed: int) -> Whiteness:
@@ -94,8 +99,8 @@ def _covariance(
         else:
             own = scale[i] * b[:, readings.term == i]
             parts.append((own @ own.T, np.full(len(b), freedom)))
-    total = sum(c for c, _ in parts)
-    uncertain = sum(c.diagonal() ** 2 / f for c, f in parts)
+    total = sum((c for c, _ in parts), np.zeros((len(b), len(b))))
+    uncertain = sum((c.diagonal() ** 2 / f for c, f in parts), np.zeros(len(b)))
     return total, np.divide(total.diagonal() ** 2, uncertain, out=np.full(len(b), math.inf), where=uncertain > 0)
 
 

@@ -99,8 +99,8 @@ def offsets(readings: Readings) -> tuple[dict[str, float], dict[str, float]]:
     found: dict[str, float] = {}
     while len(found) < len(readings.names):
         Q = readings.without(*(readings.sets[:, readings.names.index(k)] for k in found))
-        scores = {name: _score(readings, Q, i) for i, name in enumerate(readings.names) if name not in found}
-        scores = {name: s for name, s in scores.items() if s is not None}
+        every = {name: _score(readings, Q, i) for i, name in enumerate(readings.names) if name not in found}
+        scores = {name: s for name, s in every.items() if s is not None}
         chance |= {f"offset of {name}": min(1.0, p * len(scores)) for name, (_, p) in scores.items()}
         if not scores:
             break

@@ -53,12 +53,15 @@ def region_fraction(effects: Tensor, inside: Tensor) -> Tensor:
     return share(effects, inside)
 
 
-def proximity(effects: Tensor, test: Tensor, train: Tensor, **kernel) -> Tensor:
+def proximity(
+    effects: Tensor, test: Tensor, train: Tensor, *, sigma: float = 1.0, scale: Tensor | None = None,
+    kernel: str = "distance",
+) -> Tensor:  # fmt: skip
     """sum_j k_ij |E_ij| / sum_j |E_ij|, shape (K,): how near influence comes from, by the kernel of :func:`nearness`.
 
     Its uniform baseline is mean_j k_ij.
     """
-    return share(effects, nearness(test, train, **kernel))
+    return share(effects, nearness(test, train, sigma=sigma, scale=scale, kernel=kernel))
 
 
 def nearness(
@@ -136,8 +139,9 @@ def tension(effects: Mapping[str, Tensor]) -> Tensor:
     At a minimum the effects of all points add up to zero (but for the damping). They may do so within every term (0),
     or between terms, each pulling one way and held by the others (up to 1): conditions against the equation.
     """
-    net = sum(e.sum(1).abs() for e in effects.values())
-    return net / sum(e.abs().sum(1) for e in effects.values())
+    none = torch.zeros(())
+    net = sum((e.sum(1).abs() for e in effects.values()), none)
+    return net / sum((e.abs().sum(1) for e in effects.values()), none)
 
 
 # --------------------------------------------------------------------------------------------------- averages

@@ -173,6 +173,7 @@ def indicators(
     along = along or domain.time or domain.names[0]
     found = influence.attribute(Field(name, X), correct=correct)
     E, Z = together(found)
+    assert found.places is not None  # a field has places
     X = found.places.to(Z)
     at, train = (indicator.coordinate(points, domain.names, along) for points in (X, Z))
     scale = torch.as_tensor(domain.bounds[1] - domain.bounds[0])

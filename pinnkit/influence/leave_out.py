@@ -329,7 +329,7 @@ def clusters(
     lo, hi = (torch.as_tensor(b) for b in solution.problem.domain.bounds)
     X = torch.cat([(solution.points[key].X.cpu().double() - lo) / (hi - lo) for key in keys])
     owner = [(key, i) for key in keys for i in range(len(solution.points[key]))]
-    found = []
+    found: list[Group] = []
     for centre in rng.integers(len(X), size=count):
         near = (X - X[centre]).norm(dim=1).argsort()[: max(1, round(share * len(X)))]
         group: dict[str, list[int]] = {}
@@ -375,7 +375,9 @@ class _Judge:
         if groups:
             predicted["group Newton (default)"] = self.influence.remove(self.one, removed, convention=self.convention)
         for method, effects in self.singles.items():
-            sums = [sum(effects[key][:, rows].sum(1) for key, rows in group.items()) for group in removed]
+            sums = [
+                sum((effects[key][:, rows].sum(1) for key, rows in group.items()), torch.zeros(())) for group in removed
+            ]
             predicted[f"sum of effects, {method.removesuffix(' (default)')}" if groups else method] = torch.stack(
                 sums, 1
             )

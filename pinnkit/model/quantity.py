@@ -31,7 +31,9 @@ class Functional(Protocol):
     rest of its change when the fields move linearly. Effects then contain it.
     """
 
-    names: tuple[str, ...]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each of the numbers is called."""
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
         """f at the solution, shape (K,), and df/dtheta, shape (K, P)."""

@@ -152,14 +152,15 @@ def report(solution: Solution, estimate: bool = True) -> Report:
     problem = solution.problem
     figures = estimated(solution) if estimate else {}
     errors = solution.errors() if problem.reference is not None else {}
-    other = other_branch(errors, figures.get("interval", {}), problem.reference.error if errors else None)
+    floor = problem.reference.error if problem.reference is not None and errors else None
+    other = other_branch(errors, figures.get("interval", {}), floor)
     return Report(
         problem=problem.name,
         parameters=dict(problem.parameters),
         unknowns=solution.unknowns,
         relative_l2={name: e["relative_l2"] for name, e in errors.items()},
         max_error={name: e["max"] for name, e in errors.items()},
-        reference_error=problem.reference.error if errors else None,
+        reference_error=floor,
         residuals=fresh_residuals(solution),
         exact=tuple(sorted(solution.model.exact_terms)),
         network=_describe(solution.network),
@@ -220,7 +221,7 @@ def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
     problem, model = solution.problem, solution.model
     run_seed = 0 if solution.progress is None else solution.progress.plan.seed
     seed = int(np.random.SeedSequence([run_seed, 40_961]).generate_state(1)[0])
-    found = {}
+    found: dict[str, float] = {}
     for i, key in enumerate(problem.keys):
         points = problem.sample(key, n if key == "pde" else n // 4, seed=seed + i)
         residuals = [r for r in problem.residuals if r.key == key]

@@ -3,17 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
+from pinnkit.domain.box import Domain
 from pinnkit.statement.singular.interface import Posed, posed
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
-from pinnkit.statement.symbolic.conditions import Observations, PointSet, Residual
+from pinnkit.statement.symbolic.conditions import Condition, Observations, PointSet, Residual
 from pinnkit.statement.symbolic.conservation import carried_out
 from pinnkit.statement.symbolic.expression import as_expression
+from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.record import Record
-from pinnkit.statement.symbolic.reference import Exact, as_reference
+from pinnkit.statement.symbolic.reference import Exact, Reference, as_reference
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Count, Whole, checked_but
 
@@ -40,6 +43,25 @@ class Problem(Record):
     Raises:
         ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
     """
+
+    if TYPE_CHECKING:  # what it takes; the attributes are what it makes of that
+
+        def __init__(
+            self,
+            name: str,
+            fields: AppliedUndef | Sequence[AppliedUndef],
+            equations: sp.Expr | Mapping[str, sp.Expr],
+            domain: Domain,
+            conditions: Sequence[Condition] = (),
+            parameters: Mapping[str, float] = ...,
+            unknowns: Mapping[str, float] = ...,
+            reference: Reference | sp.Expr | Mapping[AppliedUndef, sp.Expr] | None = None,
+            derived: Mapping[str, sp.Expr] = ...,
+            ansatz: Ansatz = ...,
+            weight: sp.Expr | None = None,
+            recipe: Any = None,
+            arguments: Mapping[str, Any] = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         def fix(name: str, value: Any) -> None:

@@ -204,7 +204,7 @@ def _any_of(hints: tuple, expected: str) -> Test:
     def any_of(value: Any) -> Misfit | None:
         if any(each(value) is None for each in tests):
             return None
-        found = [each(value) for each in tests]
+        found = [m for each in tests if (m := each(value)) is not None]
         inside = [m for m in found if m.place or m.typed and type(value).__name__ in _ARRAYS]  # these say more
         return inside[0] if inside else Misfit(value, expected, typed=any(m.typed for m in found))
 

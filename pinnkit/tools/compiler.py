@@ -32,7 +32,8 @@ def _compiler() -> tuple[tuple[str, ...], str] | None:
     try:
         command = shlex.split(os.environ.get("CC", "cc"))
     except ValueError:
-        return _without(os.environ["CC"], "is no command: its quotes do not match")
+        _warn(os.environ["CC"], "is no command: its quotes do not match")
+        return None
     path = shutil.which(command[0]) if command else None
     if path is None or os.environ.get("PINNKIT_FUSED") == "0":
         return None
@@ -44,13 +45,15 @@ def _compiler() -> tuple[tuple[str, ...], str] | None:
         if _loaded(TRIAL, tuple(command), target, PROBE).pinnkit_trial() == 7:
             return tuple(command), target
     except subprocess.TimeoutExpired:
-        return _without(path, f"does not answer within {PROBE:g} s")
+        _warn(path, f"does not answer within {PROBE:g} s")
+        return None
     except (OSError, subprocess.SubprocessError, AttributeError):
         pass
-    return _without(path, "builds no library that can be loaded")
+    _warn(path, "builds no library that can be loaded")
+    return None
 
 
-def _without(path: str, why: str) -> None:
+def _warn(path: str, why: str) -> None:
     warnings.warn(
         f"the C compiler {path} {why}: networks are evaluated by torch alone, which takes about twice as long; name "
         "another one in CC, or set PINNKIT_FUSED=0", stacklevel=2,

@@ -236,9 +236,10 @@ class Path:
 def path(W: Tensor | None, C: Tensor, d: Tensor, rho: Tensor, dual: bool, g: Tensor | None = None) -> Path:
     """The damping path from one tridiagonalisation; C is W W^T (``dual``) or W^T W, rho (M,), d (P,), g = W^T rho.
 
-    In the basis where C is tridiagonal every damping costs O(n) (Elden 1977). The dual form needs W.
+    In the basis where C is tridiagonal every damping costs O(n) (Elden 1977). The dual form needs W, the other W or g.
     """
     if dual:
+        assert W is not None
         y = W @ d - rho
         s, solve, (z,) = _tridiagonal(C, y)
 
@@ -247,7 +248,9 @@ def path(W: Tensor | None, C: Tensor, d: Tensor, rho: Tensor, dual: bool, g: Ten
             return damping**2 * float(u @ u), damping * float(z @ u)
 
     else:
-        g = W.T @ rho if g is None else g
+        if g is None:
+            assert W is not None
+            g = W.T @ rho
         rr = float(rho @ rho)
         s, solve, (zd, zg) = _tridiagonal(C, d, g)
         multiply = solve.multiply

@@ -157,10 +157,10 @@ def _put(group: h5py.Group, tree: Tree) -> None:
 def _put_array(group: h5py.Group, key: str, value: Tensor | np.ndarray) -> None:
     order = list(range(value.ndim))
     if isinstance(value, Tensor):
-        value = value.detach().cpu()
+        tensor = value.detach().cpu()
         # The order in memory is kept: a product with a transposed matrix may differ in its last bits.
-        order.sort(key=lambda i: -value.stride(i))
-        value = value.permute(order).numpy()
+        order.sort(key=lambda i: -tensor.stride()[i])
+        value = tensor.permute(order).numpy()
     array = np.ascontiguousarray(value).reshape(value.shape)
     dataset = group.create_dataset(key, data=array)
     dataset.attrs["crc32"] = zlib.crc32(array.data if array.size else b"")

@@ -9,10 +9,12 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 
 from .atomic_file import check
 from .process import Process
 
+fcntl: ModuleType | None
 try:
     import fcntl
 except ImportError:  # Windows
@@ -36,9 +38,12 @@ def only_writer(path: str | Path | None) -> Iterator[None]:
         BlockingIOError: another process writes it, or did so on another host where it cannot be asked for: one
         sentence with its number and host, and what to do; OSError: a place that cannot be written.
     """
-    place = None if path is None else Path(os.path.realpath(path))
+    if path is None:
+        yield
+        return
+    place = Path(os.path.realpath(path))
     own = (os.getpid(), place)
-    if place is None or own in _HELD.get():
+    if own in _HELD.get():
         yield
         return
     check(path)

@@ -99,8 +99,8 @@ def spread(n: int, total: int) -> np.ndarray:
 
 def apportion(n: int, weights: Sequence[float]) -> list[int]:
     """n shared out in proportion to k weights by largest remainders, at least one each where n allows."""
-    weights = np.asarray(weights, dtype=float)
-    quota = n * weights / weights.sum()
+    shares = np.asarray(weights, dtype=float)
+    quota = n * shares / shares.sum()
     counts = np.floor(quota).astype(int)
     order = np.argsort(counts - quota, kind="stable")
     counts[order[: n - counts.sum()]] += 1

@@ -87,8 +87,8 @@ def encode(value: Any) -> Any:
     if _KNOWN.get(name) is value:
         return {"class": "function", "name": name}
     own = is_dataclass(value) and not isinstance(value, type)
-    settings = {f.name: encode(getattr(value, f.name)) for f in fields(value)} if own else None
-    return {"class": "Unsaved", "name": name, "settings": settings}
+    held = {f.name: encode(getattr(value, f.name)) for f in fields(value)} if own else None
+    return {"class": "Unsaved", "name": name, "settings": held}
 
 
 def decode(data: Any) -> Any:

@@ -1,5 +1,6 @@
 """SymPy expressions as nested lists of names and numbers, so that a file can hold them and no text is evaluated."""
 
+from collections.abc import Callable
 from keyword import iskeyword
 from math import comb
 from typing import Any, TypeVar
@@ -26,7 +27,7 @@ _RELATIONS = {
         sp.Or, sp.Xor, sp.Not,
     )
 }  # fmt: skip
-_OWN: dict[str, type[sp.Expr]] = {}  # classes of the package's own, kept as they are
+_OWN: dict[str, Any] = {}  # classes of the package's own, kept as they are
 _EVALUATED = ("Max", "Min", "And", "Or", "Xor", "Not")  # SymPy makes these of sets: as they are they are canonical
 _PLAIN = ("Add", "Mul", "Max", "Min", "Derivative", "Piecewise", "ExprCondPair", "applied")
 _CONSTANTS = {"pi": sp.pi, "E": sp.E, "true": sp.true, "false": sp.false}
@@ -152,7 +153,7 @@ def _order(n: Any) -> int:
     return n
 
 
-_LEAVES = {
+_LEAVES: dict[str, Callable[..., sp.Expr]] = {
     "symbol": lambda name, assumptions: sp.Symbol(_name(name), **_assumed(assumptions)),
     "number": _number,
     "float": _float,
@@ -186,9 +187,14 @@ def _check_numbers(kind: str, arguments: list[sp.Expr]) -> None:
         raise ValueError("a file holds a power of a number beyond 1e300")
 
 
+def _differentiates(node: sp.Basic) -> bool:
+    return isinstance(node, (sp.Derivative, *_OWN.values()))
+
+
 def _check_growth(e: sp.Basic) -> None:
     """ValueError for an expression that multiplied out, or differentiated, would be out of all proportion."""
-    terms, nodes = {}, {}
+    terms: dict[sp.Basic, int] = {}
+    nodes: dict[sp.Basic, int] = {}
     for node in sp.postorder_traversal(e):
         own = [terms[a] for a in node.args if a in terms]
         nodes[node] = 1 + sum(nodes.get(a, 0) for a in node.args)
@@ -201,7 +207,7 @@ def _check_growth(e: sp.Basic) -> None:
         elif isinstance(node, sp.Pow) and own[0] > 1 and node.exp.is_number:
             k = int(abs(sp.N(node.exp, 5)))
             terms[node] = comb(own[0] + k - 1, k)
-        elif isinstance(node, (sp.Derivative, *_OWN.values())) and not isinstance(node.args[0], AppliedUndef):
+        elif _differentiates(node) and not isinstance(node.args[0], AppliedUndef):
             order = sum(n for _, n in node.variable_count) if isinstance(node, sp.Derivative) else SECOND
             nodes[node] = nodes[node.args[0]] ** (1 + order)
         if terms[node] > TERMS or nodes[node] > GROWTH:

@@ -1,6 +1,7 @@
 """Loss balancing: weights of the terms from the traces of the tangent kernel or from the norms of gradients."""
 
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -88,8 +89,18 @@ def _unweighted(stack: Stack, points: Points) -> Stack:
     return Stack(stack.model, points, dict.fromkeys(stack.terms, 1.0), stack.readouts)
 
 
+class Settings(TypedDict, total=False):
+    """The settings of `Balance` beside its kind."""
+
+    every: int
+    keep: float
+    stages: int
+    points: int
+    most: float
+
+
 @checked
-def ntk_balance(**settings) -> Balance:
+def ntk_balance(**settings: Unpack[Settings]) -> Balance:
     """Loss balancing with s_k = mean_m |dr_m/dtheta|^2, the trace of the term's tangent kernel over its size.
 
     Args:
@@ -110,7 +121,7 @@ def ntk_balance(**settings) -> Balance:
 
 
 @checked
-def gradient_balance(**settings) -> Balance:
+def gradient_balance(**settings: Unpack[Settings]) -> Balance:
     """Loss balancing with s_k = |d mean(r_k^2)/dtheta|, the norm of the term's gradient.
 
     Args:

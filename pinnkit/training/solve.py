@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -49,11 +49,11 @@ def solve(
     points: Points | Mapping[str, Count] | Count | None = None,
     *,
     stages: Sequence[Stage] | None = None,
-    resample: Resampler | None | bool = False,
+    resample: Resampler | None | Literal[False] = False,
     seed: Whole = 0,
     start: Solution | None = None,
     weights: Mapping[str, NotNegative] | None = None,
-    balance: Balance | None | bool = False,
+    balance: Balance | None | Literal[False] = False,
     hard: bool | None = None,
     dtype: torch.dtype = torch.float64,
     device: Any = None,
@@ -189,11 +189,12 @@ def _model(start: Solution, problem: Problem | None, hard: bool | None) -> Model
 def _solid(points: PointSet) -> PointSet:
     """The points in memory as a file gives them back: torch may round strided numbers in another way."""
 
-    def own(values: Tensor | None) -> Tensor | None:
-        return None if values is None else values.clone(memory_format=torch.contiguous_format)
+    def own(values: Tensor) -> Tensor:
+        return values.clone(memory_format=torch.contiguous_format)
 
     columns = {name: own(values) for name, values in points.columns.items()}
-    return PointSet(own(points.X), columns, own(points.image), own(points.weights))
+    image, weights = (None if v is None else own(v) for v in (points.image, points.weights))
+    return PointSet(own(points.X), columns, image, weights)
 
 
 @checked

@@ -12,7 +12,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Box, Domain
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
@@ -126,7 +126,8 @@ def march(
         part = window(problem, low, high, done[-1] if done else None)
         path = None if folder is None else Path(folder) / f"window_{k + 1}.h5"
         if path is not None and path.exists():
-            options = {name: settings[name] for name in ("progress", "observe", "checkpoint_every") if name in settings}
+            named = ("progress", "observe", "checkpoint_every")
+            options: dict[str, Any] = {name: settings[name] for name in named if name in settings}
             done.append(_finished(load(path, part), path, options))
         elif done:
             counts = {key: len(s) for key, s in done[-1].points.items()} if points is None else points
@@ -145,7 +146,7 @@ def window(problem: Problem, low: float, high: float, before: Solution | None = 
     box = problem.domain
     names = {n: (low, high) if n == box.time else (a, b) for n, a, b in zip(box.names, *box.bounds, strict=True)}
     conditions = [c for c in (_within(c, problem, low, high, before) for c in problem.conditions) if c is not None]
-    return replace(problem, domain=Box.of(names, time=box.time), conditions=conditions)
+    return replace(problem, domain=Box.of(names, time=box.time), conditions=tuple(conditions))
 
 
 def continued(solution: Solution, expression: sp.Expr, t: float) -> sp.Expr:
@@ -217,7 +218,7 @@ def _time(problem: Problem) -> int:
     return problem.domain.names.index(problem.domain.time)
 
 
-def _interval(box: Box) -> tuple[float, float]:
+def _interval(box: Domain) -> tuple[float, float]:
     low, high = box.bounds[:, box.names.index(box.time)]
     return float(low), float(high)
 

@@ -174,7 +174,7 @@ def _times(s: Statement, plan: Plan) -> list[tuple[float, float] | None]:
 def _grid(s: Statement, plan: Plan, times: tuple[float, float] | None, coarse: bool, split: int = 1) -> Grid:
     axes = []
     for i, (low, high) in enumerate(s.bounds):
-        if i == s.time:
+        if i == s.time and times is not None:
             axes.append(Axis(times, plan.coarse_degree_in_time if coarse else plan.degree_in_time, split=split))
             continue
         breaks = even(low, high, plan.elements)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.certificate.enclosure.network import Cells, evaluate
+from pinnkit.certificate.theorem.misfit import Breaks
 from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.certificate.validated.interval import UNIT, Interval
 from pinnkit.certificate.validated.interval_series import enclose
@@ -21,7 +22,7 @@ from pinnkit.certificate.validated.taylor_model import Space, TaylorModel
 DEGREE = 10  # of the Taylor polynomials
 BATCH = 256  # cells at once
 
-Breaks = tuple[tuple[float, ...], ...]  # by coordinate; one number where that is fixed
+
 Model = Callable[[Tensor, Tensor], TaylorModel]  # (middle, half) (dim, cells) -> function
 
 
@@ -33,7 +34,8 @@ def shape(breaks: Breaks) -> tuple[int, ...]:
 def ends(breaks: Breaks) -> tuple[np.ndarray, np.ndarray]:
     """Low and high ends of all cells (cells, dim), the last coordinate running fastest."""
     pairs = [(b[:1], b[:1]) if len(b) == 1 else (b[:-1], b[1:]) for b in breaks]
-    return tuple(np.array(list(itertools.product(*(p[k] for p in pairs)))) for k in range(2))
+    low, high = (np.array(list(itertools.product(*(p[k] for p in pairs)))) for k in range(2))
+    return low, high
 
 
 def of_model(model: Model, breaks: Breaks, degrees: Sequence[int], least: np.ndarray | None = None) -> Enclosure:

@@ -35,7 +35,7 @@ def fitted(
     M = ss.vstack([w * r.matrix for w, r in zip(weights, rows, strict=True)]).tocsc()
     b = np.concatenate([w * f for w, f in zip(weights, data, strict=True)])
     free = np.ones(grid.shape, bool)
-    if held is not None:
+    if held is not None and time is not None:
         np.moveaxis(c, time, 0)[0] = held
         np.moveaxis(free, time, 0)[0] = False
     flat, free = c.ravel().copy(), free.ravel()
@@ -92,7 +92,7 @@ def least(
         if found.x is None:
             raise ValueError(f"the linear program says: {found.message.split('(')[0].strip()}")
         w = np.maximum(found.x[:N].reshape(grid.shape), MARGIN / 2) * size
-        if before is not None:
+        if before is not None and time is not None:
             first = np.moveaxis(w, time, 0)
             first[0] = np.maximum(first[0], before)
         w = w.ravel()

@@ -92,5 +92,6 @@ def middles(proof: BarrierProof) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for slab in proof.slabs:
         points = [np.unique(np.concatenate([b, (b[1:] + b[:-1]) / 2])) for b in slab.center.breaks]
         X = np.stack([g.ravel() for g in np.meshgrid(*points, indexing="ij")], 1)
-        yield tuple(Grid(tuple(_axis(s, k) for k in range(X.shape[1]))).at(s.coefficients, X)
-                    for s in (slab.center, slab.width))  # fmt: skip
+        c, w = (Grid(tuple(_axis(s, k) for k in range(X.shape[1]))).at(s.coefficients, X)
+                for s in (slab.center, slab.width))  # fmt: skip
+        yield c, w

@@ -42,7 +42,7 @@ def match(f: Form) -> Theorem | None:
     """The bound; None for another kind of equation, ValueError with what is missing."""
     if f.order > 1 or not isinstance(f.problem.domain, Box) or len(f.space) > SPACE:
         return None
-    if any(sum(J) > 2 or (f.order and J[f.time] and sum(J) > 1) for J in f.slots):
+    if any(sum(J) > 2 or (f.order and J[f.t] and sum(J) > 1) for J in f.slots):
         return None
     linear = f.coefficients is not None
     if not linear and (not f.order or not _quasilinear(f)):
@@ -68,7 +68,7 @@ def match(f: Form) -> Theorem | None:
 def _sharp(f: Form, s: Statement) -> bool:
     """Whether the maximum principle's constants are those of barriers: values on all faces, no drift, no growth."""
     given = all(w.beta == 0 for w in s.walls) and not s.open
-    first = any(sum(J) == 1 and J != f.index(f.time) for J in s.operator)
+    first = any(sum(J) == 1 and not (f.order and J[f.t]) for J in s.operator)
     return given and not first and f.range(-s.operator.get(f.index(), sp.S.Zero))[1] <= 0
 
 
@@ -94,7 +94,7 @@ def statement(f: Form) -> tuple[Statement, list[tuple[Condition, str, int]]]:
     slopes = {J: sp.expand(f.right.diff(s)) for J, s in f.slots.items()}
     operator = {J: -c for J, c in slopes.items() if not c.free_symbols & slots and c != 0}
     if f.order:
-        operator[f.index(f.time)] = sp.S.One
+        operator[f.index(f.t)] = sp.S.One
     walls, conditions, open_faces = [], [], []
     for i in f.space:
         name = f.problem.variables[i].name
@@ -250,7 +250,7 @@ class _Known:
         places = zip(self.statement.variables, low.T, high.T, strict=True)
         values = {v: Interval(a.copy(), b.copy())[None] for v, a, b in places}
         for J, s in self.form.slots.items():
-            if sum(J) > 1 or (self.form.order and J[self.form.time]):
+            if sum(J) > 1 or (self.form.order and J[self.form.t]):
                 continue
             stated = Residual(f"v {J}", back[s], "pde")
             a, b = limits(self.misfits.cells(stated, breaks, tuple(3 for _ in breaks)))

@@ -100,7 +100,8 @@ class Slab:
         """
         more = [[list(Enclosure(e, box).cells()) for e in added] for _, _, added in terms]
         for n, (cell, f, radius) in enumerate(Enclosure(data, box).cells()):
-            total, doubt, swings = [-f, f], [radius, radius], ([], [])
+            total, doubt = [-f, f], [radius, radius]
+            swings: tuple[list[Poly], list[Poly]] = ([], [])
             for (tree, J, _), added in zip(terms, more, strict=True):
                 a, rest = coefficient(tree, cell)
                 swing = ZERO

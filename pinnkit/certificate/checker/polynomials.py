@@ -3,6 +3,7 @@
 Part of `checker`, and used by nothing else.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,16 +43,23 @@ def bernstein(p: Poly, raised: int = 0) -> Poly:
     """Bernstein coefficients, of degrees that are higher by ``raised``."""
     for axis, m in enumerate(p.shape):
         n = m - 1 + raised
-        p = applied(matrix(n + 1, m, lambda r, i, n=n: fmpq(math.comb(r, i), math.comb(n, i))), p, axis)
+        p = applied(matrix(n + 1, m, functools.partial(_raising, n)), p, axis)
     return p
+
+
+def _raising(n: int, r: int, i: int) -> fmpq:
+    return fmpq(math.comb(r, i), math.comb(n, i))
 
 
 def powers(b: Poly) -> Poly:
     """Coefficients of powers from Bernstein coefficients."""
     for axis, m in enumerate(b.shape):
-        b = applied(matrix(m, m, lambda i, r, n=m - 1: fmpq((-1) ** (i - r) * math.comb(n, i) * math.comb(i, r))
-                           if r <= i else ZERO), b, axis)  # fmt: skip
+        b = applied(matrix(m, m, functools.partial(_lowering, m - 1)), b, axis)
     return b
+
+
+def _lowering(n: int, i: int, r: int) -> fmpq:
+    return fmpq((-1) ** (i - r) * math.comb(n, i) * math.comb(i, r)) if r <= i else ZERO
 
 
 def halves(b: Poly, axis: int) -> tuple[Poly, Poly]:
@@ -61,7 +69,7 @@ def halves(b: Poly, axis: int) -> tuple[Poly, Poly]:
     while len(rows) > 1:
         rows = [(u + v) / 2 for u, v in itertools.pairwise(rows)]
         left, right = [*left, rows[0]], [rows[-1], *right]
-    return tuple(np.moveaxis(np.stack(v), 0, axis) for v in (left, right))
+    return np.moveaxis(np.stack(left), 0, axis), np.moveaxis(np.stack(right), 0, axis)
 
 
 def plus(a: Poly, b: Poly, factor: int = 1) -> Poly:
@@ -92,7 +100,8 @@ class Spline:
     def __init__(self, record: Mapping[str, Any]) -> None:
         self.breaks = [[exactly(v) for v in z] for z in record["breaks"]]
         self.degrees, self.periodic = list(map(int, record["degrees"])), list(map(bool, record["periodic"]))
-        self.c, self._known = rationals(np.array(record["coefficients"], dtype=object)), {}
+        self.c = rationals(np.array(record["coefficients"], dtype=object))
+        self._known: dict[tuple, tuple] = {}
         sizes = tuple(len(z) - 1 + (not o) * p
                       for z, p, o in zip(self.breaks, self.degrees, self.periodic, strict=True))  # fmt: skip
         if self.c.shape != sizes or any(not a < b for z in self.breaks for a, b in itertools.pairwise(z)):
@@ -172,7 +181,8 @@ def number(v: arb) -> tuple[fmpq, fmpq]:
     """The middle and the radius of a ball."""
     if not v.is_finite():
         raise ValueError("a coefficient is not bounded on a cell")
-    return tuple(fmpq(int(m)) * fmpq(2) ** int(e) for m, e in (v.mid().man_exp(), v.rad().man_exp()))
+    middle, radius = (fmpq(int(m)) * fmpq(2) ** int(e) for m, e in (v.mid().man_exp(), v.rad().man_exp()))
+    return middle, radius
 
 
 def product(a: Rough, b: Rough) -> Rough:

@@ -29,6 +29,13 @@ class Field:
     solution: Solution
     seam: Seam | None = None
 
+    @property
+    def joint(self) -> Seam:
+        """The seam; ValueError where there is none."""
+        if self.seam is None:
+            raise ValueError("no jumps are taken off at periodic ends")
+        return self.seam
+
     @cached_property
     def tape(self) -> Any:
         """What evaluates the network, of a linearised one the network itself."""
@@ -41,7 +48,8 @@ class Field:
     def ansatz(self) -> tuple[sp.Expr, sp.Expr]:
         """g and d, exactly."""
         pair = self.solution.model.ansatz.get(self.solution.problem.fields[0], (sp.S.Zero, sp.S.One))
-        return tuple(self.exactly(sp.sympify(e, strict=True)) for e in pair)
+        g, d = (self.exactly(sp.sympify(e, strict=True)) for e in pair)
+        return g, d
 
     def exactly(self, e: sp.Expr) -> sp.Expr:
         """An expression in rational numbers: of parameters, and of floats, which are such."""
@@ -72,7 +80,8 @@ class Field:
 
     def jumps(self, wanted: Iterable[Index], cells: Cells, space: Space) -> tuple[Found, Tensor]:
         """The jumps of derivatives between the periodic ends, by multi-index."""
-        i, (high, more), (low, steep) = self.seam.axis, *(self._end(v, cells) for v in (self.seam.high, self.seam.low))
+        i = self.joint.axis
+        (high, more), (low, steep) = (self._end(v, cells) for v in (self.joint.high, self.joint.low))
         found = {}
         for J in wanted:
             first, second = (u.derivative(J, cells.half, space).at_zero(i) for u in (high, low))
@@ -81,13 +90,13 @@ class Field:
 
     def _end(self, value: float, cells: Cells) -> tuple[TaylorModel, Tensor]:
         middle = cells.middle.clone()
-        middle[self.seam.axis] = value
+        middle[self.joint.axis] = value
         return self._plain(Cells(cells.space, middle, cells.half))
 
     def _plain(self, cells: Cells) -> tuple[TaylorModel, Tensor]:
         theta, network = self.solution.theta.cpu(), self.solution.network
-        pair = (network.at.to(theta), theta) if isinstance(network, Linearised) else (theta, None)
-        N, steep = outputs(self.tape, *pair, cells)
+        at_first, tangent = (network.at.to(theta), theta) if isinstance(network, Linearised) else (theta, None)
+        N, steep = outputs(self.tape, at_first, tangent, cells)
         at = dict(zip(self.solution.problem.variables, cells.coordinates(), strict=True))
         known: dict[sp.Expr, TaylorModel] = {}
         g, d = (evaluate(e, at, known) for e in self.ansatz)

@@ -75,7 +75,9 @@ def outputs(tape: Tape, theta: Tensor, tangent: Tensor | None, cells: Cells) -> 
 def change(tape: Tape, theta: Tensor, tangent: Tensor, cells: Cells) -> tuple[TaylorModel, Tensor]:
     """The derivative of the outputs along a ``tangent`` (P,) alone, and the steepness, as of ``outputs``."""
     found = _Run(tape, theta, cells, tangent)
-    return found.values[-1][1], found.steep
+    moved = found.values[-1][1]
+    assert moved is not None  # as there is a tangent
+    return moved, found.steep
 
 
 Pair = tuple[TaylorModel, TaylorModel | None]  # a layer, and its derivative along the tangent
@@ -125,7 +127,10 @@ class _Run:
             return h, steep * dz
         (f, df), (u, du), (v, dv) = (self.values[i] for i in (op.f, op.u, op.v))
         h = v + f * (u - v)
-        return h, None if df is None else dv + df * (u - v) + f * (du - dv)
+        if df is None:
+            return h, None
+        assert du is not None and dv is not None  # encoders are layers, too
+        return h, dv + df * (u - v) + f * (du - dv)
 
     def _linear(self, op: Linear) -> Pair:
         h, dh = self.values[op.source]
@@ -241,6 +246,7 @@ def _power(e: sp.Pow, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
                 out = b if out is None else out * b
             times >>= 1
             b = b * b if times else b
+        assert out is not None  # SymPy has made 1 of a power of 0
         return out
     a = float(exponent)
     if sp.Rational(a) != exponent:

@@ -22,7 +22,7 @@ from pinnkit.certificate.theorem import elliptic
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.certificate.validated.taylor_model import Space, TaylorModel
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.symbolic.conditions import Periodic, Residual
 from pinnkit.statement.symbolic.lowering import lower
@@ -107,7 +107,7 @@ class EnclosedNetwork(Asked):
 
     def _jump(self, k: int) -> Norm:
         """Of the jump of derivative number k at the periodic ends."""
-        joint = self._field.seam
+        joint = self._field.joint
         name, d = joint.name(self.form, k), len(self.solution.problem.variables)
         if name not in self._names:
             index = tuple(k if i == joint.axis else 0 for i in range(d))
@@ -246,7 +246,7 @@ class EnclosedNetwork(Asked):
 
 
 def covered(
-    box: Box, function: Function, order: int, fixed: dict[str, float], floor: float, accuracy: float = cover.TIGHT,
+    box: Domain, function: Function, order: int, fixed: dict[str, float], floor: float, accuracy: float = cover.TIGHT,
     across: int | None = None,
 ) -> cover.Covered:  # fmt: skip
     """Norms of a function of cells on a box or where some coordinates are fixed; as ``cover.norms``."""

@@ -1,13 +1,15 @@
 """Norms of misfits that theorems ask for by name, each found once."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pinnkit.certificate.theorem.form import Form, on_face
 from pinnkit.certificate.theorem.jumps import refuse
-from pinnkit.certificate.theorem.misfit import Norm
-from pinnkit.domain.box import Box
+from pinnkit.certificate.theorem.misfit import Breaks, Norm
+from pinnkit.certificate.theorem.proof import Enclosure
+from pinnkit.domain.box import Domain
 from pinnkit.model.solution import Solution
 from pinnkit.statement.symbolic.conditions import Condition, Initial, Residual
 
@@ -27,6 +29,16 @@ class Asked:
     def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         """The norm of a residual's derivative on the part of the box where some coordinates are fixed."""
 
+    @property
+    def evaluation(self) -> str:
+        """How the norms were found."""
+        return "taken from a certificate"
+
+    def cells(self, residual: Residual, breaks: Breaks, degrees: Sequence[int]) -> Enclosure:
+        """A misfit as polynomials on the cells of a grid; ValueError where it has no enclosure."""
+        del breaks, degrees
+        raise ValueError(f"of {residual.name!r} only norms are known, not the values")
+
     def named(self) -> dict[str, Norm]:
         """The norms that were asked for, by condition (and face)."""
         return dict(self._names)
@@ -38,9 +50,8 @@ class Asked:
 
     def initial(self, order: int = 0, by: tuple[str, ...] = ()) -> Norm:
         """Of an initial condition."""
-        box = self.solution.problem.domain
-        start = float(box.bounds[0, box.names.index(box.time)])
-        return self._norm(self._initial(order), by, {box.time: start})
+        box, t = self.solution.problem.domain, self.form.t
+        return self._norm(self._initial(order), by, {box.names[t]: float(box.bounds[0, t])})
 
     def wall(self, condition: Condition, face: str, by: tuple[str, ...] = ()) -> Norm:
         """Of a boundary condition."""
@@ -66,11 +77,11 @@ class Asked:
         return self._known[key]
 
 
-def label(name: str, by: tuple[str, ...], fixed: dict[str, float], box: Box) -> str:
+def label(name: str, by: tuple[str, ...], fixed: dict[str, float], box: Domain) -> str:
     """A misfit's name: its term, the face where that holds on several, the derivative."""
     face = ""
     if set(fixed) - {box.time}:
         ((coordinate, value),) = fixed.items()
-        end = "min" if value == box.lower[box.names.index(coordinate)] else "max"
+        end = "min" if value == box.bounds[0, box.names.index(coordinate)] else "max"
         face = "" if name.endswith(f"{coordinate}_{end}") else f" ({coordinate} = {value:g})"
     return f"{name}{face}" + (f", by {''.join(by)}" if by else "")

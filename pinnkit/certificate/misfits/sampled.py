@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.certificate.theorem.misfit import Norm
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.symbolic.conditions import Condition, Periodic, PointSet, Residual
 from pinnkit.tools.gauss_panels import panels
 
@@ -108,7 +108,7 @@ class SampledMisfits(Asked):
         raised = shaped + sum(between(shaped, axis) for axis in range(shaped.ndim))
         return Norm(
             float(raised.max()), float((weights * r * r).sum().sqrt()), float((weights * r).sum()),
-            envelope(raised, list(axes), box.time, axes.get(box.time)), swing,
+            envelope(raised, list(axes), box.time, axes.get(box.time) if box.time else None), swing,
         )  # fmt: skip
 
     def _values(self, residual: Residual, points: PointSet) -> Tensor:
@@ -124,11 +124,12 @@ class SampledMisfits(Asked):
         return self._names[residual.name]
 
 
-def grid(box: Box, fixed: dict[str, float]) -> tuple[Tensor, Tensor, dict[str, tuple[np.ndarray, np.ndarray]]]:
+def grid(box: Domain, fixed: dict[str, float]) -> tuple[Tensor, Tensor, dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Gauss points, the ends and weights on the part of the box where some coordinates are fixed; each axis's rule."""
     free = [i for i, n in enumerate(box.names) if n not in fixed]
     per = max(2, min(250, int(POINTS ** (1 / max(1, len(free))) / 16)))
-    rules = [_graded(*box.bounds[:, i], per, box.names[i] == box.time) for i in free]
+    low, high = box.bounds.tolist()
+    rules = [_graded(low[i], high[i], per, box.names[i] == box.time) for i in free]
     meshes = np.meshgrid(*(x for x, _ in rules), indexing="ij")
     weights = np.prod(np.meshgrid(*(w for _, w in rules), indexing="ij"), axis=0).ravel() if rules else np.ones(1)
     X = np.empty((len(weights), len(box.names)))

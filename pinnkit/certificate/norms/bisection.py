@@ -1,6 +1,6 @@
 """Cells of an interval, halved where the bounds of a function's norms are loose."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -12,7 +12,8 @@ TIGHT = 1.05  # by how much the bounds may exceed what is found in the middles o
 SMALLEST = 1e-15  # width of a cell, relative to the interval
 UP = 1 + 1e-12  # for the rounding of sums over cells
 
-Look = Callable[[np.ndarray, np.ndarray], np.ndarray]  # left, right ends (n,) -> rows (bound, seen, more ...) of cells
+# Left and right ends (n,) of cells -> their rows (bound, seen, more ...).
+Look = Callable[[np.ndarray, np.ndarray], Iterable[np.ndarray]]
 
 
 def halved(look: Look, ends: tuple[float, float], floor: float, most: int) -> np.ndarray:

@@ -73,7 +73,8 @@ def _cells(
     for _ in range(ORDER):
         power.append(power[-1] * Interval(-radius, radius))
     places = Interval(np.concatenate([middle, left]), np.concatenate([middle, right]))  # middles, then whole cells
-    values, known = _values(variable, places, fixed), {}
+    values = _values(variable, places, fixed)
+    known: dict[sp.Expr, Series] = {}
     series: list[Series] = []
     value = plain = rest = Interval(np.zeros(n), np.zeros(n))
     for term in parts:

@@ -77,7 +77,7 @@ def norms(
 
 
 @lru_cache(maxsize=1)
-def _rules() -> tuple[np.ndarray, ...]:
+def _rules() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
     """Nodes, the matrix to the fine points, to Gauss points, their weights, and Lebesgue's constant, on [-1, 1]."""
     nodes = np.cos((2 * np.arange(NODES) + 1) * math.pi / (2 * NODES))
     fine = np.cos((2 * np.arange(FINE) + 1) * math.pi / (2 * FINE))

@@ -88,6 +88,4 @@ def _largest(f: Form) -> float:
     (start,) = (c for c in f.problem.conditions if isinstance(c, Initial))
     value = start.value
     known = {s: sp.Rational(f.problem.parameters[s.name]) for s in value.free_symbols if s.name in f.problem.parameters}
-    return max(
-        map(abs, f.range(value.subs(known).subs(f.problem.variables[f.time], f.problem.domain.bounds[0, f.time])))
-    )
+    return max(map(abs, f.range(value.subs(known).subs(f.problem.variables[f.t], f.problem.domain.bounds[0, f.t]))))

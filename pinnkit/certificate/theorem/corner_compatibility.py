@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import sympy as sp
 import torch
 
-from pinnkit.statement.symbolic.conditions import Condition, Initial
+from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Initial
 from pinnkit.statement.symbolic.torch_program import Program
 
 from .form import Form, on_face
@@ -25,15 +25,15 @@ def agreement(f: Form, walls: Iterable[tuple[Condition, str]], derivatives: int 
     """
     walls, proved = list(walls), True
     start = next(c for c in f.problem.conditions if isinstance(c, Initial) and c.order == 0)
-    box, time = f.problem.domain, f.problem.variables[f.time]
-    began = {time: sp.Rational(float(box.bounds[0, f.time]))}
+    box, time = f.problem.domain, f.problem.variables[f.t]
+    began = {time: sp.Rational(float(box.bounds[0, f.t]))}
     first = _stated(f, start.value)
     for condition, face in walls:
         proved &= _zero(f, _missed(f, condition, face, first), {**began, **_place(f, face)}, f"t = 0 on {face}")
     for k, (condition, face) in enumerate(walls):
         for other, beside in walls[:k]:
             at = {**_place(f, face), **_place(f, beside)}
-            if face.rsplit("_", 1)[0] != beside.rsplit("_", 1)[0]:
+            if face.rsplit("_", 1)[0] != beside.rsplit("_", 1)[0] and isinstance(other, Dirichlet):
                 missed = _missed(f, condition, face, _stated(f, other.value))
                 proved &= _zero(f, missed, at, f"{face} meets {beside}")
     for name in f.periodic:
@@ -78,7 +78,8 @@ def _zero(f: Form, e: sp.Expr, at: Mapping[sp.Symbol, sp.Expr], where: str) -> b
         torch.as_tensor(v, dtype=torch.float64).expand(POINTS)
         for v in Program(list(parts), f.problem.variables)(values)
     ]
-    missed, size = float(sum(sizes).abs().max()), float(sum(v.abs() for v in sizes).max())
+    none = torch.zeros(POINTS, dtype=torch.float64)
+    missed, size = float(sum(sizes, none).abs().max()), float(sum((v.abs() for v in sizes), none).max())
     if not missed <= ROUNDED * size:  # or not a number: 0/0 is no value that could agree
         raise ValueError(f"its data contradict each other where {where}, by {missed:.1e}: slopes are not bounded there")
     return False

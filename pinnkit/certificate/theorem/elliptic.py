@@ -36,7 +36,7 @@ def match(f: Form) -> Theorem | None:
         return None
     f.dirichlet()
     f.box()
-    c = f.numbers.get(f.index(), 0.0)
+    c = f.constant()
     d, D = spectrum(f.diffusion, f.sides, c)
     names = [f.problem.variables[i].name for i in f.space]
 
@@ -67,8 +67,7 @@ def spectrum(a: tuple[float, ...], sides: tuple[float, ...], c: float) -> tuple[
 
 def critical(f: Form) -> str | None:
     """Why constants are too rough for a proof: a rate of decay or a distance is what a cancellation leaves; or None."""
-    c = f.numbers.get(f.index(), 0.0) if f.diffusion else 0.0
-    if f.order > 1 or c <= 0:
+    if f.order > 1 or not f.diffusion or (c := f.constant()) <= 0:
         return None
     if not f.order:
         return "it is close to resonance" if spectrum(f.diffusion, f.sides, c)[0] < CRITICAL * c else None

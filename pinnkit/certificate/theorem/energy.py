@@ -70,8 +70,8 @@ def match(f: Form) -> Theorem | None:
         return None
     (i,) = f.space
     q = [f.numbers.get(f.index(*[i] * k), 0.0) for k in range(5)]
-    damping = -f.numbers.get(f.index(f.time), 0.0) if f.order == 2 else 0.0
-    known = {f.index(*[i] * k) for k in range(5)} | ({f.index(f.time)} if f.order == 2 else set())
+    damping = -f.constant(f.t) if f.order == 2 else 0.0
+    known = {f.index(*[i] * k) for k in range(5)} | ({f.index(f.t)} if f.order == 2 else set())
     if set(f.numbers) - known:
         return None
     if (f.order == 1 and q[4]) or (f.order == 2 and (q[1] or q[3])):
@@ -108,13 +108,14 @@ def _derivative(f: Form, c: Condition, face: str) -> tuple[int, float]:
         if len(row.slots) == 1:
             ((s, slot),) = row.slots.items()
             J, factor = slot.channel[0][1], sp.expand(row.expressions[0].diff(s))
-            if not J[f.time] and factor.is_number:
+            if not J[f.t] and factor.is_number:
                 return sum(J), float(factor)
     raise ValueError(f"the condition {c.name!r} does not give one derivative of the solution, as the energy needs it")
 
 
 def _orders(ends: list[End], L: float) -> tuple[list[int], list[int]]:
-    return tuple(sorted(e.order for e in ends if (e.at > 0) == high) for high in (False, True))
+    low, high = (sorted(e.order for e in ends if (e.at > 0) == high) for high in (False, True))
+    return low, high
 
 
 def lifts(ends: list[End], L: float) -> list[Poly]:
@@ -158,7 +159,8 @@ def _first(f: Form, q: list[float], ends: list[End], name: str) -> Theorem | Non
 
     def bound(m: Misfits) -> list[Bound]:
         _turn(f, m, name)
-        g = [(m.wall(e.condition, e.face), m.wall(e.condition, e.face, (f.problem.domain.time,))) for e in ends]
+        t = f.problem.domain.names[f.t]
+        g = [(m.wall(e.condition, e.face), m.wall(e.condition, e.face, (t,))) for e in ends]
         w = sum(n.sup * s for (n, _), s in zip(g, size, strict=True))
         force = sum(dot.l1 * s + n.l1 * a for (n, dot), s, a in zip(g, size, moved, strict=True))
         inside = math.sqrt(integral_of_decay(2 * k, T)) * m.residual().l2
@@ -224,7 +226,7 @@ def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str)
 
     def bound(m: Misfits) -> list[Bound]:
         _turn(f, m, name)
-        t = f.problem.domain.time
+        t = f.problem.domain.names[f.t]
         g = [[m.wall(e.condition, e.face, (t,) * k) for k in range(3)] for e in ends]
         r, e1 = m.residual(), m.initial(1)
         lifted = [sum(n[0].sup * s[k] for n, s in zip(g, shapes, strict=True)) for k in range(3)]

@@ -34,7 +34,7 @@ def match(f: Form) -> Theorem | None:
     if f.order == 1:
         if f.diffusion is None:
             return None
-        a, b, c = f.diffusion, 0.0, f.numbers.get(f.index(), 0.0)
+        a, b, c = f.diffusion, 0.0, f.constant()
         first = sum(ai * (math.pi / L) ** 2 for ai, L in zip(a, f.sides, strict=True))
         if c >= first:
             raise ValueError(f"its zero-order coefficient {c:.3g} is not below the first eigenvalue {first:.3g}")
@@ -51,7 +51,7 @@ def match(f: Form) -> Theorem | None:
     def bound(m: Misfits) -> list[Bound]:
         if m.rigorous and not proved:
             raise ValueError("that its data agree where faces meet is not proved: certify slopes with samples")
-        w, t, T = _Lift(f, m), f.problem.domain.time, f.duration
+        w, t, T = _Lift(f, m), f.problem.domain.names[f.t], f.duration
         e0 = m.initial().l2 + w.largest()
         names = [f.problem.variables[i].name for i in f.space]
         slope = math.sqrt(sum(ai * m.initial(0, (n,)).l2 ** 2 for ai, n in zip(a, names, strict=True)))
@@ -86,8 +86,8 @@ class _Lift:
 
     def _pair(self, i: int, by: tuple[str, ...]) -> tuple[Norm, Norm]:
         """Of the two faces of a coordinate."""
-        faces = (f"{self._name(i)}_{end}" for end in ("min", "max"))
-        return tuple(self.m.wall(self.f.held[face][0], face, by) for face in faces)
+        low, high = f"{self._name(i)}_min", f"{self._name(i)}_max"
+        return self.m.wall(self.f.held[low][0], low, by), self.m.wall(self.f.held[high][0], high, by)
 
     def _top(self, S: tuple[int, ...], by: tuple[str, ...]) -> float:
         """Of |P_S g| everywhere."""

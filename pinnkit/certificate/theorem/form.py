@@ -40,6 +40,13 @@ class Form:
         domain = self.problem.domain
         return None if domain.time is None else domain.names.index(domain.time)
 
+    @property
+    def t(self) -> int:
+        """The number of the time coordinate; ValueError where there is no time."""
+        if self.time is None:
+            raise ValueError("the theorem is for equations in time")
+        return self.time
+
     @cached_property
     def space(self) -> tuple[int, ...]:
         """The numbers of the space coordinates."""
@@ -54,7 +61,7 @@ class Form:
     @property
     def duration(self) -> float:
         """The length of the time interval."""
-        return float(np.ptp(self.problem.domain.bounds[:, self.time]))
+        return float(np.ptp(self.problem.domain.bounds[:, self.t]))
 
     @property
     def volume(self) -> float:
@@ -76,6 +83,12 @@ class Form:
         if c is None or any(v.free_symbols for v in c.values()):
             return None
         return {J: float(v) for J, v in c.items()}
+
+    def constant(self, *coordinates: int) -> float:
+        """The coefficient of the derivative by these coordinates, 0 where there is none; ValueError unless constant."""
+        if self.numbers is None:
+            raise ValueError("its coefficients are not constant")
+        return self.numbers.get(self.index(*coordinates), 0.0)
 
     def index(self, *coordinates: int) -> Index:
         """The multi-index of the derivative by these coordinates."""
@@ -115,8 +128,8 @@ class Form:
         for c in self.problem.conditions:
             if not isinstance(c, (Initial, Periodic)) and not hasattr(c, "on"):
                 raise ValueError(f"the condition {c.name!r} is of the kind {type(c).__name__}, which no theorem covers")
-            if getattr(c, "on", None) in ("pde", "initial"):
-                raise ValueError(f"the condition {c.name!r} holds on {c.on!r}, which no theorem covers")
+            if (where := getattr(c, "on", None)) in ("pde", "initial"):
+                raise ValueError(f"the condition {c.name!r} holds on {where!r}, which no theorem covers")
         for name, c in self.periodic.items():
             highest = max((J[self.problem.domain.names.index(name)] for J in self.slots), default=0)
             if c.order < highest - 1:

@@ -39,8 +39,8 @@ def match(f: Form) -> Theorem | None:
         return None
     f.dirichlet()
     f.box()
-    c, T = f.numbers.get(f.index(), 0.0), f.duration
-    first = sum(a * (math.pi / L) ** 2 for a, L in zip(f.diffusion, f.sides, strict=True))
+    c, T, spread = f.constant(), f.duration, f.diffusion
+    first = sum(a * (math.pi / L) ** 2 for a, L in zip(spread, f.sides, strict=True))
     k = first - c
     if k <= 0:
         raise ValueError(f"its zero-order coefficient {c:.3g} is not below the first eigenvalue {first:.3g}")
@@ -49,12 +49,12 @@ def match(f: Form) -> Theorem | None:
     def bound(m: Misfits) -> list[Bound]:
         start, inside = m.initial(), m.residual()
         pairs = [[m.wall(f.held[face][0], face) for face in names] for names in _faces(f)]
-        each = list(zip(f.diffusion, f.sides, (math.hypot(n.l2, o.l2) for n, o in pairs), strict=True))
+        each = list(zip(spread, f.sides, (math.hypot(n.l2, o.l2) for n, o in pairs), strict=True))
         walls = min(
             math.sqrt(sum(trace(L) * g * g for _, L, g in each)), sum(math.sqrt(early(a, L, T)) * g for a, L, g in each)
         )
         mean = decayed * start.l2 + fed * walls + integral_of_decay(k, T) * inside.l2
-        late = min(_late(f, first, c, [n for p in pairs for n in p]), _soon(f, c, pairs))
+        late = min(_late(f, first, c, [n for p in pairs for n in p]), _soon(f, spread, c, pairs))
         last = math.exp(-k * T) * start.l2 + late + decayed * inside.l2
         return [
             Bound("L2(Q)", mean, "transposition with a Rellich multiplier"),
@@ -74,10 +74,10 @@ def early(a: float, L: float, T: float) -> float:
     return a * T / L + math.sqrt(2 * a * T)
 
 
-def _soon(f: Form, c: float, pairs: list[list[Norm]]) -> float:
+def _soon(f: Form, spread: tuple[float, ...], c: float, pairs: list[list[Norm]]) -> float:
     """B by transposition."""
     T, total = f.duration, 0.0
-    for a, L, (n, o) in zip(f.diffusion, f.sides, pairs, strict=True):
+    for a, L, (n, o) in zip(spread, f.sides, pairs, strict=True):
         largest = math.sqrt(f.volume / L) * math.hypot(n.sup, o.sup)
         kernel = 2 * math.sqrt(a * T / (math.e * L)) + 4 * math.sqrt(2 / math.e) * (a * T / (2 * math.e)) ** 0.25
         total += largest * kernel
@@ -124,12 +124,12 @@ def _together(walls: list[Norm], T: float) -> np.ndarray:
 def initial_weight(f: Form, order: int) -> float:
     """The square of the factor of |e0| in the bound of the L2(Q) norm."""
     del order
-    first = sum(f.numbers[f.index(i, i)] * (math.pi / L) ** 2 for i, L in zip(f.space, f.sides, strict=True))
-    return integral_of_decay(2 * (first - f.numbers.get(f.index(), 0.0)), f.duration)
+    first = sum(f.constant(i, i) * (math.pi / L) ** 2 for i, L in zip(f.space, f.sides, strict=True))
+    return integral_of_decay(2 * (first - f.constant()), f.duration)
 
 
 def wall_weight(f: Form, i: int) -> float:
     """The same of |g_i|, i the number of the side."""
-    c = f.numbers.get(f.index(), 0.0)
-    first = sum(f.numbers[f.index(j, j)] * (math.pi / L) ** 2 for j, L in zip(f.space, f.sides, strict=True))
+    c = f.constant()
+    first = sum(f.constant(j, j) * (math.pi / L) ** 2 for j, L in zip(f.space, f.sides, strict=True))
     return trace(f.sides[i]) * (1 + max(c, 0.0) * integral_of_decay(first - c, f.duration)) ** 2

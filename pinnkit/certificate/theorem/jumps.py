@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Domain
 from pinnkit.model.solution import Solution
 from pinnkit.statement.singular.regularity import BENDS, LOST, STEPS
 from pinnkit.statement.symbolic.conditions import Residual
@@ -47,7 +47,7 @@ def _fronts(solution: Solution) -> sp.Expr:
     return network.fronts(solution.theta) if isinstance(network, ClosedForm) else sp.S.Zero
 
 
-def _within(argument: sp.Expr, free: list[str], symbols: Mapping[str, sp.Symbol], box: Box, passed: bool) -> bool:
+def _within(argument: sp.Expr, free: list[str], symbols: Mapping[str, sp.Symbol], box: Domain, passed: bool) -> bool:
     """Whether the argument of a delta function may vanish in the box, its beginning left out where it is ``passed``."""
     if len(free) != 1 or sp.expand(argument.diff(s := symbols[free[0]], 2)) != 0:
         return True

@@ -43,7 +43,7 @@ TINY = 1e-300  # what outward rounding makes of a coefficient that is 0
 
 def parabolic(f: Form) -> Theorem | None:
     """The bound of the maximum norm; None for another kind of equation, ValueError with what is missing."""
-    if f.order != 1 or any(sum(J) > 2 or (J[f.time] and sum(J) > 1) for J in f.slots):
+    if f.order != 1 or any(sum(J) > 2 or (J[f.t] and sum(J) > 1) for J in f.slots):
         return None
     c = _slope_of_reaction(f)
     if c is None:
@@ -51,7 +51,8 @@ def parabolic(f: Form) -> Theorem | None:
     spread = diffusion(f)
     drift = {i: f.range(f.right.diff(f.slots[f.index(i)])) if f.index(i) in f.slots else (0.0, 0.0) for i in f.space}
     f.nothing_else()
-    slopes, walls = [], []
+    slopes: list[tuple] = []
+    walls: list[tuple] = []
     for i in f.space:
         name = f.problem.variables[i].name
         if name not in f.periodic:

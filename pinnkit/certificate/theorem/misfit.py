@@ -1,11 +1,16 @@
 """What an approximate solution misses: norms of its misfits, which theorems ask for by name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from pinnkit.statement.symbolic.conditions import Condition
+from pinnkit.statement.symbolic.conditions import Condition, Periodic, Residual
+
+from .proof import Enclosure
+
+Breaks = tuple[tuple[float, ...], ...]  # of a grid by coordinate; one number where that is fixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +35,23 @@ class Norm:
 class Misfits(Protocol):
     """Norms of the misfits of one approximate solution, each of a function on a part of the domain.
 
-    They are bounds where ``rigorous``; where ``signed`` a method ``cells`` gives the misfits themselves, cell by cell.
+    They are bounds where ``rigorous``; where ``signed``, ``cells`` gives the misfits themselves, cell by cell.
     """
 
-    rigorous: bool
-    signed: bool
+    @property
+    def rigorous(self) -> bool:
+        """Whether the norms are upper bounds."""
+
+    @property
+    def signed(self) -> bool:
+        """Whether the misfits are known with their signs."""
+
+    @property
+    def evaluation(self) -> str:
+        """How the norms were found."""
+
+    def named(self) -> dict[str, Norm]:
+        """The norms that were asked for, by condition (and face)."""
 
     def initial(self, order: int = 0, by: tuple[str, ...] = ()) -> Norm:
         """Of the initial condition of that order, or of its derivative by the coordinates in ``by``, over space."""
@@ -45,7 +62,7 @@ class Misfits(Protocol):
     def residual(self) -> Norm:
         """Of the equation, over space and time, divided by the coefficient of the leading derivative."""
 
-    def periodic(self, condition: Condition) -> None:
+    def periodic(self, condition: Periodic) -> None:
         """Raises ValueError unless a condition of periodicity holds exactly."""
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:
@@ -53,3 +70,6 @@ class Misfits(Protocol):
 
     def apart(self, norm: str) -> float:
         """By how much, in that norm, the function that misses so much may differ from the solution."""
+
+    def cells(self, residual: Residual, breaks: Breaks, degrees: Sequence[int]) -> Enclosure:
+        """A misfit as polynomials on the cells of a grid; ValueError where it has no enclosure."""

@@ -44,10 +44,10 @@ def constants(f: Form) -> tuple[tuple[float, ...], float, float] | None:
     if f.order != 2 or f.numbers is None:
         return None
     second = [f.index(i, i) for i in f.space]
-    known = {f.index(), f.index(f.time)}
+    known = {f.index(), f.index(f.t)}
     if set(f.numbers) - known != set(second) or min(f.numbers[J] for J in second) <= 0:
         return None
-    mass, damping = (0.0 - f.numbers.get(J, 0.0) for J in (f.index(), f.index(f.time)))
+    mass, damping = 0.0 - f.constant(), 0.0 - f.constant(f.t)
     if mass < 0 or damping < 0:
         what = f"{-mass:.3g} u" if mass < 0 else f"{-damping:.3g} u_t"
         raise ValueError(f"the term {what} on the right lets its energy grow")
@@ -87,8 +87,8 @@ def _bounds(f: Form, m: Misfits, speeds: list[float], b: float, mass: float) -> 
 def crossings(f: Form) -> int:
     """N = max(1, ceil(c T / L)) in one dimension, by rational arithmetic where c^2 is a rational number."""
     (i,), bounds = f.space, f.problem.domain.bounds
-    L, T = (sp.Rational(float(bounds[1, k])) - sp.Rational(float(bounds[0, k])) for k in (i, f.time))
-    square = f.coefficients[f.index(i, i)] * (T / L) ** 2
+    L, T = (sp.Rational(float(bounds[1, k])) - sp.Rational(float(bounds[0, k])) for k in (i, f.t))
+    square = (f.coefficients or {})[f.index(i, i)] * (T / L) ** 2
     if not square.is_Rational:
         return max(1, math.ceil(math.sqrt(float(square)) * (1 + 1e-12)))
     n = math.isqrt(int(sp.floor(square)))
@@ -113,13 +113,13 @@ def integral_of_square(T: float, m: float) -> float:
 
 def initial_weight(f: Form, order: int) -> float:
     """The square of the factor of |e0| or |e1| in the bound of the L2(Q) norm."""
-    parts = [f.numbers[f.index(i, i)] * (math.pi / L) ** 2 for i, L in zip(f.space, f.sides, strict=True)]
-    slowest = 1 / math.sqrt(sum(parts) - f.numbers.get(f.index(), 0.0))
+    parts = [f.constant(i, i) * (math.pi / L) ** 2 for i, L in zip(f.space, f.sides, strict=True)]
+    slowest = 1 / math.sqrt(sum(parts) - f.constant())
     return integral_of_square(f.duration, slowest) if order else f.duration
 
 
 def wall_weight(f: Form, i: int) -> float:
     """The same of |g_i|, i the number of the side."""
-    c, T = math.sqrt(f.numbers[f.index(f.space[i], f.space[i])]), f.duration
-    damping = 0.0 - f.numbers.get(f.index(f.time), 0.0)
+    c, T = math.sqrt(f.constant(f.space[i], f.space[i])), f.duration
+    damping = 0.0 - f.constant(f.t)
     return c * (T + c * T * T / f.sides[i] + damping / 2 * T * T)

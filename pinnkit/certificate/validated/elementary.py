@@ -53,8 +53,8 @@ class _Series:
     c: Tensor
     phi: Tensor
     wrong: Tensor
-    weighted: Tensor | None = None
-    total: Tensor | None = None
+    weighted: Tensor = field(init=False)  # once it is grown
+    total: Tensor = field(init=False)
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,11 @@ class _Composition:
                 series.c[0] = torch.as_tensor(middle)
                 series.wrong[0] = torch.as_tensor(np.maximum(v.high - middle, middle - v.low) * UP + TINY)
                 series.phi[0] = series.c[0].abs()
-        for k in range(self.space.degree + 1):
-            for name in self.plan.slopes if k else ():
-                self._slope(name, k)
+        for j in range(self.space.degree + 1):
+            for name in self.plan.slopes if j else ():
+                self._slope(name, j)
             for name in self.plan.order:
-                (self._product if name in self.plan.products else self._sum)(name, k)
+                (self._product if name in self.plan.products else self._sum)(name, j)
 
     def _settle(self, name: str, k: int, wrong: Tensor) -> None:
         s = self.series[name]

@@ -55,7 +55,8 @@ def _make(e: sp.Expr, n: int, visit: Callable[[sp.Expr], Series]) -> Series:
     if e.func in _FUNCTIONS:
         return _FUNCTIONS[e.func](visit(e.args[0]))
     if isinstance(e, (sp.Max, sp.Min)) and len(e.args) == 2:
-        return _extreme(*(visit(arg) for arg in e.args), isinstance(e, sp.Max))
+        first, second = (visit(arg) for arg in e.args)
+        return _extreme(first, second, isinstance(e, sp.Max))
     raise ValueError(f"{e.func.__name__} has no enclosure by intervals: use elementary functions")
 
 
@@ -186,6 +187,7 @@ def _power(u: Series, exponent: sp.Rational) -> Series:
                 out = base if out is None else multiply(out, base)
             times >>= 1
             base = multiply(base, base) if times else base
+        assert out is not None  # SymPy has made 1 of a power of 0
         if n % 2 == 0:  # an even power is not negative
             value = Interval(np.maximum(out.low[:1], 0.0), out.high[:1])
             out = _joined(value, out[1:])

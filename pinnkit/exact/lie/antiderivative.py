@@ -59,7 +59,8 @@ def _without_roots(f: sp.Expr, s: sp.Symbol) -> tuple[sp.Expr, dict[sp.Symbol, s
 
 
 def _by_terms(f: sp.Expr, s: sp.Symbol) -> Integral | None:
-    total, logs = sp.S.Zero, []
+    total = sp.S.Zero
+    logs: list[tuple[sp.Expr, sp.Expr]] = []
     for term in sp.Add.make_args(f):
         part = _rational(term, s) if term.is_rational_function(s) else _direct(term, s)
         if part is None:

@@ -44,8 +44,8 @@ def determining(jets: JetSpace, linear: bool) -> Determining:
     """pr v (Delta) = 0 modulo Delta = 0, split by the derivatives of the fields (Olver 1993, theorem 2.36)."""
     work = _Prolongation(jets, linear)
     rows = [row for equation in jets.equations for row in work.split(jets.reduce_all(work.apply(equation)))]
-    rows, zero = _simplified(rows)
-    return Determining(jets, linear, tuple(work.base), work.functions, rows, zero)
+    kept, zero = _simplified(rows)
+    return Determining(jets, linear, tuple(work.base), work.functions, kept, zero)
 
 
 class _Prolongation:
@@ -95,7 +95,8 @@ class _Prolongation:
 
     def apply(self, equation: PolyElement) -> Form:
         """The prolonged field on an equation: sum_i xi^i Delta_{x_i} + sum phi^{a,J} Delta_{u^a_J}."""
-        tower, form = self.jets.tower, {}
+        tower = self.jets.tower
+        form: Form = {}
         for i, x in enumerate(self.jets.x):
             _add(form, (i, self.nothing), tower.partial(equation, x))
         for jet, gen in self.jets.u.items():

@@ -59,7 +59,7 @@ def _roots(factor: sp.Poly) -> list[sp.Expr]:
 
 def _exact(
     system: Determining, solutions: Solutions, i: int, point: Mapping[PolyElement, Any]
-) -> tuple[list[list], object]:
+) -> tuple[list[list], Any]:
     """The derivative by variable i on the parametric Taylor coefficients at a point, over QQ(parameters)."""
     field = system.jets.field()
 

@@ -48,8 +48,8 @@ class Flow:
         return replace(self._map(lambda e: e.subs(values), self.parameter), generator=self.generator.subs(dict(values)))
 
     def _map(self, change, symbol: sp.Symbol) -> Flow:
-        parts = {name: tuple(change(e) for e in getattr(self, name)) for name in ("source", "value", "domain")}
-        return replace(self, parameter=symbol, **parts)
+        source, value, domain = (tuple(change(e) for e in part) for part in (self.source, self.value, self.domain))
+        return replace(self, parameter=symbol, source=source, value=value, domain=domain)
 
     def interval(self, bounds: Mapping[sp.Symbol, tuple[float, float]], most: float = 1e6) -> tuple[float, float]:
         """The a, 0 among them and at most ``most``, for which the group is defined on a whole box, by enclosure.
@@ -62,7 +62,8 @@ class Flow:
         free = set().union(*(d.free_symbols for d in self.domain)) - {*bounds, self.parameter}
         if free:
             raise ValueError(f"the domain of the flow contains {min(map(str, free))}: give its value with subs first")
-        return tuple(reach(self.domain, self.parameter, bounds, sign * most) for sign in (-1, 1))
+        low, high = (reach(self.domain, self.parameter, bounds, sign * most) for sign in (-1, 1))
+        return low, high
 
     def latex(self) -> str:
         """The action on a solution f as LaTeX."""

@@ -85,7 +85,7 @@ def normal_forms(
     given = tuple(sp.sympify(e, strict=True).xreplace(dict(zip(coordinates, own, strict=True))) for e in (a, b, c))
     back, found = dict(zip(own, coordinates, strict=True)), []
     try:
-        for form in _heat(*given, *own, ends):
+        for form in _heat(given[0], given[1], given[2], own[0], own[1], ends):
             maps = form.place, form.clock, form.gauge
             if any(sp.simplify(e) != 0 for e in form.defects(*given)):
                 raise _Obstacle(f"the map {form} does not stand its test")

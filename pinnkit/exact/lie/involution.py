@@ -51,7 +51,8 @@ def count(system: Determining, seed: int = 0) -> Solutions:
     """
     point = system.jets.tower.point(seed)
     taylor = Taylor(system, lambda p: value(p, point))
-    n, before, independent, free, growth = len(system.base), None, [], [], []
+    n, before, independent, free = len(system.base), None, [], []
+    growth: list[tuple[int, int] | None] = []
     echelon = Echelon(lambda key: (sum(key[1]), key), "prime")
     start = max((sum(m) for row in system.rows for _, m in row), default=0)
     start = max([start, *(sum(m) for _, m in system.zero), 1])

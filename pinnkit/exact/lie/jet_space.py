@@ -154,7 +154,9 @@ class JetSpace:
                     a, J = rule.jet[0], plus(rule.jet[1], unit(i, n))
                     if all(r.jet != (a, J) for r, _ in new):
                         derived = self.reduce(self.total(e, i), [*rules, *(r for r, _ in new)])
-                        new.append((self._for(derived, (a, J)), derived))
+                        own = self._for(derived, (a, J))
+                        assert own is not None  # a derivative of a rule is linear in its highest derivative
+                        new.append((own, derived))
         added = [rule for rule, _ in new]
         return [self._updated(rule, added) for rule in rules] + added
 
@@ -162,7 +164,9 @@ class JetSpace:
         """A rule whose right-hand side holds none of the derivatives that the others are for."""
         gen = self.u[rule.jet]
         equation = self.reduce(rule.den * gen**rule.power - rule.num, others)
-        return self._for(equation, rule.jet)
+        own = self._for(equation, rule.jet)
+        assert own is not None  # it is solved for the same power
+        return own
 
     def _order(self, p: PolyElement) -> int:
         functions = self.tower.functions_of
@@ -173,7 +177,7 @@ class JetSpace:
 
     def _solved(self, equation: PolyElement, number: int) -> Rule:
         """The equation for a derivative of the highest order with the simplest coefficient."""
-        found = []
+        found: list[tuple[tuple, Rule]] = []
         for jet, gen in self.u.items():
             if any(equation.degree(f) > 0 for f in self.tower.functions_of(gen)):
                 continue

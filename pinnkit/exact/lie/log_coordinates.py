@@ -15,7 +15,8 @@ def logarithmic(
     equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]
 ) -> tuple[list[sp.Expr], list[AppliedUndef], dict[sp.Symbol, sp.Symbol]]:
     """The equations in y = log s for every coordinate s that they then do not contain, and the new coordinates."""
-    equations, fields, new = list(equations), list(fields), {}
+    equations, fields = list(equations), list(fields)
+    new: dict[sp.Symbol, sp.Symbol] = {}
     for s in fields[0].args:
         if any(e.has(s) and s in e.subs({u: 1 for u in fields}).doit().free_symbols | _explicit(e) for e in equations):
             y = sp.Symbol(f"log_{s}", real=True)

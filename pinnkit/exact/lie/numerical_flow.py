@@ -74,7 +74,7 @@ class NumericalFlow:
 
 def _extrapolated(speed: Callable, z: list[Tensor], h: Tensor | float) -> list[Tensor]:
     """One step by modified midpoint rules with 2, 4, ..., 2 COLUMNS substeps, extrapolated in h^2."""
-    table: list[list[Tensor]] = []
+    table: list[list[list[Tensor]]] = []
     for k in range(1, COLUMNS + 1):
         row = [_midpoint(speed, z, h, 2 * k)]
         for j in range(1, k):

@@ -106,8 +106,8 @@ class Orbit:
             inputs = {s: values[s][None, :] for s in others}
             inputs |= {s: theta[:, j, None] for j, s in enumerate(self.parameters)}
             inputs = inputs or {sp.Symbol("_"): theta.new_zeros(1, 1)}
-            out = [torch.as_tensor(v, dtype=theta.dtype, device=theta.device) for v in program(inputs)]
-            out = torch.stack([v.expand(len(theta), points) for v in out], -1)
+            columns = [torch.as_tensor(v, dtype=theta.dtype, device=theta.device) for v in program(inputs)]
+            out = torch.stack([v.expand(len(theta), points) for v in columns], -1)
             return out.unflatten(-1, (len(expressions), -1)) if jacobian else out
 
         return call

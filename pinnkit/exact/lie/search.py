@@ -31,7 +31,8 @@ def search(
     """Generators, families, the determining system, and the count of its solutions."""
     jets = JetSpace(equations, fields)
     system, counted = posed(jets)
-    if counted.dimension is None:
+    size = counted.dimension
+    if size is None:
         found, families = _infinite(system, counted)
         for v in found + [concrete(v, f) for v in families for f in (lambda s: s**5, sp.exp)]:
             verify(v, equations, fields)
@@ -41,12 +42,12 @@ def search(
     if change is not None:
         found, families, _, counted = search([e.subs(change.parameter, change.value) for e in equations], fields)
         return [v.subs({change.root: change.radical}) for v in found], families, system, counted
-    found = _finite(system, counted.dimension, own)
+    found = _finite(system, size, own)
     ordinary = len(jets.x) == 1
     explicit = [z for z in _variables(jets, ordinary) if any(_depends(jets, e, z) for e in jets.equations)]
-    if len(found) < counted.dimension and explicit:  # half and negative powers of them
+    if len(found) < size and explicit:  # half and negative powers of them
         wider = JetSpace(equations, fields, more=[sp.sqrt(z) for z in explicit])
-        more = _finite(determining(wider, system.linear), counted.dimension, own, explicit)
+        more = _finite(determining(wider, system.linear), size, own, explicit)
         found = max(found, more, key=len)
     for v in found:
         verify(v, equations, fields)

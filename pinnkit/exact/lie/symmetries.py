@@ -198,7 +198,7 @@ def _notes(
         roots |= {a.base for a in powers if a.base in v.base and a.exp.is_Rational and a.exp.q % 2 == 0}
     for s in sorted({*logs, *roots}, key=str):
         notes.append(f"for {s} > 0")
-    if system.jets.degree == 1 and not system.linear and counted.dimension is not None and len(found) < known:
+    if system.jets.degree == 1 and not system.linear and known is not None and len(found) < known:
         names = [str(u.func) for u in system.jets.fields]
         own = [f"s_{name} ∂_{name}" for name in names] if len(names) > 1 else [f"s ∂_{names[0]}"]
         notes.append(f"among them {' + '.join(own)} for every solution s")

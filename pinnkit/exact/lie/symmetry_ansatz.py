@@ -101,14 +101,17 @@ def _smallness(term: Term) -> tuple:
 def _powers(steps: Sequence[Steps], degree: int) -> list[Powers]:
     """All powers of total degree sum |a_i| <= degree, lowest first."""
     if all(s == Steps() for s in steps):
-        return indices(len(steps), degree)
+        return list(indices(len(steps), degree))
     choices = [[Fraction(k, s.root) for k in range(s.lowest * s.root, degree * s.root + 1)] for s in steps]
     found = [a for a in product(*choices) if _degree(a) <= degree]
     return sorted(found, key=lambda a: (_degree(a), tuple(-k for k in a)))
 
 
 def _degree(a: Powers) -> int | Fraction:
-    return sum(map(abs, a))
+    total: int | Fraction = 0
+    for k in a:
+        total = total + (k if k >= 0 else -k)
+    return total
 
 
 def _excluded(system: Determining, factor: Factor, f: int, a: Powers) -> bool:

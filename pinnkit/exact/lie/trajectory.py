@@ -33,8 +33,10 @@ def trajectory(speeds: Components, s: sp.Symbol) -> Trajectory | None:
     Sets of variables that need each other are solved together (affine, projective and conformal fields by a
     matrix exponential), single ones by an integrating factor, a Moebius map or separation.
     """
-    known, functions = {}, {}
-    domain, positive = [], []
+    known: dict[sp.Symbol, sp.Expr] = {}
+    functions: dict[sp.Expr, sp.Expr] = {}
+    domain: list[sp.Expr] = []
+    positive: list[sp.Expr] = []
     for group in _groups(speeds):
         part = {z: _rooted(speeds[z].subs(functions | known, simultaneous=True)) for z in group}
         found = _single(group[0], part[group[0]], s) if len(group) == 1 else _joint(part, s)
@@ -66,13 +68,13 @@ def _single(z: sp.Symbol, speed: sp.Expr, s: sp.Symbol) -> Trajectory | None:
     speed = sp.expand(speed)
     if not speed.has(z):
         add = integral(speed, s)
-        return add and Trajectory({z: z + add.value}, add.domain)
+        return None if add is None else Trajectory({z: z + add.value}, add.domain)
     if speed.is_polynomial(z):
         coefficients = sp.Poly(speed, z).all_coeffs()[::-1]
         if len(coefficients) == 2:
-            return _linear(z, *coefficients, s)
+            return _linear(z, coefficients[0], coefficients[1], s)
         if len(coefficients) == 3 and not speed.has(s):
-            return _moebius(z, *coefficients, s)
+            return _moebius(z, coefficients[0], coefficients[1], coefficients[2], s)
     if not speed.has(s):
         return _separable(z, speed, s) or _circular(z, speed, s)
     return None
@@ -229,7 +231,8 @@ def _commuting(z: Sequence[sp.Symbol], speeds: Sequence[sp.Expr], s: sp.Symbol) 
         parts[N] = parts.get(N, 0) + content * g
     if any(not (M * N - N * M).applyfunc(sp.cancel).is_zero_matrix for M, N in combinations(parts, 2)):
         return None
-    E, domain = sp.eye(len(z)), []
+    E = sp.eye(len(z))
+    domain: list[sp.Expr] = []
     for N, g in parts.items():
         c, time = integral(g, s), sp.Dummy("tau")
         exponential = matrix_exponential(N, time)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -83,16 +84,16 @@ def quadrature(
             continue
         if plane and not key.startswith("periodic_"):
             count = math.ceil(3 * max(waves.values()) / ORDER)
-            found[key] = Nodes(
-                arcs.points(problem.domain, key, lambda at, r=readout: -origin(r, at).numpy(), count, cuts, order)
-            )
+            found[key] = Nodes(arcs.points(problem.domain, key, partial(asked, readout), count, cuts, order))
             continue
+        if not isinstance(problem.domain, Box):
+            raise ValueError(f"{problem.name}: superposition needs a pinnkit.Box where conditions are periodic")
         found[key] = _nodes(problem.domain, key, readout, waves, order)
     return found
 
 
 def _nodes(box: Box, key: str, readout: Readout, waves: Mapping[str, float], order: int) -> Nodes:
-    if key == "initial":
+    if key == "initial" and box.time is not None:
         grid = _grid(box, (box.time, "min"), None, readout, waves, order)
         return Nodes(PointSet(grid.X, weights=grid.w / grid.w.mean()), (grid,))
     if key.startswith("periodic_"):
@@ -171,6 +172,11 @@ def _data(box: Box, readout: Readout, place: Callable, normal: Tensor | None, op
 def origin(readout: Readout, points: PointSet) -> Tensor:
     """The residuals where the fields and all derivatives are 0, shape (R, B)."""
     return readout.values(_zeros(readout, points), points, points.X.new_zeros(0))
+
+
+def asked(readout: Readout, points: PointSet) -> np.ndarray:
+    """The data of linear conditions, shape (R, B)."""
+    return -origin(readout, points).numpy()
 
 
 def _zeros(readout: Readout, points: PointSet) -> Tensor:

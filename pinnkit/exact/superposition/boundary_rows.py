@@ -102,6 +102,7 @@ class Rows:
             for number, part, factors in takes:
                 rows = sum(jet[..., part] * c for jet, c in zip(jets, factors, strict=True))
                 out[starts[number] : starts[number + 1]] += rows.permute(2, 0, 1)
+        assert out is not None  # conditions have terms
         return out.permute(1, 0, 2).numpy()
 
 
@@ -143,7 +144,7 @@ def rows(
         entries = _entries(readout, at)
         own = torch.ones_like(at.X[:, 0]) if at.weights is None else at.weights
         for r, name in enumerate(readout.names):
-            terms = tuple(tuple(term) for row, *term in entries if row == r)
+            terms = tuple((J, image, field, c) for row, J, image, field, c in entries if row == r)
             root = (weights[name] / len(at) * own).sqrt()
             blocks.append(Row(name, at.X, at.image, terms, target[r], root, nodes[key].grids, nodes[key].images))
     return Rows(tuple(blocks), Points({key: n.points for key, n in nodes.items()}), dict(weights))

@@ -52,9 +52,9 @@ def walls(problem: Problem) -> tuple[Wall, ...]:
 def _wall(problem: Problem, name: str) -> Wall:
     i = problem.domain.names.index(name)
     lower, upper = problem.domain.bounds[:, i].tolist()
-    ends = [_end(problem, f"{name}_{end}") for end in ("min", "max")]
+    low, high = (_end(problem, f"{name}_{end}") for end in ("min", "max"))
     periodic = any(isinstance(c, Periodic) and c.coordinate == name for c in problem.conditions)
-    known = tuple(ends) if None not in ends and not periodic else None
+    known = (low, high) if low is not None and high is not None and not periodic else None
     return Wall(name, i, lower, upper, known, periodic)
 
 

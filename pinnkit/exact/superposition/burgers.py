@@ -45,7 +45,11 @@ def solve(problem: Problem, nu: float, tolerance: float, most: int) -> Solution:
     box, (x, t) = problem.domain, problem.variables
     start = next((c for c in problem.conditions if isinstance(c, Initial)), None)
     held = [c for c in problem.conditions if isinstance(c, Dirichlet) and c.value == 0]
-    if {f for c in held for f in faces(problem, c)} != set(box.faces) or len(held) + 1 < len(problem.conditions):
+    if (
+        start is None
+        or {f for c in held for f in faces(problem, c)} != set(box.faces)
+        or len(held) + 1 < len(problem.conditions)
+    ):
         raise ValueError(f"{problem.name}: the Cole-Hopf map is for u = 0 at both ends and no other condition")
     (low, t0), (high, t1) = box.bounds.tolist()
     same = {s: sp.Symbol(s.name, real=True) for s in start.value.free_symbols if s.name in problem.parameters}
@@ -80,8 +84,8 @@ def solve(problem: Problem, nu: float, tolerance: float, most: int) -> Solution:
     network = ColeHopf(Superposition((kernel,), tuple((0, tuple(row)) for row in theta.tolist())), nu)
     misfit = solved.misfit / float(np.linalg.norm(y))
     model = Model(problem, network, False, frozenset(problem.equations))
-    nodes = quadrature(problem, conditions(problem), {box.names[0]: 200.0, box.names[1]: 30.0})
-    points = Points({key: n.points for key, n in nodes.items()})
+    found = quadrature(problem, conditions(problem), {box.names[0]: 200.0, box.names[1]: 30.0})
+    points = Points({key: n.points for key, n in found.items()})
     wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
     verdict = "within" if misfit <= tolerance else "the tolerance was"
     stop = f"phi and its slope are met to {misfit:.1e}, relative, by {count} kernels ({verdict} {tolerance:.1e})"

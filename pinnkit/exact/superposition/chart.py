@@ -10,6 +10,7 @@ import sympy as sp
 from pinnkit.domain.box import Box, Domain
 from pinnkit.exact.lie.heat_normal_form import NormalForm, normal_forms
 from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.channels import Index
 from pinnkit.tools.checked import checked
 
 from .boundary_arcs import NOWHERE
@@ -61,7 +62,7 @@ class Chart:
             return Dictionary(())
         if self.op.time is None:
             return Dictionary(tuple(singular(self.op, self.box, self.cuts)))
-        return Dictionary(tuple(self.local.singular(self.cuts[:, 0]) if self.local is not None else ()))
+        return Dictionary(tuple(self.local.singular(self.cuts[:, 0].tolist()) if self.local is not None else ()))
 
     def special(self, modes: int) -> Dictionary:
         """What joins it where it does not reach."""
@@ -76,7 +77,7 @@ class Chart:
         if self.form is None:
             return found
         for family in found:
-            verify(self.own, self.form(family.expression), family.name, family.ranges, self.places)
+            verify(self.own or self.op, self.form(family.expression), family.name, family.ranges, self.places)
         return [replace(family, form=self.form) for family in found]
 
     def _back(self, found: Dictionary) -> Dictionary:
@@ -89,7 +90,7 @@ class Chart:
         parts = tuple((replace(family, form=self.form), theta) for family, theta in found.parts)
         for family, theta in {family.expression: (family, theta) for family, theta in parts}.values():
             for row in theta[[0, -1]] if len(theta) > 1 else theta:
-                verify(self.own, replace(family, images=ITSELF).at(row), family.name, (), self.places)
+                verify(self.own or self.op, replace(family, images=ITSELF).at(row), family.name, (), self.places)
         return Dictionary(parts)
 
 
@@ -124,12 +125,12 @@ def heat_forms(problem: Problem) -> tuple[tuple[NormalForm, ...], str]:
     if not set(by) <= {(2, 0), (1, 0), (0, 0), (0, 1)} or not {(2, 0), (0, 1)} <= set(by):
         return (), "the equation is not of the form u_t = a u_xx + b u_x + c u"
     a, b, c = (-by.get((n, 0), sp.S.Zero) / by[0, 1] for n in (2, 1, 0))
-    return normal_forms(a, b, c, (op.coordinates[i], op.coordinates[j]), box.bounds[:, [i, j]])
+    return normal_forms(a, b, c, (op.coordinates[i], op.coordinates[j]), box.bounds[:, [i, j]].tolist())
 
 
-def _mapped(op: Operator, wall: Wall, box: Box, form: NormalForm) -> Chart:
+def _mapped(op: Operator, wall: Wall, box: Domain, form: NormalForm) -> Chart:
     x, t = form.coordinates
-    start, end = box.bounds[:, op.time].tolist()
+    start, end = box.bounds[:, op.t].tolist()
     slope = form.place.diff(x)
     call = sp.lambdify((x, t), [form.place, slope], "numpy")
     at = np.meshgrid(np.linspace(wall.lower, wall.upper, TIMES), np.linspace(start, end, TIMES))
@@ -138,7 +139,7 @@ def _mapped(op: Operator, wall: Wall, box: Box, form: NormalForm) -> Chart:
     duration = float(form.clock.subs(t, sp.Rational(end)))
     ends = {x.name: (lower, upper), t.name: (0.0, duration)}
     mapped = Wall(wall.name, wall.index, lower, upper, _ends(wall, form), False)
-    heat = {J if op.time == 1 else J[::-1]: c for J, c in HEAT.items()}
+    heat: dict[Index, sp.Expr] = {J if op.time == 1 else J[::-1]: c for J, c in HEAT.items()}
     return Chart(
         Operator(op.coordinates, heat, op.time),
         (mapped,),
@@ -171,4 +172,5 @@ def _ends(wall: Wall, form: NormalForm) -> tuple[End, End] | None:
         if a.has(t) or b.has(t):
             return None
         found.append(End(float(a), float(b), e.homogeneous, e.homogeneous))
-    return tuple(found)
+    low, high = found
+    return low, high

@@ -34,7 +34,7 @@ class ColeHopf(ClosedForm):
 
     def expression(self, amplitudes: list[float]) -> sp.Expr:
         """The closed form with these amplitudes, in SymPy."""
-        phi = self.phi.expression(amplitudes)
+        phi = sp.sympify(self.phi.expression(amplitudes), strict=True)
         return -2 * sp.Float(self.nu, 17) * phi.diff(self.phi.families[0].coordinates[0]) / phi
 
     def to_json(self) -> dict:

@@ -17,7 +17,7 @@ class Columns(Protocol):
     def squares(self) -> np.ndarray:
         """The squared lengths of the columns, shape (K,)."""
 
-    def take(self, numbers: Sequence[int]) -> np.ndarray:
+    def take(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Some of the columns, shape (M, len(numbers))."""
 
 
@@ -35,7 +35,7 @@ class Dense:
         """The squared lengths of the columns."""
         return np.einsum("mk,mk->k", self.D, self.D)
 
-    def take(self, numbers: Sequence[int]) -> np.ndarray:
+    def take(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Some of the columns."""
         return self.D[:, list(numbers)]
 
@@ -56,14 +56,14 @@ class Joined:
         """The squared lengths of the columns."""
         return np.concatenate([part.squares() for part in self.parts])
 
-    def take(self, numbers: Sequence[int]) -> np.ndarray:
+    def take(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Some of the columns."""
-        numbers = np.asarray(numbers, int)
-        out, at = np.empty((self.shape[0], len(numbers))), np.searchsorted(self.starts, numbers, side="right") - 1
+        asked = np.asarray(numbers, int)
+        out, at = np.empty((self.shape[0], len(asked))), np.searchsorted(self.starts, asked, side="right") - 1
         for p, part in enumerate(self.parts):
             own = np.flatnonzero(at == p)
             if len(own):
-                out[:, own] = part.take(numbers[own] - self.starts[p])
+                out[:, own] = part.take(asked[own] - self.starts[p])
         return out
 
 

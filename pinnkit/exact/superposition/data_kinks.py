@@ -1,6 +1,7 @@
 """Where the data on the boundary of a plane domain have a jump, a kink or a weaker singularity: arcs are cut there."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import sympy as sp
@@ -16,7 +17,7 @@ from pinnkit.tools.gauss_panels import Data, narrow
 
 from . import boundary_arcs as arcs
 from .boundary_arcs import Arc
-from .boundary_points import origin
+from .boundary_points import asked, origin
 
 CELLS = 2048  # of an arc between which a surface's sign is looked at
 PANELS = 8  # of an arc with which the search in values starts
@@ -42,7 +43,7 @@ def kinks(problem: Problem, readouts: Mapping[str, Readout]) -> np.ndarray:
         surfaces = _surfaces(problem, key)
         for arc in arcs.arcs(domain, tuple(key.split("+"))):
             exact = [s for g in surfaces for s in _crossings(arc, g, problem.variables)]
-            for s in [*exact, *_seen(arc, arcs.data(domain, arc, lambda at, r=readout: -origin(r, at).numpy()), exact)]:
+            for s in [*exact, *_seen(arc, arcs.data(domain, arc, partial(asked, readout)), exact)]:
                 place = arc.at(np.array([s % 1.0 if arc.closed else s]))[0][0]
                 if all(np.linalg.norm(place - other) > SAME * size for other in kept):
                     kept.append(place)

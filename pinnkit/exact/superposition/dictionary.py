@@ -95,11 +95,11 @@ def special(
     if near is not None:
         parts += [(f, np.zeros((1, 0))) for f in near.layers()]
     if len(sides) == 1 and not sides[0].periodic and op.constant and _determined(op):
-        known = sides[0].ends is not None
-        driven = not known or not all(e.steady for e in sides[0].ends)
+        ends = sides[0].ends
+        driven = ends is None or not all(e.steady for e in ends)
         if driven or near is None:
             parts.append(forced(op, domain, OSCILLATIONS))
-        if not known or (driven and wide):
+        if ends is None or (driven and wide):
             parts.append(plane(op, sides, domain, modes // 4, 2 * EXTENSION))
     return Dictionary(tuple(part for part in parts if part is not None))
 

@@ -52,7 +52,8 @@ class Line:
         """The Taylor coefficients of phi and phi_x around cells or points x (n,), each (order + 1, n)."""
         step = max(1, BLOCK // len(self))
         blocks = [self.terms(x[start : start + step], order) for start in range(0, len(x.low), step)]
-        return tuple(_joined([_sum(u) for u in own]) for own in zip(*blocks, strict=True))
+        phi, slope = (_joined([_sum(u) for u in own]) for own in zip(*blocks, strict=True))
+        return phi, slope
 
     def data(self, x: Interval, order: int) -> Series:
         """The same of the data."""
@@ -73,7 +74,8 @@ class Line:
         a = _point(np.repeat(self._a, n))
         found = enclose(f.expression, values, known) * (a * c), enclose(self._slope, values, known) * (a * turn)
         shaped = (_full(u, order, K * n) for u in found)
-        return tuple(Interval(*(v.reshape(-1, K, n).swapaxes(0, 1) for v in (u.low, u.high))) for u in shaped)
+        phi, slope = (Interval(*(v.reshape(-1, K, n).swapaxes(0, 1) for v in (u.low, u.high))) for u in shaped)
+        return phi, slope
 
 
 def norms(line: Line, ends: tuple[float, float], floor: float, antiderivative: bool) -> tuple[Norm, int]:
@@ -101,7 +103,9 @@ def _images(family: Family, at: dict[sp.Symbol, float]) -> np.ndarray:
     rows = [[c, sign, shift, c * sign] for c, sign, shift in family.images]
     wall = at.get(family.coordinates[family.axis])
     first: dict[Fraction, list[float]] = {}
-    for row in rows if wall is not None else ():
+    if wall is None:
+        return np.array(rows)
+    for row in rows:
         own = first.setdefault(int(row[1]) * Fraction(wall) + Fraction(row[2]), row)
         if own is not row:
             own[3], row[3] = own[3] + row[3], 0.0

@@ -37,7 +37,7 @@ class EnclosedMisfits(Asked):
 
     rigorous: ClassVar[bool] = True
     scale: float
-    cells: int = 0  # cells
+    looked: int = 0  # cells
     _seam: Seam | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class EnclosedMisfits(Asked):
         adds = f"of the closed form, to which {rounding_adds(self.solution)}"
         if self._seam is not None:
             adds += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
-        return f"enclosed by {how} on {self.cells} cells, {adds}; the equation holds by construction"
+        return f"enclosed by {how} on {self.looked} cells, {adds}; the equation holds by construction"
 
     def residual(self) -> Norm:
         """0, as every member of a superposition solves the equation, but for the lifts of jumps at periodic ends."""
@@ -85,9 +85,15 @@ class EnclosedMisfits(Asked):
     def _closed(self) -> sp.Expr:
         return closed_form(self.solution)
 
+    @property
+    def _joint(self) -> Seam:
+        if self._seam is None:
+            raise ValueError("no jumps are taken off at periodic ends")
+        return self._seam
+
     def _jump_of(self, k: int) -> sp.Expr:
         """J_k."""
-        x = self._seam.variable
+        x = self._joint.variable
         e = self._closed.diff(x, k) if k else self._closed
         low, high = self._ends
         return e.xreplace({x: high}) - e.xreplace({x: low})
@@ -101,10 +107,10 @@ class EnclosedMisfits(Asked):
 
     def _jump(self, k: int) -> Norm:
         """Of J_k over time."""
-        name = self._seam.name(self.form, k)
+        name = self._joint.name(self.form, k)
         if name not in self._names:
-            x = self._seam.variable.name
-            self._names[name] = self._made(Residual(name, self._jump_of(k), f"periodic_{x}"), (), {x: self._seam.low})
+            x = self._joint.variable.name
+            self._names[name] = self._made(Residual(name, self._jump_of(k), f"periodic_{x}"), (), {x: self._joint.low})
         return self._names[name]
 
     @cached_property
@@ -114,7 +120,7 @@ class EnclosedMisfits(Asked):
     @cached_property
     def _lifted(self) -> sp.Expr:
         """sum_k J_k l_k, which is taken off."""
-        return sp.Add(*(self._jump_of(k) * self._seam.lift(k) for k in range(self._seam.orders)))
+        return sp.Add(*(self._jump_of(k) * self._joint.lift(k) for k in range(self._joint.orders)))
 
     def _made(self, residual: Residual, by: tuple[str, ...], fixed: dict[str, float]) -> Norm:
         problem, box = self.solution.problem, self.solution.problem.domain
@@ -136,7 +142,7 @@ class EnclosedMisfits(Asked):
         else:
             along = free.index(box.time) if box.time in free else None
             found = surface.norms(e, [symbols[n] for n in free], ends, at, floor, along)
-        self.cells += found.cells
+        self.looked += found.cells
         if not math.isfinite(found.norm.sup):
             raise ValueError(f"{problem.name}: {residual.name!r} could not be enclosed: use samples")
         return found.norm
@@ -153,7 +159,7 @@ class EnclosedMisfits(Asked):
         line = hopf.Line(self.solution.network, a, -e.subs(u, 0), along, at)
         ends = tuple(box.bounds[:, box.names.index(free)].tolist())
         norm, cells = hopf.norms(line, ends, FLOOR * self.scale, free == x.name)
-        self.cells += cells
+        self.looked += cells
         return norm
 
 

@@ -23,8 +23,8 @@ def spreading(op: Operator | System, walls: Sequence[Wall], box: Domain, finest:
     parts = _axes(op) if isinstance(op, Operator) and len(walls) > 1 else None
     if parts is None:
         return []
-    t = op.coordinates[op.time]
-    start, end = box.bounds[:, op.time].tolist()
+    t = op.coordinates[op.t]
+    start, end = box.bounds[:, op.t].tolist()
     growth, axes = parts
     near = []
     for wall, (kappa, drift) in zip(walls, axes, strict=True):
@@ -39,7 +39,7 @@ def spreading(op: Operator | System, walls: Sequence[Wall], box: Domain, finest:
             x, (place, age) = bell.coordinates[0], bell.ranges
             ranges.append(replace(place, name=f"a_{x.name}"))
             own = {place.symbol: ranges[-1].symbol, age.symbol: width.symbol**2 / (4 * sp.Float(float(kappa), 17))}
-            e = bell.expression.xreplace(own)
+            e = bell.parts[0].xreplace(own)
             phi *= sp.Add(*(c * e.xreplace({x: n * x + d, MIRROR: sp.Integer(n)}) for c, n, d in bell.images))
         verify(op, phi, "spreading Gaussian", (*ranges, width))
         found.append(Family("spreading Gaussian", phi, op.coordinates, (*ranges, width)))

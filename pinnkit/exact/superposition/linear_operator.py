@@ -31,6 +31,13 @@ class Operator:
         return sum(c * differentiate(phi, J, self.coordinates) for J, c in self.coefficients.items())
 
     @property
+    def t(self) -> int:
+        """The number of the time coordinate; ValueError where there is no time."""
+        if self.time is None:
+            raise ValueError("the equation has no time coordinate")
+        return self.time
+
+    @property
     def entries(self) -> tuple[tuple[Mapping[Index, sp.Expr]]]:
         """The coefficients as those of a system of one equation."""
         return ((self.coefficients,),)
@@ -48,18 +55,18 @@ class Operator:
         """p(k): the operator on exp(k . x) is p times it; k has a column for every coordinate."""
         return sum(c * np.prod(np.asarray(exponents) ** np.array(J), axis=-1) for J, c in self._numbers.items())
 
-    def roots(self, i: int, given: Sequence[complex]) -> np.ndarray:
+    def roots(self, i: int, given: Sequence[complex] | np.ndarray) -> np.ndarray:
         """The roots of p in exponent number i, at values of the others in their order."""
         p = self._polynomial(i, np.asarray(given))
         return _quadratic(*p) if len(p) == 3 and p[0] else np.roots(p)
 
     def rates(self, wave: np.ndarray) -> np.ndarray:
         """The roots s of p(wave, s) = 0 for one complex wave vector."""
-        return self.roots(self.time, wave)
+        return self.roots(self.t, wave)
 
     def waves(self, rate: complex) -> np.ndarray:
         """The roots k of p(k, rate) = 0 in one space dimension."""
-        return self.roots(1 - self.time, [rate])
+        return self.roots(1 - self.t, [rate])
 
     def _polynomial(self, unknown: int, given: np.ndarray) -> np.ndarray:
         """The coefficients of p, highest power first, in coordinate ``unknown`` at values of the others."""

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import sympy as sp
 
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Domain
 
 from .box_conditions import Wall
 from .family import ITSELF, MIRROR, Family, Range
@@ -49,7 +49,7 @@ class Local:
     @property
     def s(self) -> sp.Expr:
         """The time since the start."""
-        return self.op.coordinates[self.op.time] - sp.Float(self.start, 17)
+        return self.op.coordinates[self.op.t] - sp.Float(self.start, 17)
 
     @property
     def tilt(self) -> sp.Expr:
@@ -78,7 +78,8 @@ class Local:
         """Factors of images in the two walls: values change their sign, slopes keep it; None without images."""
         if self.wall.ends is None or not self.symmetric:
             return None
-        pair = tuple(e.sign for e in self.wall.ends)
+        low, high = self.wall.ends
+        pair = low.sign, high.sign
         return pair if all(s == -1 or (s == 1 and self.tilt == 0) for s in pair) else None
 
     @cached_property
@@ -143,6 +144,7 @@ class Local:
 
     def _spreading(self, finest: float, images: Images) -> list[Family]:
         a, tau = sp.Symbol("a", real=True), sp.Symbol("tau", real=True)
+        assert self.heat is not None
         kappa, drift, growth = (sp.Float(float(v), 17) for v in self.heat)
         alone = images == ITSELF  # then in the moving frame: no tilt, which only images need
         y = self.x + drift * self.s - a if alone else self.x - a
@@ -151,14 +153,14 @@ class Local:
             "spreading Gaussian": sp.sqrt(tau / (self.s + tau)) * sp.exp(-((y / width) ** 2)),
             "spreading step": sp.erf(y / width),
         }
-        widths = [w**2 / (4 * float(kappa)) for w in (finest, 2 * self.wall.length)]
+        least, most = (w**2 / (4 * float(kappa)) for w in (finest, 2 * self.wall.length))
         factor = sp.exp(growth * self.s) if alone else self.factor
-        return self._families(seeds, factor, (self._places(images), Range("tau", *widths, log=True)), images)
+        return self._families(seeds, factor, (self._places(images), Range("tau", least, most, log=True)), images)
 
     def _running(self, finest: float, images: Images) -> list[Family]:
         a, w = sp.Symbol("a", real=True), sp.Symbol("w", real=True)
         shapes = {"pulse": lambda v: sp.exp(-((v / w) ** 2)), "step": lambda v: sp.tanh(v / w)}
-        seeds = {}
+        seeds: dict[str, sp.Expr] = {}
         for name, F in shapes.items():
             both = [F(self.x - a + sp.Float(float(c), 17) * self.s) for c, _ in self.speeds]
             if self.symmetric:
@@ -206,6 +208,7 @@ class Local:
 
     def _diffusing(self) -> list[Family]:
         """t^{n/2} i^n erfc(x / sqrt(4 kappa t)), with which values (n even) or slopes (n odd) at a wall grow."""
+        assert self.heat is not None and self.wall.ends is not None
         time = self.s / sp.Float(self.duration, 17) + sp.Float(TINY, 17)
         z = self.x / sp.sqrt(4 * sp.Float(float(self.heat[0]) * self.duration, 17) * time)
         found = []
@@ -233,7 +236,7 @@ class Local:
         return found
 
     def _at_ends(self, n: int, psi: sp.Expr, ends: Sequence[int], smooth: sp.Expr | None = None) -> list[Family]:
-        found = []
+        found: list[Family] = []
         for end in ends:
             images, i = self.entering(end), self.wall.index
             if not found:  # the other end is its mirror image
@@ -260,7 +263,7 @@ def verify(
         raise ValueError(f"{name!r} does not solve the equation: its residual is {misfit:.1e} of its terms")
 
 
-def local(op: Operator, walls: Sequence[Wall], box: Box) -> Local | None:
+def local(op: Operator, walls: Sequence[Wall], box: Domain) -> Local | None:
     """The local solutions of an equation, where its symbol has one of the two forms."""
     if len(walls) != 1 or op.time is None or not op.constant:
         return None
@@ -273,7 +276,7 @@ def local(op: Operator, walls: Sequence[Wall], box: Box) -> Local | None:
 
 def _parabolic(op: Operator) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
     """kappa, b, c of u_t = kappa u_xx + b u_x + c u with kappa > 0."""
-    i, t = 1 - op.time, op.time
+    i, t = 1 - op.t, op.t
     by = {(J[i], J[t]): c for J, c in op.coefficients.items()}
     if not set(by) <= {(2, 0), (1, 0), (0, 0), (0, 1)} or (0, 1) not in by or (2, 0) not in by:
         return None
@@ -284,8 +287,8 @@ def _parabolic(op: Operator) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
 def _characteristics(op: Operator) -> list[tuple[sp.Expr, sp.Expr]] | None:
     """(c, d) of every factor s - (c l + d) of the symbol, if it is a product of such with order at most 2 in s."""
     l, s = sp.symbols("l s")  # noqa: E741
-    i = 1 - op.time
-    p = sp.Poly(sum(c * l ** J[i] * s ** J[op.time] for J, c in op.coefficients.items()), s)
+    i = 1 - op.t
+    p = sp.Poly(sum(c * l ** J[i] * s ** J[op.t] for J, c in op.coefficients.items()), s)
     if p.degree() == 1:
         a, b = p.all_coeffs()
         roots = [-b / a]
@@ -323,7 +326,7 @@ def integrals(count: int) -> list[tuple[list[Fraction], list[Fraction]]]:
             for k, v in enumerate(last):
                 new[k + 1] -= v / n
             pair.append(new)
-        found.append(tuple(pair))
+        found.append((pair[0], pair[1]))
     return found[1:]
 
 

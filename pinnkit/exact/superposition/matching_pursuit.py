@@ -328,5 +328,5 @@ def prune(search: Search, choice: Choice, allowed: float) -> Choice:
         kept, solved = fewer, trial
     n = len(choice.fixed)
     fixed = tuple(choice.fixed[k] for k in kept if k < n)
-    fewer = replace(choice, fixed=fixed, atoms=tuple(choice.atoms[k - n] for k in kept if k >= n))
-    return replace(fewer, misfit=fit(search.columns(fewer), search.target).misfit)
+    pruned = replace(choice, fixed=fixed, atoms=tuple(choice.atoms[k - n] for k in kept if k >= n))
+    return replace(pruned, misfit=fit(search.columns(pruned), search.target).misfit)

@@ -43,7 +43,7 @@ def evaluation_bound(solution: Solution) -> float:
             step = max(1, BLOCK // len(error))
             for start in range(0, len(numbers), step):
                 part = slice(start, start + step)
-                phi = _members(family, parameters[part], field, *cells, eps)
+                phi = _members(family, parameters[part], field, cells[0], cells[1], eps)
                 error += a[numbers[part]] @ phi.error
                 size += a[numbers[part]] @ phi.top
         worst = float((error + (len(a) + 2) * eps * size).max())
@@ -65,7 +65,8 @@ def _members(family: Family, theta: np.ndarray, field: int, low: np.ndarray, hig
         return Rounded.exact(v - pad, v + pad, eps, relative)
 
     def place(i: int) -> Rounded:
-        return Rounded.exact(*(np.broadcast_to(v[i], (K, n)).copy() for v in (low, high)), eps)
+        lower, upper = (np.broadcast_to(v[i], (K, n)).copy() for v in (low, high))
+        return Rounded.exact(lower, upper, eps)
 
     values = {s: place(i) for i, s in enumerate(family.coordinates)}
     values |= {r.symbol: given(theta[:, i, None], stored) for i, r in enumerate(family.ranges)}

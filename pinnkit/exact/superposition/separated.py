@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.channels import Index
 
 from .box_conditions import Wall
@@ -21,7 +21,7 @@ FAST = 500.0  # half-waves in time of a mode that does not satisfy the walls' co
 EXTENSION = 1.6  # of the interval on which a function without eigenfunctions is periodic (Fourier extension)
 
 
-def standing(op: Operator, walls: Sequence[Wall], box: Box, count: int) -> tuple[Family, np.ndarray] | None:
+def standing(op: Operator, walls: Sequence[Wall], box: Domain, count: int) -> tuple[Family, np.ndarray] | None:
     """prod_i e^{m_i x_i} cos(k_i x_i - p_i) e^{r t} cos(w t - q), slowest first, at most ``count`` wave vectors.
 
     The k_i and p_i satisfy the homogeneous conditions at the walls, r and w the dispersion relation. None where a wall
@@ -29,8 +29,8 @@ def standing(op: Operator, walls: Sequence[Wall], box: Box, count: int) -> tuple
     """
     if op.time is None or not op.constant or any(w.ends is None and not w.periodic for w in walls):
         return None
-    centres = [_centre(op, w) for w in walls]
-    if None in centres:
+    centres = [m for m in (_centre(op, w) for w in walls) if m is not None]
+    if len(centres) < len(walls):
         return None
     per = count if len(walls) == 1 else max(2, round((2 * count) ** (1 / len(walls))) + 1)
     axes = [halfwaves(w, m, per) for w, m in zip(walls, centres, strict=True)]
@@ -74,6 +74,7 @@ def halfwaves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]
     if wall.periodic:
         pairs = [(2 * math.pi * n / L, p) for n in range((count + 1) // 2 + 1) for p in (0.0, math.pi / 2)]
         return [pair for pair in pairs if pair != (0.0, math.pi / 2)][:count]
+    assert wall.ends is not None  # it is periodic, or its ends are known
     low, high = wall.ends
     lower = (low.a - low.b * centre, low.b)
     upper = (high.a + high.b * centre, high.b)
@@ -136,14 +137,16 @@ def exponentials(
     return fixed("exponential", phi, op, symbols, np.array(theta).reshape(-1, len(symbols)))
 
 
-def travelling(op: Operator, box: Box, pairs: Sequence[tuple[Sequence[complex], complex]]) -> tuple[Family, np.ndarray]:
+def travelling(
+    op: Operator, box: Domain, pairs: Sequence[tuple[Sequence[complex], complex]]
+) -> tuple[Family, np.ndarray]:
     """Exponentials for complex (wave, rate) with p(wave, rate) = 0."""
-    found = [(np.insert(np.array(wave, complex), op.time, rate), np.ones(1)) for wave, rate in pairs]
+    found = [(np.insert(np.array(wave, complex), op.t, rate), np.ones(1)) for wave, rate in pairs]
     return exponentials(op, box.bounds, found)
 
 
 def plane(
-    op: Operator | System, walls: Sequence[Wall], box: Box, count: int, wavelength: float
+    op: Operator | System, walls: Sequence[Wall], box: Domain, count: int, wavelength: float
 ) -> tuple[Family, np.ndarray]:
     """Plane waves with the wave numbers 2 pi n / (wavelength L), slowest first, one of each pair of opposite ones.
 
@@ -155,36 +158,37 @@ def plane(
     T, found = float(np.ptp(box.bounds[:, op.time])), []
     for n in numbers:
         wave = np.array([2j * math.pi * j / (wavelength * w.length) for j, w in zip(n, walls, strict=True)])
-        for k, p in solutions(op, op.time, wave):
-            rate = k[op.time]
+        for k, p in solutions(op, op.t, wave):
+            rate = k[op.t]
             if rate.real * T < GROWTH and (wavelength == 1 or abs(rate.imag) * T < math.pi * FAST):
                 found.append((k, p))
     return exponentials(op, box.bounds, found, len(op.entries[0]))
 
 
-def forced(op: Operator | System, box: Box, count: int) -> tuple[Family, np.ndarray]:
+def forced(op: Operator | System, box: Domain, count: int) -> tuple[Family, np.ndarray]:
     """Solutions that oscillate in time at the frequencies of a Fourier extension, with all their waves in space."""
     T, found = float(np.ptp(box.bounds[:, op.time])), []
     for j in range(1, count + 1):
-        found += solutions(op, 1 - op.time, np.array([1j * math.pi * j / (EXTENSION * T)]))
+        found += solutions(op, 1 - op.t, np.array([1j * math.pi * j / (EXTENSION * T)]))
     return exponentials(op, box.bounds, found, len(op.entries[0]))
 
 
 def solutions(op: Operator | System, i: int, given: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """All (k, p) with P(k) p = 0 and all components of k but number i given, one of each conjugate pair."""
-    scalar = isinstance(op, Operator)
-    symbol, found = op if scalar else op.determinant, []
+    symbol = op if isinstance(op, Operator) else op.determinant
+    assert symbol is not None  # solutions are asked for of operators that determine them
+    found: list[tuple[np.ndarray, np.ndarray]] = []
     for root in symbol.roots(i, given):
         if abs(root.imag) < 1e-13 * (1 + abs(root)):
             root = complex(root.real)
         if not given.any() and (root.imag < 0 or any(abs(root - other[i]) < 1e-9 for other, _ in found)):
             continue
         k = np.insert(np.array(given, complex), i, root)
-        found += [(k, p) for p in ([np.ones(1)] if scalar else op.kernel(k))]
+        found += [(k, p) for p in ([np.ones(1)] if isinstance(op, Operator) else op.kernel(k))]
     return found
 
 
-def polynomials(op: Operator | System, box: Box, degree: int) -> tuple[Family, np.ndarray] | None:
+def polynomials(op: Operator | System, box: Domain, degree: int) -> tuple[Family, np.ndarray] | None:
     """All polynomial solutions up to a degree, by the null space over the rationals, centred and scaled on the box."""
     n, fields = len(op.coordinates), range(len(op.entries[0]))
     centre = [Fraction(float(v)) for v in box.bounds.mean(0)]
@@ -198,7 +202,7 @@ def polynomials(op: Operator | System, box: Box, degree: int) -> tuple[Family, n
     for field, I in places:  # noqa: E741
         image: dict[tuple, Fraction] = {}
         for e, line in enumerate(terms):
-            for J, shift, c in line[field]:  # c z^shift D^J z^I
+            for J, shift, c in line[field] or ():  # c z^shift D^J z^I
                 if all(i >= j for i, j in zip(I, J, strict=True)):
                     at = e, *(i - j + k for i, j, k in zip(I, J, shift, strict=True))
                     image[at] = image.get(at, Fraction(0)) + c * math.prod(map(math.perm, I, J))

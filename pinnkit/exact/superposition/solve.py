@@ -61,7 +61,7 @@ def norms(problem: Problem) -> dict[str, float]:
         for r in condition.residuals(box):
             if r.key == "pde":
                 continue
-            if r.key == "initial":
+            if r.key == "initial" and box.time is not None:
                 size = math.prod(extent[name] for name in box.space)
                 size *= extent[box.time] ** (2 * getattr(condition, "order", 0))
             elif r.key.startswith("periodic_"):
@@ -175,10 +175,11 @@ def _attempt(
     search = replace(search, D=listed.columns(data))
     choice = from_dictionary(search, Choice(), most)
     tell(choice)
-    for more in (lambda: together(w.singular() for w in where), lambda: together(w.special(count) for w in where)):
+    joining = (lambda: together(w.singular() for w in where), lambda: together(w.special(count) for w in where))
+    for join in joining:
         if choice.misfit <= search.goal or search.late:
             break
-        known, more = search.D.shape[1], more()
+        known, more = search.D.shape[1], join()
         if not more.parts:
             continue
         listed = together((listed, more))
@@ -271,12 +272,13 @@ def _waves(where: Sequence[Chart], modes: int) -> dict[str, float]:
     if op.time is None:
         return dict.fromkeys(domain.names, float(frequencies(op, domain.bounds)))
     per = modes if len(sides) == 1 else (2 * modes) ** (1 / max(1, len(sides)))
-    found = {w.name: per * crowding for w in sides} | {domain.time: float(OSCILLATIONS)}
+    time = domain.names[op.t]
+    found = {w.name: per * crowding for w in sides} | {time: float(OSCILLATIONS)}
     scalar = op if isinstance(op, Operator) else op.determinant
     if op.constant and scalar is not None and sides:
         fastest = scalar.rates(np.array([1j * math.pi * per / w.length for w in sides]))
-        waves = float(np.abs(fastest.imag).max() * np.ptp(domain.bounds[:, op.time]) / math.pi)
-        found[domain.time] += min(waves, WAVES)  # faster modes satisfy the walls' conditions by themselves
+        waves = float(np.abs(fastest.imag).max() * np.ptp(domain.bounds[:, op.t]) / math.pi)
+        found[time] += min(waves, WAVES)  # faster modes satisfy the walls' conditions by themselves
     return found
 
 

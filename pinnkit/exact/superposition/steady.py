@@ -23,10 +23,10 @@ AROUND = 32  # on a smooth closed curve
 
 def frequencies(op: Operator | System, bounds: np.ndarray) -> int:
     """How many frequencies a coordinate gets: more where the equation's own waves are short."""
-    d, sides, op = len(op.coordinates), np.ptp(bounds, axis=0), op if isinstance(op, Operator) else op.determinant
-    if d == 1 or op is None or not op.constant:
+    d, sides, symbol = len(op.coordinates), np.ptp(bounds, axis=0), op if isinstance(op, Operator) else op.determinant
+    if d == 1 or symbol is None or not symbol.constant:
         return FREQUENCIES[min(d, 3)]
-    own = [np.abs(op.roots(i, [0.0] * (d - 1)).imag).max(initial=0.0) * sides[i] for i in range(d)]
+    own = [np.abs(symbol.roots(i, [0.0] * (d - 1)).imag).max(initial=0.0) * sides[i] for i in range(d)]
     return min(MOST, FREQUENCIES[min(d, 3)] + math.ceil(EXTENSION * max(own) / math.pi))
 
 

@@ -80,7 +80,7 @@ class Superposition(ClosedForm):
         return basis[0].abs().T @ solution.theta.abs()
 
     def __str__(self) -> str:
-        counts = {}
+        counts: dict[str, int] = {}
         for f, _ in self.members:
             name = self.families[f].name.partition(" of order")[0]
             counts[name] = counts.get(name, 0) + 1

@@ -26,6 +26,13 @@ class System:
     time: int | None
 
     @property
+    def t(self) -> int:
+        """The number of the time coordinate; ValueError where there is no time."""
+        if self.time is None:
+            raise ValueError("the equations have no time coordinate")
+        return self.time
+
+    @property
     def count(self) -> int:
         """The number of fields."""
         return len(self.entries[0])
@@ -52,7 +59,7 @@ class System:
             return None
         return Operator(self.coordinates, dict(sp.sqf_part(det).terms()), self.time)
 
-    def kernel(self, exponents: Sequence[complex]) -> np.ndarray:
+    def kernel(self, exponents: Sequence[complex] | np.ndarray) -> np.ndarray:
         """All p with P(k) p = 0, so that p exp(k . x) solves the equations: shape (dimension, fields)."""
         P = np.array([[_at(entry, exponents) for entry in line] for line in self.entries])
         size = np.array([[_at(entry, np.abs(exponents), True) for entry in line] for line in self.entries])
@@ -89,6 +96,6 @@ def _power(k: Sequence[sp.Symbol], J: Index) -> sp.Expr:
     return sp.Mul(*(s**n for s, n in zip(k, J, strict=True)))
 
 
-def _at(entry: Entry, exponents: Sequence[complex], size: bool = False) -> complex:
+def _at(entry: Entry, exponents: Sequence[complex] | np.ndarray, size: bool = False) -> complex:
     terms = ((float(c), np.prod(np.asarray(exponents) ** np.array(J))) for J, c in entry.items())
     return sum((abs(c) * v if size else c * v for c, v in terms), 0.0)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -21,8 +22,11 @@ class Products:
 
     def __init__(self, blocks: Sequence[Row], family: Family, theta: np.ndarray) -> None:
         self._family, d = family, len(family.coordinates)
+        if family.factors is None:
+            raise ValueError(f"the family {family.name!r} is no product of functions of one coordinate each")
+        self._factors = family.factors
         names = [r.symbol for r in family.ranges]
-        self._own = [[k for k, s in enumerate(names) if s in f.free_symbols] for f in family.factors]
+        self._own = [[k for k, s in enumerate(names) if s in f.free_symbols] for f in self._factors]
         self._names, found = names, [np.unique(theta[:, k], axis=0, return_inverse=True) for k in self._own]
         self._values = [values for values, _ in found]
         self._which = [which.reshape(-1) for _, which in found]
@@ -46,7 +50,7 @@ class Products:
     def _table(self, i: int, order: int, axis: np.ndarray) -> np.ndarray:
         """The derivative of factor i for all values of its parameters (U, p) on an axis (n,): (U, n)."""
         x = self._family.coordinates[i]
-        program = Program([sp.diff(self._family.factors[i], x, order)], (x, *(self._names[k] for k in self._own[i])))
+        program = Program([sp.diff(self._factors[i], x, order)], (x, *(self._names[k] for k in self._own[i])))
         values = {x: torch.as_tensor(axis)[None]}
         values |= {
             self._names[k]: torch.as_tensor(v)[:, None] for k, v in zip(self._own[i], self._values[i].T, strict=True)
@@ -60,7 +64,8 @@ class Products:
         for i in self._order[:-1]:
             T = np.tensordot(T, tables[i], (0, 1))
         last = self._order[-1]
-        T = T[(slice(None), *(self._which[i] for i in self._order[:-1]))]  # (n_last, K)
+        members: tuple[Any, ...] = (slice(None), *(self._which[i] for i in self._order[:-1]))
+        T = T[members]  # (n_last, K)
         return np.einsum("nk,kn->k", T, tables[last][self._which[last]])
 
     def dot(self, V: np.ndarray) -> np.ndarray:
@@ -82,12 +87,12 @@ class Products:
                     out += self._sum(p * q, [a * b for a, b in zip(f, g, strict=True)])
         return np.maximum(out, 0.0)
 
-    def take(self, numbers: Sequence[int]) -> np.ndarray:
+    def take(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Some of the columns."""
         out = np.empty((self.shape[0], len(numbers)))
         for rows, terms in self._patches:
             for column, k in enumerate(numbers):
-                whole = 0.0
+                whole = np.zeros(())
                 for weights, tables in terms:
                     own = (tables[i][which[k]] for i, which in enumerate(self._which))
                     part = weights

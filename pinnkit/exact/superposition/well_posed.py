@@ -58,8 +58,8 @@ def _frozen(problem: Problem, op: Operator | System) -> Operator | None:
 
 
 def _check_growth(problem: Problem, op: Operator) -> None:
-    sides = np.delete(np.ptp(problem.domain.bounds, axis=0), op.time)
-    T = float(np.ptp(problem.domain.bounds[:, op.time]))
+    sides = np.delete(np.ptp(problem.domain.bounds, axis=0), op.t)
+    T = float(np.ptp(problem.domain.bounds[:, op.t]))
     for direction in _directions(len(sides)):
         near, far = (max(s.real for s in op.rates(1j * math.pi * n * direction / sides)) * T for n in (GRID // 4, GRID))
         if far > FAST and far > 1.5 * near:

@@ -1,6 +1,7 @@
 """A problem's domain, residuals and conditions in the forms that DeepXDE asks for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +15,7 @@ from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.csg import Node, Tree
 from pinnkit.domain.geometry import Geometry
 from pinnkit.domain.point_set import PointSet
-from pinnkit.domain.shapes import Cuboid, Ellipse, Polygon, Star
+from pinnkit.domain.shapes import Ball, Cuboid, Ellipse, Polygon, Star
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import (
     Condition,
@@ -81,7 +82,11 @@ def _body(geometry: ModuleType, tree: Tree) -> Any:
         return geometry.Ellipse(s.center, s.a, s.b, s.angle)
     if isinstance(s, Star):
         return geometry.StarShaped(s.center, s.radius, s.cos, s.sin)
-    return geometry.Polygon(s.vertices) if isinstance(s, Polygon) else geometry.Hypersphere(s.center, s.radius)
+    if isinstance(s, Polygon):
+        return geometry.Polygon(s.vertices)
+    if isinstance(s, Ball):
+        return geometry.Hypersphere(s.center, s.radius)
+    raise TypeError(f"DeepXDE has no counterpart of a {type(s).__name__}")
 
 
 class Rows:
@@ -143,8 +148,9 @@ def with_parameters(problem: Problem, e: sp.Expr) -> sp.Expr:
 
 def column(value: Tensor | float, like: Tensor) -> Tensor:
     """A value at every point as (n, 1)."""
-    scalar = not isinstance(value, Tensor) or not value.ndim
-    return torch.zeros_like(like[:, :1]) + value if scalar else value[:, None]
+    if isinstance(value, Tensor) and value.ndim:
+        return value[:, None]
+    return torch.zeros_like(like[:, :1]) + value
 
 
 class Own:
@@ -180,9 +186,15 @@ def pinned(
 ) -> dict[str, Own]:
     """Every condition at its given points, by the names of the terms."""
     return {
-        residual.name: Own(dde, rows.only(residual, problem), lambda X, chosen=points[key]: chosen)
+        residual.name: Own(dde, rows.only(residual, problem), partial(_given, points[key]))
         for key, rows in groups.items() if key != "pde" for residual in rows.residuals
     }  # fmt: skip
+
+
+def _given(points: PointSet, X: np.ndarray) -> PointSet:
+    """The points that were given, whatever DeepXDE has drawn."""
+    del X
+    return points
 
 
 def native(dde: ModuleType, geometry: Any, problem: Problem, groups: Mapping[str, Rows]) -> dict[str, Any]:

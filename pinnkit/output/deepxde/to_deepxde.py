@@ -187,18 +187,20 @@ def to_deepxde(
     joined, geometry = Model(problem, None, hard), geometry_of(dde, problem)
     unknowns = {n: dde.Variable(v, dtype=dde.config.real(torch)) for n, v in problem.unknowns.items()}
     rows = {key: Rows(dde, problem, group, unknowns) for key, group in _groups(joined).items()}
+    conditions: Mapping[str, Any]
+    drawn: Mapping[str, Any]
     if points is None:
-        conditions, counts = native(dde, geometry, problem, rows), _counts(problem, num)
+        conditions, drawn = native(dde, geometry, problem, rows), _counts(problem, num)
     else:
         _check_points(problem, points, tuple(rows))
-        conditions, counts = pinned(dde, problem, rows, points), {"anchors": points["pde"].X.cpu().numpy()}
+        conditions, drawn = pinned(dde, problem, rows, points), {"anchors": points["pde"].X.cpu().numpy()}
 
     def equations(x: Tensor, y: Tensor) -> list[Tensor]:
         # DeepXDE counts the arguments of its residuals, so they cannot be `rows["pde"]` itself.
         return rows["pde"](x, y)
 
     kind = dde.data.TimePDE if domain.time else dde.data.PDE
-    data = kind(geometry, equations, list(conditions.values()), train_distribution=distribution, **counts)
+    data = kind(geometry, equations, list(conditions.values()), train_distribution=distribution, **drawn)
     _check_found(data.num_bcs, conditions)
     terms = (*rows["pde"].names, *conditions)
     weights = [problem.weights[name] for name in terms]

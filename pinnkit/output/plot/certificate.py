@@ -69,7 +69,7 @@ def _profile(solution: Solution, part: Part) -> tuple[str, np.ndarray, np.ndarra
     along = domain.time if domain.time in free else free[0]
     count = {n: LINE if n == along else max(3, int((POINTS / LINE) ** (1 / max(1, len(free) - 1)))) for n in free}
     ends = dict(zip(domain.names, domain.bounds.T.tolist(), strict=True))
-    axes = {n: np.linspace(*ends[n], count[n]) for n in free}
+    axes = {n: np.linspace(ends[n][0], ends[n][1], count[n]) for n in free}
     grid = dict(zip(free, np.meshgrid(*axes.values(), indexing="ij"), strict=True))
     shape = next(iter(grid.values())).shape
     X = np.stack([grid[n].ravel() if n in grid else np.full(np.prod(shape), fixed[n]) for n in domain.names], 1)
@@ -100,8 +100,8 @@ def _bars(ax: Axes, found: Certificate, by_norm: dict[str, dict[str, float]], co
         for i, (name, value, colour) in enumerate(rows):
             ax.barh(k + i * step, value, step * 0.9, color=colour, label=name if not k else None)
         if (true := found.errors.get(b.norm, 0.0)) > 0:
-            own = {"label": "true error"} if not ax.get_legend_handles_labels()[1].count("true error") else {}
-            ax.plot([true] * 2, [k - step, k + len(rows) * step], color="black", lw=1.2, ls=":", **own)
+            label = None if "true error" in ax.get_legend_handles_labels()[1] else "true error"
+            ax.plot([true] * 2, [k - step, k + len(rows) * step], color="black", lw=1.2, ls=":", label=label)
     values = [v for b in found.direct for v in (b.value, found.errors.get(b.norm, 0.0)) if v > 0]
     values += [v for parts in by_norm.values() for v in parts.values() if v > 0]
     if values:

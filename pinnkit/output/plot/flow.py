@@ -39,9 +39,11 @@ def plot_streamlines(
     norm, title = Normalize(0, float(np.nanmax(speed)) or 1.0), "speed and streamlines"
     ax = _image(solution, axes, speed, ax, norm, SEQUENTIAL, title, t)
     extent = np.array([np.ptp(a) for a in axes])
+    density = LINES * extent / np.sqrt(extent.prod())
+    x, y = axes
     ax.streamplot(
-        *axes, np.ma.masked_invalid(u), np.ma.masked_invalid(v), color="white", linewidth=0.6, arrowsize=0.6,
-        density=tuple(LINES * extent / np.sqrt(extent.prod())),
+        x, y, np.ma.masked_invalid(u), np.ma.masked_invalid(v), color="white", linewidth=0.6, arrowsize=0.6,
+        density=(float(density[0]), float(density[1])),
     )  # fmt: skip
     return ax
 
@@ -146,7 +148,7 @@ def _image(
     image = ax.pcolormesh(*axes, values, norm=norm, cmap=colours, shading="nearest", rasterized=True)
     bar = colour_bar(ax, image)
     if isinstance(norm, SymLogNorm):
-        decade = 10.0 ** np.floor(np.log10(norm.vmax))
+        decade = 10.0 ** np.floor(np.log10(norm.vmax or 1.0))
         bar.set_ticks([-decade, -decade / 10, 0, decade / 10, decade])
         bar.ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
         bar.ax.yaxis.set_minor_locator(ticker.NullLocator())

@@ -1,6 +1,7 @@
 """Pictures of influence: each function draws on the Axes that it is given, or on new ones, and returns them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,8 @@ def plot_indicator(solution: Solution, found: Indicators, what: str = "direction
         ax.plot(*where, values.cpu(), ".", color=BLUE)
         ax.set_ylabel(what)
     else:
-        drawn = ax.scatter(*where, c=values.cpu(), s=16, cmap=SEQUENTIAL, linewidths=0, rasterized=True)
+        x, y = where
+        drawn = ax.scatter(x, y, c=values.cpu().numpy(), s=16, cmap=SEQUENTIAL, linewidths=0, rasterized=True)
         _bar(ax, drawn)
     ax.set_title(f"influence on {found.field}:\n{what}, mean {float(values.nanmean()):.2g}")
     return ax
@@ -127,7 +129,7 @@ def plot_indicator(solution: Solution, found: Indicators, what: str = "direction
 def plot_map(influence: Influence, found: Attribution) -> Figure:
     """The influence on every functional, then leverage and self-influence of the training points: one figure."""
     draws: list[Callable[[Axes], Axes]] = [
-        lambda ax, k=k: plot_influence(influence.solution, found, k, ax) for k in range(len(found.names))
+        partial(plot_influence, influence.solution, found, k) for k in range(len(found.names))
     ]
     if isinstance(influence.curvature, Curvature):  # the methods to compare with have no leverage
         draws += [lambda ax: plot_leverage(influence, ax), lambda ax: plot_self_influence(influence, ax)]
@@ -151,7 +153,7 @@ def plot_comparison(
     for (name, influence), row in zip(models.items(), rows, strict=True):
         solution, known = influence.solution, found[name]
         u = field or solution.problem.field_names[0]
-        plot_influence(solution, influence.attribute(at(u, **where)), 0, row[0])
+        plot_influence(solution, influence.attribute(at(u, "", **where)), 0, row[0])
         plot_leverage(influence, row[1])
         plot_directionality(known, row[2])
         (plot_term_fractions if len(known.terms) > 1 else plot_participation)(known, row[3])
@@ -234,16 +236,16 @@ def _maps(
     ax = _base(solution, ax)
     for marker, (key, v) in zip(MARKERS * 9, values.items(), strict=False):
         order = v.abs().argsort().cpu()
-        v = v.detach().cpu()[order].numpy()
+        c = v.detach().cpu()[order].numpy()
         where = [w[order] for w in _where(solution, owner.points[key].X)]
-        v = v.clip(norm.vmin, norm.vmax) if isinstance(norm, LogNorm) else v
-        size = float(np.clip(20_000 / max(1, len(v)), 5.0, 24.0))
-        look = {"marker": "o" if key == "pde" else marker, "s": size, "zorder": 2 if key == "pde" else 3}
+        c = np.clip(c, norm.vmin, norm.vmax) if isinstance(norm, LogNorm) else c
+        size = float(np.clip(20_000 / max(1, len(c)), 5.0, 24.0))
+        look: dict[str, Any] = {"marker": "o", "zorder": 2} if key == "pde" else {"marker": marker, "zorder": 3}
         if len(where) == 1:
-            drawn = ax.scatter(*where, v, color=BLUE, label=key, **look)
+            drawn = ax.scatter(where[0], c, s=size, color=BLUE, label=key, **look)
         else:
-            edge = {"linewidths": 0.3, "edgecolors": "0.6"}
-            drawn = ax.scatter(*where, c=v, norm=norm, cmap=colours, label=key, rasterized=True, **edge, **look)
+            look |= {"linewidths": 0.3, "edgecolors": "0.6", "rasterized": True}
+            drawn = ax.scatter(where[0], where[1], s=size, c=c, norm=norm, cmap=colours, label=key, **look)
     if len(_where(solution, owner.points[next(iter(values))].X)) == 1:
         _one_axis(ax, norm)
     else:
@@ -263,7 +265,7 @@ def _one_axis(ax: Axes, norm: Normalize) -> None:
 def _bar(ax: Axes, drawn: Any) -> None:
     bar = colour_bar(ax, drawn)
     if isinstance(drawn.norm, SymLogNorm):
-        top, low = (int(np.floor(np.log10(v))) for v in (drawn.norm.vmax, drawn.norm.linthresh))
+        top, low = (int(np.floor(np.log10(v))) for v in (drawn.norm.vmax or 1.0, drawn.norm.linthresh))
         decades = [10.0**k for k in range(top, low + (top - low > 3), -1 if top - low < 4 else -2)][::-1]
         bar.set_ticks([-d for d in reversed(decades)] + [0.0] + decades)
         bar.ax.yaxis.set_major_formatter(ticker.LogFormatterSciNotation())

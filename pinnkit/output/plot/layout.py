@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axes._base import _AxesBase
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
@@ -90,7 +91,7 @@ class _Beside:
     def __init__(self, ax: Axes) -> None:
         self.ax = ax
 
-    def __call__(self, _: Axes, renderer: Any) -> Bbox:
+    def __call__(self, _: _AxesBase, renderer: Any) -> Bbox:
         figure, box = self.ax.figure, self.ax.get_position()
         (x0, _), (x1, _) = figure.transSubfigure.transform([(0, 0), (1, 0)])
         inch = float(figure.dpi / (x1 - x0))

@@ -39,6 +39,12 @@ def ratio(solution: Solution) -> float | None:
     return height / width
 
 
+def derivative(solution: Solution, name: str) -> Callable[[Tensor], Tensor]:
+    """A field or one of its derivatives as a function of points X (n, d) -> (n,); ValueError for another name."""
+    expression = solution.derivative(name)
+    return lambda X: solution.evaluate([expression], X)[:, 0]
+
+
 def plane(
     solution: Solution, values: Callable[[Tensor], Tensor], *, t: float | None = None, count: int = 256,
     at: Mapping[str, np.ndarray] | None = None,
@@ -59,7 +65,7 @@ def plane(
         fixed[domain.time] = float(ends[domain.time][1] if t is None else t)
     stretch = ratio(solution) or 1.0
     counts = (count,) if len(names) == 1 else (round(count / stretch**0.5), round(count * stretch**0.5))
-    uniform = {n: np.linspace(*ends[n], max(k, 32)) for n, k in zip(names, counts, strict=True)}
+    uniform = {n: np.linspace(ends[n][0], ends[n][1], max(k, 32)) for n, k in zip(names, counts, strict=True)}
     axes = tuple((uniform | dict(at or {}))[n] for n in names)
     grid = dict(zip(names, np.meshgrid(*axes, indexing="ij"), strict=True))
     shape = tuple(len(a) for a in axes)
@@ -86,11 +92,14 @@ def error_plane(solution: Solution, name: str, t: float | None = None, *, truth:
     if isinstance(reference, Exact) and (column := _column(reference, name)) is not None:
         if truth:
             return plane(solution, lambda X: reference(X)[:, column], t=t)
-        return plane(solution, lambda X: (solution.jet(X, name).cpu() - reference(X)[:, column]).abs(), t=t)
+        own = derivative(solution, name)
+        return plane(solution, lambda X: (own(X).cpu() - reference(X)[:, column]).abs(), t=t)
     axes, predicted, values = solution.on_grid()
+    if values is None:
+        raise ValueError(f"{solution.problem.name} has no reference to compare with")
     k = outputs.index(name)
-    array = values[..., k] if truth else (predicted - values)[..., k].abs()
-    array, fixed = array.numpy(), {}
+    array = (values[..., k] if truth else (predicted - values)[..., k].abs()).numpy()
+    fixed: dict[str, float] = {}
     for axis, (n, nodes) in reversed(list(enumerate(axes.items()))):
         if n not in names:
             wanted = (nodes[0] + nodes[-1]) / 2 if n != domain.time else nodes[-1] if t is None else t

@@ -22,7 +22,7 @@ from .body import draw_body
 from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from .flow import plot_flow
 from .layout import break_in, colour_bar, panels, summary_panels, summary_size
-from .slice import Plane, error_plane, plane, ratio, shown, titled
+from .slice import Plane, derivative, error_plane, plane, ratio, shown, titled
 
 DECADES = 4  # of an error map, counted from its largest value
 
@@ -36,7 +36,7 @@ def plot_field(solution: Solution, field: str | None = None, ax: Axes | None = N
         ValueError: a name that is neither a field nor a derivative.
     """
     name = field or solution.problem.field_names[0]
-    seen = plane(solution, lambda X: solution.jet(X, name), t=t)
+    seen = plane(solution, derivative(solution, name), t=t)
     title = titled(f"solution {name}", seen)
     return _image(solution, seen, title, _ax(ax), _signed(seen.values), _colours(seen.values))
 
@@ -53,12 +53,13 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     if name not in errors:
         raise ValueError(f"the reference does not hold {name}: choose one of {', '.join(errors)}")
     reference = solution.problem.reference
-    own = getattr(reference, "errors", {}).get(name, reference.error)
+    own = getattr(reference, "errors", {}).get(name, reference.error if reference is not None else 0.0)
     floor = f"the reference's own {own:.0e}" if own else "exact reference"
     title = titled(f"|{name} − {name}*|", seen)
     largest = max(float(np.nanmax(seen.values)), 1e-300)
-    norm = LogNorm(largest * 10.0**-DECADES, largest)
-    seen = replace(seen, values=np.maximum(seen.values, norm.vmin))
+    smallest = largest * 10.0**-DECADES
+    norm = LogNorm(smallest, largest)
+    seen = replace(seen, values=np.maximum(seen.values, smallest))
     title = f"{title}, relative L2 {errors[name]['relative_l2']:.1e}{break_in(ratio(solution))}({floor})"
     ax = _image(solution, seen, title, _ax(ax), norm, ERRORS)
     if len(seen.axes) == 1:
@@ -80,8 +81,9 @@ def plot_error_map(
         raise ValueError(f"{name!r} is not a field: choose one of {', '.join(names)}")
     seen = plane(found.solution, lambda X: found.error(X)[:, names.index(name)].abs(), t=t)
     largest = max(float(np.nanmax(seen.values)), 1e-300)
-    norm = LogNorm(largest * 10.0**-DECADES, largest)
-    seen = replace(seen, values=np.maximum(seen.values, norm.vmin))
+    smallest = largest * 10.0**-DECADES
+    norm = LogNorm(smallest, largest)
+    seen = replace(seen, values=np.maximum(seen.values, smallest))
     title = f"{titled(f'predicted |{name} − {name}*|', seen)}, relative L2 {found.relative_l2[name]:.1e}"
     title = f"{title}{break_in(ratio(found.solution))}({found.verdict.partition(' because')[0]})"
     ax = _image(found.solution, seen, title, _ax(ax), norm, ERRORS)
@@ -144,7 +146,7 @@ def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *,
         raise ValueError(f"no points {key!r} were trained on: the sets are {', '.join(solution.points)}")
     ax, points = _ax(ax), solution.points[key].X.cpu().numpy()
     name = field or solution.problem.field_names[0]
-    seen = plane(solution, lambda X: solution.jet(X, name), count=160)
+    seen = plane(solution, derivative(solution, name), count=160)
     names = solution.problem.domain.names
     where = [points[:, names.index(n)] for n in seen.names]
     if len(where) == 1:
@@ -152,10 +154,13 @@ def plot_points(solution: Solution, ax: Axes | None = None, key: str = "pde", *,
         ax.plot(where[0], np.interp(where[0], seen.axes[0], seen.values), ".", color="black", ms=3)
     else:
         if len(names) == 2:
-            look = {"cmap": _colours(seen.values), "norm": _signed(seen.values), "alpha": 0.4}
-            ax.pcolormesh(*seen.axes, seen.values.T, shading="nearest", rasterized=True, **look)
+            ax.pcolormesh(
+                *seen.axes, seen.values.T, shading="nearest", rasterized=True, cmap=_colours(seen.values),
+                norm=_signed(seen.values), alpha=0.4,
+            )  # fmt: skip
+        x, y = where
         size = float(np.clip(6000 / max(1, len(points)), 1.0, 14.0))
-        ax.scatter(*where, s=size, color="black", linewidths=0, rasterized=True, clip_on=False, zorder=3)
+        ax.scatter(x, y, s=size, color="black", linewidths=0, rasterized=True, clip_on=False, zorder=3)
         draw_body(ax, solution.problem.domain, zorder=1)
     beyond = [n for n in names if n not in seen.names]
     redrawn = any(not np.array_equal(points, past[key].X.cpu()) for past in solution.rounds.values() if key in past)
@@ -239,7 +244,7 @@ def plot_slices(
     name, ax = field or solution.problem.field_names[0], _ax(ax)
     domain, names = solution.problem.domain, shown(solution)
     if len(names) == 1:
-        seen = plane(solution, lambda X: solution.jet(X, name), count=481)
+        seen = plane(solution, derivative(solution, name), count=481)
         return _image(solution, seen, titled(name, seen), ax, None, "")
     across, along = names if names[0] == domain.time else names[::-1]
     low, high = domain.bounds[:, domain.names.index(across)]
@@ -247,8 +252,9 @@ def plot_slices(
     chosen = low + (high - low) * np.array(inside) if at is None else np.asarray(at, dtype=float)
     if not len(chosen) or chosen.min() < low or chosen.max() > high:
         raise ValueError(f"at={chosen.tolist()}: give values of {across} from {low:g} to {high:g}")
-    x = np.linspace(*domain.bounds[:, domain.names.index(along)], 481)
-    seen = plane(solution, lambda X: solution.jet(X, name), at={across: chosen, along: x})
+    left, right = domain.bounds[:, domain.names.index(along)].tolist()
+    x = np.linspace(left, right, 481)
+    seen = plane(solution, derivative(solution, name), at={across: chosen, along: x})
     known = name in _compared(solution) and (not seen.fixed or isinstance(solution.problem.reference, Exact))
     truth = error_plane(solution, name, truth=True) if known else None
     curves = seen.values if names[0] == across else seen.values.T

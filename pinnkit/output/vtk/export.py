@@ -133,8 +133,9 @@ def export_points(solution: Solution, path: str | Path, found: Attribution | Non
         column = np.full(len(X), np.nan)
         column[data["set"] == keys.index(stack.keys[term])] = _numbers(r)
         data[f"residual {term}"] = column
-    for i, name in enumerate(() if found is None else found.names):
-        data[f"influence on {name}"] = np.concatenate([_numbers(found.joint[key][i]) for key in keys])
+    if found is not None:
+        for i, name in enumerate(found.names):
+            data[f"influence on {name}"] = np.concatenate([_numbers(found.joint[key][i]) for key in keys])
     if domain.time is not None:
         i = domain.names.index(domain.time)
         X = np.column_stack([np.delete(X, i, 1), X[:, i]])[:, :3]
@@ -184,8 +185,8 @@ def _columns(
             raise ValueError(f"the vector {name!r} has the name of a field or derivative: give it another one")
         if name not in wanted and not 1 < len(parts) < 4:
             raise ValueError(f"the vector {name!r} is {vectors[name]!r}: give two or three fields or derivatives")
-    parts = list(dict.fromkeys(part for group in groups.values() for part in group))
-    expressions = [solution.derivative(part) for part in parts]
+    used = list(dict.fromkeys(part for group in groups.values() for part in group))
+    expressions = [solution.derivative(part) for part in used]
     found = None
     if error:
         from pinnkit.error.estimator import error_map
@@ -193,7 +194,7 @@ def _columns(
         found = error_map(solution)
 
     def columns(X: Tensor) -> dict[str, np.ndarray]:
-        values = dict(zip(parts, _numbers(solution.evaluate(expressions, X)).T, strict=True))
+        values = dict(zip(used, _numbers(solution.evaluate(expressions, X)).T, strict=True))
         data = {name: values[name] for name in wanted}
         data |= {name: _padded(np.stack([values[p] for p in groups[name]], 1)) for name in vectors}
         if found is not None:

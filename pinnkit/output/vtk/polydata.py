@@ -11,7 +11,7 @@ from pinnkit.domain.mesh import Mesh
 from pinnkit.tools.atomic_file import put
 
 SECTIONS = {"vertex": "Verts", "line": "Lines", "triangle": "Polys", "quad": "Polys"}
-FACETS = {
+FACETS: dict[str, list[tuple[int, ...]]] = {
     "line": [(0,), (1,)],
     "triangle": [(0, 1), (1, 2), (2, 0)],
     "quad": [(0, 1), (1, 2), (2, 3), (3, 0)],

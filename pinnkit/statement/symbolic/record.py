@@ -1,7 +1,7 @@
 """What a problem holds and what follows from that at once: the value that its checks look at."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,13 @@ class Record(ABC):
     """The parts of a statement, its coordinates, fields and outputs; `problem.Problem` makes and checks them."""
 
     name: str
-    fields: AppliedUndef | Sequence[AppliedUndef]
-    equations: sp.Expr | Mapping[str, sp.Expr]
+    fields: tuple[AppliedUndef, ...]
+    equations: Mapping[str, sp.Expr]
     domain: Domain
-    conditions: Sequence[Condition] = ()
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    unknowns: Mapping[str, float] = field(default_factory=dict)
-    reference: Reference | sp.Expr | Mapping[AppliedUndef, sp.Expr] | None = None
+    conditions: tuple[Condition, ...] = ()
+    parameters: dict[str, float] = field(default_factory=dict)
+    unknowns: dict[str, float] = field(default_factory=dict)
+    reference: Reference | None = None
     derived: Mapping[str, sp.Expr] = field(default_factory=dict)
     ansatz: Ansatz = field(default_factory=dict)
     weight: sp.Expr | None = None
@@ -46,7 +46,7 @@ class Record(ABC):
     @property
     def outputs(self) -> dict[str, sp.Expr]:
         """What is reported and compared with the reference: the fields, then the derived quantities, by name."""
-        return dict(zip(self.field_names, self.fields, strict=True)) | self.derived
+        return dict(zip(self.field_names, self.fields, strict=True)) | dict(self.derived)
 
     @property
     def exact_parameters(self) -> dict[sp.Symbol, sp.Rational]:

@@ -83,7 +83,7 @@ class LBFGS:
         found = descend(theta, state, objective, Hg, self.tolerance, first_step(state, Hg, len(S) > 0))
         if found.misled and len(S):
             return theta, state | {"S": S[:0], "Y": Y[:0]}, Step(found.losses)
-        if found.curved:
+        if found.curved and found.s is not None and found.y is not None:
             S, Y = torch.cat([S, found.s[None]])[-self.memory :], torch.cat([Y, found.y[None]])[-self.memory :]
         return found.theta, found.values | {"S": S, "Y": Y}, Step(found.losses, found.stop)
 

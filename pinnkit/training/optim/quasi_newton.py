@@ -37,7 +37,7 @@ class Descent:
     @property
     def curved(self) -> bool:
         """Whether s.y > 0, beyond rounding: the step tells of a curvature that is positive."""
-        if self.s is None:
+        if self.s is None or self.y is None:
             return False
         least = 10 * torch.finfo(self.s.dtype).eps * float(self.s.norm() * self.y.norm())
         return float(self.s @ self.y) > least
@@ -74,7 +74,7 @@ def descend(
     losses, gradient = state["losses"], state["gradient"]
     start = Trial(0.0, float(losses.sum()), -float(gradient @ Hg), losses, gradient)
 
-    def stay(reason: str, misled: bool = False) -> Descent:
+    def stay(reason: str | None, misled: bool = False) -> Descent:
         return Descent(theta, losses, gradient, stop=reason, misled=misled)
 
     if not math.isfinite(start.loss) or not bool(torch.isfinite(gradient).all()):

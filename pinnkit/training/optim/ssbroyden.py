@@ -123,9 +123,10 @@ class SSBroyden:
     def _learn(self, state: State, found: Descent, Hg: Tensor) -> State:
         """The state after a step, H updated where the step has seen a positive curvature."""
         values = found.values | {"steps": state["steps"] + 1}
-        if not found.curved:
+        s, y = found.s, found.y
+        if s is None or y is None or not found.curved:
             return drop(state, "Hg") | values
-        s, y, old = found.s, found.y, found.gradient - found.y
+        old = found.gradient - y
         sy, sBs = float(s @ y), -found.alpha * float(s @ old)
         if state["steps"] == 0:  # scale the first H = I to the curvature just seen (Nocedal, Wright, eq. 6.20)
             state = state | {"scale": sy / float(y @ y)}

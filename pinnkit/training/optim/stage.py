@@ -31,7 +31,9 @@ class Step:
 class Stage(Protocol):
     """An optimiser with its settings; runs for at most ``iterations`` steps."""
 
-    iterations: int
+    @property
+    def iterations(self) -> int:
+        """The most steps."""
 
     def start(self, theta: Tensor, objective: Objective) -> State:
         """The state before the first step."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -17,9 +17,7 @@ from pinnkit.statement.points import Points
 from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .scores import SCORES, ReducibleResidual
-
-Score = Callable[[Solution, str, PointSet], Tensor]  # (solution, point set, n candidates) -> (n,), higher is chosen
+from .scores import SCORES, ReducibleResidual, Score
 
 
 @register
@@ -57,8 +55,13 @@ def uniform_score(solution: Solution, key: str, candidates: PointSet) -> Tensor:
 class Resampler(Protocol):
     """Whatever makes new points from a solution."""
 
-    every: int
-    after: int
+    @property
+    def every(self) -> int:
+        """The number of iterations between two draws."""
+
+    @property
+    def after(self) -> int:
+        """The iteration from which on points are drawn."""
 
     def __call__(self, solution: Solution, round: int) -> Points:
         """The points of the next round; rounds are numbered from 0 and seed the draw."""
@@ -210,8 +213,27 @@ class R3:
         return points
 
 
+class Settings(TypedDict, total=False):
+    """The settings of `Resample`."""
+
+    score: Score
+    k: float
+    c: float
+    how: str
+    add: int
+    growth: float
+    most: int
+    candidates: int
+    keys: tuple[str, ...]
+    every: int
+    after: int
+    warm_up: int
+    seed: int
+    weights: bool
+
+
 @checked
-def uniform(**settings) -> Resample:
+def uniform(**settings: Unpack[Settings]) -> Resample:
     """Uniform resampling: every round replaces all points by fresh uniform ones.
 
     Args:
@@ -225,11 +247,12 @@ def uniform(**settings) -> Resample:
         >>> pk.uniform(every=200).every
         200
     """
-    return Resample(**{"score": uniform_score, **settings})
+    given: Settings = {"score": uniform_score, **settings}
+    return Resample(**given)
 
 
 @checked
-def rad(**settings) -> Resample:
+def rad(**settings: Unpack[Settings]) -> Resample:
     """RAD, residual-based adaptive distribution: every round draws all points with p ~ |r|^k / mean(|r|^k) + c.
 
     Args:
@@ -250,7 +273,7 @@ def rad(**settings) -> Resample:
 
 
 @checked
-def rar_d(**settings) -> Resample:
+def rar_d(**settings: Unpack[Settings]) -> Resample:
     """RAR-D, residual-based adaptive refinement with distribution: every round adds points with p ~ |r|^2.
 
     Args:
@@ -267,11 +290,12 @@ def rar_d(**settings) -> Resample:
         >>> pk.rar_d(add=20).c
         0.0
     """
-    return Resample(**{"k": 2.0, "c": 0.0, "add": 50, "warm_up": 0, **settings})
+    given: Settings = {"k": 2.0, "c": 0.0, "add": 50, "warm_up": 0, **settings}
+    return Resample(**given)
 
 
 @checked
-def rar_g(**settings) -> Resample:
+def rar_g(**settings: Unpack[Settings]) -> Resample:
     """RAR-G, greedy adaptive refinement: every round adds the candidates with the largest residual.
 
     Args:
@@ -288,15 +312,17 @@ def rar_g(**settings) -> Resample:
         >>> pk.rar_g().how
         'top'
     """
-    return Resample(**{"how": "top", "add": 50, "warm_up": 0, **settings})
+    given: Settings = {"how": "top", "add": 50, "warm_up": 0, **settings}
+    return Resample(**given)
 
 
-def by_influence(**settings) -> Resample:
+def by_influence(**settings: Unpack[Settings]) -> Resample:
     """All points drawn by the part of the residual that a Gauss-Newton step can remove, with importance weights.
 
     Where the residual is largest the model may be at its limit (a shock), and points there are spent in vain.
     """
-    return Resample(**{"score": ReducibleResidual(), "weights": True, **settings})
+    given: Settings = {"score": ReducibleResidual(), "weights": True, **settings}
+    return Resample(**given)
 
 
 RESAMPLERS: dict[str, Callable[..., Resampler]] = {

@@ -1,11 +1,19 @@
 """Scores that say how much a candidate point would matter: functions (solution, point set, candidates) -> (n,)."""
 
+from collections.abc import Callable
+
+from torch import Tensor
+
+from pinnkit.domain.point_set import PointSet
+from pinnkit.model.solution import Solution
+
 from .gauss_newton_step import PredictedError, ReducibleResidual, TestLossInfluence
 from .gradient import GradientDot, LossGradient, OutputGradient
 from .leverage import ErrorWeighted, Leverage, SelfInfluence
 from .pinnfluence import PublishedInfluence
 
-SCORES = {
+Score = Callable[[Solution, str, PointSet], Tensor]  # (solution, point set, n candidates) -> (n,), higher is chosen
+SCORES: dict[str, Score] = {
     "reducible": ReducibleResidual(),
     "predicted-error": PredictedError(),
     "test-loss": TestLossInfluence(),
