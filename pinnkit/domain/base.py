@@ -145,7 +145,7 @@ class Domain(ABC):
         """The mask (n,) of the points (n, d) in the closed domain, widened by tol."""
         x, t = self._split(X)
         mask = self.contains(x, -_coarsest(X, tol))
-        if self.time:
+        if t is not None:
             start, end = self._interval("inside")
             mask &= (t >= start - _coarsest(X, tol)) & (t <= end + _coarsest(X, tol))
         return _as(mask, X)
@@ -166,6 +166,7 @@ class Domain(ABC):
         """
         start, _ = self._interval("on_initial")
         x, t = self._split(X)
+        assert t is not None  # there is an interval of time
         return _as(self.contains(x, -_coarsest(X, tol)) & (np.abs(t - start) <= _coarsest(X, tol)), X)
 
     def grid(
@@ -185,7 +186,8 @@ class Domain(ABC):
         nodes = math.prod(counts)
         afford(8 * 4 * nodes * len(counts), f"a grid of {nodes} nodes", "give fewer in every direction")
         axes = {
-            name: np.linspace(*ends, count) for name, ends, count in zip(self.names, self.bounds.T, counts, strict=True)
+            name: np.linspace(low, high, count)
+            for name, low, high, count in zip(self.names, *self.bounds, counts, strict=True)
         }
         X = np.stack([mesh.ravel() for mesh in np.meshgrid(*axes.values(), indexing="ij")], axis=1)
         return axes, _tensor(X, dtype, device), torch.as_tensor(self.inside(X), device=device)
@@ -285,4 +287,7 @@ def _as(mask: np.ndarray, X: XLike) -> XLike:
 def _coarsest(X: Tensor | np.ndarray, tol: float) -> float:
     # Points kept in float32 lie on a boundary only as well as float32 can say.
     single = X.dtype in (torch.float32, np.float32)
-    return max(tol, 4 * float(np.finfo(np.float32).eps) * float(abs(X).max())) if single and len(X) else tol
+    if not (single and len(X)):
+        return tol
+    size = X.abs() if isinstance(X, Tensor) else np.abs(X)
+    return max(tol, 4 * float(np.finfo(np.float32).eps) * float(size.max()))

@@ -81,7 +81,7 @@ def _spans(patch: Patch) -> tuple[list[tuple[float, float]], bool]:
     return [arc for arc, kept in zip(zip(cuts[:-1], cuts[1:], strict=True), inside, strict=True) if kept], False
 
 
-def _look(patch: Patch, u: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _look(patch: Patch, u: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points, normals and whether they are kept."""
     x, normals = patch.piece.chart(np.asarray(u, float)[:, None])
     return x, normals, np.ones(len(x), bool) if patch.keep is None else patch.keep(x, normals)

@@ -1,6 +1,7 @@
 """DeepXDE's geometries read as trees of shapes: union, intersection, difference, leaves, volumes."""
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import gamma, pi, sqrt
 from typing import Any, Literal
@@ -12,6 +13,9 @@ from pinnkit.tools.sequences import unit
 from .shapes import Ball, Cuboid, Ellipse, Piece, Polygon, Shape, Star
 
 PROBES = 2**17
+
+
+Kind = Literal["union", "intersection", "difference"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ class Leaf:
 class Node:
     """A | B, A & B or A - B of two trees."""
 
-    kind: Literal["union", "intersection", "difference"]
+    kind: Kind
     a: "Tree"
     b: "Tree"
     source: Any = None
@@ -114,7 +118,7 @@ def read(geometry: Any) -> Tree:
     """
     if isinstance(geometry, Tree):
         return geometry
-    kinds = {"CSGUnion": "union", "CSGIntersection": "intersection", "CSGDifference": "difference"}
+    kinds: dict[str, Kind] = {"CSGUnion": "union", "CSGIntersection": "intersection", "CSGDifference": "difference"}
     if type(geometry).__name__ in kinds:
         return Node(kinds[type(geometry).__name__], read(geometry.geom1), read(geometry.geom2), geometry)
     drawable = all(callable(getattr(geometry, name, None)) for name in ("inside", "random_boundary_points"))
@@ -130,7 +134,7 @@ def read(geometry: Any) -> Tree:
     return Leaf(Opaque(geometry), geometry)
 
 
-_SHAPES = {
+_SHAPES: dict[str, Callable[[Any], Shape]] = {
     "Interval": lambda g: Cuboid([_exact(g.l).item()], [_exact(g.r).item()]),
     "Hypercube": lambda g: Cuboid(_exact(g.xmin), _exact(g.xmax)),
     "Hypersphere": lambda g: Ball(_exact(g.center), _exact(g.radius).item()),
@@ -153,7 +157,7 @@ class Opaque:
         self.lower, self.upper = (_exact(b).reshape(-1) for b in geometry.bbox)
         self.diameter = float(np.linalg.norm(self.upper - self.lower))
         self.volume = float(self._inside(_probe(self.lower, self.upper)).mean() * np.prod(self.upper - self.lower))
-        self.pieces = (Piece(self._surface(), 1, self._chart),)
+        self.pieces: tuple[Piece, ...] = (Piece(self._surface(), 1, self._chart),)
 
     def level(self, x: np.ndarray) -> np.ndarray:
         """0 on the boundary as DeepXDE's tolerance has it, else -+ diameter: (n, d) -> (n,)."""

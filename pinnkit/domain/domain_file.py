@@ -55,7 +55,9 @@ def domain(held: Mapping[str, Any]) -> Domain:
     tree = _tree(held["tree"], known, left)
     parts = {_text(name): _tree(part, known, left) for name, part in held["parts"].items()}
     interval = held["interval"]
-    time = {} if interval is None else {"time": tuple(map(_float, interval)), "time_name": _text(held["time"])}
+    time: dict[str, Any] = {}
+    if interval is not None:
+        time = {"time": tuple(map(_float, interval)), "time_name": _text(held["time"])}
     return Geometry(tree, tuple(map(_text, held["names"])), parts=parts, **time)
 
 
@@ -64,6 +66,7 @@ def _tree_record(tree: Tree, known: dict[int, int]) -> dict[str, Any]:
     key = id(tree if tree.source is None else tree.source)
     if key in known:
         return {"same": known[key]}
+    found: dict[str, Any]
     if isinstance(tree, Node):
         found = {"kind": tree.kind, "a": _tree_record(tree.a, known), "b": _tree_record(tree.b, known)}
     elif type(tree.shape) not in SHAPES:

@@ -198,7 +198,7 @@ def _within(tree: Tree, part: Any) -> list[Leaf]:
 def _directions(d: int) -> np.ndarray:
     if d == 1:
         return np.array([[-1.0], [1.0]])
-    sphere = Ball(np.zeros(d), 1.0).pieces[0]
+    sphere = Ball([0.0] * d, 1.0).pieces[0]
     return sphere.chart(unit(64, sphere.params))[0]
 
 

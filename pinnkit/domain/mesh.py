@@ -58,15 +58,15 @@ def _grid(box: np.ndarray, nodes: int) -> Mesh:
         width = width if width.max() < 30 * width.min() else np.ones(2)
     h = (width.prod() / nodes) ** (1 / d)
     counts = [max(2, round(w / h) + 1) for w in width]
-    axes = [np.linspace(*ends, n) for ends, n in zip(box.T, counts, strict=True)]
+    axes = [np.linspace(low, high, n) for low, high, n in zip(*box, counts, strict=True)]
     X = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], 1)
     number = np.arange(len(X)).reshape(counts)
-    corner = {
+    corners: dict[int, list[tuple[int, ...]]] = {
         1: [(0,), (1,)],
         2: [(0, 0), (1, 0), (1, 1), (0, 1)],
         3: [(i, j, k) for k in (0, 1) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))],
-    }[d]
-    parts = [number[tuple(slice(c, n - 1 + c) for c, n in zip(at, counts, strict=True))].ravel() for at in corner]
+    }
+    parts = [number[tuple(slice(c, n - 1 + c) for c, n in zip(at, counts, strict=True))].ravel() for at in corners[d]]
     return Mesh(X, np.stack(parts, 1), {1: "line", 2: "quad", 3: "hexahedron"}[d])
 
 

@@ -75,7 +75,8 @@ class PointSet:
         if self.weights is not None or other.weights is not None:
             ones = [torch.ones_like(s.X[:, 0]) if s.weights is None else s.weights for s in (self, other)]
             weights = torch.cat(ones)
-        image = None if self.image is None else torch.cat([self.image, other.image])
+        images = [s.image for s in (self, other) if s.image is not None]
+        image = torch.cat(images) if images else None
         columns = {k: torch.cat([v, other.columns[k]]) for k, v in self.columns.items()}
         return PointSet(torch.cat([self.X, other.X]), columns, image, weights)
 

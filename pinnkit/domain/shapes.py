@@ -24,6 +24,9 @@ class Piece:
     chart: Chart = field(repr=False)
 
 
+Numbers = Sequence[float] | np.ndarray
+
+
 class Shape(Protocol):
     """A closed body {x : level(x) <= 0} of R^d: bounding box (d,) each, volume, pieces of the boundary."""
 
@@ -44,7 +47,7 @@ class Shape(Protocol):
 class Cuboid:
     """The box prod_i [lower_i, upper_i] of any dimension; faces in the order x_min, x_max, y_min, ..."""
 
-    def __init__(self, lower: Sequence[float], upper: Sequence[float]):
+    def __init__(self, lower: Numbers, upper: Numbers):
         self.lower, self.upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
         self.volume = float(np.prod(self.upper - self.lower))
         self.pieces = tuple(self._face(axis, side) for axis in range(len(self.lower)) for side in (0, 1))
@@ -76,7 +79,7 @@ class Cuboid:
 class Ball:
     """The ball |x - center| <= radius in dimension d >= 2."""
 
-    def __init__(self, center: Sequence[float], radius: float):
+    def __init__(self, center: Numbers, radius: float):
         self.center, self.radius = np.asarray(center, dtype=float), float(radius)
         self.lower, self.upper = self.center - self.radius, self.center + self.radius
         d = len(self.center)
@@ -109,7 +112,7 @@ class Ball:
 class Polygon:
     """The simple polygon with vertices (m, 2) in either sense of rotation."""
 
-    def __init__(self, vertices: Sequence[Sequence[float]]):
+    def __init__(self, vertices: Sequence[Sequence[float]] | np.ndarray):
         self.vertices = corners = np.asarray(vertices, dtype=float)
         following = np.roll(corners, -1, axis=0)
         signed = 0.5 * float(np.sum(corners[:, 0] * following[:, 1] - corners[:, 1] * following[:, 0]))
@@ -153,7 +156,7 @@ class Polygon:
 class Ellipse:
     """The ellipse with half axes a, b, a along (cos angle, -sin angle): DeepXDE turns clockwise."""
 
-    def __init__(self, center: Sequence[float], a: float, b: float, angle: float = 0.0):
+    def __init__(self, center: Numbers, a: float, b: float, angle: float = 0.0):
         self.a, self.b, self.angle = a, b, angle = float(a), float(b), float(angle)
         self.center, self.axes = np.asarray(center, dtype=float), np.array([a, b])
         self.frame = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -182,7 +185,7 @@ class Ellipse:
 class Star:
     """The body |x - center| <= r(theta) = r_0 + sum_i a_i cos(i theta) + b_i sin(i theta)."""
 
-    def __init__(self, center: Sequence[float], radius: float, cos: Sequence[float], sin: Sequence[float]):
+    def __init__(self, center: Numbers, radius: float, cos: Numbers, sin: Numbers):
         self.center, self.radius = np.asarray(center, dtype=float), float(radius)
         m = min(len(cos), len(sin))
         self.cos, self.sin = np.asarray(cos, dtype=float)[:m], np.asarray(sin, dtype=float)[:m]

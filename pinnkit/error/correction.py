@@ -105,6 +105,7 @@ def _moved(solution: Solution, space: TangentSpace, found: ErrorMap) -> Solution
     else:
         network, unknowns = model.split(theta)
         moved, by = model.split(found.delta)
+        assert model.network is not None
         model = replace(model, network=Linearised(model.network, network.clone()))
         theta = torch.cat([moved, unknowns + by])
     points = solution.points.to(torch.float64, theta.device)

@@ -211,13 +211,15 @@ class _Search:
         """Rounds of drawing and fitting, until the doubt is small, stays, or the points are used up: the best fit."""
         per, K = len(self.space.model.readouts[self.keys[0]].names), len(self.columns)
         most = math.ceil(LAST * K / per) if n is None else n
-        R, now, last, best = None, base, None, None
+        R, now, best = None, base, None
+        last: _Fit | None = None
         used = rows = rounds = 0
         while True:
             m = min(math.ceil((first if R is None else MORE) * K / per), max(most - used, 1))
             W = self._rows(m, base, now)
             R = torch.linalg.qr(W if R is None else torch.cat([R, W]), mode="r")[1]
-            used, rows, rounds, before = used + m, rows + len(W), rounds + 1, last
+            before = last
+            used, rows, rounds = used + m, rows + len(W), rounds + 1
             last = self._fit(R, base)
             now = last.delta
             if best is None or self._rank(last) < self._rank(best[0]):
@@ -258,8 +260,9 @@ class _Search:
         own = torch.ones_like(pool.X[:, 0]) if pool.weights is None else pool.weights
         size = self._size(key, pool, now)
         chance = own * (size / (own * size).mean().clamp_min(1e-300) + EVEN)
-        bare = PointSet(pool.X, pool.columns | {"own": own}, pool.image)
+        bare = PointSet(pool.X, {**pool.columns, "own": own}, pool.image)
         drawn = draw(bare, chance, m, c=0.0, seed=next(self._seeds), weights=True)
+        assert drawn.weights is not None  # they were asked for
         w = drawn.weights * drawn.columns["own"]
         return drawn.weighted(w / w.mean())
 
@@ -376,7 +379,8 @@ class _Search:
         moved, size = stepped(self.space.solution, look.blind, self.X, STEP)
         other = _Search(TangentSpace(moved), next(self._seeds), "held-out", False)
         again, _ = other._rounds(None, other.zero, FIRST, 2)
-        u, v = (sum(space.fields(self.X, d)) for space, d in ((self.space, fit.delta), (other.space, again.delta)))
+        found = (space.fields(self.X, d) for space, d in ((self.space, fit.delta), (other.space, again.delta)))
+        u, v = (there + moves for there, moves in found)
         away = (v - u).norm(dim=0) / math.sqrt(len(u))
         residuals = (search._mean(self.check, d) for search, d in ((self, fit.delta), (other, again.delta)))
         here, reached = (max(r, 1e-300) for r in residuals)

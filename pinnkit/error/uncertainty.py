@@ -319,7 +319,7 @@ def _response(rows: _Rows, S: Tensor) -> dict[str, Tensor]:
 
 def _covariance(rows: _Rows, S: Tensor, noise: Mapping[str, float]) -> Tensor:
     """The covariance (K, K) of S^T J_y^T A_y e for noise e of these standard deviations by term."""
-    return sum(noise[name] ** 2 * (b @ b.T) for name, b in _response(rows, S).items())
+    return sum((noise[name] ** 2 * (b @ b.T) for name, b in _response(rows, S).items()), torch.zeros(()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,7 +103,7 @@ def find_planted(
         own = Influence(bad, curvature).self_influence()
         scores = {"self-influence": own, "residual": bad.stack.by_term(bad.stack.row_weights * r * r)}
         for way, score in scores.items():
-            total = [sum(score[name] for name in bad.stack.names(key)) for key in keys]
+            total = [sum((score[name] for name in bad.stack.names(key)), torch.zeros(())) for key in keys]
             areas[way].append(auc(torch.cat(total), wrong))
     what = f"finding {count} planted wrong {where} among {among} ({plantings} times)"
     return Planted(what, keys, count, among, plantings, {k: float(np.mean(v)) for k, v in areas.items()}, note)

@@ -67,7 +67,8 @@ class Influence:
         if not isinstance(self._kind, str):
             return self._kind
         if self._kind in BASELINES:
-            return published_curvature(self.solution) if self._kind == "published" else GradientDot()
+            own = published_curvature(self.solution) if self._kind == "published" else GradientDot()
+            return own  # type: ignore[return-value]  # what is only compared with has no leverage and no rule
         return curvature(self.stack, self.solution.theta, self._kind, self._damping)
 
     @cached_property
@@ -137,7 +138,7 @@ class Influence:
         curve = curve_of(one, self.solution) if correct else None
         totals = self.totals if curve is not None and convention == "mean" else None
         second = None if curve is None else SecondOrder(curve, self.curvature.factor, self.stack, totals)
-        more = {key: [] for key in stack.readouts}
+        more: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
         joint: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
         tangents = not correct and K < MANY  # rows are not needed
         if tangents:
@@ -192,7 +193,7 @@ class Influence:
             e.mul_(N).sub_(sums[name][:, None]).div_(max(N - 1, 1))
         shared = {}
         for key, e in joint.items():
-            N, total = e.shape[1], sum(sums[name] for name in stack.names(key))
+            N, total = e.shape[1], sum((sums[name] for name in stack.names(key)), torch.zeros(()))
             shared[key] = (N * e - total[:, None]) / max(N - 1, 1)
         return own, shared
 
@@ -305,7 +306,10 @@ class Influence:
         theta = self.solution.theta
         ar = self.stack.row_weights * self.stack.values(theta)
         moved = torch.stack([self.stack.jvp(theta, s.contiguous()) for s in S.T])
-        return {key: sum(e.sum(1) for e in rows.unbind(1)) for key, rows in self.stack.by_key(ar * moved).items()}
+        none = torch.zeros(())
+        return {
+            key: sum((e.sum(1) for e in rows.unbind(1)), none) for key, rows in self.stack.by_key(ar * moved).items()
+        }
 
     def _rows_at(self, chosen: Mapping[str, tuple[PointSet, Tensor | None]]) -> tuple[Tensor, Tensor, Tensor]:
         """a, r and J of some points; with their numbers they have their training weights, without w / N."""

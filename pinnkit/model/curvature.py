@@ -104,6 +104,7 @@ def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) 
     _claim(theta, numbers, f"the Gauss-Newton curvature of {M} rows and {P} parameters", FEWER)
     root = stack.row_weights.sqrt()
     rho = root * stack.values(theta)
+    factor: Refactor
     if M < P:
         W = stack.jacobian(theta).mul_(root[:, None])
         K = W @ W.T
@@ -118,7 +119,7 @@ def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) 
 
 def _settled(kind: str, line: Path, damping: float | str, factor: Refactor, M: int) -> Curvature:
     lam, rule = (line.choose(damping), damping) if isinstance(damping, str) else (float(damping), "given")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if lam < 2 * line.floor:
         notes = (f"the damping {lam:.1e} is at the limit of rounding: the rows alone do not fix all parameters",)
         lam = max(lam, line.floor)
@@ -155,7 +156,7 @@ def _low_rank(
         lam = line.choose(damping) if isinstance(damping, str) else float(damping)
         last = Q.shape[1] >= min(P, most)
         if last or float(s[0]) < 0.1 * lam:
-            factor = partial(Spectral, s, V)
+            factor: Refactor = partial(Spectral, s, V)
             found = _settled(f"Gauss-Newton (rank {len(s)})", line, damping, factor, M)
             if last and len(s) < P and float(s[0]) > found.damping:
                 note = f"the smallest of {len(s)} eigenvalues, {float(s[0]):.1e}, exceeds the damping: some are missing"
@@ -263,6 +264,7 @@ def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Cur
     if lam > base.damping:
         notes += (_raised(base.damping, lam),)
         base = replace(base, rule=f"{base.rule}, raised")
+    assert base._path is not None  # it is a Gauss-Newton curvature
     freedom = base._path.freedom(lam)
     return replace(
         base, kind=f"exact Hessian (conjugate gradients on {base.kind})", factor=newton, damping=lam, freedom=freedom,

@@ -5,6 +5,7 @@ and the viscosity, 1 / Re where the problem has a parameter Re, or nu.
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import sympy as sp
 import torch
@@ -20,7 +21,7 @@ from .quantity import Functional, Integral
 from .solution import Solution
 
 VELOCITY, PRESSURE = ("u", "v", "w"), "p"
-Viscosity = sp.Expr | float | None
+Viscosity: TypeAlias = sp.Expr | float | None
 
 
 @checked
@@ -80,11 +81,14 @@ def flux(
     Raises:
         ValueError: both or neither of them, no velocity, an unknown part of the boundary.
     """
-    if (on is None) == (line is None):
-        raise ValueError("flux needs a part of the boundary, or a line=((x0, y0), (x1, y1)): give one of the two")
     u, m = velocity(problem), normals(*problem.variables)
-    points, q = along_boundary(problem.domain, on, n) if line is None else along_line(*line, problem.domain.names, n)
-    where = _label(on) if line is None else f"the line from {tuple(line[0])} to {tuple(line[1])}"
+    if on is not None and line is None:
+        (points, q), where = along_boundary(problem.domain, on, n), _label(on)
+    elif line is not None and on is None:
+        start, end = line
+        (points, q), where = along_line(start, end, problem.domain.names, n), f"the line from {(*start,)} to {(*end,)}"
+    else:
+        raise ValueError("flux needs a part of the boundary, or a line=((x0, y0), (x1, y1)): give one of the two")
     return Integral(sum(a * b for a, b in zip(u, m, strict=True)), points, q, f"flux through {where}")
 
 

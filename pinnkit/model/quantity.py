@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import sympy as sp
 import torch
@@ -18,7 +18,7 @@ from pinnkit.tools.memory import afford
 from .solution import Solution
 from .stack import Stack
 
-Expression = sp.Expr | str | float  # "u_x" stands for the derivative of that name
+Expression: TypeAlias = sp.Expr | str | float  # "u_x" stands for the derivative of that name
 
 
 Curve = Callable[[Tensor], Tensor]  # moves (P, n) -> what f changes by along them beyond first order, (K, n)
@@ -214,7 +214,7 @@ def test_loss(
     return Loss(sample(problem, n, seed=seed), term, f"{term or 'total'} loss on fresh points")
 
 
-test_loss.__test__ = False  # not for pytest
+test_loss.__test__ = False  # type: ignore[attr-defined]  # not for pytest
 
 
 @checked
@@ -257,9 +257,10 @@ class Error:
     def curve(self, solution: Solution) -> Curve:
         """|e + J d| - |e| - e J d / |e|: the error of fields that move by J d is never below zero."""
         pairs, norm = self._gaps(solution)
-        total = sum(gap @ gap for _, gap in pairs)
-        slope = sum(rows.vjp(solution.theta, gap) for rows, gap in pairs)
-        matrix = sum(_gram(rows, solution.theta, torch.ones_like(gap)) for rows, gap in pairs)
+        none = torch.zeros_like(norm)
+        total = sum((gap @ gap for _, gap in pairs), none)
+        slope = sum((rows.vjp(solution.theta, gap) for rows, gap in pairs), none)
+        matrix = sum((_gram(rows, solution.theta, torch.ones_like(gap)) for rows, gap in pairs), none)
 
         def rest(moves: Tensor) -> Tensor:
             first = slope @ moves
@@ -387,6 +388,6 @@ def several(of: Functional | Sequence[Functional]) -> Functional:
         if not of:
             raise ValueError("no functional is given: ask about a field, a loss, an integral ...")
         return of[0] if len(of) == 1 else Several(tuple(of))
-    if not hasattr(of, "linearise"):
+    if isinstance(of, Sequence) or not hasattr(of, "linearise"):
         raise TypeError(f"expected a functional such as pinnkit.at('u', x=0.2, t=0.5), got {type(of).__name__}")
     return of

@@ -33,7 +33,7 @@ class Probe:
     def __init__(self, solution: Solution) -> None:
         problem = solution.problem
         self._outputs = problem.outputs if problem.reference is not None else {}
-        if self._outputs:
+        if problem.reference is not None:
             _, X, mask, values = problem.reference.on_grid(problem.domain, tuple(self._outputs))
             known = torch.isfinite(values[mask]).any(0)
             self._outputs = {n: e for (n, e), k in zip(self._outputs.items(), known, strict=True) if k}

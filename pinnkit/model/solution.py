@@ -120,7 +120,7 @@ class Solution:
         size = block_size(self.model.tape, readout)
         for start in range(0, len(points), size):
             block = points[start : start + size]
-            X = block.X if readout.images == 1 else torch.cat([block.X, block.image])
+            X = block.X if readout.images == 1 or block.image is None else torch.cat([block.X, block.image])
             blocks.append(readout.values(self.model.tape.sweep(network, X, readout.channels)[0], block, unknowns))
         return torch.cat(blocks, 1)
 
@@ -156,6 +156,7 @@ class Solution:
             raise ValueError(f"{self.problem.name} has no reference for these parameters: an error cannot be measured")
         _, predicted, values = self.on_grid()
         found = {}
+        assert values is not None  # there is a reference
         for i, name in enumerate(self.problem.outputs):
             u, v = predicted[..., i], values[..., i]
             inside = torch.isfinite(v)

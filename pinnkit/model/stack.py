@@ -91,6 +91,7 @@ class Model:
         names = periodic(self.network)
         held = {i for i, name in enumerate(self.problem.domain.names) if name in names}
         kinks = self.problem.posed.kinks
+        assert self.network is not None  # it is only left out where nothing is evaluated
         return with_kinks(self.network, [k for k in kinks if k.needed or not held & set(k.plane.support)])
 
     @property
@@ -249,14 +250,14 @@ class Stack:
         return block
 
     def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None) -> Pass:
-        X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
+        X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         pool = self._pool if pool is None else pool
         pool.release()  # the previous block is done with
         return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, pool)
 
     def _sweep(self, theta: Tensor, readout: Readout, points: PointSet, v: Tensor | None = None):
         """The network's channels and their derivative along v, where no reverse pass follows."""
-        X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
+        X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         self._pool.release()
         return self.model.tape.sweep(self.model.split(theta)[0], X, readout.channels, v, self._pool)
 

@@ -23,7 +23,8 @@ def _needed(channels: Channels) -> set[Index]:
 
 def _combine(known: dict[Index, Tensor], channels: Channels) -> Tensor:
     """The channels (C, B, n) from partial derivatives (B, n)."""
-    return torch.stack([sum(weight * known[index] for weight, index in c) for c in channels.items])
+    none = torch.zeros(())
+    return torch.stack([sum((weight * known[index] for weight, index in c), none) for c in channels.items])
 
 
 def _evaluate(fields: Fields, theta: Tensor, X: Tensor, channels: Channels) -> Tensor:
@@ -45,7 +46,7 @@ class FunctionalPass(Pass):
 
     def __init__(self, fields: Fields, theta: Tensor, X: Tensor, channels: Channels) -> None:
         self._all = fields, theta.detach(), X, channels
-        output, self._back = vjp(self._of_theta, theta.detach())
+        output, self._back = vjp(self._of_theta, theta.detach())[:2]
         self.output = output.detach()
 
     def _of_theta(self, theta: Tensor) -> Tensor:
@@ -82,7 +83,7 @@ def _partials(call: Callable[[Tensor], Tensor], X: Tensor, needed: Iterable[Inde
 
     for index in sorted(needed, key=lambda index: (-sum(index), index)):
         if index not in known:
-            tower = values
+            tower: Callable[[Tensor], dict[Index, Tensor]] = values
             for i in (i for i, times in enumerate(index) for _ in range(times)):
                 tower = _along(tower, i)
             known |= tower(X)
@@ -95,7 +96,7 @@ def _along(tower: Callable[[Tensor], dict[Index, Tensor]], i: int) -> Callable[[
     def raised(X: Tensor) -> dict[Index, Tensor]:
         direction = torch.zeros_like(X)
         direction[..., i] = 1
-        values, slopes = jvp(tower, (X,), (direction,))
+        values, slopes = jvp(tower, (X,), (direction,))[:2]
         return values | {_one_more(index, i): slope for index, slope in slopes.items()}
 
     return raised

@@ -60,7 +60,7 @@ class Kinked(FeatureMap):
             size = max(abs(end + plane.offset - origin) for end in plane.range(domain))
             bends.append(Bend(plane, origin, kink.power, size, stretch, True))
         base = self.base.build(domain)
-        if isinstance(self.base, Scaled):  # the stretched coordinates stand for their own
+        if isinstance(base, Features) and isinstance(self.base, Scaled):  # stretched coordinates stand for their own
             kept = [i for i in range(len(lo)) if i not in maps]
             base = Features(base.omega[kept], base.phase[kept], base.wave[kept])
         return KinkFeatures(base, tuple(bends), any(kink.needed for kink in self.kinks))

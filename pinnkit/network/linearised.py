@@ -80,6 +80,7 @@ class LinearisedTape(Evaluator):
         """The channels and their derivative along v (P,), each (C, B, n), where no reverse pass follows."""
         at = self._at.to(theta)
         N, moved = self._base.sweep(at, X, channels, theta, pool)
+        assert moved is not None  # there is a direction
         output = N + moved
         return output, None if v is None else self._base.sweep(at, X, channels, v, pool)[1]
 

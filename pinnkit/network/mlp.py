@@ -1,6 +1,7 @@
 """Fully connected networks, plain and gated, as values: sizes, activation, features."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,6 +53,10 @@ class Layered(Network):
         features = self.features.build(domain)
         return features, features.count
 
+    @abstractmethod
+    def build(self, domain: Domain) -> Tape:
+        """The operations of the network on that domain; ValueError where the inputs do not match it."""
+
     def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
         """Glorot-normal weights and zero biases, shape (P,) (Glorot, Bengio 2010)."""
         tape, generator = self.build(domain), torch.Generator().manual_seed(seed)
@@ -75,8 +80,9 @@ class MLP(Layered):
         operations: list[Operation] = []
         offset = 0
         for i, out in enumerate(self.sizes[1:]):
-            operations.append(Linear(len(operations), wide, out, offset))
-            offset, wide = offset + operations[-1].count, out
+            layer = Linear(len(operations), wide, out, offset)
+            operations.append(layer)
+            offset, wide = offset + layer.count, out
             if i < len(self.sizes) - 2:
                 operations.append(Activate(len(operations), find_activation(self.activation)))
         return Tape(features, tuple(operations), offset)
@@ -97,8 +103,9 @@ class ModifiedMLP(Layered):
 
         def layer(source: int, wide_in: int) -> int:
             nonlocal offset
-            operations.append(Linear(source, wide_in, width, offset))
-            offset += operations[-1].count
+            first = Linear(source, wide_in, width, offset)
+            operations.append(first)
+            offset += first.count
             operations.append(Activate(len(operations), sigma))
             return len(operations)
 
@@ -106,8 +113,8 @@ class ModifiedMLP(Layered):
         for _ in hidden[1:]:
             operations.append(Gate(layer(h, width), u, v))
             h = len(operations)
-        operations.append(Linear(h, width, self.sizes[-1], offset))
-        return Tape(features, tuple(operations), offset + operations[-1].count)
+        last = Linear(h, width, self.sizes[-1], offset)
+        return Tape(features, (*operations, last), offset + last.count)
 
 
 def _maker(kind: type[Layered]) -> Callable[..., Network]:

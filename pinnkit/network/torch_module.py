@@ -99,8 +99,9 @@ def _redrawn(module: nn.Module, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for layer in module.modules():
-            if hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()
+            reset = getattr(layer, "reset_parameters", None)
+            if callable(reset):
+                reset()
     return module
 
 
@@ -136,7 +137,8 @@ class ModuleTape(Evaluator):
 
     def __init__(self, network: Module, domain: Domain) -> None:
         self.backend, self._asked = network.backend or BACKENDS[0], network.backend
-        self._module, self._tried = network.module, set()
+        self._module = network.module
+        self._tried: set = set()
         offset, pieces = 0, []
         for name, p in network.module.named_parameters():
             if p.requires_grad:

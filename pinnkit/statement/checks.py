@@ -69,7 +69,8 @@ def lowered(problem: Record, residual: Residual) -> Lowered:
 
 def faces(problem: Record, condition: Condition) -> set[str]:
     """The faces that a boundary condition covers."""
-    on = {condition.on} if isinstance(condition.on, str) else set(condition.on)
+    where: str | tuple[str, ...] = getattr(condition, "on", ())
+    on = {where} if isinstance(where, str) else set(where)
     everything = problem.domain.faces or ("boundary",)
     return {f for f in everything if {"boundary", f, f.rsplit("_", 1)[0]} & on}
 

@@ -96,7 +96,7 @@ def _growing(terms: list[Term], fields: int, t: int, lengths: np.ndarray) -> np.
 
 def _even(terms: list[Term], wave: np.ndarray, t: int) -> np.ndarray:
     """The sign (n,) of Re lambda for u_t = ... as waves get short: that of the highest even order that is there."""
-    first = sum(c for *_, index, c in terms if index[t])
+    first = np.sum([c for *_, index, c in terms if index[t]], axis=0)
     out = np.zeros(len(first))
     for order in sorted({sum(i) for *_, i, _ in terms if not i[t] and sum(i) and sum(i) % 2 == 0}, reverse=True):
         parts = [c * np.prod(wave ** np.array(i)) for *_, i, c in terms if not i[t] and sum(i) == order]
@@ -138,8 +138,8 @@ def _directions(d: int, without: Sequence[int], indices: Sequence[Sequence[int]]
     if not free:
         return np.zeros((0, d))
     rng = np.random.default_rng(0)
-    found = [np.eye(len(free)), *([[1.0, s] for s in (1, -1)] if len(free) == 2 else ())]
-    found = np.vstack([*map(np.atleast_2d, found), rng.normal(size=(16 if len(free) > 1 else 0, len(free)))])
+    along = [np.eye(len(free)), *(np.array([1.0, s]) for s in (1, -1) if len(free) == 2)]
+    found = np.vstack([*map(np.atleast_2d, along), rng.normal(size=(16 if len(free) > 1 else 0, len(free)))])
     out = np.zeros((len(found), d))
     out[:, free] = found / np.linalg.norm(found, axis=1, keepdims=True)
     return out

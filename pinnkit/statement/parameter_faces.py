@@ -8,7 +8,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box
-from pinnkit.statement.symbolic.conditions import Condition
+from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Neumann, Operator, Robin
 
 BOUNDARY = "boundary"
 
@@ -38,7 +38,10 @@ def without_parameter_faces(
             f"by {' or '.join(domain.space)}, so nothing can be asked there: remove it"
         )
     on = kept if len(kept) > 1 else kept[0] if kept else ()
-    return tuple(replace(c, on=on) if d else c for c, d in zip(conditions, default, strict=True))
+    walls = Dirichlet, Neumann, Robin, Operator
+    return tuple(
+        replace(c, on=on) if d and isinstance(c, walls) else c for c, d in zip(conditions, default, strict=True)
+    )
 
 
 def _outside_fields(e: sp.Expr) -> sp.Expr:

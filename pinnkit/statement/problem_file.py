@@ -165,7 +165,7 @@ def _arrays(problem: Problem, nodes: bool) -> dict[str, Any]:
     """Readings, and where asked the values of the reference at the ``nodes`` of its grid."""
     readings = {str(i): {n: getattr(c, n) for n in ARRAYS} for i, c in enumerate(problem.conditions) if hasattr(c, "X")}
     found: dict[str, Any] = {"conditions": readings}
-    if nodes:
+    if nodes and problem.reference is not None:
         held = Sampled.of(problem.reference, problem.domain, tuple(problem.outputs))
         found["reference"] = {
             "axes": {name: np.asarray(axis) for name, axis in held.axes.items()}, "names": Json(list(held.axes)),

@@ -122,7 +122,7 @@ class Readout:
         """What comes with the points: coordinates, normals, data."""
         values: dict[sp.Symbol, Value] = {}
         for k in range(self.images):
-            X = points.X if k == 0 else points.image
+            X = points.X if k == 0 or points.image is None else points.image
             values |= {at(v, k): X[:, i] for i, v in enumerate(self.variables)}
         return values | {s: points.columns[s.name] for s in self.columns}
 

@@ -1,9 +1,12 @@
 """The proof that a closed form solves a problem: it is put into every equation and condition."""
 
+from collections.abc import Mapping
+
 import sympy as sp
 
 from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.record import Record
+from pinnkit.statement.symbolic.reference import Exact
 
 from .residual_program import Readout
 
@@ -17,7 +20,9 @@ def exact_residuals(problem: Record, n: int = 64, seed: int = 0) -> dict[str, fl
     Raises:
         ValueError: a coefficient that has no value.
     """
-    exact, values = problem.reference, _numbers(problem)
+    exact = problem.reference
+    assert isinstance(exact, Exact)  # the problem has looked
+    values = _numbers(problem, exact.parameters)
     ansatz = {u: (exact.expression(u), sp.S.Zero) for u in problem.fields}
     size = float(exact(problem.domain.sample(n, method="random", seed=seed)).abs().max())
     found = {}
@@ -35,8 +40,7 @@ def exact_residuals(problem: Record, n: int = 64, seed: int = 0) -> dict[str, fl
     return found
 
 
-def _numbers(problem: Record) -> dict[sp.Symbol, sp.Float]:
-    true = problem.reference.parameters
+def _numbers(problem: Record, true: Mapping[str, float]) -> dict[sp.Symbol, sp.Float]:
     known = problem.parameters | {name: true[name] for name in problem.unknowns if name in true}
     lacking = [name for name in problem.unknowns if name not in known]
     if lacking:

@@ -81,7 +81,9 @@ def _check_initial(problem: Record, u: AppliedUndef, order: int) -> None:
 def _check_twice(problem: Record) -> None:
     seen: dict[tuple[AppliedUndef, str], Dirichlet] = {}
     for condition in problem.conditions:
-        for face in sorted(faces(problem, condition)) if isinstance(condition, Dirichlet) else ():
+        if not isinstance(condition, Dirichlet):
+            continue
+        for face in sorted(faces(problem, condition)):
             other = seen.setdefault((condition.u, face), condition)
             if other.value != condition.value:
                 raise ValueError(
@@ -94,7 +96,7 @@ def _check_boundary(problem: Record, rows: list[Lowered]) -> int:
     """How many conditions there are beyond those that the equations ask for, in the coordinate that has most."""
     space = [i for i, name in enumerate(problem.domain.names) if name in problem.domain.space]
     orders = {i: max(order(rows, k, i) for k in range(len(problem.fields))) for i in space}
-    boundary = [c for c in problem.conditions if not isinstance(c, Initial)]
+    boundary: list[Condition] = [c for c in problem.conditions if not isinstance(c, Initial)]
     if not boundary and any(orders.values()):
         raise ValueError(
             f"{problem.name} is ill-posed: the equations have derivatives in space, but there is no boundary "
@@ -137,7 +139,7 @@ def _check_ends(problem: Record, rows: list[Lowered], i: int, highest: int, boun
     if single:
         if periods:
             return given - highest
-        needed -= sum((highest + 1) // 2 for face in ends if _degenerate(problem, rows[0], i, highest, face))
+        needed = highest - sum((highest + 1) // 2 for face in ends if _degenerate(problem, rows[0], i, highest, face))
     elif differentiated(rows) == {i}:
         X = problem.domain.sample(PROBES, method="random", seed=1)
         needed = system_order(problem, rows, i, X)

@@ -14,7 +14,9 @@ Product = Callable[[Tensor], Tensor]  # v (P,) -> C v (P,)
 class Factor(Protocol):
     """The inverse of C + damping I for a symmetric C (P, P), ready to be applied."""
 
-    damping: float
+    @property
+    def damping(self) -> float:
+        """What is added to C."""
 
     def solve(self, B: Tensor) -> Tensor:
         """(C + damping I)^-1 B for B (P,) or (P, k)."""

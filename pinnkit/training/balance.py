@@ -76,7 +76,7 @@ def kernel_traces(stack: Stack, theta: Tensor, points: int) -> dict[str, float]:
 
 def gradient_norms(stack: Stack, theta: Tensor) -> dict[str, float]:
     """|d mean(r_k^2) / dtheta| of every term, unweighted."""
-    rows = _unweighted(stack, stack.points)
+    rows = _unweighted(stack, Points(stack.points))
     slopes, found = 2 * rows.row_weights * rows.values(theta), {}
     for name in rows.terms:
         only = torch.zeros_like(slopes)

@@ -15,7 +15,10 @@ from .evaluator import Evaluator
 class FeatureEvaluator(ABC):
     """Fixed functions of the coordinates of one domain, ``count`` of them, with all their derivatives."""
 
-    count: int
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """The number of features."""
 
     @abstractmethod
     def jet(self, X: Tensor, channels: Channels) -> Tensor:

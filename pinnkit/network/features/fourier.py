@@ -30,7 +30,7 @@ class Fourier(FeatureMap):
     def build(self, domain: Domain) -> Features:
         """The features on that domain; ValueError where there are not as many scales as coordinates."""
         omega, phase = affine(domain)
-        if np.ndim(self.scale) and len(self.scale) != len(phase):
+        if isinstance(self.scale, tuple) and len(self.scale) != len(phase):
             raise ValueError(f"Fourier: {len(self.scale)} scales for the coordinates {', '.join(domain.names)}")
         normal = np.random.default_rng(self.seed).standard_normal((self.count, len(phase)))
         b = 2 * math.pi * np.asarray(self.scale) * normal

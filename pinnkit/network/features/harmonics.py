@@ -37,9 +37,13 @@ class Harmonics(FeatureMap):
         rows, phases, wave = [], [], []
         for i, name in enumerate(domain.names):
             if name not in self.names:
-                rows.append(omega[i]), phases.append(phase[i]), wave.append(False)
+                rows.append(omega[i])
+                phases.append(phase[i])
+                wave.append(False)
                 continue
             for k in range(1, self.count + 1):
                 for turn in (0.0, math.pi / 2):
-                    rows.append(math.pi * k * omega[i]), phases.append(math.pi * k * phase[i] + turn), wave.append(True)
+                    rows.append(math.pi * k * omega[i])
+                    phases.append(math.pi * k * phase[i] + turn)
+                    wave.append(True)
         return sinusoids(np.array(rows), np.array(phases), np.array(wave))

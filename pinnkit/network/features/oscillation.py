@@ -38,5 +38,6 @@ class Oscillation(FeatureMap):
         for k in range(1, self.count + 1):
             pulse = 2 * math.pi * k / self.period
             for turn in (0.0, math.pi / 2):
-                rows.append(pulse * np.eye(len(phase))[i]), phases.append(turn - pulse * start)
+                rows.append(pulse * np.eye(len(phase))[i])
+                phases.append(turn - pulse * start)
         return sinusoids(np.array(rows), np.array(phases), np.arange(len(rows)) >= len(phase))

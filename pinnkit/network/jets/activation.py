@@ -1,10 +1,11 @@
 """Activation functions with all their derivatives, as polynomials in a few transcendental values."""
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ def _derivatives(activation: Activation, order: int) -> tuple[Expression, ...]:
     rules = {name: dict(expression) for name, expression in activation.rules}
     tower = [dict(activation.sigma)]
     for _ in range(order):
-        derived: Counter = Counter()
+        derived: defaultdict[Monomial, Any] = defaultdict(int)  # exact, as long as the rules are
         for monomial, k in tower[-1].items():
             for i, name in enumerate(monomial):
                 rest = monomial[:i] + monomial[i + 1 :]

@@ -57,6 +57,7 @@ def _sum(polynomial: Polynomial, tower: list[Tensor], z: Tensor) -> Tensor:
         for c in factors:
             value = value * z[c]
         total = value if total is None else total + value
+    assert total is not None  # a polynomial has terms
     return total
 
 

@@ -119,13 +119,13 @@ def compiled(operations: Sequence[Operation], X: Tensor, channels: Channels) -> 
     """The compiled sweep of a plain chain of layers with one activation, in double precision on the CPU."""
     if X.dtype != torch.float64 or X.device.type != "cpu":
         return None
-    kinds = Linear, Activate
-    chain = all(type(op) is kinds[i % 2] and op.source == i for i, op in enumerate(operations))
-    used = {op.activation for op in operations[1::2]} if chain else set()
-    if not chain or len(used) != 1 or next(iter(used)).name not in _VALUES:
+    layers = [op for i, op in enumerate(operations[::2]) if type(op) is Linear and op.source == 2 * i]
+    between = [op for i, op in enumerate(operations[1::2]) if type(op) is Activate and op.source == 2 * i + 1]
+    used = {op.activation for op in between}
+    if len(layers) + len(between) < len(operations) or len(used) != 1 or next(iter(used)).name not in _VALUES:
         return None
     library = _library(next(iter(used)), channels)
-    return None if library is None else Chain(tuple(operations[::2]), library)
+    return None if library is None else Chain(tuple(layers), library)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """A feed-forward network as a list of few operations on jets, each with its reverse, tangent and row passes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from pinnkit.network.base import Evaluator, FeatureEvaluator, Pass, Pool
 from pinnkit.statement.symbolic.channels import Channels
 
 from .activation import New
-from .activation_kernel import Eager, Fused, kernel
+from .activation_kernel import kernel
 from .matmul import add_outer, gather, product
 from .operations import Activate, Gate, Linear, Operation
 from .sweep import compiled
@@ -81,7 +82,7 @@ class TapePass(Pass):
         self.tape, self.theta, self.channels = tape, theta, channels
         self._new: New = theta.new_empty if pool is None else (lambda shape: pool.new(shape, theta))
         self.values = [tape.features.jet(X, channels)]
-        self._saved: list[tuple[Eager | Fused, object] | None] = []
+        self._saved: list[Any] = []  # of an activation its kernel and what that keeps, which differs by the kernel
         for op in tape.operations:
             self.values.append(self._forward(op))
         self.output = self.values[-1]
@@ -94,7 +95,7 @@ class TapePass(Pass):
             out[0] += b
         elif isinstance(op, Activate):
             z = self.values[op.source]
-            step = kernel(op.activation, self.channels, z.dtype, z.device)
+            step: Any = kernel(op.activation, self.channels, z.dtype, z.device)
             saved = (step, step.values(z, self._new))
             out = step.forward(saved[1], z, self._new)
         else:
@@ -180,9 +181,9 @@ class TapePass(Pass):
         pairs[-1] = (G, dG)
         for i in reversed(range(len(self.tape.operations))):
             op = self.tape.operations[i]
-            if pairs[i + 1] is None:
+            if (pair := pairs[i + 1]) is None:
                 continue
-            g, dg = pairs[i + 1]
+            g, dg = pair
             pairs[i + 1] = None
             if isinstance(op, Linear):
                 self._second_linear(op, v, g, dg, tangents, pairs, out)

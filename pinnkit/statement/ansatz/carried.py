@@ -1,6 +1,6 @@
 """The exact singular part of a field whose data jump or kink: what an ansatz carries so that the rest is smooth."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sympy as sp
@@ -10,7 +10,7 @@ from pinnkit.domain.distance_function import exact
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.functions import Known
 from pinnkit.statement.singular.regularity import Singularity, singularities
-from pinnkit.statement.symbolic.conditions import Condition, Neumann, Periodic
+from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Neumann, Periodic
 from pinnkit.statement.symbolic.torch_program import Opaque
 
 from .singular_data import INITIAL, almost_everywhere, crossing, sides_of
@@ -19,6 +19,7 @@ from .singular_parts import Coefficients, Part, Side, coefficients, images, join
 MORE = 2  # orders beyond those that an equation loses are carried too: then its residual is smooth
 LIMIT = 40  # parts at most: reflections of waves between walls
 
+Given = Initial | Dirichlet | Neumann
 Key = tuple[str, str]  # a condition's name, one of its sides
 
 
@@ -55,7 +56,7 @@ class Carried:
 
 
 def carry(
-    problem: Problem, u: AppliedUndef, conditions: list[Condition], periodic: tuple[str, ...] = ()
+    problem: Problem, u: AppliedUndef, conditions: Sequence[Given], periodic: tuple[str, ...] = ()
 ) -> Carried:  # fmt: skip
     """The singular part S of a field on a box by its initial, Dirichlet and Neumann data, where its equation gives it.
 
@@ -85,7 +86,7 @@ def _of_coordinates(problem: Problem, condition: Neumann) -> bool:
     return names <= {*problem.domain.names, *problem.parameters}
 
 
-def data_of(problem: Problem, conditions: list[Condition]) -> dict[Key, Datum]:
+def data_of(problem: Problem, conditions: Sequence[Given]) -> dict[Key, Datum]:
     """The data of all conditions on all their sides, on the sides themselves."""
     found = {}
     for c in conditions:
@@ -119,7 +120,8 @@ def _one(
     shifts = images(problem, u, known, datum.side, place[0])
     places = [(place[0], place[1] + shift) for shift in shifts]
     parts = [part(problem, known, datum.side, at, s.order, s.jump, datum.order) for at in places]
-    return None if None in parts else _with(found, joined(parts), key[0], str(s))
+    kept = [p for p in parts if p is not None]
+    return None if len(kept) < len(parts) else _with(found, joined(kept), key[0], str(s))
 
 
 def _near(problem: Problem, u: AppliedUndef, datum: Datum) -> list[Singularity]:

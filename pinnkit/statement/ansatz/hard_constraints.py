@@ -13,7 +13,7 @@ from pinnkit.domain.box import Box
 from pinnkit.domain.distance_function import Side, exact, rising, sides
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import stretches
-from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Initial, Periodic
+from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Periodic
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.statement.well_posed import faces
@@ -24,6 +24,7 @@ from .singular_data import BODY, INITIAL, Clash, almost_everywhere, check_regula
 from .stated import met
 
 Pair = tuple[sp.Expr, sp.Expr]  # g and d
+Given = Initial | Dirichlet
 
 TOLERANCE = 1e-5  # of the data's size: how far two data may differ where they meet; then the boundary wins
 _SMOOTH = (
@@ -97,10 +98,10 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = (), strict: b
 
 
 def _of_field(
-    problem: Problem, u: AppliedUndef, own: list[Condition], periodic: tuple[str, ...], strict: bool
-) -> tuple[Pair, list[Condition], list[str]]:  # fmt: skip
+    problem: Problem, u: AppliedUndef, own: list[Given], periodic: tuple[str, ...], strict: bool
+) -> tuple[Pair, list[Given], list[str]]:  # fmt: skip
     """g and d of the conditions that allow them, those, and a note on every other one."""
-    notes = []
+    notes: list[str] = []
     while own:
         initial = sorted((c for c in own if isinstance(c, Initial)), key=lambda c: c.order)
         walls = [c for c in own if isinstance(c, Dirichlet)]
@@ -122,14 +123,16 @@ def _pair(
 ) -> tuple[Pair, tuple[str, ...]]:
     """g and d, and notes on the jumps and kinks that g carries."""
     if not isinstance(problem.domain, Box):
-        for c in (*initial, *walls):
+        every: list[Given] = [*initial, *walls]
+        for c in every:
             for side, fixed in sides_of(problem, c).items():
                 check_regular(problem, u, c.name, side, c.value, fixed)
         pair = _on_body(problem, u, walls, _initial_part(problem, _values(problem, initial)), len(initial))
         _check_slopes(problem, pair[0])
         return pair, ()
-    carried = carry(problem, u, [*initial, *walls], periodic)
-    given = {c.name for c in (*initial, *walls)}
+    both: list[Given] = [*initial, *walls]
+    carried = carry(problem, u, both, periodic)
+    given = {c.name for c in both}
     left = {key: datum for key, datum in carried.data.items() if key[0] in given}
     for (name, side), datum in left.items():
         check_regular(problem, u, name, side, datum.value, {datum.side.symbol: datum.side.at})
@@ -142,10 +145,10 @@ def _pair(
     return (almost_everywhere(carried.part) + g, d), carried.notes
 
 
-def _at_fault(problem: Problem, own: list[Condition], error: ValueError) -> list[Condition]:
+def _at_fault(problem: Problem, own: list[Given], error: ValueError) -> list[Given]:
     """The conditions that an error names; initial ones stand and fall together; all, where it names none."""
     sides = set(getattr(error, "sides", ()))
-    found = [c for c in own if isinstance(c, Initial) and INITIAL in sides]
+    found: list[Given] = [c for c in own if isinstance(c, Initial) and INITIAL in sides]
     found += [c for c in own if isinstance(c, Dirichlet) and (sides & {*faces(problem, c), BODY})]
     return found or own
 
@@ -257,9 +260,11 @@ def _around(problem: Problem, u: AppliedUndef, data: Mapping[Side, sp.Expr], g: 
 
 def _value_on(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], side: Side) -> sp.Expr | None:
     """The value that conditions give on a side, None if there is none; they must agree, and cover all of it."""
-    X, masks = _in_time(problem, side.X), {}
+    X = _in_time(problem, side.X)
+    masks: dict[sp.Expr, np.ndarray] = {}
     for wall in walls:
-        masks[wall.value] = masks.get(wall.value, False) | problem.domain.on_boundary(X, wall.on).numpy()
+        own = problem.domain.on_boundary(X, wall.on).numpy()
+        masks[wall.value] = masks.get(wall.value, np.zeros(len(X), bool)) | own
     masks = {value: mask for value, mask in masks.items() if mask.any()}
     if len(masks) > 1 or not all(mask.all() for mask in masks.values()):
         raise ValueError(
@@ -274,7 +279,8 @@ def _in_time(problem: Problem, X: np.ndarray) -> Tensor:
     if problem.domain.time is None:
         return torch.as_tensor(X)
     i = problem.domain.names.index(problem.domain.time)
-    return torch.as_tensor(np.insert(X, i, np.linspace(*problem.domain.bounds[:, i], len(X)), axis=1))
+    start, end = problem.domain.bounds[:, i].tolist()
+    return torch.as_tensor(np.insert(X, i, np.linspace(start, end, len(X)), axis=1))
 
 
 def _later(problem: Problem, lack: sp.Expr, order: int) -> sp.Expr:

@@ -13,7 +13,7 @@ from pinnkit.domain.distance_function import exact
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.regularity import Singularity, singularities
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Residual
+from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Neumann, Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.statement.well_posed import faces
 
@@ -56,7 +56,7 @@ def check_regular(
         )
 
 
-def sides_of(problem: Problem, condition: Initial | Dirichlet) -> dict[str, dict[sp.Symbol, sp.Expr]]:
+def sides_of(problem: Problem, condition: Initial | Dirichlet | Neumann) -> dict[str, dict[sp.Symbol, sp.Expr]]:
     """The coordinates that are fixed on every side of a condition, in its own words."""
     if isinstance(condition, Initial):
         i = problem.domain.names.index(problem.domain.time)

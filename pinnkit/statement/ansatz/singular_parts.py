@@ -242,7 +242,9 @@ def _elliptic(
     (x, a), y = place, side.symbol
     at = {x: a, y: side.at}
     xx, yy, xy = (_frozen(problem, known.get(**o), at) for o in ({x.name: 2}, {y.name: 2}, {x.name: 1, y.name: 1}))
-    if None in (xx, yy, xy) or _sign(problem, 4 * xx * yy - xy**2, {}) <= 0 or rate and xy != 0 or n < 0:
+    if xx is None or yy is None or xy is None:
+        return None
+    if _sign(problem, 4 * xx * yy - xy**2, {}) <= 0 or rate and xy != 0 or n < 0:
         return None
     away, root = side.inward * (y - side.at), sp.sqrt(4 * xx / yy - (xy / yy) ** 2) / 2
     p, q = x - a - side.inward * xy / (2 * yy) * away, root * away
@@ -256,7 +258,7 @@ def _elliptic_corner(problem: Problem, known: Coefficients, a: Side, b: Side, ju
     at = {a.symbol: a.at, b.symbol: b.at}
     names = a.symbol.name, b.symbol.name
     aa, bb = (_frozen(problem, known.get(**{name: 2}), at) for name in names)
-    if None in (aa, bb) or known.get(**dict.fromkeys(names, 1)) != 0 or _sign(problem, aa * bb, {}) <= 0:
+    if aa is None or bb is None or known.get(**dict.fromkeys(names, 1)) != 0 or _sign(problem, aa * bb, {}) <= 0:
         return None
     p, q = b.inward * (b.symbol - b.at), a.inward * (a.symbol - a.at) * sp.sqrt(bb / aa)
     traces = {(b.name, 0): jump, (a.name, 0): sp.S.Zero}
@@ -274,7 +276,7 @@ def _transport(problem: Problem, known: Coefficients, side: Side, place: Place, 
     if front in (None, 0) or any(sum(index) > 1 for index in known.of):
         return None
     c, r = (None if e is None else sp.cancel(side.inward * e / front) for e in (slope, decay))
-    if not (_constant(problem, c) and _constant(problem, r)) or c == 0:
+    if c is None or r is None or not (_constant(problem, c) and _constant(problem, r)) or c == 0:
         return None
     away = side.inward * (y - side.at)
     expression = jump * sp.exp(-r * away) * ramp(n, x - a - c * away)
@@ -294,7 +296,7 @@ def _wave(
     t = y if side.name == INITIAL else x
     z = x if side.name == INITIAL else y
     front, lead, damping = known.get(**{t.name: 2}), known.get(**{z.name: 2}), known.get(**{t.name: 1})
-    if None in (front, lead, damping) or any(len([i for i in index if i]) > 1 for index in known.of):
+    if front is None or lead is None or damping is None or any(len([i for i in index if i]) > 1 for index in known.of):
         return None
     c, k = sp.sqrt(-lead / front), damping / front / 2
     if not (_constant(problem, c) and _constant(problem, k)) or t.name != problem.domain.time:

@@ -276,7 +276,8 @@ class _Across:
                 self._refuse(f"{self.nodes[v]} is multiplied by what jumps ({self._readable(c)})")
             k = (sp.S.One if alone else c) * self.nodes[v].coefficient
             flux += k * self._flux(self.nodes[v])
-        strength, expected = self.weight, {}
+        strength = self.weight
+        expected: dict = {}
         for s, a in parts.items():
             f, index, order = self.slots[s]
             for weight, lower in self._lowered(index, order):

@@ -25,9 +25,9 @@ def breaks(call: Callable[[np.ndarray], np.ndarray], box: np.ndarray) -> Iterato
     known: list[np.ndarray | None] = []
     for i in range(d):
         for base in [rng.uniform(*box.T) for _ in range(LINES if d > 1 else 1)]:
-            for order, place, jump in _on_line(_line(call, base, i), *box[i]):
+            for order, place, at_place in _on_line(_line(call, base, i), *box[i]):
                 point = np.where(np.arange(d) == i, place, base)
-                plane, jump = _plane(call, box, i, order, point, jump)
+                plane, jump = _plane(call, box, i, order, point, at_place)
                 new = plane is not None and not any(k is not None and np.allclose(plane, k, atol=1e-6) for k in known)
                 if new or plane is None and None not in known:
                     known.append(plane)
@@ -55,7 +55,7 @@ def _on_line(f: Callable, lo: float, hi: float) -> list[tuple[int, float, float]
     if not np.isfinite(y).all() or scale <= NOISE * abs(y).max(initial=0):
         return []
     spots = _spots(y, scale)
-    found = []
+    found: list[tuple[int, float, float]] = []
     for k in spots:
         bracket = _zoom(f, x[max(k - 2, 0)], x[min(k + 6, NODES - 1)], scale)
         if bracket is not None:
@@ -68,7 +68,8 @@ def _on_line(f: Callable, lo: float, hi: float) -> list[tuple[int, float, float]
 def _spots(y: np.ndarray, scale: float) -> list[int]:
     """Where fourth differences stand out of their neighbourhood: the largest of each group."""
     d = abs(np.diff(y, 4))
-    n, out = len(d), []
+    n = len(d)
+    out: list[int] = []
     for k in np.argsort(-d):
         if d[k] < NOISE * scale or len(out) >= 64:
             break
@@ -135,9 +136,9 @@ def _plane(
             near = [s for s in _on_line(_line(call, base, i), *box[i]) if s[0] == order]
             if not near:
                 return None, None
-            near = min(near, key=lambda s: abs(s[1] - point[i]))
-            slopes.append((near[1] - point[i]) / (k * step))
-            jumps.append(near[2])
+            nearest = min(near, key=lambda s: abs(s[1] - point[i]))
+            slopes.append((nearest[1] - point[i]) / (k * step))
+            jumps.append(nearest[2])
         if np.ptp(slopes) * L[j] > 1e-5 * L[i]:
             return None, None
         plane[j] = -_rounded(slopes[-1], L[i] / L[j]) if abs(slopes[-1]) * L[j] > 1e-6 * L[i] else 0.0

@@ -84,6 +84,7 @@ class Stated:
                 f"{self.where}: {atom} is the derivative of a point mass (a dipole, or twice the derivative of a "
                 f"jump): {MIXED}, or {GAUSSIAN}"
             )
+        found: list[tuple[Plane | None, float]]
         try:
             found = planes_of(self.place(atom.args[0], atom), self.problem.variables, self.problem.domain)
         except Curved:

@@ -165,7 +165,7 @@ def _cases(
     free = sorted(e.free_symbols - set(variables), key=str)
     known = {s: sp.Float(parameters[s.name], 30) for s in free if s.name in parameters}
     whole = domain if domain is not None and {v.name for v in variables} == set(domain.names) else None
-    order = [[v.name for v in variables].index(n) for n in domain.names] if whole is not None else []
+    order = [] if whole is None else [[v.name for v in variables].index(n) for n in whole.names]
     rng = np.random.default_rng(5)
     for _ in range(1 if len(known) == len(free) else _TRIES):
         lo, hi = (0.5, 1.5) if domain is None or not len(box) else (box[:, 0].min(), box[:, 1].max())
@@ -227,7 +227,7 @@ class _Case:
         """The integers that a floor's argument takes in the box."""
         found = {}
         for node in self.e.atoms(sp.floor, sp.ceiling, sp.Mod):
-            X = np.random.default_rng(3).uniform(*self.box.T, (400, len(self.box)))
+            X = np.random.default_rng(3).uniform(self.box[:, 0], self.box[:, 1], (400, len(self.box)))
             v = self._evaluate(_inner(node), np.concatenate([X, self._corners()]))
             found[node] = range(int(np.floor(v.min())), int(np.ceil(v.max())) + 1)
             if len(found[node]) > 64:
@@ -280,12 +280,13 @@ class _Case:
         for i in on:
             v = self.variables[i]
             slope = sp.expand(f.diff(v)) if not f.has(*STRANGE) else v
-            base = rng.uniform(*self.box.T, (48 if len(on) > 1 else 2 if len(self.box) > 1 else 1, len(self.box)))
+            count = 48 if len(on) > 1 else 2 if len(self.box) > 1 else 1
+            base = rng.uniform(self.box[:, 0], self.box[:, 1], (count, len(self.box)))
             if not slope.has(v):  # affine in v: its zero is known, wherever it is
                 base[:, i] = self._evaluate(sp.expand(-f.subs(v, 0)) / slope, base) if slope != 0 else np.nan
                 yield from base[np.isfinite(base[:, i])]
                 continue
-            nodes = np.linspace(*self.box[i], 130)
+            nodes = np.linspace(self.box[i, 0], self.box[i, 1], 130)
             for b in base:
                 yield from self._on_line(f, b, i, nodes)
 

@@ -58,7 +58,8 @@ def _rounded(value: float) -> float:
 
 def _zeros(g: sp.Expr, x: sp.Symbol, bounds: np.ndarray) -> list[tuple[float, float]]:
     """Simple zeros of a function of one coordinate in an interval, each with the function's |slope| there."""
-    program, lo, hi = Program([g], [x]), *bounds.tolist()
+    program = Program([g], [x])
+    lo, hi = bounds.tolist()
 
     def value(at: np.ndarray) -> np.ndarray:
         (out,) = program({x: torch.as_tensor(at)})

@@ -1,6 +1,6 @@
 """Channels (partial derivatives carried through a network) and how an elementwise function acts on them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -91,7 +91,7 @@ class Channels:
 
     def _polynomial(self, channel: Channel) -> Polynomial:
         own = {index for _, index in channel}
-        terms: Counter = Counter()
+        terms: defaultdict[tuple, float] = defaultdict(float)
         for weight, index in channel:
             for (m, factors), coefficient in compose(index).items():
                 if not (len(factors) == 1 and factors[0] in own):  # sigma' times the channel itself: added below
@@ -127,7 +127,7 @@ class Channels:
 
     def _leibniz(self, channel: Channel) -> tuple[tuple[float, int, int], ...]:
         zero = partial((0,) * self.dim)
-        terms: Counter = Counter()
+        terms: defaultdict[tuple, float] = defaultdict(float)
         if len(channel) == 1 and channel[0][0] == 1.0:
             for a, b, coefficient in split(channel[0][1]):
                 terms[self.position(partial(a)), self.position(partial(b))] += coefficient

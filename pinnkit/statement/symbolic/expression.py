@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import sympy as sp
 from sympy.core.function import FunctionClass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .torch_program import Opaque, function
 
-Value = sp.Expr | float | Callable[..., Tensor]
+Value: TypeAlias = sp.Expr | float | Callable[..., Tensor]
 
 
 def as_expression(value: Any, what: str) -> sp.Expr:

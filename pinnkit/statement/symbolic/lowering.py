@@ -242,7 +242,8 @@ def insert(
     affine, needed = {}, {}
     for symbol, slot in lowered.slots.items():
         g, d = ansatz.get(fields[slot.output], (sp.S.Zero, sp.S.One))
-        constant, coefficients = sp.S.Zero, {}
+        constant = sp.S.Zero
+        coefficients: dict[Index, sp.Expr] = {}
         for factor, index in slot.channel:
             weight = sp.S.One if factor == 1 else sp.Float(factor)
             constant += weight * differentiate(g, index, variables)

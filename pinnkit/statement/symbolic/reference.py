@@ -28,7 +28,9 @@ CHECKSUMS = "checksums.json"  # SHA-256 of the files in the folder data, by thei
 class Reference(Protocol):
     """What a solution is measured against; ``error`` is the reference's own relative L2 error (its floor)."""
 
-    error: float
+    @property
+    def error(self) -> float:
+        """The relative L2 error of the reference itself."""
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """Axes of a tensor grid, its points X (n, d), a mask (n,) of those inside, values (n, names).
@@ -248,8 +250,7 @@ class Table:
                 f"{self.file} holds {', '.join(values)} by ({', '.join(axes)}): expected {', '.join(names)} "
                 f"by ({', '.join(domain.names)})"
             )
-        X = np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1)
-        X = torch.as_tensor(X)
+        X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
         found = {n: torch.as_tensor(values[n].ravel()) for n in names if n in values}
         for name, column in found.items():
             real(f"{self.file}, {name}", column)

@@ -63,7 +63,7 @@ def function(call: Callable[..., Tensor], name: str | None = None) -> type[Opaqu
     """
     if not callable(call):
         raise TypeError(f"function({call!r}): expected a Python callable of tensors")
-    name = name or getattr(call, "__name__", "f")
+    name = str(name or getattr(call, "__name__", "f"))
     members = {"call": staticmethod(call), "slopes": {}}
     return type(name if name.isidentifier() else "f", (Opaque,), members)
 
@@ -280,7 +280,7 @@ class Program:
             full = [v if isinstance(v, Tensor) else torch.full_like(like, v) for v in slots[n:]]
             result = full[-1] if closed else torch.full_like(like, torch.nan)
             for condition, value in reversed(list(zip(slots[:n], full[:n], strict=True))):
-                result = torch.where(condition, value, result)
+                result = torch.where(torch.as_tensor(condition), value, result)
             return result
 
         if self._like is None:

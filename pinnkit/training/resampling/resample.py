@@ -325,7 +325,8 @@ def by_influence(**settings: Unpack[Settings]) -> Resample:
     return Resample(**given)
 
 
+BY_SCORE: dict[str, Callable[..., Resampler]] = {name: partial(Resample, score=s) for name, s in SCORES.items()}
 RESAMPLERS: dict[str, Callable[..., Resampler]] = {
     "uniform": uniform, "rad": rad, "rar-d": rar_d, "rar-g": rar_g, "r3": R3, "influence": by_influence,
-    "weighted-rad": partial(rad, weights=True),
-} | {name: partial(Resample, score=score) for name, score in SCORES.items()}  # fmt: skip
+    "weighted-rad": partial(rad, weights=True), **BY_SCORE,
+}  # fmt: skip
