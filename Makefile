@@ -39,7 +39,8 @@ slow: .venv/installed
 
 lint: .venv/installed
 	$(BIN)/ruff check .
-	$(BIN)/flake8 pinnkit problems tests benchmarks data
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks

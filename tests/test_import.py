@@ -6,6 +6,8 @@ import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import pinnkit
+
 ROOT = Path(__file__).parents[1]
 
 PROBE = """
@@ -87,6 +89,14 @@ def test_rooms_import_downwards_and_neither_files_nor_folders_in_circles() -> No
     for name, found in graph.items():
         folders.setdefault(folder[name], set()).update({folder[b] for b in found} - {folder[name]})
     list(TopologicalSorter(folders).static_order())
+
+
+def test_type_checkers_are_told_all_public_names_and_no_others() -> None:
+    stub = ast.parse((ROOT / "pinnkit" / "__init__.pyi").read_text(encoding="utf-8"))
+    told = {a.asname: f"{n.module}.{a.name}" for n in stub.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    modules = {name: module for name, module in pinnkit.PUBLIC.items() if name in pinnkit.MODULES}
+    names = {name: f"{module}.{name}" for name, module in pinnkit.PUBLIC.items() if name not in pinnkit.MODULES}
+    assert told == modules | names
 
 
 def _rank(module: str) -> int:

@@ -29,12 +29,15 @@ class Proved(Protocol):
     """A certificate, as far as its file holds it: its figures, its proof, and what is added to the proof's bound."""
 
     @property
-    def proof(self) -> BarrierProof | None: ...
+    def proof(self) -> BarrierProof | None:
+        """The barrier behind the bound of the largest error."""
 
     @property
-    def added(self) -> list[float]: ...
+    def added(self) -> list[float]:
+        """What is added to the proof's own bound."""
 
-    def to_dict(self) -> dict[str, Any]: ...
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain numbers, text, lists and dicts."""
 
 
 def record(proof: BarrierProof) -> dict[str, Any]:

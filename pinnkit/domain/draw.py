@@ -70,6 +70,7 @@ def draw(
 
 
 def check_how(how: str, weights: bool) -> None:
+    """Raises ValueError for a way to draw that is not known, or that has no weights."""
     if how not in ("random", "top", "systematic"):
         raise ValueError(f"how={how!r}: choose one of random, top, systematic")
     if how == "top" and weights:

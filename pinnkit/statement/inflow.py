@@ -55,6 +55,7 @@ def check_inflow(problem: Record) -> None:
 
 
 def sentence(lack: _Lack) -> str:
+    """What lacks, and where, in words."""
     where = "" if lack.surely else "part of "
     if " and " in lack.names:
         return f"more of {lack.names} flows in through {where}{lack.face} than has conditions there: give them there"
@@ -79,6 +80,7 @@ def of_coordinates(problem: Record) -> Evaluate:
 
 
 def lacks(problem: Record, rows: list[Lowered], evaluate: Evaluate) -> list[_Lack]:
+    """The faces of a box through which more flows in than conditions are given there."""
     if not isinstance(problem.domain, Box) or any(isinstance(c, Observations) for c in problem.conditions):
         return []
     found = []

@@ -34,6 +34,7 @@ def arnoldi(
 
 
 def start_vector(P: int, start: Tensor | None, seed: int, like: Tensor | None) -> Tensor:
+    """The vector (P,) that is given, else Gaussian noise by the seed, in the kind of ``like``."""
     if start is not None:
         return start
     noise = torch.randn(P, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -191,7 +191,7 @@ def mixed_problem():
 @pytest.mark.parametrize("problem", [mixed_problem(), stated(WAVE, pk.Periodic(u, "x"))])
 def test_jacobian_of_the_projection_on_every_block_of_rows(problem):
     data = rows(problem, norms(problem), {"x": 20, "t": 20})
-    families = [f for f in local(operator(problem), walls(problem), problem.domain).families(0.05)]
+    families = list(local(operator(problem), walls(problem), problem.domain).families(0.05))
     search = Search(data, Dense(np.zeros((len(data.target), 0))), families, data.target, 0.0)
     rng = np.random.default_rng(0)
     atoms = []

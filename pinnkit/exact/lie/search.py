@@ -172,5 +172,6 @@ def _degree(e: sp.Expr, base: Sequence[sp.Symbol]) -> sp.Expr:
 
 
 def verify(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:
+    """Raises ArithmeticError unless a generator's prolongation leaves the equations invariant."""
     if any(d != 0 for d in defects(v, equations, fields)):
         raise ArithmeticError(f"{v} was found, but its prolongation does not leave the equations invariant")
