@@ -85,7 +85,7 @@ class Ball:
         d = len(self.center)
         self.volume = pi ** (d / 2) / gamma(d / 2 + 1) * self.radius**d
         params = d - 1 if d <= 3 else d
-        self.pieces = (Piece(d * self.volume / self.radius, params, self._chart),)
+        self.pieces: tuple[Piece, ...] = (Piece(d * self.volume / self.radius, params, self._chart),)
 
     def level(self, x: np.ndarray) -> np.ndarray:
         """The signed distance |x - center| - radius: (n, d) -> (n,)."""
@@ -122,7 +122,7 @@ class Polygon:
         self.lower, self.upper = corners.min(axis=0), corners.max(axis=0)
         self.length = np.linalg.norm(self.edge, axis=1)
         self.outward = np.stack((self.edge[:, 1], -self.edge[:, 0]), axis=1) / self.length[:, None]
-        self.pieces = (Piece(float(self.length.sum()), 1, self._chart),)
+        self.pieces: tuple[Piece, ...] = (Piece(float(self.length.sum()), 1, self._chart),)
 
     def level(self, x: np.ndarray) -> np.ndarray:
         """The signed distance to the nearest edge: (n, 2) -> (n,)."""
@@ -164,7 +164,7 @@ class Ellipse:
         self.lower, self.upper = self.center - extent, self.center + extent
         self.volume = float(pi * a * b)
         self._arc = _ArcLength(lambda s: np.hypot(a * np.sin(s), b * np.cos(s)))
-        self.pieces = (Piece(self._arc.total, 1, self._chart),)
+        self.pieces: tuple[Piece, ...] = (Piece(self._arc.total, 1, self._chart),)
 
     def level(self, x: np.ndarray) -> np.ndarray:
         """(|q| - 1) min(a, b), q in half axes, a lower bound of the distance: (n, 2) -> (n,)."""
@@ -193,7 +193,7 @@ class Star:
         self.lower, self.upper = self.center - reach, self.center + reach
         self.volume = pi * (self.radius**2 + float(np.sum(self.cos**2 + self.sin**2)) / 2)
         self._arc = _ArcLength(lambda s: np.hypot(*self._radial(s)))
-        self.pieces = (Piece(self._arc.total, 1, self._chart),)
+        self.pieces: tuple[Piece, ...] = (Piece(self._arc.total, 1, self._chart),)
 
     def level(self, x: np.ndarray) -> np.ndarray:
         """The radial distance |x - center| - r(theta): (n, 2) -> (n,)."""

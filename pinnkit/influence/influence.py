@@ -138,7 +138,7 @@ class Influence:
         curve = curve_of(one, self.solution) if correct else None
         totals = self.totals if curve is not None and convention == "mean" else None
         second = None if curve is None else SecondOrder(curve, self.curvature.factor, self.stack, totals)
-        more: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
+        more: dict[str, list[tuple[Tensor, Tensor]]] = {key: [] for key in stack.readouts}
         joint: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
         tangents = not correct and K < MANY  # rows are not needed
         if tangents:
@@ -163,9 +163,9 @@ class Influence:
         both = {key: torch.cat(parts, 1) for key, parts in joint.items()}
         if convention == "mean":
             own, both = self._shared(first, own, both)
-        for key, parts in more.items():
-            if parts:
-                alone, whole = (torch.cat(p, -1) for p in zip(*parts, strict=True))
+        for key, pairs in more.items():
+            if pairs:
+                alone, whole = (torch.cat(p, -1) for p in zip(*pairs, strict=True))
                 stack.by_key(own)[key].add_(alone)
                 both[key] = both[key] + whole
         return Attribution(

@@ -52,7 +52,7 @@ def _entry(path: Path) -> Entry | None:
     constants = {ast.unparse(n.targets[0]): ast.unparse(n.value) for n in body if isinstance(n, ast.Assign)}
     for node in body:
         if isinstance(node, ast.FunctionDef) and node.name == path.stem:
-            arguments = {k: constants.get(v, v) for k, v in _arguments(node).items()}
+            arguments = {k: None if v is None else constants.get(v, v) for k, v in _arguments(node).items()}
             return Entry(node.name, (ast.get_docstring(node) or "").partition("\n")[0], arguments)
     return None
 

@@ -98,7 +98,8 @@ def _even(terms: list[Term], wave: np.ndarray, t: int) -> np.ndarray:
     """The sign (n,) of Re lambda for u_t = ... as waves get short: that of the highest even order that is there."""
     first = np.sum([c for *_, index, c in terms if index[t]], axis=0)
     out = np.zeros(len(first))
-    for order in sorted({sum(i) for *_, i, _ in terms if not i[t] and sum(i) and sum(i) % 2 == 0}, reverse=True):
+    orders = {sum(i) for *_, i, _ in terms if not i[t]}
+    for order in sorted((k for k in orders if k and k % 2 == 0), reverse=True):
         parts = [c * np.prod(wave ** np.array(i)) for *_, i, c in terms if not i[t] and sum(i) == order]
         total, size = sum(parts), sum(map(np.abs, parts))
         now = np.where(np.abs(total) > ROUNDING * size, -((-1) ** (order // 2)) * np.sign(total) * np.sign(first), 0.0)

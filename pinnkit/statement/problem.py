@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
+import torch
 from sympy.core.function import AppliedUndef
 
-from pinnkit.domain.box import Domain
+from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.singular.interface import Posed, posed
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
 from pinnkit.statement.symbolic.conditions import Condition, Observations, PointSet, Residual
@@ -156,6 +157,8 @@ class Problem(Record):
         if key == "initial":
             return PointSet(self.domain.sample_initial(n, method=method, seed=seed))
         if key.startswith("periodic_"):
+            if not isinstance(self.domain, Box):
+                raise ValueError(f"{self.name}: only a pinnkit.Box has opposite faces, as {key!r} needs them")
             low, high = self.domain.face_pair(key.removeprefix("periodic_"), n, method=method, seed=seed)
             return PointSet(low, image=high)
         on = tuple(key.split("+"))
@@ -168,7 +171,8 @@ class Problem(Record):
         if self.weight is None:
             return points
         (w,) = Program([self.weight], self.variables)(dict(zip(self.variables, points.X.T, strict=True)))
-        return points.weighted(w / w.mean())
+        own = torch.as_tensor(w, dtype=points.X.dtype).expand(len(points))
+        return points.weighted(own / own.mean())
 
     def latex(self) -> str:
         """The equations as LaTeX, one line each."""

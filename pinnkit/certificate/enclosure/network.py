@@ -13,6 +13,7 @@ from pinnkit.certificate.validated import elementary as analytic
 from pinnkit.certificate.validated.elementary import EXP, INVERSE, SIN, System, compose, of_activation, power
 from pinnkit.certificate.validated.interval import UNIT
 from pinnkit.certificate.validated.taylor_model import TINY, UP, Space, TaylorModel
+from pinnkit.network.base import FeatureEvaluator
 from pinnkit.network.features.inversion import Formulas
 from pinnkit.network.jets.operations import Activate, Features, Gate, Linear
 from pinnkit.network.jets.tape import Tape
@@ -91,13 +92,15 @@ class _Run:
         for op in tape.operations:
             self.values.append(self._step(op))
 
-    def _features(self, features: Features | Formulas, cells: Cells, dtype: torch.dtype) -> TaylorModel:
+    def _features(self, features: FeatureEvaluator, cells: Cells, dtype: torch.dtype) -> TaylorModel:
         if isinstance(features, Formulas):
             known: dict[sp.Expr, TaylorModel] = {}
             at = dict(zip(features.variables, cells.coordinates(), strict=True))
             z = _stacked([evaluate(_exactly(e), at, known) for e in features.expressions])
             self._watch(z)
             return z
+        if not isinstance(features, Features):
+            raise ValueError(f"features of the kind {type(features).__name__} are not enclosed")
         X = _stacked(cells.coordinates())
         z = X.linear(features.omega.to(dtype).double(), features.phase.to(dtype).double())
         waves = features.wave

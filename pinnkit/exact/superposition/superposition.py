@@ -76,7 +76,9 @@ class Superposition(ClosedForm):
 
     def scale(self, solution: Solution, X: Tensor) -> Tensor:
         """The sum of |a_k phi_k| at points X (n, d), shape (n,): members may cancel."""
-        basis = solution.model.tape.basis(X.to(solution.theta), Channels.closed(X.shape[1], []))
+        tape = solution.model.tape
+        assert isinstance(tape, SuperpositionTape)
+        basis = tape.basis(X.to(solution.theta), Channels.closed(X.shape[1], []))
         return basis[0].abs().T @ solution.theta.abs()
 
     def __str__(self) -> str:

@@ -37,7 +37,7 @@ class LogDistance(FeatureMap):
 
     def build(self, domain: Domain) -> Formulas:
         """The features on that domain."""
-        ends: dict[str, tuple] = {}
+        ends: dict[str, sp.Expr] = {}
         for name, (lo, hi) in zip(domain.names, domain.bounds.T.tolist(), strict=True):
             x, lo, hi = sp.Symbol(name, real=True), exact(lo), exact(hi)
             ends |= {f"{name}_min": (x - lo) / (hi - lo), f"{name}_max": (hi - x) / (hi - lo)}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pinnkit.domain.box import Box
 from pinnkit.domain.distance_function import Side, exact, rising, sides
+from pinnkit.domain.geometry import Geometry
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import stretches
 from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Periodic
@@ -222,6 +223,8 @@ def _on_body(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: P
         return start
     space = [x for x in problem.variables if x.name != problem.domain.time]
     try:
+        if not isinstance(problem.domain, Geometry):
+            raise ValueError(f"no distance function is known for {problem.domain!r}")
         outer, holes = sides(problem.domain.tree, space)
     except ValueError as error:
         raise ValueError(f"{problem.name}: {error}; use soft conditions (hard=False)") from None

@@ -86,7 +86,7 @@ class Stated:
             )
         found: list[tuple[Plane | None, float]]
         try:
-            found = planes_of(self.place(atom.args[0], atom), self.problem.variables, self.problem.domain)
+            found = [*planes_of(self.place(atom.args[0], atom), self.problem.variables, self.problem.domain)]
         except Curved:
             found = [(None, 1.0)]
         for plane, slope in found:

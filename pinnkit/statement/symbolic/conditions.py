@@ -13,7 +13,7 @@ from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet, real
 from pinnkit.tools.checked import NotNegative, checked, checked_but, fit
 
-from .expression import Value, as_expression, expression
+from .expression import as_expression, expression
 
 __all__ = [
     "Condition", "Dirichlet", "Initial", "Neumann", "Observations", "Operator", "Periodic", "PointSet", "Residual",
@@ -49,7 +49,7 @@ class Initial:
     """d^order u / dt^order = value at the initial time."""
 
     u: AppliedUndef
-    value: Value
+    value: sp.Expr  # of a number, an expression or a function of the coordinates
     order: int = 0
     weight: NotNegative = 1.0
 
@@ -77,7 +77,7 @@ class Dirichlet:
     """u = value on part of the boundary (a face, a coordinate for both its faces, or "boundary")."""
 
     u: AppliedUndef
-    value: Value = 0.0
+    value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
     on: On = "boundary"
     weight: NotNegative = 1.0
 
@@ -101,7 +101,7 @@ class Neumann:
     """n . grad u = value on part of the boundary, n the outward unit normal."""
 
     u: AppliedUndef
-    value: Value = 0.0
+    value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
     on: On = "boundary"
     weight: NotNegative = 1.0
 
@@ -126,9 +126,9 @@ class Robin:
     """a u + b n . grad u = value on part of the boundary."""
 
     u: AppliedUndef
-    a: Value
-    b: Value
-    value: Value = 0.0
+    a: sp.Expr
+    b: sp.Expr
+    value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
     on: On = "boundary"
     weight: NotNegative = 1.0
 
