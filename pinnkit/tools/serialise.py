@@ -62,7 +62,7 @@ class Unsaved:
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
         """Raises ValueError: there is nothing to call."""
-        raise ValueError(f"a file names {self.name}, which is not registered here: call pinnkit.register({self.name})")
+        raise ValueError(f"a file names {self.name}, which is not registered here: call pk.register({self.name})")
 
 
 def encode(value: Any) -> Any:
@@ -119,7 +119,7 @@ def _decoded(data: Any) -> Any:
     if thing is None:
         raise ValueError(
             f"{name} is not known here: the file was written by another version, or with a class of one's own "
-            f"(define it and call pinnkit.register({name}), then load)"
+            f"(define it and call pk.register({name}), then load)"
         )
     if data["class"] == "function":
         return thing

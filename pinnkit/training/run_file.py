@@ -1,7 +1,7 @@
 """Run files: a solution and all that training left behind in one HDF5 file, to be resumed exactly."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from pinnkit.tools.lock import check_free
 from pinnkit.tools.serialise import decode, encode, missing
 from pinnkit.training.resampling.resample import Resampler
 
+from .optim import Stage
 from .recipe import Plan, Progress
 
 # 2: conditions are hard one by one, data may be carried, units; values to compare. Statements came later: a reader that
@@ -95,7 +96,7 @@ def save(solution: Solution, path: str | Path, *, small: bool = False) -> Path:
     tree = _run_tree(replace(solution, progress=None, rounds={}) if small else solution, grid=not small)
     plan = tree["progress"]["plan"].value if "progress" in tree else None
     for name in missing(decode([tree["network"].value, plan])):
-        how = f"give it again to pinnkit.load, or call pinnkit.register({name}) before"
+        how = f"give it again to pinnkit.load, or call pk.register({name}) before"
         warnings.warn(f"{path} cannot hold {name}: {how}", stacklevel=2)
     check_free(path)
     return hdf5.write(path, FORMAT, VERSION, tree)
@@ -108,6 +109,7 @@ def load(
     *,
     network: Network | None = None,
     resample: Resampler | None = None,
+    stages: Sequence[Stage] | None = None,
     device: Any = None,
 ) -> Solution:
     """Read the solution in a run file: the same parameters theta, points, weights and state of training.
@@ -120,6 +122,8 @@ def load(
             statement (it contains functions of the user).
         network: the network, for a file that could not hold it. Default None: that of the file.
         resample: the resampling rule, for a file that could not hold it. Default None: that of the file.
+        stages: the stages, as many as were given to ``solve``, for a file that could not hold them. Default None: those
+            of the file.
         device: torch device of the solution. Default None: the CPU.
 
     Returns:
@@ -143,7 +147,7 @@ def load(
         _check_kinds(path, tree)
         problem = _find_problem(path, tree["problem"]) if problem is None else problem
         _check_same(path, problem, tree["problem"], tree["versions"])
-        solution = _solution(path, tree, problem, network, resample)
+        solution = _solution(path, tree, problem, network, resample, stages)
         _check_probe(path, solution, tree)
     except KeyError as error:
         raise ValueError(f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save") from error
@@ -306,6 +310,7 @@ def _solution(
     problem: Problem,
     network: Network | None,
     resample: Resampler | None,
+    stages: Sequence[Stage] | None,
 ) -> Solution:
     _check_sizes(path, tree["network"], max(SIZES, 4 * tree["theta"].numel()))
     stored = decode(tree["network"])
@@ -329,7 +334,7 @@ def _solution(
         History({name: tuple(tree["history"][name].tolist()) for name in tree["columns"]}),
         tuple(tree["stops"]),
         tuple(tree["notes"]),
-        _progress(tree["progress"], resample) if "progress" in tree else None,
+        _progress(path, tree["progress"], resample, stages) if "progress" in tree else None,
         tree["versions"],
         {int(i): _sets(model, tree["rounds"][i]) for i in sorted(tree["rounds"], key=int)},
     )
@@ -362,11 +367,19 @@ def _points(tree: Mapping[str, Any]) -> PointSet:
     return PointSet(tree["X"], tree["columns"], tree.get("image"), tree.get("weights"))
 
 
-def _progress(tree: Mapping[str, Any], resample: Resampler | None) -> Progress:
+def _progress(
+    path: str | Path, tree: Mapping[str, Any], resample: Resampler | None, stages: Sequence[Stage] | None
+) -> Progress:
     plan = Plan(**decode(tree["plan"]))
     plan = plan if resample is None else replace(plan, resample=resample)
+    if stages is not None and len(stages) != len(plan.stages):
+        raise ValueError(f"{path} was trained by {len(plan.stages)} stages, and {len(stages)} are given")
+    plan = plan if stages is None else replace(plan, stages=tuple(stages))
     counts = {name: tree[name] for name in _COUNTS}
-    return Progress(plan, state=tree.get("state"), finished=decode(tree["finished"]), **counts)
+    finished = decode(tree["finished"])
+    if stages is not None and missing(finished):
+        finished = plan.stages[min(int(tree["stage"]), len(plan.stages)) - 1]
+    return Progress(plan, state=tree.get("state"), finished=finished, **counts)
 
 
 def _move(solution: Solution, device: Any) -> Solution:

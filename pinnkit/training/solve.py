@@ -205,6 +205,7 @@ def resume(
     checkpoint_every: NotNegative = 60.0,
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
+    time_limit: NotNegative | None = None,
 ) -> Solution:
     """Continue an interrupted run: its result has the same bits as that of a run without the interruption.
 
@@ -214,6 +215,7 @@ def resume(
         checkpoint_every: seconds of wall time between two writes of ``checkpoint``.
         progress: as in :func:`solve`.
         observe: called with the solution so far at every row of the history. Default None.
+        time_limit: seconds of wall time after which this call ends, to be resumed. Default None: as given to ``solve``.
 
     Returns:
         The solution after all stages have run. It is the given one, unchanged, where they had already.
@@ -234,11 +236,14 @@ def resume(
         raise ValueError("this solution holds no state of its training to resume: use solve(start=solution)")
     lacks = missing((solution.progress.plan.stages, solution.progress.plan.resample))
     if lacks:
-        how = f"call pinnkit.register({lacks[0]}) or give it again to pinnkit.load, then resume"
+        how = f"call pk.register({lacks[0]}) or give it again to pinnkit.load, then resume"
         raise ValueError(f"the run's file could not hold {lacks[0]}: {how}")
     if elsewhere := moved(solution.versions):
         warnings.warn(f"the run began with other arithmetic ({elsewhere}): its last bits will differ", stacklevel=2)
         solution = replace(solution, versions={**solution.versions, "resumed": elsewhere})
+    if time_limit is not None:
+        at = solution.progress
+        solution = replace(solution, progress=replace(at, plan=replace(at.plan, time_limit=time_limit)))
     return _run(_apart(solution), checkpoint, checkpoint_every, progress, observe)
 
 

@@ -439,10 +439,15 @@ def test_an_optimiser_of_ones_own_is_resumed_once_it_is_registered(tmp_path: Pat
 
     with pytest.warns(UserWarning, match="cannot hold Descent"):
         short(stages=stages, checkpoint=path, observe=interrupt)
-    with pytest.raises(ValueError, match=r"pinnkit\.register\(Descent\)"):
+    with pytest.raises(ValueError, match=r"pk\.register\(Descent\)"):
         pk.resume(pk.load(path), progress=False)
+    given = pk.load(path, stages=stages)
+    assert same(pk.resume(given, progress=False).theta, short(stages=stages).theta)
+    with pytest.raises(ValueError, match="was trained by 1 stages, and 2 are given"):
+        pk.load(path, stages=[*stages, *stages])
     pk.register(Descent)
     half = pk.load(path)
+    assert pk.resume(half, time_limit=0.0, progress=False).progress.total == 4
     assert half.progress.plan.stages == tuple(stages) and half.progress.state == {"steps": 4}
     assert same(pk.resume(half, progress=False).theta, short(stages=stages).theta)
 
