@@ -59,15 +59,45 @@ class Domain(ABC):
 
     @abstractmethod
     def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
-        """The mask (n,) of the points x (n, space) that lie in the body by at least the margin, which may be < 0."""
+        """Which points lie in the body, at least a margin away from its boundary.
+
+        Args:
+            x: points (n, space), without time.
+            margin: the distance, in units of the coordinates; below 0 it widens the body.
+
+        Returns:
+            A bool mask (n,).
+        """
 
     @abstractmethod
     def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
-        """The mask (n,) of the points x (n, space) within tol of parts of the boundary; ValueError: unknown part."""
+        """Which points lie on parts of the boundary, up to a tolerance.
+
+        Args:
+            x: points (n, space), without time.
+            on: parts of the boundary.
+            tol: the tolerance, in units of the coordinates.
+
+        Returns:
+            A bool mask (n,).
+
+        Raises:
+            ValueError: unknown part.
+        """
 
     @abstractmethod
     def patches(self, on: On) -> list[Patch]:
-        """The patches that parts of the spatial boundary are made of; ValueError: unknown part."""
+        """The pieces of parts of the boundary, each with its measure and a chart.
+
+        Args:
+            on: parts of the boundary.
+
+        Returns:
+            The pieces.
+
+        Raises:
+            ValueError: unknown part.
+        """
 
     @property
     def space(self) -> tuple[str, ...]:
@@ -75,7 +105,11 @@ class Domain(ABC):
         return tuple(name for name in self.names if name != self.time)
 
     def measure(self, on: On | None = None) -> float:
-        """The volume of space x time, or the measure of parts of the spatial boundary x time."""
+        """The volume of space x time, or the measure of parts of the spatial boundary x time.
+
+        Args:
+            on: parts of the boundary. Default None: the domain itself.
+        """
         extent = self.volume() if on is None else sum(patch.measure for patch in self.patches(on))
         return float(extent * (np.ptp(self.bounds[:, self.names.index(self.time)]) if self.time else 1.0))
 
@@ -88,7 +122,18 @@ class Domain(ABC):
         dtype: torch.dtype = torch.float64,
         device: Any = None,
     ) -> Tensor:
-        """n points strictly inside, uniform in space-time: (n, d).
+        """n points strictly inside, uniform in space-time.
+
+        Args:
+            n: number of points.
+            method: "sobol" (default: evenly spread), "random", "halton", "lhs", or another of
+                :mod:`pinnkit.tools.sequences`.
+            seed: seed of the draw, or a torch generator.
+            dtype: precision of the points.
+            device: torch device of the points. Default None: the CPU.
+
+        Returns:
+            A tensor (n, d).
 
         Raises:
             ValueError: unknown method, or a domain that fills next to nothing of its bounding box.
@@ -104,10 +149,21 @@ class Domain(ABC):
         dtype: torch.dtype = torch.float64,
         device: Any = None,
     ) -> Tensor:
-        """n points strictly inside space, with time exactly at its start: (n, d).
+        """n points strictly inside space, at the initial time.
+
+        Args:
+            n: number of points.
+            method: "sobol" (default: evenly spread), "random", "halton", "lhs", or another of
+                :mod:`pinnkit.tools.sequences`.
+            seed: seed of the draw, or a torch generator.
+            dtype: precision of the points.
+            device: torch device of the points. Default None: the CPU.
+
+        Returns:
+            A tensor (n, d).
 
         Raises:
-            ValueError: no time coordinate, or as `sample`.
+            ValueError: no time coordinate, or as :meth:`sample`.
         """
         start, _ = self._interval("sample_initial")
         x = self._interior(n, self.space, method, seed, dtype)
@@ -123,12 +179,24 @@ class Domain(ABC):
         dtype: torch.dtype = torch.float64,
         device: Any = None,
     ) -> tuple[Tensor, Tensor]:
-        """n points on parts of the spatial boundary, and outward unit normals, 0 in time: (n, d), (n, d).
+        """n points on parts of the spatial boundary, with outward unit normals.
 
         The parts get numbers in proportion to their measures, at least one each where n allows.
 
+        Args:
+            n: number of points.
+            on: parts of the boundary. Default: all of it.
+            method: "sobol" (default: evenly spread), "random", "halton", "lhs", or another of
+                :mod:`pinnkit.tools.sequences`.
+            seed: seed of the draw, or a torch generator.
+            dtype: precision of the points.
+            device: torch device of the points. Default None: the CPU.
+
+        Returns:
+            Points (n, d) and normals (n, d), whose component in time is 0.
+
         Raises:
-            ValueError: unknown part or method, or a part without extent.
+            ValueError: unknown part or method.
         """
         patches, seed = self.patches(on), as_seed(seed)
         if not patches:
@@ -142,7 +210,15 @@ class Domain(ABC):
         return _tensor(X, dtype, device), _tensor(normals, dtype, device)
 
     def inside(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
-        """The mask (n,) of the points (n, d) in the closed domain, widened by tol."""
+        """Which points lie in the closed domain, widened by a tolerance.
+
+        Args:
+            X: points (n, d).
+            tol: the tolerance, in units of the coordinates.
+
+        Returns:
+            A bool mask (n,).
+        """
         x, t = self._split(X)
         mask = self.contains(x, -_coarsest(X, tol))
         if t is not None:
@@ -151,7 +227,15 @@ class Domain(ABC):
         return _as(mask, X)
 
     def on_boundary(self, X: XLike, on: On = BOUNDARY, tol: NotNegative = 1e-9) -> XLike:
-        """The mask (n,) of the points (n, d) within tol of parts of the spatial boundary, at any time.
+        """Which points lie on parts of the spatial boundary, up to a tolerance, at any time.
+
+        Args:
+            X: points (n, d).
+            on: parts of the boundary. Default: all of it.
+            tol: the tolerance, in units of the coordinates.
+
+        Returns:
+            A bool mask (n,).
 
         Raises:
             ValueError: unknown part.
@@ -159,7 +243,14 @@ class Domain(ABC):
         return _as(self.touches(self._split(X)[0], on, _coarsest(X, tol)), X)
 
     def on_initial(self, X: XLike, tol: NotNegative = 1e-9) -> XLike:
-        """The mask (n,) of the points (n, d) in the domain whose time is its start.
+        """Which points of the domain are at the initial time, up to a tolerance.
+
+        Args:
+            X: points (n, d).
+            tol: the tolerance, in units of the coordinates.
+
+        Returns:
+            A bool mask (n,).
 
         Raises:
             ValueError: no time coordinate.
@@ -172,11 +263,18 @@ class Domain(ABC):
     def grid(
         self, shape: Count | Sequence[Count], *, dtype: torch.dtype = torch.float64, device: Any = None
     ) -> tuple[dict[str, np.ndarray], Tensor, Tensor]:
-        """The tensor grid of the bounding box, ends included: axes by name, points (prod(shape), d) in C
-        order, and the mask (prod(shape),) of those inside.
+        """The tensor grid of the bounding box, ends included.
+
+        Args:
+            shape: number of nodes along every coordinate, or one number for each.
+            dtype: precision of the points.
+            device: torch device of the points. Default None: the CPU.
+
+        Returns:
+            Axes by name, points (prod(shape), d) in C order, and the mask (prod(shape),) of those inside.
 
         Raises:
-            ValueError: if shape is not one positive integer, or one per coordinate; MemoryError: too many nodes.
+            ValueError: a shape that is not one positive integer, or one for each coordinate.
         """
         counts = [shape] * len(self.names) if isinstance(shape, int) else list(shape)
         if len(counts) != len(self.names) or min(counts) < 1:

@@ -20,14 +20,19 @@ __all__ = ["Box", "Domain"]
 @checked_but("coordinates")
 @dataclass(frozen=True, init=False, repr=False)
 class Box(Domain):
-    """The box prod_i [lower_i, upper_i], its coordinates in the order of the keywords; t is time.
+    """The box prod_i [lower_i, upper_i]; the coordinate t is time.
 
-    >>> box = Box(x=(-1, 1), t=(0, 1))
-    >>> box.faces, box.measure(), box.measure("x_min")
-    (('x_min', 'x_max'), 2.0, 1.0)
+    Args:
+        coordinates: lower and upper bound of every coordinate by name, in order: ``Box(x=(-1, 1), t=(0, 1))``.
 
     Raises:
         ValueError: bounds that are not two finite numbers lower < upper, or no space coordinate.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> box = pk.Box(x=(-1, 1), t=(0, 1))
+        >>> box.faces, box.measure(), box.measure("x_min")
+        (('x_min', 'x_max'), 2.0, 1.0)
     """
 
     names: tuple[str, ...]
@@ -40,10 +45,14 @@ class Box(Domain):
 
     @classmethod
     def of(cls, coordinates: Mapping[str, tuple[Any, Any]], time: str | None = "t") -> "Box":
-        """The box of a mapping from names to bounds, with time by another name, or with time=None none.
+        """The box of a mapping from names to bounds.
+
+        Args:
+            coordinates: lower and upper bound of every coordinate by name.
+            time: the name of time. Default "t". None: no coordinate is time.
 
         Raises:
-            ValueError: as `Box`, or if `time` is not among the coordinates.
+            ValueError: as :class:`Box`, or a ``time`` that is not among the coordinates.
         """
         if time not in (None, "t", *coordinates):
             raise ValueError(f"The time coordinate {time!r} is not among the coordinates {', '.join(coordinates)}.")
@@ -93,10 +102,22 @@ class Box(Domain):
         dtype: torch.dtype = torch.float64,
         device: Any = None,
     ) -> tuple[Tensor, Tensor]:
-        """The same n points on the lower and the upper face of a space coordinate: (n, d), (n, d).
+        """The same n points on the lower and the upper face of a space coordinate.
+
+        Args:
+            name: the coordinate.
+            n: number of points.
+            method: "sobol" (default: evenly spread), "random", "halton", "lhs", or another of
+                :mod:`pinnkit.tools.sequences`.
+            seed: seed of the draw, or a torch generator.
+            dtype: precision of the points.
+            device: torch device of the points. Default None: the CPU.
+
+        Returns:
+            Two tensors (n, d).
 
         Raises:
-            ValueError: if `name` is no space coordinate, or as `sample_boundary`.
+            ValueError: ``name`` is no space coordinate, or as :meth:`sample_boundary`.
         """
         if name not in self.space:
             raise ValueError(f"Box has no pair of faces {name!r}: expected one of {', '.join(self.space)}.")
@@ -115,7 +136,17 @@ class Box(Domain):
         return [k for k, face in enumerate(self.faces) if face in wanted]
 
     def faces_on(self, on: On) -> tuple[str, ...]:
-        """The faces that parts of the boundary are made of: (x_min, x_max) for "x"; ValueError: an unknown part."""
+        """The faces that make up parts of the boundary: (x_min, x_max) for "x".
+
+        Args:
+            on: parts of the boundary.
+
+        Returns:
+            Names of faces.
+
+        Raises:
+            ValueError: unknown part.
+        """
         return tuple(self.faces[k] for k in self._chosen(on))
 
     def volume(self) -> float:
@@ -123,17 +154,47 @@ class Box(Domain):
         return self._body().volume
 
     def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
-        """The mask (n,) of the points x (n, space) that lie in the box, widened by -margin > 0."""
+        """Which points lie in the box, widened by -margin where that is positive.
+
+        Args:
+            x: points (n, space), without time.
+            margin: the distance, in units of the coordinates; 0 or below.
+
+        Returns:
+            A bool mask (n,).
+        """
         # Interior points are clipped coordinate by coordinate, so that only a tolerance is left to judge.
         return self._body().level(x) <= max(-margin, 0.0)
 
     def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
-        """The mask (n,) of the points x (n, space) within tol of faces; ValueError: unknown part."""
+        """Which points lie on parts of the boundary, up to a tolerance.
+
+        Args:
+            x: points (n, space), without time.
+            on: parts of the boundary.
+            tol: the tolerance, in units of the coordinates.
+
+        Returns:
+            A bool mask (n,).
+
+        Raises:
+            ValueError: unknown part.
+        """
         gaps = np.stack([np.abs(x - end) <= tol for end in (self._body().lower, self._body().upper)], axis=2)
         near = gaps.reshape(len(x), len(self.faces))[:, self._chosen(on)].any(axis=1)
         return near & self.contains(x, -tol)
 
     def patches(self, on: On) -> list[Patch]:
-        """One patch for every face; ValueError: unknown part."""
+        """The pieces of parts of the boundary, each with its measure and a chart.
+
+        Args:
+            on: parts of the boundary.
+
+        Returns:
+            The pieces.
+
+        Raises:
+            ValueError: unknown part.
+        """
         pieces = self._body().pieces
         return [Patch(pieces[k].measure, pieces[k]) for k in self._chosen(on)]

@@ -22,7 +22,13 @@ CORNER = 0.5  # radians between neighbouring normals, from which there is a corn
 @checked
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Nodes X (n, d) and cells (m, nodes of a cell) of one kind: line, quad, hexahedron, triangle or tetra."""
+    """A mesh of nodes and cells of one kind.
+
+    Args:
+        X: nodes (n, d).
+        cells: numbers of the nodes of each cell, (m, nodes of a cell).
+        kind: line, quad, hexahedron, triangle or tetra.
+    """
 
     X: np.ndarray
     cells: np.ndarray

@@ -20,12 +20,22 @@ def real(name: str, values: Any) -> None:
 @checked
 @dataclass(frozen=True, eq=False)
 class PointSet:
-    """Points X (n, d) with what belongs to each: normals or data as columns, an image point, a weight.
+    """Points X (n, d), with what belongs to each: columns such as normals or data, an image point, a weight.
 
-    The weights (n,) have mean 1: they multiply the points' squared residuals in the loss.
+    Args:
+        X: coordinates (n, d).
+        columns: values (n,) by name. Default: none.
+        image: partner points (n, d), as on the opposite face of a periodic condition. Default None.
+        weights: factors (n,) of mean 1 for the squared residuals in the loss. Default None: 1.
 
     Raises:
-        ValueError: coordinates that are not finite or not of shape (n, d), complex numbers.
+        ValueError: coordinates that are complex, not finite, or not of shape (n, d).
+
+    Example:
+        >>> import torch
+        >>> import pinnkit as pk
+        >>> len(pk.PointSet(torch.zeros(5, 2)))
+        5
     """
 
     X: Tensor
@@ -54,7 +64,11 @@ class PointSet:
         return PointSet(self.X[rows], columns, pick(self.image), pick(self.weights))
 
     def to(self, like: Tensor) -> "PointSet":
-        """The same points in the dtype and on the device of ``like``."""
+        """The same points in the dtype and on the device of a tensor.
+
+        Args:
+            like: the tensor.
+        """
         columns = {k: v.to(like) for k, v in self.columns.items()}
         image = None if self.image is None else self.image.to(like)
         weights = None if self.weights is None else self.weights.to(like)
@@ -63,8 +77,11 @@ class PointSet:
     def join(self, other: "PointSet") -> "PointSet":
         """Both sets, this one first; weights are 1 where only one side has them.
 
+        Args:
+            other: the second set.
+
         Raises:
-            ValueError: where one side lacks the normals, data or image points of the other.
+            ValueError: one side lacks the normals, data or image points of the other.
         """
         if set(self.columns) != set(other.columns) or (self.image is None) != (other.image is None):
             raise ValueError(
@@ -81,5 +98,9 @@ class PointSet:
         return PointSet(torch.cat([self.X, other.X]), columns, image, weights)
 
     def weighted(self, weights: Tensor | None) -> "PointSet":
-        """The same points with these weights."""
+        """The same points with other weights.
+
+        Args:
+            weights: factors (n,), or None for 1.
+        """
         return replace(self, weights=weights)

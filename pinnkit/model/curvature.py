@@ -26,10 +26,20 @@ Refactor = Callable[[float], Factor]  # damping -> the factor with that damping
 @checked
 @dataclass(frozen=True, eq=False)
 class Curvature:
-    """C + damping I, the half Hessian of the loss sum a r^2 + damping |theta - theta*|^2 (or its Gauss-Newton part).
+    """C + damping I, with C the half Hessian of the loss sum_m a_m r_m^2 or its Gauss-Newton part J^T A J.
 
-    ``kind`` says which, ``rule`` how the damping was chosen, ``freedom`` is the effective number of parameters
-    sum s / (s + damping), ``top`` the largest eigenvalue, ``lowest`` the smallest one where it is known.
+    Made by :func:`curvature`.
+
+    Args:
+        kind: which matrix, in words.
+        factor: its factorisation.
+        damping: the ridge.
+        rule: how the ridge was chosen.
+        freedom: effective number of parameters, sum s / (s + damping) over the eigenvalues s.
+        top: the largest eigenvalue.
+        rows: M, the number of residual rows.
+        lowest: the smallest eigenvalue, where it is known. Default NaN.
+        notes: what limits it.
     """
 
     kind: str
@@ -49,15 +59,36 @@ class Curvature:
         return self.kind
 
     def solve(self, B: Tensor) -> Tensor:
-        """(C + damping I)^-1 B for B (P,) or (P, k)."""
+        """(C + damping I)^-1 B.
+
+        Args:
+            B: right-hand sides (P,) or (P, k).
+
+        Returns:
+            A tensor of the same shape.
+        """
         return self.factor.solve(B)
 
     def whiten(self, J: Tensor) -> Tensor:
-        """E with E E^T = J (C + damping I)^-1 J^T for rows J (m, P)."""
+        """E with E E^T = J (C + damping I)^-1 J^T.
+
+        Args:
+            J: rows (m, P).
+
+        Returns:
+            E, with m rows.
+        """
         return self.factor.whiten(J)
 
     def leverage(self, J: Tensor) -> Tensor:
-        """The diagonal of J (C + damping I)^-1 J^T for rows J (m, P), shape (m,)."""
+        """The diagonal of J (C + damping I)^-1 J^T.
+
+        Args:
+            J: rows (m, P).
+
+        Returns:
+            A tensor (m,).
+        """
         return self.factor.leverage(J)
 
     def __str__(self) -> str:
@@ -71,16 +102,33 @@ class Curvature:
 def curvature(
     stack: Stack, theta: Tensor, kind: str = "auto", damping: Damping = "gcv", *, centre: Tensor | None = None
 ) -> Curvature:
-    """The curvature of the stack's loss at theta (P,), ready to solve.
+    """The curvature C + damping I of a loss sum_m a_m r_m^2 at parameters theta, factored.
 
-    ``kind``: "gauss-newton" (primal, dual or low rank, whichever is cheapest), "exact" (the Hessian, by conjugate
-    gradients on top of Gauss-Newton), "explicit" (the Hessian as a matrix), or "auto": the Hessian in the cheaper of
-    its two forms. ``damping`` is a number, "gcv" or "evidence": the best ridge of the model linearised at theta, for a
-    prior centred at ``centre`` (0). A number is what is added to C = J^T A J: the weight of a proximal term.
+    Args:
+        stack: the rows r with their weights a.
+        theta: parameters (P,).
+        kind: "gauss-newton": J^T A J, in its cheapest form. "exact": the Hessian, by conjugate gradients preconditioned
+            with Gauss-Newton. "explicit": the Hessian as a matrix. "auto" (default): the cheaper of the last two.
+        damping: a positive ridge (the weight of a proximal term), or the rule "gcv" (default) or "evidence" that
+            chooses the best ridge of the model linearised at theta.
+        centre: mean (P,) of the prior behind the ridge. Default None: 0.
+
+    Returns:
+        The curvature, which solves systems.
 
     Raises:
-        ValueError: an unknown kind or rule, a damping that is not positive, a curvature that is not finite;
-        MemoryError: a matrix that would need more memory than there is.
+        ValueError: an unknown kind or rule, a damping that is not positive, a curvature that is not finite.
+        MemoryError: a matrix needs more memory than there is.
+
+    Source:
+        Golub, Heath, Wahba, Technometrics 21 (1979) for "gcv"; MacKay, Neural Comput. 4 (1992) for "evidence".
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
+        >>> C = pk.curvature(u.stack, u.theta, "gauss-newton")
+        >>> C.solve(u.theta).shape
+        torch.Size([33])
     """
     kinds = ("auto", "gauss-newton", "exact", "explicit")
     if kind not in kinds:

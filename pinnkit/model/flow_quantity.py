@@ -29,10 +29,22 @@ def force(
     problem: Problem, on: On, direction: Sequence[Finite] = (1.0, 0.0), *, n: Count = 256, scale: Finite = 1.0,
     viscosity: Viscosity = None, name: str = "",
 ) -> Integral:  # fmt: skip
-    """The force of a plane flow on a body, scale * e . int (-p I + nu (grad u + grad u^T)) m ds, e a unit vector.
+    """The force of a plane flow on a body: scale * e . int (-p I + nu (grad u + grad u^T)) m ds.
 
-    m points from the body into the fluid. Drag is along the flow, lift across it; ``scale`` = 2 / (U^2 D) makes them
-    the coefficients c_D and c_L.
+    m is the normal from the body into the fluid, e a unit vector. Drag is along the flow, lift across it. With scale =
+    2 / (U^2 D) they are the coefficients c_D and c_L.
+
+    Args:
+        problem: a problem with a plane flow: velocities u, v and, for forces, a pressure p.
+        on: the part or parts of the boundary that are the body.
+        direction: e, scaled to length 1. Default: along x.
+        n: number of quadrature points.
+        scale: a factor. Default 1.
+        viscosity: nu. Default None: the parameter of the problem.
+        name: name of the result. Default "": made from the rest.
+
+    Returns:
+        A functional, for :func:`measure`, :class:`Influence` or :func:`uncertainty`.
 
     Raises:
         ValueError: no velocity, pressure or viscosity, an unknown part of the boundary, a direction of length 0.
@@ -52,19 +64,57 @@ def force(
 
 @checked
 def drag(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
-    """The force on a body along x; see :func:`force`."""
+    """The force of a plane flow on a body along x, see :func:`force`.
+
+    Args:
+        problem: a problem with a plane flow: velocities u, v and, for forces, a pressure p.
+        on: the part or parts of the boundary that are the body.
+        scale: a factor, as 2 / (U^2 D) for c_D. Default 1.
+        n: number of quadrature points.
+
+    Returns:
+        A functional.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.drag(pk.problem("cavity"), "y_max").names
+        ('drag',)
+    """
     return force(problem, on, (1.0, 0.0), n=n, scale=scale, name="drag")
 
 
 @checked
 def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
-    """The force on a body along y; see :func:`force`."""
+    """The force of a plane flow on a body along y, see :func:`force`.
+
+    Args:
+        problem: a problem with a plane flow: velocities u, v and, for forces, a pressure p.
+        on: the part or parts of the boundary that are the body.
+        scale: a factor, as 2 / (U^2 D) for c_L. Default 1.
+        n: number of quadrature points.
+
+    Returns:
+        A functional.
+    """
     return force(problem, on, (0.0, 1.0), n=n, scale=scale, name="lift")
 
 
 @checked
 def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finite], *, scale: Finite = 1.0) -> Integral:
-    """scale * (p(a) - p(b)); raises ValueError where the problem has no pressure or a point lies outside its domain."""
+    """The pressure difference scale * (p(a) - p(b)).
+
+    Args:
+        problem: a problem with a plane flow: velocities u, v and, for forces, a pressure p.
+        a: the first point.
+        b: the second point.
+        scale: a factor. Default 1.
+
+    Returns:
+        A functional.
+
+    Raises:
+        ValueError: no pressure, or a point outside the domain.
+    """
     X = torch.tensor([list(a), list(b)], dtype=torch.float64)
     if not problem.domain.inside(X).all():
         raise ValueError(f"{tuple(a)} and {tuple(b)}: expected two points of the domain")
@@ -76,10 +126,24 @@ def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finit
 def flux(
     problem: Problem, on: On | None = None, *, line: Sequence[Sequence[Finite]] | None = None, n: Count = 128
 ) -> Integral:
-    """int u . m ds out of a part of the boundary, or to the right across a ``line`` from one point to another.
+    """The flux int u . m ds out of a part of the boundary, or across a line, to its right.
+
+    Args:
+        problem: a problem with a plane flow: velocities u, v and, for forces, a pressure p.
+        on: a part or parts of the boundary. Default None: the line is given.
+        line: both end points of a line. Default None: the boundary is given.
+        n: number of quadrature points.
+
+    Returns:
+        A functional.
 
     Raises:
-        ValueError: both or neither of them, no velocity, an unknown part of the boundary.
+        ValueError: both or neither of boundary and line, no velocity, an unknown part of the boundary.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.flux(pk.problem("cavity"), line=[(0.5, 0.0), (0.5, 1.0)]).q.shape
+        torch.Size([128])
     """
     u, m = velocity(problem), normals(*problem.variables)
     if on is not None and line is None:
@@ -94,7 +158,19 @@ def flux(
 
 @checked
 def vorticity(problem: Problem) -> sp.Expr | tuple[sp.Expr, ...]:
-    """v_x - u_y of a plane flow, or the three components of curl u."""
+    """The vorticity v_x - u_y of a plane flow, or the three components of curl u, as expressions.
+
+    Args:
+        problem: a problem with velocities.
+
+    Returns:
+        One expression, or three.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.vorticity(pk.problem("kovasznay"))
+        -Derivative(u(x, y), y) + Derivative(v(x, y), x)
+    """
     u, x = velocity(problem), _space(problem)
     if len(u) == 2:
         return u[1].diff(x[0]) - u[0].diff(x[1])
@@ -103,7 +179,18 @@ def vorticity(problem: Problem) -> sp.Expr | tuple[sp.Expr, ...]:
 
 @checked
 def dissipation(problem: Problem, viscosity: Viscosity = None) -> sp.Expr:
-    """nu / 2 sum_ij (du_i/dx_j + du_j/dx_i)^2: the power that friction takes at a point."""
+    """nu / 2 sum_ij (du_i/dx_j + du_j/dx_i)^2, the power lost to friction at a point, as an expression.
+
+    Args:
+        problem: a problem with velocities.
+        viscosity: nu. Default None: the parameter of the problem.
+
+    Returns:
+        An expression in the velocities.
+
+    Raises:
+        ValueError: no velocity or viscosity.
+    """
     u, x = velocity(problem), _space(problem)
     d = range(len(u))
     rates = sum((u[i].diff(x[j]) + u[j].diff(x[i])) ** 2 for i in d for j in d)
@@ -112,7 +199,21 @@ def dissipation(problem: Problem, viscosity: Viscosity = None) -> sp.Expr:
 
 @checked
 def measure(solution: Solution, *of: Functional) -> dict[str, float]:
-    """The values of functionals by name."""
+    """The values of functionals of a solution.
+
+    Args:
+        solution: the solution.
+        of: the functionals.
+
+    Returns:
+        Numbers by name.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> list(pk.measure(u, pk.at("u", x=0.5, t=0.5), pk.Error()))
+        ['u at x=0.5, t=0.5', 'relative L2 error']
+    """
     return {name: float(v) for part in of for name, v in zip(part.names, part.linearise(solution)[0], strict=True)}
 
 

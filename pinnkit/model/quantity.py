@@ -54,9 +54,18 @@ def rows_of(solution: Solution, expression: Expression, points: PointSet) -> Sta
 @checked
 @dataclass(frozen=True, eq=False)
 class Field:
-    """f_i = e(x_i): an expression in the fields and their derivatives at every point X (K, d) by itself.
+    """f_i = e(x_i), an expression in fields and their derivatives at every point.
 
-    ``expression`` is SymPy's, or a name such as "u" or "u_x".
+    Args:
+        expression: a SymPy expression, a number, or a name as "u" or "u_x".
+        X: points (K, d).
+        name: name of the result. Default "": the expression.
+
+    Example:
+        >>> import torch
+        >>> import pinnkit as pk
+        >>> len(pk.Field("u_x", torch.zeros(3, 2)).points)
+        3
     """
 
     expression: Expression
@@ -75,14 +84,35 @@ class Field:
         return tuple(f"{what} at ({', '.join(f'{c:.4g}' for c in x)})" for x in self.points.X.tolist())
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Values (K,) and gradients (K, P)."""
+        """The values and their gradients by the parameters.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            f (K,) and df/dtheta (K, P).
+        """
         rows = rows_of(solution, self.expression, self.points)
         return rows.values(solution.theta), rows.jacobian(solution.theta)
 
 
 @checked
 def at(expression: Expression, name: str = "", **coordinates: Any) -> Field:
-    """A field or derivative at one point, or at several of a line: ``at("u", x=0.2, t=[0.1, 0.5])``."""
+    """f = e(x), a field or expression at one point, or at several points of a line.
+
+    Args:
+        expression: a SymPy expression, a number, or a name as "u" or "u_x".
+        name: name of the result. Default "": made from expression and point.
+        coordinates: every coordinate by name: a number, or several for one of them.
+
+    Returns:
+        A functional, for :func:`measure`, :class:`Influence` or :func:`uncertainty`.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.at("u_x", x=0.2, t=0.5).names
+        ('u_x at x=0.2, t=0.5',)
+    """
     columns = [torch.atleast_1d(torch.as_tensor(c, dtype=torch.float64)) for c in coordinates.values()]
     return _At(expression, torch.stack(torch.broadcast_tensors(*columns), 1), name, tuple(coordinates))
 
@@ -112,7 +142,14 @@ class _At(Field):
 @checked
 @dataclass(frozen=True, eq=False)
 class Integral:
-    """f = sum_i q_i e(x_i): an expression integrated with quadrature weights q (n,) at points (n, d)."""
+    """f = sum_i q_i e(x_i), an integral by quadrature.
+
+    Args:
+        expression: e, a SymPy expression, a number, or a name as "u_x".
+        points: quadrature points (n, d).
+        q: quadrature weights (n,).
+        name: name of the result.
+    """
 
     expression: Expression
     points: PointSet
@@ -125,7 +162,14 @@ class Integral:
         return (self.name,)
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Value (1,) and gradient (1, P)."""
+        """The value and the gradient by the parameters.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            f (1,) and df/dtheta (1, P).
+        """
         rows = rows_of(solution, self.expression, self.points)
         q = self.q.to(solution.theta)
         return (q @ rows.values(solution.theta))[None], rows.vjp(solution.theta, q)[None]
@@ -136,13 +180,30 @@ def integral(
     problem: Problem, expression: Expression, over: str | tuple[str, ...] = "domain", *, n: Count = 4096,
     name: str = "", seed: Whole = 0, **fixed: Finite,
 ) -> Integral:  # fmt: skip
-    """The integral of an expression over the domain or part of its boundary, by n quasi-random points.
+    """f = int e dx over the domain or a part of its boundary, by n quasi-random points.
 
-    Coordinates that are ``fixed`` (``t=0.5``, or ``x=1.0`` over the domain) are not integrated over. On the boundary
-    the outward normal's components may stand in the expression (see :func:`pinnkit.normals`): drag, flux.
+    On the boundary the components of the outward normal may stand in e (:func:`normals`), as in a flux.
+
+    Args:
+        problem: the problem.
+        expression: e, a SymPy expression, a number, or a name as "u_x".
+        over: "domain" (default), or parts of the boundary.
+        n: number of points.
+        name: name of the result. Default "": made from the rest.
+        seed: seed of the points.
+        fixed: coordinates that are not integrated over, by name: ``t=0.5``.
+
+    Returns:
+        A functional.
 
     Raises:
         ValueError: a part of the boundary or a coordinate that the domain does not have.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> mass = pk.integral(pk.problem("heat"), 1.0, t=0.5, n=256)
+        >>> round(float(mass.q.sum()), 6)
+        1.0
     """
     domain = problem.domain
     unknown = set(fixed) - set(domain.names)
@@ -170,7 +231,13 @@ def integral(
 @checked
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """f = sum a r^2 of all terms, or of ``term`` alone, on given points or on those that were trained on."""
+    """f = sum_m a_m r_m^2, the loss of all terms or of one.
+
+    Args:
+        points: points at which it is taken. Default None: the training points.
+        term: the term. Default None: all.
+        name: name of the result. Default "": made from the rest.
+    """
 
     points: Points | None = None
     term: str | None = None
@@ -195,13 +262,30 @@ class Loss:
         return stack, w
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Value (1,) and gradient (1, P); raises ValueError for a term that is not in the loss."""
+        """The value and the gradient by the parameters.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            f (1,) and df/dtheta (1, P).
+
+        Raises:
+            ValueError: a term that is not in the loss.
+        """
         stack, w = self._rows(solution)
         r = stack.values(solution.theta)
         return (w * r * r).sum()[None], stack.vjp(solution.theta, 2 * w * r)[None]
 
     def curve(self, solution: Solution) -> Curve:
-        """sum a (J d)^2: the loss is the square of rows that move by J d."""
+        """The change sum a (J d)^2 beyond first order, for rows that move by J d.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            A function of the change of parameters.
+        """
         stack, w = self._rows(solution)
         return partial(_square, _gram(stack, solution.theta, w))
 
@@ -210,7 +294,23 @@ class Loss:
 def test_loss(
     problem: Problem, n: Count | Mapping[str, Count] = 2000, *, term: str | None = None, seed: Whole = 12345
 ) -> Loss:
-    """The loss on n fresh points."""
+    """f = sum_m a_m r_m^2, the loss on fresh points.
+
+    Args:
+        problem: the problem.
+        n: number of interior points (other sets get a fifth of it), or numbers by set name.
+        term: the term. Default None: all.
+        seed: seed of the points.
+
+    Returns:
+        A functional.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> len(pk.measure(u, pk.test_loss(u.problem, 100)))
+        1
+    """
     return Loss(sample(problem, n, seed=seed), term, f"{term or 'total'} loss on fresh points")
 
 
@@ -220,7 +320,11 @@ test_loss.__test__ = False  # type: ignore[attr-defined]  # not for pytest
 @checked
 @dataclass(frozen=True, eq=False)
 class Error:
-    """f = |u - u*| / |u*| in L2 over the reference's grid, of one field or of all."""
+    """f = |u - u*| / |u*|, the relative L2 error over the grid of the reference.
+
+    Args:
+        field: the field. Default None: all fields together.
+    """
 
     field: str | None = None
 
@@ -248,14 +352,31 @@ class Error:
         return pairs, norm
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Value (1,) and gradient (1, P); raises ValueError where the problem has no reference."""
+        """The value and the gradient by the parameters.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            f (1,) and df/dtheta (1, P).
+
+        Raises:
+            ValueError: the problem has no reference.
+        """
         pairs, norm = self._gaps(solution)
         total = sum(gap @ gap for _, gap in pairs)
         gradient = sum(rows.vjp(solution.theta, gap) for rows, gap in pairs)
         return (total / norm).sqrt()[None], (gradient / (total * norm).sqrt())[None]
 
     def curve(self, solution: Solution) -> Curve:
-        """|e + J d| - |e| - e J d / |e|: the error of fields that move by J d is never below zero."""
+        """The change |e + J d| - |e| - e J d / |e| beyond first order, for fields that move by J d.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            A function of the change of parameters.
+        """
         pairs, norm = self._gaps(solution)
         none = torch.zeros_like(norm)
         total = sum((gap @ gap for _, gap in pairs), none)
@@ -289,7 +410,16 @@ def _square(matrix: Tensor, moves: Tensor) -> Tensor:
 @checked
 @dataclass(frozen=True, eq=False)
 class Unknown:
-    """f = an unknown coefficient of an inverse problem."""
+    """f = an unknown coefficient of an inverse problem.
+
+    Args:
+        coefficient: its name.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Unknown("k").names
+        ('k',)
+    """
 
     coefficient: str
 
@@ -299,7 +429,17 @@ class Unknown:
         return (self.coefficient,)
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Value (1,) and gradient (1, P); raises ValueError for a coefficient that was not trained."""
+        """The value and the gradient by the parameters.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            f (1,) and df/dtheta (1, P).
+
+        Raises:
+            ValueError: a coefficient that was not trained.
+        """
         known = list(solution.problem.unknowns)
         if self.coefficient not in known:
             trained = ", ".join(known) or "none"
@@ -312,7 +452,19 @@ class Unknown:
 @checked
 @dataclass(frozen=True, eq=False)
 class Function:
-    """f = F(g_1, g_2, ...), a differentiable torch function of other functionals' numbers, all in one vector."""
+    """f = F(g_1, g_2, ...), a function of other functionals.
+
+    Args:
+        name: name of the result.
+        F: differentiable torch function of all values in one vector, with one number as value.
+        of: the functionals g.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> a, b = pk.at("u", x=0.2, t=0.5), pk.at("u", x=0.8, t=0.5)
+        >>> pk.Function("difference", lambda g: g[0] - g[1], [a, b]).names
+        ('difference',)
+    """
 
     name: str
     F: Callable[[Tensor], Tensor]
@@ -324,7 +476,17 @@ class Function:
         return (self.name,)
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Value (1,) and gradient (1, P), by the chain rule."""
+        """The value and the gradient by the parameters, by the chain rule.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            f (1,) and df/dtheta (1, P).
+
+        Raises:
+            ValueError: F does not give one number.
+        """
         values, gradients = Several(tuple(self.of)).linearise(solution)
         g = values.detach().requires_grad_()
         value = self.F(g)

@@ -27,7 +27,29 @@ from .stack import Model, Stack, block_size
 @checked
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """theta (P,) of a model, the points and weights it was trained with, its history and the optimiser's state."""
+    """A trained solution u(x; theta), with the points, weights and history of its training.
+
+    Calling it evaluates the fields at points (n, d). :func:`solve` makes it.
+
+    Args:
+        model: the problem with the network.
+        theta: parameters (P,).
+        points: training points by set.
+        weights: weights of the loss by term. Default: 1.
+        history: losses and errors at the logged iterations.
+        stops: why each stage ended.
+        notes: what limits the solution.
+        progress: the state of training, from which :func:`resume` continues. Default None: there is none.
+        versions: versions of the libraries.
+        rounds: training points by the iteration at which they were drawn; a few rounds are kept.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> X = u.problem.domain.sample(4)
+        >>> u(X).shape, u.jet(X, "u_xx").shape
+        (torch.Size([4, 1]), torch.Size([4]))
+    """
 
     model: Model
     theta: Tensor
@@ -73,17 +95,31 @@ class Solution:
         return self.evaluate(list(self.problem.fields), X)
 
     def jet(self, X: Tensor | np.ndarray, names: str) -> tuple[Tensor, ...] | Tensor:
-        """Fields and derivatives by name at points X (n, d): ``u, u_xx = solution.jet(X, "u u_xx")``, each (n,).
+        """Fields and derivatives by name at points: ``u, u_xx = solution.jet(X, "u u_xx")``.
+
+        Args:
+            X: points (n, d), coordinates in the order of the domain.
+            names: names, with spaces between them.
+
+        Returns:
+            A tensor (n,) for every name; a single one for one name.
 
         Raises:
-            ValueError: a name that is not a field, or a derivative by something that is not a coordinate.
+            ValueError: a name that is no field, or a derivative by something that is no coordinate.
         """
         expressions = [self.derivative(name) for name in names.replace(",", " ").split()]
         columns = self.evaluate(expressions, X).unbind(1)
         return columns if len(columns) > 1 else columns[0]
 
     def derivative(self, name: str) -> sp.Expr:
-        """The expression that a name such as u, u_x or v_xy stands for, u a field or derived; else ValueError."""
+        """The expression of a name such as u, u_x or v_xy, where u is a field or a derived quantity.
+
+        Args:
+            name: the name.
+
+        Raises:
+            ValueError: no such field or coordinate.
+        """
         fields = self.problem.outputs
         u, _, suffix = (name, "", "") if name in fields else name.partition("_")
         if u not in fields or (name not in fields and not suffix):
@@ -93,7 +129,18 @@ class Solution:
         return differentiate(fields[u], index, self.problem.variables)
 
     def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor | np.ndarray) -> Tensor:
-        """Any expressions in fields, their derivatives and coordinates at points X (n, d), shape (n, expressions)."""
+        """Values at points of expressions in fields, their derivatives and coordinates.
+
+        Args:
+            expressions: SymPy expressions.
+            X: points (n, d), coordinates in the order of the domain; a tensor or a NumPy array.
+
+        Returns:
+            A tensor (n, expressions).
+
+        Raises:
+            ValueError: points of another shape, or a name that is no field, coordinate or parameter.
+        """
         X = torch.as_tensor(X)
         real("points", X)
         if X.ndim != 2 or X.shape[1] != len(self.problem.domain.names):
@@ -111,7 +158,15 @@ class Solution:
         return {}
 
     def rows(self, key: str, points: PointSet) -> Tensor:
-        """The residuals of one point set's terms at any points, shape (terms, n)."""
+        """The residuals of the terms of one point set at any points.
+
+        Args:
+            key: name of the point set, as "pde".
+            points: n points of that set.
+
+        Returns:
+            A tensor (terms, n).
+        """
         return self._rows(self.model.readouts[key], points.to(self.theta))
 
     def _rows(self, readout: Any, points: PointSet) -> Tensor:
@@ -125,10 +180,11 @@ class Solution:
         return torch.cat(blocks, 1)
 
     def on_grid(self) -> tuple[Axes, Tensor, Tensor | None]:
-        """Axes of a grid, predictions and reference values (None without a reference), each (..., outputs).
+        """Predictions and reference on a grid, for fields and derived quantities.
 
-        Outputs are the problem's fields and derived quantities. Points outside the domain hold NaN, and so do
-        values that the reference does not have.
+        Returns:
+            Axes by name, predictions and reference values (..., outputs); the last is None without a reference. NaN
+            outside the domain and where the reference has no value.
         """
         reference, outputs = self.problem.reference, self.problem.outputs
         d = len(self.problem.domain.names)
@@ -145,12 +201,13 @@ class Solution:
         return axes, predicted.view(shape), values
 
     def errors(self) -> dict[str, dict[str, float]]:
-        """Per output of the reference: relative L2 error |u - u*| / |u*| over its grid and the largest |u - u*|.
+        """The errors |u - u*| / |u*| in L2 and max |u - u*| over the grid of the reference.
 
-        Of a reference that is zero everywhere the relative error is NaN: there is nothing to compare with.
+        Returns:
+            By field or derived quantity, the numbers "relative_l2" (NaN if the reference is zero) and "max".
 
         Raises:
-            ValueError: where the problem has no reference.
+            ValueError: the problem has no reference.
         """
         if self.problem.reference is None:
             raise ValueError(f"{self.problem.name} has no reference for these parameters: an error cannot be measured")
@@ -168,15 +225,19 @@ class Solution:
         return found
 
     def module(self) -> torch.nn.Module:
-        """The trained fields as a torch module of points (n, d); its parameters are one vector theta."""
+        """The fields as a torch module from points (n, d) to (n, fields), with theta as its one parameter."""
         return _Module(self)
 
     def to(self, device: Any) -> "Solution":
-        """The same solution on another device; the optimiser's state is left behind."""
+        """The same solution on another device, without the state of training.
+
+        Args:
+            device: the torch device.
+        """
         return replace(self, theta=self.theta.to(device), points=self.points.to(device=device), progress=None)
 
     def grid_arrays(self) -> dict[str, np.ndarray]:
-        """Axes, prediction and error as arrays, for files and pictures."""
+        """Axes, predictions and errors on the grid as arrays by name, for files and pictures."""
         axes, predicted, values = self.on_grid()
         arrays = dict(axes)
         for i, name in enumerate(self.problem.outputs):

@@ -28,14 +28,22 @@ KEPT = 2**15  # points of a stack up to which it keeps what depends on them alon
 @checked
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A problem joined with a network: the ansatz, the parameter vector's layout and the compiled residuals.
+    """A problem with a network: fields u = g + d N, and the residuals as functions of theta (P,).
 
-    theta holds the network's parameters, then the problem's unknown coefficients: shape (P,).
-    ``hard`` is True (initial and Dirichlet conditions by construction), False, or None: hard where possible, condition
-    by condition, with a note on every other one.
-    ``satisfied`` names conditions that the network fulfils by itself, whatever its parameters. With ``units`` fields
-    are g + scale d N, rows are weighted by the inverse squares of their sizes, and theta holds coefficients over
-    their scales.
+    theta holds the parameters of the network, then the unknown coefficients.
+
+    Args:
+        problem: the problem.
+        network: the network N; None where there is none to train.
+        hard: True: initial and Dirichlet conditions hold by construction. False: none does. Default None: each where
+            possible, and notes name the others.
+        satisfied: conditions that the network meets whatever its parameters. Default: none.
+        units: scales of fields, terms and coefficients. Default None: 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Model(pk.problem("heat"), pk.MLP(2, 8, 1)).count
+        33
     """
 
     problem: Problem
@@ -100,7 +108,15 @@ class Model:
         return self.tape.count + len(self.problem.unknowns)
 
     def initial(self, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Starting parameters, shape (P,)."""
+        """The first parameters.
+
+        Args:
+            seed: seed of the draw.
+            dtype: precision. Default float64.
+
+        Returns:
+            A tensor (P,).
+        """
         theta = self._bent.initial(self.problem.domain, seed, dtype)
         unknowns = torch.tensor(list(self.problem.unknowns.values()), dtype=torch.float64)
         return torch.cat([theta, (unknowns / self.coefficient_scales).to(dtype)])
@@ -112,12 +128,26 @@ class Model:
         return torch.tensor([scales.get(name, 1.0) for name in self.problem.unknowns], dtype=torch.float64)
 
     def coefficients(self, theta: Tensor) -> Tensor:
-        """The values of the unknown coefficients, shape (unknowns,)."""
+        """The values of the unknown coefficients.
+
+        Args:
+            theta: parameters (P,).
+
+        Returns:
+            A tensor (unknowns,).
+        """
         unknowns = self.split(theta)[1]
         return unknowns * self.coefficient_scales.to(unknowns)
 
     def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's parameters and the unknown coefficients, as views."""
+        """The parameters of the network and those of the unknown coefficients, as views.
+
+        Args:
+            theta: parameters (P,).
+
+        Returns:
+            Two tensors, together (P,).
+        """
         return theta[: self.tape.count], theta[self.tape.count :]
 
     @property
@@ -135,7 +165,14 @@ class Model:
         return {key: self.readout(group) for key, group in groups.items()}
 
     def readout(self, residuals: list) -> Readout:
-        """Compile residuals with this model's ansatz and the problem's parameters."""
+        """Compile residuals with the fields of this model and the parameters of the problem.
+
+        Args:
+            residuals: the residuals.
+
+        Returns:
+            A function of the derivatives of the network.
+        """
         p = self.problem
         unknowns = [sp.Symbol(name) for name in p.unknowns]
         symbols = set().union(*(r.expression.free_symbols for r in residuals))
@@ -150,11 +187,21 @@ class Model:
         return Readout(residuals, p.fields, ansatz, values, unknowns)
 
     def stack(self, points: Points, weights: Mapping[str, NotNegative] | None = None) -> "Stack":
-        """The rows at these points."""
+        """The residual rows at points.
+
+        Args:
+            points: points of every set.
+            weights: weights of the loss by term. Default None: 1.
+        """
         return Stack(self, points, weights)
 
     def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, Readout] | None = None) -> "Stack":
-        """Rows at only some point sets, or of other expressions than the problem's (with unit weights)."""
+        """The residual rows of some point sets only, or of other expressions, with unit weights.
+
+        Args:
+            points: points by set.
+            readouts: compiled expressions by set. Default None: the residuals of the problem.
+        """
         return Stack(self, points, readouts=readouts or {key: self.readouts[key] for key in points})
 
 
@@ -166,11 +213,24 @@ def block_size(tape: Evaluator, readout: Readout) -> int:
 
 @checked
 class Stack:
-    """Rows r(theta) in R^M with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
+    """Residual rows r(theta) (M,) with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
 
-    Rows are ordered by point set, then term, then point. All work is done in blocks of points, so memory is bounded by
-    the block; what depends on the points alone is evaluated once, for up to ``KEPT`` points. Five operations:
-    ``values``, ``jvp``, ``vjp``, ``hvp``, ``jacobian``; ``loss_and_gradient`` is the first and third in one pass.
+    Rows are ordered by point set, then term, then point. All work is done in blocks of points, which bound the memory.
+
+    Args:
+        model: the model.
+        points: points by set.
+        weights: weights w_k by term. Default None: 1.
+        readouts: compiled expressions by set. Default None: the residuals of the problem.
+
+    Raises:
+        ValueError: a set without points, or weights of unknown terms.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> u.stack.jacobian(u.theta).shape
+        torch.Size([50, 33])
     """
 
     def __init__(
@@ -270,12 +330,21 @@ class Stack:
         return offsets
 
     def rows_of(self, key: str, flat: Tensor) -> Tensor:
-        """The rows of one point set in a vector over all rows (M,), as a view of shape (R, N)."""
+        """The rows of one point set, as a view of shape (R, N).
+
+        Args:
+            key: the point set.
+            flat: a vector over all rows (M,).
+        """
         R, N = len(self.readouts[key].names), len(self.points[key])
         return flat[self._offsets[key] : self._offsets[key] + R * N].view(R, N)
 
     def values(self, theta: Tensor) -> Tensor:
-        """r(theta), shape (M,)."""
+        """r(theta), shape (M,).
+
+        Args:
+            theta: parameters (P,).
+        """
         out = self.like.new_empty(self.rows)
         unknowns = self.model.split(theta)[1]
         for key, readout, rows, points in self._blocks():
@@ -284,20 +353,36 @@ class Stack:
         return out
 
     def losses(self, theta: Tensor) -> Tensor:
-        """The weighted mean square of every term, shape (terms,); their sum is the trained loss."""
+        """The weighted mean squares of all terms, shape (terms,); their sum is the loss.
+
+        Args:
+            theta: parameters (P,).
+        """
         r = self.values(theta)
         return torch.stack([row.sum() for row in self.by_term(self.row_weights * r * r).values()])
 
     def by_term(self, flat: Tensor) -> dict[str, Tensor]:
-        """A vector over the rows (M,) as views (N_k,) by the names of the terms."""
+        """A vector over the rows as views (N_k,) by term.
+
+        Args:
+            flat: the vector (M,).
+        """
         return {name: rows[0] for name, rows in self.by_columns(flat[None]).items()}
 
     def by_columns(self, flat: Tensor) -> dict[str, Tensor]:
-        """Vectors over the rows (K, M) as views (K, N_k) by the names of the terms."""
+        """Vectors over the rows as views (K, N_k) by term.
+
+        Args:
+            flat: the vectors (K, M).
+        """
         return {n: rows[:, i] for key, rows in self.by_key(flat).items() for i, n in enumerate(self.names(key))}
 
     def by_key(self, flat: Tensor) -> dict[str, Tensor]:
-        """Vectors over the rows (K, M) as views (K, R, N) by point set."""
+        """Vectors over the rows as views (K, R, N) by point set.
+
+        Args:
+            flat: the vectors (K, M).
+        """
         out = {}
         for key, start in self._offsets.items():
             R, N = len(self.names(key)), len(self.points[key])
@@ -305,11 +390,25 @@ class Stack:
         return out
 
     def parameter_groups(self, theta: Tensor) -> list[Tensor]:
-        """Views of theta's first entries in the shapes that they have in the network."""
+        """Views of the parameters in the shapes that they have in the network.
+
+        Args:
+            theta: parameters (P,).
+
+        Returns:
+            Matrices and vectors, in order; [] where they are not known.
+        """
         return self.model.tape.parameter_groups(theta)
 
     def names(self, key: str) -> tuple[str, ...]:
-        """The terms at one point set."""
+        """The terms at one point set.
+
+        Args:
+            key: the point set.
+
+        Returns:
+            Names of terms.
+        """
         return self.readouts[key].names
 
     @property
@@ -318,7 +417,11 @@ class Stack:
         return {name: key for key in self.readouts for name in self.names(key)}
 
     def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """The losses by term, shape (terms,), and the gradient of their sum, shape (P,)."""
+        """The losses by term, shape (terms,), and the gradient of their sum, shape (P,).
+
+        Args:
+            theta: parameters (P,).
+        """
         gradient = torch.zeros_like(theta)
         network, coefficients = self.model.split(gradient)
         unknowns = self.model.split(theta)[1]
@@ -334,7 +437,12 @@ class Stack:
         return torch.cat([losses[key] for key in self.readouts]), gradient
 
     def vjp(self, theta: Tensor, w: Tensor) -> Tensor:
-        """J^T w for w (M,), shape (P,)."""
+        """J^T w, shape (P,).
+
+        Args:
+            theta: parameters (P,).
+            w: a vector over the rows (M,).
+        """
         out = torch.zeros_like(theta)
         network, coefficients = self.model.split(out)
         unknowns = self.model.split(theta)[1]
@@ -347,11 +455,21 @@ class Stack:
         return out
 
     def jvp(self, theta: Tensor, v: Tensor) -> Tensor:
-        """J v for v (P,), shape (M,)."""
+        """J v, shape (M,).
+
+        Args:
+            theta: parameters (P,).
+            v: a direction (P,).
+        """
         return self.values_and_jvp(theta, v)[1]
 
     def values_and_jvp(self, theta: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """r(theta) and J v in one pass, each (M,)."""
+        """r(theta) and J v in one pass, (M,) each.
+
+        Args:
+            theta: parameters (P,).
+            v: a direction (P,).
+        """
         values, out = self.like.new_empty(self.rows), self.like.new_empty(self.rows)
         (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
         for key, readout, rows, points in self._blocks():
@@ -362,7 +480,12 @@ class Stack:
         return values, out
 
     def hvp(self, theta: Tensor, v: Tensor) -> Tensor:
-        """H v for the exact Hessian H of the loss, shape (P,)."""
+        """H v with the exact Hessian H of the loss, shape (P,).
+
+        Args:
+            theta: parameters (P,).
+            v: a direction (P,).
+        """
         out = torch.zeros_like(theta)
         network, coefficients = self.model.split(out)
         (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
@@ -379,12 +502,30 @@ class Stack:
         return out
 
     def jacobian_blocks(self, theta: Tensor, size: Count = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Blocks (row numbers (m,), r (m,), J (m, P)) that together make the Jacobian."""
+        """Blocks of the Jacobian J = dr/dtheta.
+
+        Args:
+            theta: parameters (P,).
+            size: number of rows in a block, at most.
+
+        Returns:
+            An iterator of (row numbers (m,), r (m,), J (m, P)).
+        """
         for _, numbers, r, J in self.jacobian_by_point(theta, size):
             yield from zip(numbers, r, J, strict=True)
 
     def claim(self, theta: Tensor, rows: int, columns: int, what: str) -> None:
-        """Ask for so many numbers before they are taken; MemoryError where there is less memory."""
+        """Check that a matrix finds room in memory, before any work is done.
+
+        Args:
+            theta: parameters (P,).
+            rows: number of rows.
+            columns: number of columns.
+            what: what the matrix is, for the message.
+
+        Raises:
+            MemoryError: there is less memory.
+        """
         afford(
             theta.element_size() * rows * columns, f"{what} of {rows} x {columns} numbers",
             "use fewer points or a smaller network", theta.device,
@@ -393,7 +534,15 @@ class Stack:
     def jacobian_by_point(
         self, theta: Tensor, size: Count = 512
     ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
-        """Blocks of at most ``size`` points: point set, row numbers (R, m), r (R, m) and each residual's J (m, P)."""
+        """Blocks of the Jacobian by points.
+
+        Args:
+            theta: parameters (P,).
+            size: number of points in a block, at most.
+
+        Returns:
+            An iterator of (point set, row numbers (R, m), r (R, m), the J (m, P) of each residual).
+        """
         most = max(min(size, len(self.points[key])) * len(self.names(key)) for key in self.readouts)
         self.claim(theta, most, len(theta), "a block of the Jacobian")
         pool, self._pool = self._pool, Pool()  # the caller may use these rows before it is done with a block
@@ -428,7 +577,11 @@ class Stack:
             yield J
 
     def jacobian(self, theta: Tensor) -> Tensor:
-        """J = dr/dtheta, shape (M, P)."""
+        """J = dr/dtheta, shape (M, P).
+
+        Args:
+            theta: parameters (P,).
+        """
         self.claim(theta, self.rows, len(theta), "the Jacobian")
         out = theta.new_zeros(self.rows, len(theta))
         for _, _, _, rows in self._jacobian_parts(theta, 512, self._pool, out):
@@ -437,7 +590,11 @@ class Stack:
         return out
 
     def normal(self, theta: Tensor) -> tuple[Tensor, Tensor]:
-        """The Gauss-Newton matrix J^T A J (P, P) and J^T A r (P,), without ever holding J."""
+        """The Gauss-Newton matrix J^T A J (P, P) and J^T A r (P,), without storing J.
+
+        Args:
+            theta: parameters (P,).
+        """
         P = len(theta)
         self.claim(theta, P, P, "the Gauss-Newton matrix")
         matrix, right = theta.new_zeros(P, P), theta.new_zeros(P)
@@ -449,7 +606,11 @@ class Stack:
         return matrix, right
 
     def gram(self, theta: Tensor) -> Tensor:
-        """The residuals' tangent kernel A^1/2 J J^T A^1/2, shape (M, M)."""
+        """The tangent kernel A^1/2 J J^T A^1/2 of the residuals, shape (M, M).
+
+        Args:
+            theta: parameters (P,).
+        """
         self.claim(theta, self.rows, 2 * len(theta) + self.rows, "the tangent kernel and its Jacobians")
         J = self.row_weights.sqrt()[:, None] * self.jacobian(theta)
         return J @ J.T

@@ -19,9 +19,14 @@ from .mlp import Layered
 @checked
 @dataclass(frozen=True, eq=False)
 class Linearised(Network):
-    """N(x) + J_N(x) d, with N and J_N = dN/dtheta of a ``network`` at fixed parameters ``at`` (P,); d (P,) is trained.
+    """The tangent model N(x) + J_N(x) d of a network at fixed parameters, J_N = dN/dtheta; d (P,) is trained.
 
-    The tangent model of Jacot, Gabriel, Hongler (2018): Gauss-Newton steps in the space of functions stay inside it.
+    Args:
+        network: the network N.
+        at: its parameters (P,).
+
+    Source:
+        Jacot, Gabriel, Hongler, NeurIPS (2018).
     """
 
     network: Network
@@ -33,14 +38,30 @@ class Linearised(Network):
         return periodic(self.network)
 
     def build(self, domain: Domain) -> "LinearisedTape":
-        """The evaluator on that domain; ValueError where the network does not fit it or has other parameters."""
+        """The evaluator on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: the network does not fit the domain, or has another number of parameters.
+        """
         base = evaluator(self.network, domain)
         if self.at.shape != (base.count,):
             raise ValueError(f"{self.network} has {base.count} parameters: it cannot stand at {tuple(self.at.shape)}")
         return LinearisedTape(base, self.at)
 
     def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
-        """d = 0, shape (P,): the network itself."""
+        """The first parameters d = 0: the network itself.
+
+        Args:
+            domain: the domain.
+            seed: seed of the draw.
+            dtype: precision.
+
+        Returns:
+            A tensor (P,).
+        """
         del domain, seed
         return torch.zeros(len(self.at), dtype=dtype)
 

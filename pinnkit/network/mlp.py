@@ -72,10 +72,32 @@ class Layered(Network):
 
 @checked
 class MLP(Layered):
-    """Fully connected network: ``MLP(2, 32, 32, 32, 1)`` maps 2 coordinates through 3 hidden layers to 1 field."""
+    """Fully connected network N(x) = W_L s(... s(W_1 x + b_1) ...) + b_L, on coordinates scaled to [-1, 1].
+
+    Args:
+        sizes: number of coordinates, widths of the hidden layers, number of fields: ``MLP(2, 32, 32, 1)``.
+        activation: the function s, such as "tanh" (default: smooth, as derivatives need), "sin" or "gelu".
+        features: what the network sees instead of the coordinates, such as :class:`Fourier`. Default None.
+
+    Raises:
+        ValueError: fewer than three sizes, or an unknown activation.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> problem = pk.problem("heat")
+        >>> pk.MLP(2, 8, 1).initial(problem.domain, seed=0).shape
+        torch.Size([33])
+    """
 
     def build(self, domain: Domain) -> Tape:
-        """The operations of the network on that domain; ValueError where the inputs do not match it."""
+        """The operations of the network on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: the inputs do not match the domain.
+        """
         features, wide = self._start(domain)
         operations: list[Operation] = []
         offset = 0
@@ -90,10 +112,34 @@ class MLP(Layered):
 
 @checked
 class ModifiedMLP(Layered):
-    """MLP whose hidden layers are gated between two encoders (Wang, Teng, Perdikaris 2021); equal hidden widths."""
+    """MLP whose hidden layers are gated: h <- z U + (1 - z) V, with two encoders U, V of the coordinates.
+
+    Args:
+        sizes: number of coordinates, equal widths of the hidden layers, number of fields.
+        activation: as in :class:`MLP`.
+        features: as in :class:`MLP`.
+
+    Raises:
+        ValueError: fewer than three sizes, or an unknown activation; on building, hidden widths that differ.
+
+    Source:
+        Wang, Teng, Perdikaris, SIAM J. Sci. Comput. 43 (2021), eqs. 43-46.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.ModifiedMLP(2, 16, 16, 1).sizes
+        (2, 16, 16, 1)
+    """
 
     def build(self, domain: Domain) -> Tape:
-        """The operations of the network on that domain; ValueError where widths differ or inputs do not match."""
+        """The operations of the network on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: hidden widths that differ, or inputs that do not match the domain.
+        """
         hidden = self.sizes[1:-1]
         if len(set(hidden)) > 1:
             raise ValueError(f"ModifiedMLP needs hidden layers of one width, got {hidden}")

@@ -22,18 +22,27 @@ BACKENDS = ("mixed", "torch.func", "autograd")
 @checked_but("module")
 @dataclass(frozen=True, eq=False)
 class Module(Network):
-    """A torch module from points (B, d) to fields (B, n), each point on its own, in evaluation mode.
+    """A torch module as network: a map from points (B, d) to fields (B, n), each point on its own, in evaluation mode.
 
-    Its input is the bounding box scaled to [-1, 1]^d, as for the other networks, unless ``scaled`` is False. The
-    module is copied and never changed; parameters that need no gradient stay as they are. Training starts from its own
-    parameters, or with ``fresh`` from those that its layers' ``reset_parameters`` draw from the seed.
+    The module is copied and never changed. Parameters that need no gradient stay as they are.
 
-    Derivatives come from "torch.func" alone, from nested "autograd" alone, or "mixed": rows of the Jacobian from
-    torch.func, ten times as fast there, all else from autograd, three times as fast there. With ``backend`` None it is
-    mixed, unless torch.func fails on the module or finds other values than autograd.
+    Args:
+        module: the module.
+        scaled: True (default): its input is the bounding box scaled to [-1, 1]. False: the coordinates.
+        backend: how derivatives are taken: "torch.func", "autograd", or "mixed". Default None: mixed, unless torch.func
+            fails or disagrees.
+        fresh: True: parameters are drawn from the seed by ``reset_parameters``. Default False: its own parameters.
 
     Raises:
-        TypeError: no torch module; ValueError: an unknown backend, a module with nothing to train.
+        TypeError: no torch module.
+        ValueError: an unknown backend, or a module with nothing to train.
+
+    Example:
+        >>> import torch
+        >>> import pinnkit as pk
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+        >>> pk.Module(net).name
+        'Sequential'
     """
 
     module: nn.Module
@@ -56,17 +65,29 @@ class Module(Network):
         return type(self.module).__name__
 
     def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Starting parameters, shape (P,); the seed only matters where they are drawn afresh."""
+        """The first parameters: those of the module, or fresh ones.
+
+        Args:
+            domain: the domain.
+            seed: seed of the draw.
+            dtype: precision.
+
+        Returns:
+            A tensor (P,).
+        """
         del domain
         module = _redrawn(self.module, seed) if self.fresh else self.module
         return torch.cat([p.detach().reshape(-1).to(dtype) for p in module.parameters() if p.requires_grad])
 
     def build(self, domain: Domain) -> "ModuleTape":
-        """The evaluator on that domain.
+        """The evaluator on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
 
         Raises:
-            ValueError: a module that does not map (B, d) to (B, n), one where a point changes another's value, or a
-            backend that was asked for and is not right for the module.
+            ValueError: the module does not map (B, d) to (B, n), mixes points, or does not work with the chosen
+                backend.
         """
         tape = ModuleTape(self, domain)
         X, theta = domain.sample(3, method="random", seed=0), self.initial(domain, 0)

@@ -74,10 +74,22 @@ def names() -> list[str]:
 
 @checked
 def problem(name: str, **arguments: Any) -> "Problem":
-    """The problem of that name in the catalogue.
+    """A problem of the catalogue.
+
+    Args:
+        name: its name; a wrong one gives an error that lists all.
+        arguments: its parameters, by name.
+
+    Returns:
+        The problem.
 
     Raises:
         ValueError: an unknown name or argument.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.problem("burgers").field_names
+        ('u',)
     """
     return find(name)(**arguments)
 
@@ -91,7 +103,14 @@ def stored(name: str, arguments: Mapping[str, Any], where: str | Path) -> "Probl
 def from_file(path: str | Path, **arguments: Any) -> "Problem":
     """The problem that a Python file states; the file is executed.
 
-    It has a function ``problem``, or one function that returns a Problem, or a Problem called ``problem``.
+    The file has a function ``problem``, or one function that returns a Problem, or a Problem called ``problem``.
+
+    Args:
+        path: the file.
+        arguments: arguments of that function, by name.
+
+    Returns:
+        The problem.
 
     Raises:
         ValueError: a missing or failing file, none or several problems in it, an unknown argument.

@@ -14,7 +14,17 @@ from .problem import Problem
 
 @checked
 class Points(Mapping[str, PointSet]):
-    """A mapping from the names of a problem's point sets ("pde", "initial", ...) to their points."""
+    """Points by the name of their set ("pde", "initial", "x_min", ...).
+
+    Args:
+        sets: point sets, or tensors (n, d), by name.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> points = pk.sample(pk.problem("heat"), 100)
+        >>> len(points["pde"])
+        100
+    """
 
     def __init__(self, sets: Mapping[str, PointSet]) -> None:
         self._sets = dict(sets)
@@ -32,17 +42,30 @@ class Points(Mapping[str, PointSet]):
         return f"Points({', '.join(f'{key}: {len(s)}' for key, s in self.items())})"
 
     def replace(self, **sets: PointSet | Tensor) -> "Points":
-        """New points in which these sets stand instead of the old ones."""
+        """The points with some sets replaced.
+
+        Args:
+            sets: the new sets, by name.
+        """
         fresh = {k: s if isinstance(s, PointSet) else PointSet(s) for k, s in sets.items()}
         return Points(self._sets | fresh)
 
     def add(self, **sets: PointSet | Tensor) -> "Points":
-        """New points in which these sets are joined to the old ones."""
+        """The points with more points in some sets.
+
+        Args:
+            sets: the points to add, by name.
+        """
         fresh = {k: s if isinstance(s, PointSet) else PointSet(s) for k, s in sets.items()}
         return Points(self._sets | {k: self._sets[k].join(s) if k in self._sets else s for k, s in fresh.items()})
 
     def to(self, dtype: torch.dtype | None = None, device: Any = None) -> "Points":
-        """The same points in another dtype or on another device."""
+        """The same points in another dtype or on another device.
+
+        Args:
+            dtype: precision. Default None: as it is.
+            device: torch device. Default None: as it is.
+        """
         like = next(iter(self._sets.values())).X.new_empty(0).to(dtype=dtype, device=device)
         return Points({key: s.to(like) for key, s in self.items()})
 
@@ -53,8 +76,23 @@ def sample(
 ) -> Points:
     """Collocation points for every point set of a problem.
 
-    ``counts`` gives the number by set name, or one for the interior; sets not named get a fifth of the interior's.
-    Raises ValueError for a set that the problem does not have, or a count below 1.
+    Args:
+        problem: the problem.
+        counts: the number in the interior (other sets get a fifth of it), or numbers by set name.
+        method: "sobol" (default: evenly spread), "random", and others.
+        seed: seed of the draw.
+
+    Returns:
+        The points by set.
+
+    Raises:
+        ValueError: a set that the problem does not have, or a count below 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> points = pk.sample(pk.problem("heat"), {"pde": 50, "initial": 20})
+        >>> len(points["pde"]), len(points["initial"])
+        (50, 20)
     """
     counts = {"pde": counts} if isinstance(counts, int) else dict(counts)
     unknown = set(counts) - set(problem.keys)

@@ -31,18 +31,39 @@ from .well_posed import check_counts
 class Problem(Record):
     """Fields u of coordinates x with equations(u) = 0 in a domain, and conditions.
 
-    ``equations`` is one expression or a mapping from names to expressions, each understood as "= 0". ``parameters``
-    gives the value of every symbol in them; ``unknowns`` the starting value of coefficients that are trained with
-    the network (an inverse problem). ``derived`` names expressions in the fields that are reported, and compared
-    with the reference, beside them (u = psi_y). ``reference`` may be a closed form: an expression where there is
-    one field, or one for every field. ``ansatz`` states u = g + d N for fields whose hard constraints cannot be
-    derived from their conditions; those that it meets are found by trial, others are trained. ``weight`` w(x) >= 0
-    of the coordinates multiplies the equations' squared residuals: it may vanish where the solution is singular.
-    ``recipe`` holds settings that solve it well. A coordinate by which no equation differentiates is a parameter:
-    conditions on "boundary" of a box leave out its faces.
+    A coordinate by which no equation differentiates is a parameter: conditions on "boundary" of a box leave out its
+    faces.
+
+    Args:
+        name: name of the problem.
+        fields: the field or fields, from :func:`field`.
+        equations: one expression, or expressions by name, each "= 0".
+        domain: the domain, such as a :class:`Box`.
+        conditions: initial, boundary and interface conditions, and :class:`Observations`.
+        parameters: the value of every symbol in equations and conditions.
+        unknowns: starting values of coefficients that are trained (an inverse problem).
+        reference: the true solution, to compare with: an expression, expressions by field, :class:`Exact`,
+            :class:`Table` or :class:`Computed`. Default None.
+        derived: expressions in the fields by name that are reported too, as u = psi_y.
+        ansatz: (g, d) of u = g + d N by field, where hard constraints cannot be derived from the conditions.
+        weight: w(x) >= 0, a factor of the squared residuals of the equations; it may vanish where the solution is
+            singular. Default None: 1.
+        recipe: settings that solve it well. Default None: a general recipe.
+        arguments: what the function that states the problem was called with.
 
     Raises:
-        ValueError, TypeError: a statement that is wrong or ill-posed, with one sentence that says where.
+        ValueError: a statement that is wrong or ill-posed; one sentence says where.
+        TypeError: something of the wrong kind.
+
+    Example:
+        >>> import sympy as sp
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> u = pk.field("u", x, t)
+        >>> walls = pk.Dirichlet(u, 0.0), pk.Initial(u, sp.sin(sp.pi * x))
+        >>> heat = pk.Problem("heat", u, u.diff(t) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)), walls)
+        >>> heat.keys
+        ('pde', 'boundary', 'initial')
     """
 
     if TYPE_CHECKING:  # what it takes; the attributes are what it makes of that
@@ -95,10 +116,13 @@ class Problem(Record):
         return self.posed.interior
 
     def everywhere(self, what: str) -> Mapping[str, sp.Expr]:
-        """The equations for something that knows of no point loads and jumping coefficients.
+        """The equations, for a method that cannot treat point loads and jumping coefficients.
+
+        Args:
+            what: name of the method, for the message.
 
         Raises:
-            ValueError: there are some; ``what`` says what does not know of them.
+            ValueError: there are point loads or jumping coefficients.
         """
         if self.posed.planes:
             raise ValueError(
@@ -135,7 +159,16 @@ class Problem(Record):
         return {s: sp.Float(self.parameters[s.name], 17) for s in symbols if s.name in self.parameters}
 
     def sample(self, key: str, n: Count, *, method: str = "sobol", seed: Whole = 0) -> PointSet:
-        """n points for the point set ``key``; of observations all that there are, of an interface that is a point one.
+        """n points of one point set.
+
+        Args:
+            key: name of the set.
+            n: number of points. Observations give all that there are, an interface that is a point gives one.
+            method: "sobol" (default: evenly spread), "random", and others.
+            seed: seed of the draw.
+
+        Returns:
+            The points.
 
         Raises:
             ValueError: a set that the problem does not have.
@@ -182,10 +215,17 @@ class Problem(Record):
         return f"$$\\begin{{gathered}}{self.latex()}\\end{{gathered}}$$"
 
     def verify(self, n: Count = 64, seed: Whole = 0) -> dict[str, float]:
-        """The largest |residual| of the closed form, relative to its terms, at n points of every term.
+        """The largest |residual| of the closed-form reference relative to its terms, by term: rounding if it is right.
+
+        Args:
+            n: number of points of every term.
+            seed: seed of the points.
+
+        Returns:
+            Numbers by term.
 
         Raises:
-            ValueError: a problem whose reference is not a closed form.
+            ValueError: the reference is no closed form.
         """
         from .verify import exact_residuals
 

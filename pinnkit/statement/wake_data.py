@@ -16,9 +16,16 @@ KEYS = {"U_star": "(N, 2, T)", "p_star": "(N, T)", "t": "(T, 1)", "X_star": "(N,
 @checked
 @dataclass(frozen=True, eq=False)
 class Wake:
-    """Velocities u, v and pressure p, (N, T) each, at points X (N, 2) and times t (T,).
+    """Snapshots of a plane flow: velocities u, v and pressure p, (N, T) each.
 
-    Errors are relative L2, by field, where they were measured; quantities are numbers of the whole flow.
+    Args:
+        X: points (N, 2).
+        t: times (T,).
+        u: velocity along x.
+        v: velocity along y.
+        p: pressure.
+        errors: relative L2 error by field, where measured.
+        quantities: numbers of the whole flow, such as the drag.
     """
 
     X: np.ndarray
@@ -32,13 +39,20 @@ class Wake:
 
 @checked
 def load_wake(path: str | Path | None = None) -> Wake:
-    """The project's own snapshots (`data/wake.h5`), or those in a MATLAB file cylinder_nektar_wake.mat.
+    """Snapshots of the flow behind a cylinder of diameter 1 at Re = 100: 5000 points of [1, 8] x [-2, 2], 200 times.
 
-    Both hold 5000 points of [1, 8] x [-2, 2] behind a cylinder of diameter 1 and 200 times, 0.1 apart, at Re = 100
-    (Raissi, Perdikaris, Karniadakis 2019, section 4.1.1).
+    Args:
+        path: a MATLAB file cylinder_nektar_wake.mat. Default None: the data of the project.
+
+    Returns:
+        The points, times, velocities and pressures.
 
     Raises:
-        FileNotFoundError: no such file; ValueError: a file of another kind, or arrays that do not fit together.
+        FileNotFoundError: there is no such file.
+        ValueError: a file of another kind, or arrays that do not fit together.
+
+    Source:
+        Raissi, Perdikaris, Karniadakis, J. Comput. Phys. 378 (2019), section 4.1.1.
     """
     path = data_file("wake.h5") if path is None else Path(path)
     if not path.is_file():

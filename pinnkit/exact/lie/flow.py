@@ -20,10 +20,14 @@ NAMES = ("a", "b", "epsilon", "_a")  # of the group's parameter: the first that 
 @checked
 @dataclass(frozen=True)
 class Flow:
-    """The group T^a = exp(a v) of a fibred generator on functions, (T^a f)(x) = U(a, x, f(X(-a, x))).
+    """The one-parameter group T^a = exp(a v) of a generator v on functions, (T^a f)(x) = U(a, x, f(X(-a, x))).
 
-    ``source`` is X(-a, x), ``value`` is U with the fields' symbols for f(X(-a, x)); both are defined where every
-    expression of ``domain``, which is 1 at a = 0, is positive all the way from 0 to a.
+    Args:
+        generator: the generator v.
+        parameter: the symbol a.
+        source: X(-a, x), one expression for every coordinate.
+        value: U, one expression for every field; the symbols of the fields stand for f(X(-a, x)).
+        domain: expressions that are 1 at a = 0. The group is defined while all of them are positive from 0 to a.
     """
 
     generator: Generator
@@ -40,11 +44,19 @@ class Flow:
         return tuple(out) if a is None else tuple(e.subs(self.parameter, a) for e in out)
 
     def renamed(self, symbol: sp.Symbol) -> Flow:
-        """The same group with another symbol for its parameter."""
+        """The same group with another symbol for its parameter.
+
+        Args:
+            symbol: the new symbol.
+        """
         return self._map(lambda e: e.xreplace({self.parameter: symbol}), symbol)
 
     def subs(self, values: Mapping) -> Flow:
-        """The group with parameters of the equation replaced, as by numbers."""
+        """The group with symbols replaced, such as parameters of the equation by numbers.
+
+        Args:
+            values: what replaces each symbol.
+        """
         return replace(self._map(lambda e: e.subs(values), self.parameter), generator=self.generator.subs(dict(values)))
 
     def _map(self, change, symbol: sp.Symbol) -> Flow:
@@ -52,12 +64,18 @@ class Flow:
         return replace(self, parameter=symbol, source=source, value=value, domain=domain)
 
     def interval(self, bounds: Mapping[sp.Symbol, tuple[float, float]], most: float = 1e6) -> tuple[float, float]:
-        """The a, 0 among them and at most ``most``, for which the group is defined on a whole box, by enclosure.
+        """An interval of parameters a, containing 0, for which the group is defined on a whole box, by interval
+        arithmetic.
 
-        ``bounds`` are those of the coordinates; parameters of the equation must have been replaced by numbers.
+        Args:
+            bounds: lower and upper bound of every coordinate.
+            most: the largest |a| that is tried. Default 1e6.
+
+        Returns:
+            Lower and upper end.
 
         Raises:
-            ValueError: a symbol that is neither a coordinate nor the group's parameter.
+            ValueError: a symbol other than coordinates and the parameter: replace it by a number first.
         """
         free = set().union(*(d.free_symbols for d in self.domain)) - {*bounds, self.parameter}
         if free:
@@ -77,10 +95,25 @@ class Flow:
 
 @checked
 def flow(v: Generator) -> Flow | None:
-    """The group of a generator in closed form, on the branch through the identity; None where none is known.
+    """The group exp(a v) of a generator v in closed form, on the branch through the identity.
+
+    Args:
+        v: a generator whose coordinates move independently of the fields.
+
+    Returns:
+        The group, or None where no closed form is found: :class:`NumericalFlow` integrates it.
 
     Raises:
-        ValueError: coordinates that move with the fields (a hodograph transformation is no map of functions).
+        ValueError: coordinates that move with the fields (a hodograph transformation does not map functions).
+
+    Source:
+        Olver, Applications of Lie Groups to Differential Equations (1993), section 1.3.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> v = pk.symmetries(pk.problem("heat")).generators[0]
+        >>> pk.flow(v) is not None
+        True
     """
     if not v.fibred:
         raise ValueError(f"{v} moves the coordinates by the values of the fields: it has no group of functions")

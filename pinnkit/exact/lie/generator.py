@@ -14,7 +14,22 @@ from pinnkit.tools.checked import checked
 @checked
 @dataclass(frozen=True)
 class Generator:
-    """A vector field on coordinates x and fields u, with coefficients in these symbols and the parameters."""
+    """A vector field v = xi^i(x, u) d/dx_i + phi^a(x, u) d/du_a on coordinates x and fields u.
+
+    Args:
+        coordinates: symbols x.
+        fields: symbols u.
+        xi: coefficients of d/dx_i.
+        phi: coefficients of d/du_a.
+
+    Example:
+        >>> import sympy as sp
+        >>> import pinnkit as pk
+        >>> x, t, u = sp.symbols("x t u", real=True)
+        >>> scaling = pk.Generator((x, t), (u,), (x, 2 * t), (sp.S(0),))
+        >>> scaling.apply(x**2 / t)
+        0
+    """
 
     coordinates: tuple[sp.Symbol, ...]
     fields: tuple[sp.Symbol, ...]
@@ -45,22 +60,41 @@ class Generator:
         return alpha if self.fibred and linear else None
 
     def apply(self, e: sp.Expr) -> sp.Expr:
-        """v(e): the derivative of a function of x and u along the field."""
+        """v(e), the derivative of a function along the field.
+
+        Args:
+            e: an expression in coordinates and fields.
+        """
         return sum((c * sp.diff(e, s) for c, s in zip(self.components, self.base, strict=True)), sp.S.Zero)
 
     def bracket(self, other: Generator) -> Generator:
-        """The commutator [v, w], with components v(w^k) - w(v^k)."""
+        """The commutator [v, w], with components v(w^k) - w(v^k).
+
+        Args:
+            other: the generator w.
+        """
         both = zip(other.components, self.components, strict=True)
         return self._with([sp.expand(self.apply(b) - other.apply(a)) for b, a in both])
 
     def on(self, solution: Sequence[sp.Expr]) -> tuple[sp.Expr, ...]:
-        """The characteristic phi(x, f) - xi . grad f: again a solution, where the equation is linear."""
+        """The characteristic phi(x, f) - xi . grad f, which solves the equation again if that is linear.
+
+        Args:
+            solution: f, one expression for every field.
+
+        Returns:
+            One expression for every field.
+        """
         values = dict(zip(self.fields, solution, strict=True))
         moved = [sum(c * sp.diff(f, x) for c, x in zip(self.xi, self.coordinates, strict=True)) for f in solution]
         return tuple(e.subs(values, simultaneous=True) - m for e, m in zip(self.phi, moved, strict=True))
 
     def subs(self, values: dict) -> Generator:
-        """The field with symbols replaced, as parameters by numbers."""
+        """The field with symbols replaced, such as parameters of the equation by numbers.
+
+        Args:
+            values: what replaces each symbol.
+        """
         return self._with([e.subs(values) for e in self.components])
 
     def __add__(self, other: Generator) -> Generator:
@@ -78,7 +112,7 @@ class Generator:
         return _joined(self, str, lambda s: f"∂_{s}", " ") or "0"
 
     def latex(self) -> str:
-        """The field in LaTeX."""
+        """The field as LaTeX."""
         return _joined(self, sp.latex, lambda s: rf"\partial_{{{sp.latex(s)}}}", r" \, ") or "0"
 
     def _repr_latex_(self) -> str:

@@ -21,9 +21,16 @@ SMOOTH = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
 @checked
 @dataclass(frozen=True)
 class NormalForm:
-    """u(x, t) = exp(gauge) v(place, clock) solves the equation for every solution v(y, s) of v_s = v_yy.
+    """A map from the heat equation v_s = v_yy to another equation: u(x, t) = exp(gauge) v(place, clock).
 
-    The place grows with x; the clock starts at 0 and grows with t (Bluman, SIAM J. Appl. Math. 39, 1980).
+    Args:
+        coordinates: the symbols x and t.
+        place: y(x, t), which grows with x.
+        clock: s(t), which starts at 0 and grows with t.
+        gauge: exponent of the factor.
+
+    Source:
+        Bluman, SIAM J. Appl. Math. 39 (1980).
     """
 
     coordinates: tuple[sp.Symbol, sp.Symbol]  # x, t
@@ -48,7 +55,16 @@ class NormalForm:
         return f"${self.latex()}$"
 
     def defects(self, a: sp.Expr, b: sp.Expr, c: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
-        """What remains of u_t = a u_xx + b u_x + c u with v_yy, v_y and v: 0, 0, 0 for a normal form."""
+        """Coefficients of v_yy, v_y and v that remain in u_t = a u_xx + b u_x + c u: zero if the form is right.
+
+        Args:
+            a: coefficient of u_xx.
+            b: coefficient of u_x.
+            c: coefficient of u.
+
+        Returns:
+            Three expressions.
+        """
         x, t = self.coordinates
         y, g = self.place, self.gauge
         return (

@@ -19,9 +19,18 @@ COLUMNS = 8  # of the extrapolation: order 16 in the step
 @checked
 @dataclass(frozen=True, eq=False)
 class NumericalFlow:
-    """The group exp(a v) of a fibred generator by Gragg, Bulirsch and Stoer's extrapolation with fixed steps.
+    """The one-parameter group exp(a v) of a generator v, integrated numerically by extrapolation with fixed steps.
 
-    ``values`` are the equation's parameters by symbol. Where a trajectory ceases to exist the result is not finite.
+    Args:
+        generator: v, whose coordinates move independently of the fields.
+        values: numbers for the parameters of the equation, by symbol.
+        steps: number of steps from 0 to a.
+
+    Raises:
+        ValueError: coordinates that move with the fields, or a parameter without a value.
+
+    Source:
+        Gragg, SIAM J. Numer. Anal. 2 (1965); Bulirsch, Stoer, Numer. Math. 8 (1966).
     """
 
     generator: Generator
@@ -37,7 +46,15 @@ class NumericalFlow:
             raise ValueError(f"the flow of {self.generator} needs a value for {min(map(str, missing))}")
 
     def point(self, X: Tensor, a: Tensor | Finite) -> Tensor:
-        """exp(a v) on points, (..., d) -> (..., d) for coordinates alone, or with the fields behind them."""
+        """exp(a v) applied to points; the result is not finite where the trajectory ends.
+
+        Args:
+            X: coordinates (..., d), or coordinates and fields behind them.
+            a: parameter of the group, a number or a tensor (...).
+
+        Returns:
+            The moved points, in the shape of X.
+        """
         v, n = self.generator, X.shape[-1]
         program = self._coordinates if n == len(v.coordinates) else self._all
         symbols = v.base[:n]

@@ -31,9 +31,15 @@ Rows = Callable[[Mapping[sp.Symbol, Tensor], Tensor], Tensor]
 @checked
 @dataclass(frozen=True, eq=False)
 class Orbit:
-    """Solutions u(x; theta), one expression for every field; theta are a seed's and flows' parameters in order.
+    """Solutions u(x; theta) in closed form, with the parameters theta of a seed and of the flows that move it.
 
-    They exist where every expression of ``domain`` is positive; the equation's parameters are numbers.
+    Args:
+        name: name of the family.
+        fields: the fields u.
+        solution: one expression for every field.
+        parameters: the symbols theta.
+        domain: expressions that are positive where the solutions exist.
+        flows: the flows, in the order in which they act. Their parameters are the last ones.
     """
 
     name: str
@@ -45,11 +51,15 @@ class Orbit:
 
     @property
     def coordinates(self) -> tuple[sp.Symbol, ...]:
-        """The coordinates."""
+        """The coordinates x."""
         return self.fields[0].args
 
     def moved(self, by: Flow) -> Orbit:
-        """The solutions moved by a flow, whose parameter becomes the last one."""
+        """The solutions moved by a flow, whose parameter becomes the last one.
+
+        Args:
+            by: the flow.
+        """
         symbol = sp.Symbol(f"theta{len(self.parameters) + 1}", real=True)
         own = by.renamed(symbol)
         source = dict(zip(by.generator.coordinates, own.source, strict=True))
@@ -60,10 +70,16 @@ class Orbit:
         )  # fmt: skip
 
     def ranges(self, bounds: Mapping[sp.Symbol, tuple[float, float]]) -> list[tuple[float, float]]:
-        """Where to look for the parameters on a box: a heuristic for sampling, to be used with `defined`.
+        """Ranges of the parameters that are useful on a box, for sampling; test the result with :meth:`defined`.
 
-        Wave numbers up to 20 half-waves, widths from a fiftieth of the box, all angles, translations by its size,
-        other flows as far as they are defined on it and at most 1e4.
+        Wave numbers go up to 20 half-waves, widths down to a fiftieth of the box, translations up to its size, others
+        as far as they are defined.
+
+        Args:
+            bounds: lower and upper bound of every coordinate.
+
+        Returns:
+            Lower and upper value of every parameter.
         """
         size = max(high - low for low, high in bounds.values())
         named = {"width": (size / 50, size), "angle": (-math.pi, math.pi)}
@@ -74,7 +90,11 @@ class Orbit:
         return own
 
     def put(self, e: sp.Expr) -> sp.Expr:
-        """An expression in the fields and their derivatives, on the solutions."""
+        """An expression in fields and their derivatives, with the solutions inserted.
+
+        Args:
+            e: the expression.
+        """
         lowered = lower([e], self.fields, self.coordinates)
         values = {
             s: differentiate(self.solution[slot.output], slot.channel[0][1], self.coordinates)
@@ -83,13 +103,17 @@ class Orbit:
         return lowered.expressions[0].subs(values, simultaneous=True)
 
     def rows(self, expressions: Sequence[sp.Expr], *, jacobian: bool = False) -> Rows:
-        """Compiled rows: (values of symbols (B,), theta (P, k)) -> (P, B, R), of expressions in the fields.
+        """Compile expressions in the fields to a function of points and parameters.
 
-        Symbols are the coordinates and whatever else the expressions contain. With ``jacobian`` the derivatives by
-        theta follow: (P, B, R, 1 + k).
+        Args:
+            expressions: R expressions in fields, coordinates and other symbols.
+            jacobian: True: derivatives by theta follow each value. Default False.
+
+        Returns:
+            A function (values of the symbols (B,), theta (P, k)) -> (P, B, R), or (P, B, R, 1 + k) with ``jacobian``.
 
         Raises:
-            ValueError: a symbol without a value, or a function without a torch counterpart.
+            ValueError: a symbol without a value, or a function that torch does not have.
         """
         on = [self.put(e) for e in expressions]
         if jacobian:
@@ -117,14 +141,31 @@ class Orbit:
         return self.rows(self.fields)(self._at(X), theta)
 
     def defined(self, X: Tensor, theta: Tensor) -> Tensor:
-        """Whether the solutions exist at all points X (B, d), for parameters theta (P, k): (P,)."""
+        """Whether the solutions exist at all points, for each row of parameters.
+
+        Args:
+            X: points (B, d).
+            theta: parameters (P, k).
+
+        Returns:
+            A bool tensor (P,).
+        """
         inside = torch.ones(len(theta), dtype=torch.bool, device=theta.device)
         if self.domain:
             inside &= (self.rows(self.domain)(self._at(X), theta) > 0).all(-1).all(-1)
         return inside
 
     def residual(self, equations: Sequence[sp.Expr], X: Tensor, theta: Tensor) -> Tensor:
-        """max_x |sum of an equation's terms| / sum |terms| over points X (B, d) and equations, by theta: (P,)."""
+        """max_x |sum of an equation's terms| / sum |terms| over points and equations, for each row of parameters.
+
+        Args:
+            equations: expressions that vanish on solutions.
+            X: points (B, d).
+            theta: parameters (P, k).
+
+        Returns:
+            A tensor (P,).
+        """
         worst = torch.zeros(len(theta), dtype=X.dtype, device=X.device)
         for e in equations:
             terms = self.rows(sp.Add.make_args(sp.expand(e.doit())))(self._at(X), theta)
@@ -147,16 +188,23 @@ class Orbit:
 
 @checked
 def orbits(problem: Problem, found: Symmetries | None = None, *, degree: Whole = 4, seed: Whole = 0) -> list[Orbit]:
-    """Exact solutions of a linear homogeneous problem's equations: seeds, moved by one flow and by translations.
+    """Families of exact solutions of a linear homogeneous problem: seeds, moved by one flow and by translations.
 
-    Along a coordinate without translations the simplest flow that moves it alone takes their place, as S d/dS does.
+    Where a coordinate has no translations, the simplest flow that moves it alone takes their place. A flow that only
+    changes parameters or amplitude of a seed is left out. Every family is checked at random points.
 
-    A flow is left out where it only changes a seed's own parameters or its amplitude. Every orbit satisfies the
-    equations to `TOLERANCE` at random points of the domain and random parameters; one that does not is an error.
+    Args:
+        problem: the problem; its equations count, not its conditions.
+        found: its symmetries, if known. Default None: they are computed.
+        degree: largest degree of polynomial seeds.
+        seed: seed of the random points.
+
+    Returns:
+        The families.
 
     Raises:
         ValueError: equations that are not linear and homogeneous.
-        ArithmeticError: an orbit that does not satisfy them.
+        ArithmeticError: a family that does not solve them, which would be a bug.
     """
     by_name = {name: sp.Rational(repr(v)) for name, v in problem.parameters.items()}
     equations = [_numeric(e, by_name, problem) for e in problem.everywhere("orbits do").values()]

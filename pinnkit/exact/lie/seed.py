@@ -24,7 +24,14 @@ PROFILES = {
 @checked
 @dataclass(frozen=True)
 class Seed:
-    """A solution, one expression for every field, with free parameters; it exists where ``domain`` is positive."""
+    """An exact solution with free parameters, one expression for every field.
+
+    Args:
+        name: name of the solution.
+        solution: the expressions.
+        parameters: the free symbols.
+        domain: expressions that are positive where the solution exists.
+    """
 
     name: str
     solution: tuple[sp.Expr, ...]
@@ -162,10 +169,26 @@ def similarity(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> 
 def seeds(
     equations: sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef], degree: Whole = 4
 ) -> list[Seed]:
-    """Everything that this module finds for linear homogeneous equations, also in logarithms of coordinates.
+    """Exact solutions of linear homogeneous equations: exponentials, polynomials and similar ones, with free
+    parameters.
+
+    Args:
+        equations: one expression or several, each "= 0".
+        fields: the field or fields.
+        degree: largest degree of polynomials. Default 4.
+
+    Returns:
+        The solutions found.
 
     Raises:
         ValueError: equations that are not linear and homogeneous.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> u = pk.field("u", x, t)
+        >>> len(pk.seeds(u.diff(t) - u.diff(x, 2), u, degree=2)) > 0
+        True
     """
     equations = [equations] if isinstance(equations, sp.Basic) else list(equations)
     fields = [fields] if isinstance(fields, sp.Basic) else list(fields)

@@ -24,12 +24,19 @@ from .search import search, straight, verify
 @checked
 @dataclass(frozen=True)
 class Symmetries:
-    """The generators of an equation's Lie point symmetries, each verified by its prolongation.
+    """Generators of the Lie point symmetries of equations, each verified by its prolongation.
 
-    For linear equations with infinitely many solutions their superposition is left out: xi depends on x only and
-    phi = alpha(x) u, and ``straight`` says whether the equations force that on all others. ``known`` is the dimension
-    counted without any closed form, None where it is infinite; ``families`` are generators with an arbitrary function;
-    ``notes`` say what was assumed and what is missing.
+    For linear equations the superposition of solutions is left out, where it is infinite.
+
+    Args:
+        equations: the equations, each "= 0".
+        fields: the fields.
+        generators: the generators.
+        families: generators with an arbitrary function.
+        linear: whether the equations are linear.
+        known: dimension of the algebra, counted without closed forms. None: infinite.
+        straight: whether xi depends on x only and phi = alpha(x) u, for all symmetries.
+        notes: assumptions, and what is missing.
     """
 
     equations: tuple[sp.Expr, ...]
@@ -52,12 +59,12 @@ class Symmetries:
 
     @property
     def infinite(self) -> bool:
-        """Whether the algebra has no finite dimension."""
+        """Whether the algebra has infinite dimension."""
         return self.known is None
 
     @property
     def complete(self) -> bool:
-        """Whether the generators span the whole algebra, superposition left out where it is infinite."""
+        """Whether the generators span the algebra (superposition left out where it is infinite)."""
         return self.straight and self.known == len(self.generators)
 
     @cached_property
@@ -79,11 +86,11 @@ class Symmetries:
         return f"infinitely many Lie point symmetries, among them these {len(self)}{rest}"
 
     def table_text(self) -> str:
-        """The commutators that are not 0, one line each."""
+        """The commutators that are not 0, a line each."""
         return "\n".join(f"[v{i}, v{j}] = {text}" for (i, j), text in self._commutators("v{}", str))
 
     def table_latex(self) -> str:
-        """The commutators that are not 0 as LaTeX, one line each."""
+        """The commutators that are not 0 as LaTeX, a line each."""
         lines = [f"[v_{{{i}}}, v_{{{j}}}] &= {text}" for (i, j), text in self._commutators("v_{{{}}}", sp.latex)]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
@@ -98,7 +105,7 @@ class Symmetries:
                 yield pair, show(sp.Add(*(c * s for c, s in zip(combination.values(), names, strict=True))))
 
     def to_dict(self) -> dict:
-        """What JSON can hold."""
+        """All results as plain numbers, texts, lists and dicts."""
         return {
             "dimension": self.known, "complete": self.complete, "linear": self.linear,
             "generators": [str(v) for v in self.generators], "families": [str(v) for v in self.families],
@@ -106,7 +113,7 @@ class Symmetries:
         }  # fmt: skip
 
     def latex(self) -> str:
-        """The generators as LaTeX, one line each."""
+        """The generators as LaTeX, a line each."""
         lines = [f"v_{{{k + 1}}} &= {v.latex()}" for k, v in enumerate(self.generators)]
         lines += [f"v_f &= {family.latex()}" for family in self.families]
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
@@ -119,16 +126,32 @@ class Symmetries:
 def symmetries(
     problem: Problem | sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef] = ()
 ) -> Symmetries:
-    """The Lie point symmetries v = xi^i(x, u) d/dx_i + phi^a(x, u) d/du_a of a problem's equations.
+    """The Lie point symmetries v = xi^i(x, u) d/dx_i + phi^a(x, u) d/du_a of equations Delta = 0.
 
-    Equations "= 0" with their ``fields`` do as well. The determining equations pr v (Delta) = 0 on Delta = 0 are
-    completed to involution, which counts their solutions; closed forms are sought among polynomials times
-    exponentials until that number is reached (Olver 1993, chapter 2; Reid 1991). Parameters stay symbols, with
-    generic values. Ordinary equations keep all of theirs, with xi(x, u): 8 for a linear one of order 2.
+    The determining equations pr v (Delta) = 0 on Delta = 0 are completed to involution, which counts their solutions.
+    Closed forms are sought among polynomials times exponentials until that number is reached. Parameters stay symbols
+    with generic values.
+
+    Args:
+        problem: a problem, or one or more expressions "= 0".
+        fields: the fields, needed with expressions only.
+
+    Returns:
+        The generators, the dimension of the algebra and its commutators.
 
     Raises:
-        TypeError: equations without fields.
-        ValueError: an equation that is not elementary, not solvable for a derivative, without any, or 0 = 0.
+        TypeError: expressions without fields.
+        ValueError: an equation that is not elementary, cannot be solved for a derivative, has none, or is 0 = 0.
+
+    Source:
+        Olver, Applications of Lie Groups to Differential Equations (1993), chapter 2; Reid, Eur. J. Appl. Math. 2
+        (1991).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> found = pk.symmetries(pk.problem("heat"))
+        >>> len(found.generators), found.complete
+        (6, True)
     """
     if isinstance(problem, Problem):
         return find(list(problem.everywhere("symmetries do").values()), problem.fields)

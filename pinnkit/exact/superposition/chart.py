@@ -110,12 +110,25 @@ def charts(
 
 @checked
 def heat_forms(problem: Problem) -> tuple[tuple[NormalForm, ...], str]:
-    """Maps from the heat equation v_s = v_yy to a problem's u_t = a u_xx + b u_x + c u, and why there are none.
+    """Maps from the heat equation v_s = v_yy to a problem's equation u_t = a u_xx + b u_x + c u.
 
-    See `pinnkit.exact.lie.heat_normal_form`. Where there are two, the first has the simpler gauge.
+    Args:
+        problem: a problem with one linear homogeneous equation.
+
+    Returns:
+        The maps (of two, the first has the simpler gauge), and the reason where there are none.
 
     Raises:
         ValueError: an equation that is not linear and homogeneous, or more than one.
+
+    Source:
+        Bluman, SIAM J. Appl. Math. 39 (1980).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> forms, reason = pk.heat_forms(pk.problem("heat"))
+        >>> len(forms) > 0
+        True
     """
     op, box = operator(problem), problem.domain
     if op.time is None or len(op.coordinates) != 2 or not isinstance(box, Box):

@@ -13,14 +13,27 @@ from .variable_projection import fit
 
 @checked
 def data_response(solution: Solution, functional: Functional) -> dict[str, Tensor]:
-    """df/dy of a functional by the data y_m of every condition, by term, shape (K, N).
+    """Derivatives df/dy of a functional f by the data y of every condition; they sample a Green's function.
 
-    The amplitudes are those of least squares, a = F^+ A^1/2 y with F = A^1/2 J, so df/dy = A^1/2 (F^+)^T df/da, exactly
-    and with the same truncation as the solver's; divided by a point's share of the boundary it is a Green's function
-    of the problem, as far as the members resolve it.
+    The amplitudes are those of least squares, a = F^+ A^1/2 y with F = A^1/2 J, so df/dy = A^1/2 (F^+)^T df/da, with
+    the same truncation as in the solver. Divided by the share of a point in the boundary it is the Green's function, as
+    far as the solutions resolve it.
+
+    Args:
+        solution: a solution of :func:`solve_lie`.
+        functional: the functional, as :func:`at` gives it.
+
+    Returns:
+        Derivatives (K, N) by loss term.
 
     Raises:
         ValueError: a solution that is not linear in its parameters.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve_lie(pk.problem("heat"), progress=False)
+        >>> sorted(pk.data_response(u, pk.at("u", x=0.5, t=0.1)))
+        ['u initial', 'u on x_max', 'u on x_min']
     """
     if not isinstance(solution.network, Superposition):
         raise ValueError(

@@ -39,11 +39,17 @@ class Range:
 @checked
 @dataclass(frozen=True)
 class Family:
-    """sum over images (c, sign, shift) of c phi(..., sign x_axis + shift, ...; theta), a solution for every theta.
+    """Exact solutions with parameters theta: sum over images (c, sign, shift) of c phi(..., sign x_axis + shift, ...;
+    theta).
 
-    Parameters have shape (K, p), one row a member of the family; where p is 0 there is one member. Of a system phi is
-    a tuple, one expression for every field. With a normal form, phi and its images are a solution of the heat equation
-    in the form's coordinates, from which it makes the member.
+    Args:
+        name: name of the family.
+        expression: phi, or one phi for every field.
+        coordinates: the symbols of the coordinates.
+        ranges: name, lower and upper value and scale of every parameter. Default (): one member without parameters.
+        images: coefficient, sign and shift of every image. Default: phi alone.
+        axis: number of the coordinate that images reflect.
+        form: a map from the heat equation; phi then solves that one. Default None.
     """
 
     name: str
@@ -56,7 +62,7 @@ class Family:
 
     @property
     def parts(self) -> tuple[sp.Expr, ...]:
-        """phi by field."""
+        """phi, one for every field."""
         return self.expression if isinstance(self.expression, tuple) else (self.expression,)
 
     @property
@@ -70,28 +76,67 @@ class Family:
 
     @property
     def bounds(self) -> np.ndarray:
-        """Smallest and largest parameters on the scale where they are searched, shape (2, p)."""
+        """Lower and upper values of the parameters, on the scale of the search, shape (2, p)."""
         ends = [np.log([r.lower, r.upper]) if r.log else np.array([r.lower, r.upper]) for r in self.ranges]
         return np.stack(ends, 1) if ends else np.zeros((2, 0))
 
     def from_scale(self, z: np.ndarray) -> np.ndarray:
-        """Parameters (K, p) from values on the scale where they are searched: logarithms of those that are so."""
+        """Parameters from values on the scale of the search, where some are logarithms.
+
+        Args:
+            z: values (K, p).
+
+        Returns:
+            Parameters (K, p).
+        """
         return np.where(self._logs, np.exp(np.where(self._logs, z, 0.0)), z)
 
     def slope_of_scale(self, theta: np.ndarray) -> np.ndarray:
-        """d theta / dz at parameters (K, p)."""
+        """d theta / dz, for values z on the scale of the search.
+
+        Args:
+            theta: parameters (K, p).
+
+        Returns:
+            An array (K, p).
+        """
         return np.where(self._logs, theta, 1.0)
 
     def values(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: Whole = 0) -> Tensor:
-        """D^J phi of a field for every J at points X (n, d), shape (J, K, n)."""
+        """Derivatives D^J phi of members at points.
+
+        Args:
+            theta: parameters (K, p).
+            X: points (n, d).
+            indices: orders of the derivative by each coordinate, one tuple for every derivative.
+            field: number of the field. Default 0.
+
+        Returns:
+            A tensor (J, K, n).
+        """
         return self._run(theta, X, tuple(map(tuple, indices)), field, False)[:, 0]
 
     def slopes(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: Whole = 0) -> Tensor:
-        """d(D^J phi)/dtheta of a field for every J at points X (n, d), shape (J, p, K, n)."""
+        """Derivatives d(D^J phi)/dtheta of members at points.
+
+        Args:
+            theta: parameters (K, p).
+            X: points (n, d).
+            indices: orders of the derivative by each coordinate, one tuple for every derivative.
+            field: number of the field. Default 0.
+
+        Returns:
+            A tensor (J, p, K, n).
+        """
         return self._run(theta, X, tuple(map(tuple, indices)), field, True)
 
     def at(self, theta: Sequence[Finite], field: Whole = 0) -> sp.Expr:
-        """One member as an expression of the coordinates, its parameters as floats."""
+        """One member as an expression of the coordinates, with numbers for its parameters.
+
+        Args:
+            theta: the p parameters.
+            field: number of the field. Default 0.
+        """
         known = {r.symbol: sp.Float(v, 17) for r, v in zip(self.ranges, theta, strict=True)}
         phi, x = self.parts[field].xreplace(known), self.coordinates[self.axis]
         turned = ({x: sign * x + shift, MIRROR: sp.Integer(sign)} for _, sign, shift in self.images)

@@ -89,22 +89,37 @@ def solve_lie(
     time_limit: NotNegative | None = None,
     progress: bool | None = None,
 ) -> Solution:
-    """Solve a problem by superposing exact solutions, so that only its initial and boundary data are fitted.
+    """Solve a linear homogeneous equation, or Burgers', by a sum of exact solutions u = sum_k a_k phi_k(x; theta_k).
 
-    The equation is linear, or Burgers' (through the Cole-Hopf map). A parabolic one with varying coefficients is solved
-    as the heat equation where an exact map is known (`pinnkit.heat_forms`).
+    The equation holds exactly; only initial and boundary data are fitted. Burgers' equation goes through the Cole-Hopf
+    map, a parabolic one with variable coefficients through a map from the heat equation where one exists
+    (:func:`heat_forms`). Separated solutions, polynomials and layers come first. Where they miss the tolerance,
+    solutions with free parameters are added: local solutions or orbits of the symmetries.
 
-    The fixed dictionary (separated solutions, polynomials, layers) is tried first; where it misses the tolerance,
-    solutions with free parameters join it: local ones that the equation's symbol gives, otherwise the orbits of its
-    symmetries, and the caller's ``families``, each verified first. ``tolerance`` is the misfit of the data in the
-    weighted L2 norm relative to the data's own, measured at points that the fit has not seen: where these are met
-    worse, it is made again at more points, and what is still missed is said. Where data of Laplace's equation jump or
-    have kinks, solutions with the same singularity are taken. ``most`` bounds the number of fitted coefficients,
-    amplitudes and parameters together.
+    Args:
+        problem: the problem.
+        tolerance: largest misfit of the data, in the weighted L2 norm relative to the data, at points that were not
+            fitted.
+        families: families of exact solutions of the user, to be tried too. Each is verified first.
+        most: largest number of fitted amplitudes and parameters.
+        modes: number of separated solutions along each direction. Default None: chosen from the data.
+        pool: number of members of a family that are tried at once.
+        seed: seed of the search.
+        time_limit: seconds of wall time after which the search ends. Default None: no limit.
+        progress: True: progress is printed everywhere. False: nothing is printed. Default None: in a terminal only.
+
+    Returns:
+        The solution. Its notes state data that it misses.
 
     Raises:
-        ValueError: an equation that is not linear and homogeneous, unsupported domains or conditions, or families that
-        do not solve the equation.
+        ValueError: an equation that is neither linear and homogeneous nor Burgers', a domain or condition that is not
+            supported, or families that do not solve the equation.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve_lie(pk.problem("heat"), progress=False)
+        >>> u.errors()["u"]["relative_l2"] < 1e-10
+        True
     """
     clock = time.perf_counter(), time.process_time()
     if tolerance <= 0 or most < 1:
@@ -222,7 +237,23 @@ def superposed(
 
 @checked
 def closed_form(solution: Solution) -> sp.Expr:
-    """A superposition as a SymPy expression of the coordinates; ValueError for any other solution."""
+    """A superposition of exact solutions as one SymPy expression of the coordinates.
+
+    Args:
+        solution: a solution of :func:`solve_lie` with one field.
+
+    Returns:
+        The expression.
+
+    Raises:
+        ValueError: any other solution.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve_lie(pk.problem("heat"), progress=False)
+        >>> sorted(map(str, pk.closed_form(u).free_symbols))
+        ['t', 'x']
+    """
     if not isinstance(solution.network, (Superposition, ColeHopf)):
         raise ValueError(f"a {type(solution.network).__name__} has no closed form: only superpositions have one")
     return solution.network.expression(solution.theta.tolist())

@@ -18,9 +18,22 @@ from .scaled import affine, sinusoids
 @checked
 @dataclass(frozen=True)
 class Fourier(FeatureMap):
-    """``count`` pairs sin(2 pi b.x), cos(2 pi b.x) of scaled coordinates, b ~ N(0, scale^2) (Tancik et al. 2020).
+    """Random Fourier features sin(2 pi b.x), cos(2 pi b.x) of the coordinates scaled to [-1, 1], with b ~ N(0,
+    scale^2).
 
-    One ``scale`` for all coordinates, or one for each: about the waves in half the domain's length along it.
+    Args:
+        count: number of pairs.
+        scale: standard deviation of b, one for all coordinates or one for each: about the number of waves in half the
+            domain.
+        seed: seed of b.
+
+    Source:
+        Tancik et al., NeurIPS (2020), section 4.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.MLP(2, 16, 1, features=pk.Fourier(8, scale=2.0)).features.count
+        8
     """
 
     count: Count = 16
@@ -28,7 +41,14 @@ class Fourier(FeatureMap):
     seed: Whole = 0
 
     def build(self, domain: Domain) -> Features:
-        """The features on that domain; ValueError where there are not as many scales as coordinates."""
+        """The features on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: not as many scales as coordinates.
+        """
         omega, phase = affine(domain)
         if isinstance(self.scale, tuple) and len(self.scale) != len(phase):
             raise ValueError(f"Fourier: {len(self.scale)} scales for the coordinates {', '.join(domain.names)}")

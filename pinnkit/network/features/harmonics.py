@@ -18,7 +18,18 @@ from .scaled import affine, sinusoids
 @checked
 @dataclass(frozen=True)
 class Harmonics(FeatureMap):
-    """sin and cos of the first ``count`` harmonics of the named coordinates: exactly periodic; others scaled."""
+    """sin and cos of the first harmonics of named coordinates, which make the network exactly periodic; others are
+    scaled.
+
+    Args:
+        names: the periodic coordinates; the period is their extent in the domain.
+        count: number of harmonics. Default 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Harmonics(("x",), 2)
+        Harmonics(names=('x',), count=2)
+    """
 
     names: tuple[str, ...]
     count: Count = 1
@@ -29,7 +40,14 @@ class Harmonics(FeatureMap):
         return self.names
 
     def build(self, domain: Domain) -> Features:
-        """The features on that domain; ValueError where a name is not a coordinate."""
+        """The features on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: a name that is no coordinate.
+        """
         for name in self.names:
             if name not in domain.names:
                 raise ValueError(f"Harmonics({name!r}): the domain's coordinates are {', '.join(domain.names)}")

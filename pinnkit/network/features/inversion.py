@@ -52,14 +52,24 @@ def _program(features: Formulas, channels: Channels) -> Program:
 @checked
 @dataclass(frozen=True)
 class Inversion(FeatureMap):
-    """The coordinates scaled to [-1, 1]^d, and radius (x - centre) / |x - centre|^2, of size 1 on the circle.
+    """The coordinates scaled to [-1, 1], and the inversion radius (x - centre) / |x - centre|^2 in a circle or sphere.
 
-    Near the body the image varies by as much as the coordinates do over the whole domain, and far away not at all: the
-    network sees both scales at once. The centre must not lie in the domain. In two dimensions the image is harmonic,
-    the dipole of potential flow. ``names`` are its coordinates, the first ones of the domain unless given.
+    Near a body the inversion varies as much as the coordinates do over the domain; far away it is constant. So the
+    network sees both scales. In the plane the inversion is harmonic, the dipole of potential flow.
+
+    Args:
+        centre: the centre, which must lie outside the domain (inside the body).
+        radius: radius of the body.
+        names: coordinates that are inverted. Default (): the first ones of the domain.
 
     Raises:
-        ValueError: a radius that is not positive, names that are no coordinates, or a centre inside the domain.
+        ValueError: a radius that is not positive; on building, names that are no coordinates, or a centre in the
+            domain.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Inversion((0.2, 0.2), radius=0.05).radius
+        0.05
     """
 
     centre: tuple[Finite, ...]
@@ -67,7 +77,14 @@ class Inversion(FeatureMap):
     names: tuple[str, ...] = ()
 
     def build(self, domain: Domain) -> Formulas:
-        """The features on that domain."""
+        """The features on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: names that are no coordinates, or a centre in the domain.
+        """
         names = self.names or domain.space[: len(self.centre)]
         if len(names) != len(self.centre) or not set(names) <= set(domain.names):
             raise ValueError(

@@ -17,15 +17,22 @@ from .inversion import Formulas
 @checked_but("faces")
 @dataclass(frozen=True)
 class LogDistance(FeatureMap):
-    """The coordinates scaled to [-1, 1]^d, and log(1 + s / width) for every face, s in [0, 1] being the distance to it.
+    """The coordinates scaled to [-1, 1], and log(1 + s / width) for each face, s the distance to it.
 
-    The logarithms, scaled to [-1, 1] too, vary as much from s = width to 2 width as from 1/2 to 1: the network sees all
-    scales above ``width``, as a mesh does whose cells shrink towards the faces. Where two of them meet, the difference
-    of the logarithms tells the angle: flows like f(angle) at a corner are smooth functions of the features. ``faces``
-    are named x_min, x_max, ...; s is the distance in lengths of the domain's bounding box.
+    The logarithms resolve all scales above ``width``, like a mesh that is refined towards the faces. Where two faces
+    meet, their difference gives the angle.
+
+    Args:
+        faces: names of faces, as x_min.
+        width: the smallest resolved scale, in extents of the bounding box. Default 0.01.
 
     Raises:
-        ValueError: no tuple of faces, a width that is not positive, or a face that the domain does not have.
+        ValueError: faces that are no tuple, a width that is not positive; on building, a face that the domain lacks.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.LogDistance(("y_max",)).width
+        0.01
     """
 
     faces: tuple[str, ...]
@@ -36,7 +43,14 @@ class LogDistance(FeatureMap):
             raise ValueError(f"faces={self.faces!r}: give a tuple of names, as ({self.faces!r},)")
 
     def build(self, domain: Domain) -> Formulas:
-        """The features on that domain."""
+        """The features on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: a face that the domain does not have.
+        """
         ends: dict[str, sp.Expr] = {}
         for name, (lo, hi) in zip(domain.names, domain.bounds.T.tolist(), strict=True):
             x, lo, hi = sp.Symbol(name, real=True), exact(lo), exact(hi)

@@ -18,10 +18,19 @@ from .scaled import affine, sinusoids
 @checked
 @dataclass(frozen=True)
 class Oscillation(FeatureMap):
-    """The scaled coordinates, and sin and cos of the first ``count`` harmonics of a period that is about known.
+    """The scaled coordinates, and sin and cos of the first harmonics of an approximate period of one of them.
 
-    ``period`` belongs to the coordinate ``name``. It is a hint, no constraint: as the coordinate itself is seen too,
-    what is not periodic, or of a period a little off, can be learnt.
+    The period is a hint, not a constraint: the network also sees the coordinate itself.
+
+    Args:
+        name: the coordinate.
+        period: its period, in its unit.
+        count: number of harmonics. Default 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Oscillation("t", 6.0).count
+        1
     """
 
     name: str
@@ -29,7 +38,14 @@ class Oscillation(FeatureMap):
     count: Count = 1
 
     def build(self, domain: Domain) -> Features:
-        """The features on that domain; ValueError where the name is not a coordinate, or the period not positive."""
+        """The features on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: a name that is no coordinate, or a period that is not positive.
+        """
         if self.name not in domain.names or not 0 < self.period < math.inf:
             raise ValueError(f"{self}: expected one of {', '.join(domain.names)}, and a positive period")
         omega, phase = affine(domain)

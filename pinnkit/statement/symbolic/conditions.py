@@ -35,7 +35,19 @@ class Residual:
 
 @checked
 def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
-    """The components of the outward unit normal as symbols: ``n_x, n_y = normals(x, y)``."""
+    """The components of the outward unit normal n as symbols: ``n_x, n_y = normals(x, y)``.
+
+    Args:
+        variables: the space coordinates.
+
+    Returns:
+        A symbol for every coordinate.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.normals(*pk.coordinates("x y"))
+        (n_x, n_y)
+    """
     return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
 
 
@@ -46,7 +58,23 @@ def _key(on: On) -> str:
 @checked_but("u", "value", "order", "weight")
 @dataclass(frozen=True)
 class Initial:
-    """d^order u / dt^order = value at the initial time."""
+    """d^order u / dt^order = value at the initial time.
+
+    Args:
+        u: the field.
+        value: an expression of the space coordinates, a number, or a torch function of the coordinates.
+        order: order of the derivative. Default 0: u itself.
+        weight: weight of the term in the loss, relative to 1 for equations.
+
+    Raises:
+        TypeError: no field, or a value of the wrong kind.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> pk.Initial(pk.field("u", x, t), x * (1 - x)).name
+        'u initial'
+    """
 
     u: AppliedUndef
     value: sp.Expr  # of a number, an expression or a function of the coordinates
@@ -62,7 +90,17 @@ class Initial:
         return f"{self.u.func} initial" + (f" (d{self.order}t)" if self.order else "")
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows; ValueError where the domain has no time, or for a strange order."""
+        """The residual d^order u / dt^order - value.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residuals.
+
+        Raises:
+            ValueError: the domain has no time, or the order is no whole number of at least 0.
+        """
         if domain.time is None:
             raise ValueError(f"{self.name}: the domain has no time coordinate: use Dirichlet on a face")
         _check_order(self.name, self.order)
@@ -74,7 +112,23 @@ class Initial:
 @checked_but("u", "value", "weight")
 @dataclass(frozen=True)
 class Dirichlet:
-    """u = value on part of the boundary (a face, a coordinate for both its faces, or "boundary")."""
+    """u = value on a part of the boundary.
+
+    Args:
+        u: the field.
+        value: an expression of the coordinates, a number, or a torch function of them. Default 0.
+        on: parts of the boundary: a face, a coordinate for both its faces, or "boundary" (default) for all.
+        weight: weight of the term in the loss, relative to 1 for equations.
+
+    Raises:
+        TypeError: no field, or a value of the wrong kind.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> pk.Dirichlet(pk.field("u", x, t), 0.0, "x_min").name
+        'u on x_min'
+    """
 
     u: AppliedUndef
     value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
@@ -90,7 +144,17 @@ class Dirichlet:
         return f"{self.u.func} on {_key(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows; ValueError where ``on`` is no part of the boundary."""
+        """The residual u - value.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residuals.
+
+        Raises:
+            ValueError: ``on`` is no part of the boundary.
+        """
         _check_face(self, domain)
         return [Residual(self.name, self.u - self.value, _key(self.on))]
 
@@ -98,7 +162,23 @@ class Dirichlet:
 @checked_but("u", "value", "weight")
 @dataclass(frozen=True)
 class Neumann:
-    """n . grad u = value on part of the boundary, n the outward unit normal."""
+    """n . grad u = value on a part of the boundary, n the outward unit normal.
+
+    Args:
+        u: the field.
+        value: an expression of the coordinates, a number, or a torch function of them. Default 0.
+        on: parts of the boundary: a face, a coordinate for both its faces, or "boundary" (default) for all.
+        weight: weight of the term in the loss, relative to 1 for equations.
+
+    Raises:
+        TypeError: no field, or a value of the wrong kind.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, y = pk.coordinates("x y")
+        >>> pk.Neumann(pk.field("u", x, y), 1.0, "x_max").on
+        'x_max'
+    """
 
     u: AppliedUndef
     value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
@@ -114,7 +194,17 @@ class Neumann:
         return f"d{self.u.func}/dn on {_key(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows; ValueError where ``on`` is no part of the boundary."""
+        """The residual n . grad u - value.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residuals.
+
+        Raises:
+            ValueError: ``on`` is no part of the boundary.
+        """
         _check_face(self, domain)
         row = _normal_derivative(self.u, domain) - self.value
         return [Residual(self.name, row, _key(self.on))]
@@ -123,7 +213,25 @@ class Neumann:
 @checked_but("u", "a", "b", "value", "weight")
 @dataclass(frozen=True)
 class Robin:
-    """a u + b n . grad u = value on part of the boundary."""
+    """a u + b n . grad u = value on a part of the boundary, n the outward unit normal.
+
+    Args:
+        u: the field.
+        a: coefficient of u, as ``value``.
+        b: coefficient of n . grad u, as ``value``.
+        value: an expression of the coordinates, a number, or a torch function of them. Default 0.
+        on: parts of the boundary: a face, a coordinate for both its faces, or "boundary" (default) for all.
+        weight: weight of the term in the loss, relative to 1 for equations.
+
+    Raises:
+        TypeError: no field, or a coefficient of the wrong kind.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> pk.Robin(pk.field("u", x, t), 1.0, 0.5, on="x_max").name
+        'u Robin on x_max'
+    """
 
     u: AppliedUndef
     a: sp.Expr
@@ -141,7 +249,17 @@ class Robin:
         return f"{self.u.func} Robin on {_key(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows; ValueError where ``on`` is no part of the boundary."""
+        """The residual a u + b n . grad u - value.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residuals.
+
+        Raises:
+            ValueError: ``on`` is no part of the boundary.
+        """
         _check_face(self, domain)
         row = self.a * self.u + self.b * _normal_derivative(self.u, domain) - self.value
         return [Residual(self.name, row, _key(self.on))]
@@ -150,7 +268,23 @@ class Robin:
 @checked_but("u", "order", "weight")
 @dataclass(frozen=True)
 class Periodic:
-    """u and its first ``order`` derivatives by a coordinate of a box agree on that coordinate's two faces."""
+    """u and its first derivatives agree on the two faces of one coordinate of a box.
+
+    Args:
+        u: the field.
+        coordinate: name of the coordinate.
+        order: highest derivative that agrees. Default 1, for equations of second order.
+        weight: weight of the terms in the loss, relative to 1 for equations.
+
+    Raises:
+        TypeError: no field.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> pk.Periodic(pk.field("u", x, t), "x").order
+        1
+    """
 
     u: AppliedUndef
     coordinate: str
@@ -166,7 +300,17 @@ class Periodic:
         return f"{self.u.func} periodic in {self.coordinate}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows, one for every order; ValueError where the coordinate has no pair of faces."""
+        """The differences between both faces, one residual for every order.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residuals.
+
+        Raises:
+            ValueError: the coordinate has no pair of faces.
+        """
         if not isinstance(domain, Box):
             raise ValueError(f"{self.name}: only a Box has opposite faces, and the domain is {domain!r}")
         if self.coordinate not in domain.space:
@@ -183,7 +327,24 @@ class Periodic:
 @checked_but("expression", "weight")
 @dataclass(frozen=True)
 class Operator:
-    """An expression in fields, coordinates and normals that vanishes on the boundary, inside or initially."""
+    """expression = 0 on the boundary, in the interior or at the initial time.
+
+    Args:
+        name: name of the term.
+        expression: an expression in fields, derivatives, coordinates and normals.
+        on: parts of the boundary (default: all), "pde" for the interior, or "initial".
+        weight: weight of the term in the loss, relative to 1 for equations.
+
+    Raises:
+        TypeError: no expression.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> u = pk.field("u", x, t)
+        >>> pk.Operator("radiation", u.diff(x) + u**4, "x_max").on
+        'x_max'
+    """
 
     name: str
     expression: sp.Expr
@@ -194,7 +355,17 @@ class Operator:
         _check_weight(self)
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows; ``on`` may also be "pde" (the interior) or "initial"."""
+        """The residual, the expression itself.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residual, in a list.
+
+        Raises:
+            ValueError: "initial" in a domain without time, or ``on`` is no part of the boundary.
+        """
         if self.on == "initial" and domain.time is None:
             raise ValueError(f"{self.name}: the domain has no time coordinate: use a part of the boundary")
         if self.on not in ("pde", "initial"):
@@ -205,10 +376,25 @@ class Operator:
 @checked_but("u", "X", "values", "weight")
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """Measured values of a field (or of any expression in the fields) at given points: X (n, d), values (n,).
+    """Measured values of a field, or of an expression in fields, at points.
+
+    Args:
+        u: the field or expression.
+        X: points (n, d).
+        values: measured values (n,).
+        name: name of the term.
+        weight: weight of the term in the loss, relative to 1 for equations.
 
     Raises:
-        ValueError: shapes that do not match, no points, or numbers that are not finite or complex.
+        ValueError: shapes that do not match, no points, or numbers that are complex or not finite.
+
+    Example:
+        >>> import torch
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> data = pk.Observations(pk.field("u", x, t), torch.rand(10, 2), torch.zeros(10))
+        >>> data.name
+        'data'
     """
 
     u: sp.Expr
@@ -236,7 +422,17 @@ class Observations:
         object.__setattr__(self, "values", values)
 
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual rows; ValueError where the points do not lie in the domain."""
+        """The residual u - values.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residuals.
+
+        Raises:
+            ValueError: points outside the domain.
+        """
         if self.X.shape[1] != len(domain.names):
             raise ValueError(
                 f"{self.name}: X has {self.X.shape[1]} columns, expected one for every coordinate "

@@ -58,14 +58,27 @@ def carried_out(e: sp.Expr) -> sp.Expr:
 
 @checked
 def divergence(k: sp.Expr | Finite, u: sp.Expr, *coordinates: sp.Symbol) -> sp.Expr:
-    """div(k grad u), with k held: where k jumps, k du/dn stays continuous and du/dn jumps.
+    """div(k grad u) in conservative form: where k jumps, k du/dn is continuous and du/dn jumps.
 
-    SymPy's own derivative of a ``Piecewise`` leaves the jump out: ``(k * u.diff(x)).diff(x)`` then states another
-    problem. The divergence is over the coordinates of u that are not called t, unless they are named. k may depend on
-    the coordinates and on the fields; where it is smooth, this is what the product rule gives.
+    SymPy's derivative of a ``Piecewise`` leaves out the jump, so ``(k * u.diff(x)).diff(x)`` states another problem.
+
+    Args:
+        k: a number, or an expression of coordinates and fields.
+        u: an expression with a field.
+        coordinates: the coordinates of the divergence. Default: those of u that are not called t.
+
+    Returns:
+        An expression.
 
     Raises:
-        TypeError: k or u is no expression; ValueError: u contains no field, or a coordinate is not one of its own.
+        TypeError: k or u is no expression.
+        ValueError: u contains no field, or does not depend on a coordinate.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> pk.divergence(2, pk.field("u", x, t)).doit()
+        2*Derivative(u(x, t), (x, 2))
     """
     try:
         k, u = sp.sympify(k, strict=True), sp.sympify(u, strict=True)

@@ -16,16 +16,40 @@ Ansatz = Mapping[AppliedUndef, tuple[sp.Expr, sp.Expr]]  # field -> (g, d): the 
 
 @checked
 def coordinates(names: str) -> tuple[sp.Symbol, ...]:
-    """Real symbols: ``x, t = coordinates("x t")``."""
+    """Real symbols for coordinates: ``x, t = coordinates("x t")``.
+
+    Args:
+        names: names, with spaces between them.
+
+    Returns:
+        The symbols.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.coordinates("x t")
+        (x, t)
+    """
     return tuple(sp.Symbol(name, real=True) for name in names.replace(",", " ").split())
 
 
 @checked_but("variables")
 def field(name: str, *variables: sp.Symbol) -> AppliedUndef:
-    """An unknown function of the coordinates: ``u = field("u", x, t)``.
+    """An unknown function of coordinates: ``u = field("u", x, t)``.
+
+    Args:
+        name: its name.
+        variables: the coordinates.
+
+    Returns:
+        The field, as a SymPy expression.
 
     Raises:
-        ValueError: no coordinates, the same one twice, or something that is not a symbol.
+        ValueError: no coordinates, one twice, or something other than a symbol.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.field("u", *pk.coordinates("x t"))
+        u(x, t)
     """
     distinct = {v for v in variables if isinstance(v, sp.Symbol)}
     if not variables or len(distinct) < len(variables):
@@ -56,10 +80,23 @@ def parse_index(suffix: str, names: Sequence[str]) -> Index:
 
 @checked
 def derivatives(u: AppliedUndef, *suffixes: str) -> tuple[sp.Expr, ...] | sp.Expr:
-    """Derivatives of a field by name: ``u_t, u_x, u_xx = derivatives(u, "t", "x", "xx")``.
+    """Derivatives of a field by name: ``u_t, u_xx = derivatives(u, "t", "xx")``.
+
+    Args:
+        u: the field.
+        suffixes: coordinates by which it is differentiated.
+
+    Returns:
+        An expression for every suffix; a single one for one suffix.
 
     Raises:
-        ValueError: a name that is not a product of the field's coordinates.
+        ValueError: a suffix that is no product of the coordinates of u.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> pk.derivatives(pk.field("u", x, t), "xx")
+        Derivative(u(x, t), (x, 2))
     """
     names = [s.name for s in u.args]
     found = tuple(differentiate(u, parse_index(s, names)) for s in suffixes)

@@ -51,9 +51,20 @@ def _columns(names: tuple[str, ...], found: Mapping[str, Tensor], like: Tensor) 
 @checked
 @dataclass(frozen=True, eq=False)
 class Exact:
-    """A closed form: expressions of the coordinates, and parameters by name, one for every field.
+    """A reference solution u*(x) in closed form.
 
-    There may be more of them, for the derived quantities of a problem.
+    Args:
+        solution: by field, an expression of coordinates and parameters; more of them are derived quantities.
+        parameters: numbers by the name of the parameter.
+        error: relative L2 error of the evaluation. Default 0.
+
+    Example:
+        >>> import sympy as sp
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> u = pk.field("u", x, t)
+        >>> pk.Exact({u: sp.exp(-t) * sp.sin(x)}).variables
+        (x, t)
     """
 
     solution: Mapping[AppliedUndef, sp.Expr]
@@ -71,10 +82,13 @@ class Exact:
         return next(iter(self.solution)).args
 
     def expression(self, u: AppliedUndef) -> sp.Expr:
-        """The closed form of a field with all parameters as numbers.
+        """The closed form of a field, with numbers for all parameters.
+
+        Args:
+            u: the field.
 
         Raises:
-            ValueError: a symbol that is neither a coordinate nor a parameter.
+            ValueError: a symbol that is neither coordinate nor parameter.
         """
         e = sp.sympify(self.solution[u], strict=True)
         known = {}
@@ -92,7 +106,15 @@ class Exact:
         return Program([self.expression(u) for u in self.solution], self.variables)
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The closed form on a uniform grid."""
+        """The closed form on a uniform grid.
+
+        Args:
+            domain: the domain.
+            names: names of the fields and derived quantities.
+
+        Returns:
+            Axes by name, points (n, d), the mask (n,) of those with values, and the values (n, names).
+        """
         axes, X, mask = _grid(domain)
         found = dict(zip((str(u.func) for u in self.solution), self(X).unbind(1), strict=True))
         return axes, X, mask, _columns(names, found, X[:, 0])
@@ -119,9 +141,16 @@ def as_reference(given: Any, fields: Sequence[AppliedUndef], parameters: Mapping
 @checked
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """A Python function of points X (n, d) with values (n, fields), accurate to ``error``.
+    """A reference solution u*(x) as a Python function.
 
-    It may have more columns, for the derived quantities of a problem, in their order.
+    Args:
+        function: from points (n, d) to values (n, fields); more columns are derived quantities, in their order.
+        error: its relative L2 error.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Computed(lambda X: X[:, :1], error=1e-12).error
+        1e-12
     """
 
     function: Callable[[Tensor], Tensor]
@@ -134,7 +163,15 @@ class Computed:
         return found
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The function on a uniform grid."""
+        """The function on a uniform grid.
+
+        Args:
+            domain: the domain.
+            names: names of the fields and derived quantities.
+
+        Returns:
+            Axes by name, points (n, d), the mask (n,) of those with values, and the values (n, names).
+        """
         axes, X, mask = _grid(domain)
         found = dict(zip(names, self(X).unbind(1), strict=False))
         return axes, X, mask, _columns(names, found, X[:, 0])
@@ -172,7 +209,11 @@ class Sampled:
 @checked
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Values on a tensor grid in an HDF5 file of the folder ``data``, written by the script beside it."""
+    """A reference solution on a tensor grid, in an HDF5 file of the folder ``data``.
+
+    Args:
+        file: name of the file.
+    """
 
     file: str
 
@@ -222,7 +263,13 @@ class Table:
         return json.loads(self._content[0].get("quantities", "{}"))
 
     def part(self, name: str) -> dict[str, np.ndarray]:
-        """The arrays of a part of the file, such as the stresses along a wall.
+        """The arrays of one part of the file, such as stresses along a wall.
+
+        Args:
+            name: name of the part.
+
+        Returns:
+            Arrays by name.
 
         Raises:
             ValueError: no such part.
@@ -239,7 +286,14 @@ class Table:
         return str(self._content[0]["method"])
 
     def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The table's own nodes and values; nodes outside the domain, or where a field is NaN in the file, are masked.
+        """The nodes and values of the table; nodes outside the domain or without values are masked.
+
+        Args:
+            domain: the domain.
+            names: names of the fields and derived quantities.
+
+        Returns:
+            Axes by name, points (n, d), the mask (n,) of those with values, and the values (n, names).
 
         Raises:
             ValueError: a table of other coordinates or fields, or a file that cannot be read.

@@ -53,13 +53,27 @@ class Opaque(sp.Function):
 
 @checked_but("call")
 def function(call: Callable[..., Tensor], name: str | None = None) -> type[Opaque]:
-    """A SymPy function that evaluates ``call`` elementwise on tensors (B,), for use in any expression.
+    """A SymPy function that is evaluated by a torch function, for use in any expression.
 
-    Example: ``source = pk.function(measured, "q")`` and then ``u.diff(t) - u.diff(x, 2) - source(x, t)``. Its
-    derivatives, where they are needed, are those of torch.func.
+    Its derivatives, where they are needed, are those of torch.func.
+
+    Args:
+        call: an elementwise function of tensors (B,).
+        name: its name in printed equations. Default None: that of ``call``.
+
+    Returns:
+        The SymPy function.
 
     Raises:
-        TypeError: what is given cannot be called.
+        TypeError: ``call`` cannot be called.
+
+    Example:
+        >>> import torch
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> source = pk.function(torch.sin, "q")
+        >>> pk.field("u", x, t).diff(t) - source(x)
+        -q(x) + Derivative(u(x, t), t)
     """
     if not callable(call):
         raise TypeError(f"function({call!r}): expected a Python callable of tensors")
