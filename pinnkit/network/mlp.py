@@ -58,7 +58,23 @@ class Layered(Network):
         """The operations of the network on that domain; ValueError where the inputs do not match it."""
 
     def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Glorot-normal weights and zero biases, shape (P,) (Glorot, Bengio 2010)."""
+        """The first parameters: normal weights of variance 2 / (inputs + outputs) of a layer, biases 0.
+
+        Args:
+            domain: the domain.
+            seed: seed of the draw.
+            dtype: precision. Default float64.
+
+        Returns:
+            A tensor (P,).
+
+        Raises:
+            ValueError: the inputs do not match the domain.
+            MemoryError: the network needs more memory than there is.
+
+        Source:
+            Glorot, Bengio, AISTATS (2010), eq. 12.
+        """
         tape, generator = self.build(domain), torch.Generator().manual_seed(seed)
         afford(3 * dtype.itemsize * tape.count, f"a network of {tape.count} parameters", "give narrower hidden layers")
         theta = torch.zeros(tape.count, dtype=dtype)
