@@ -1,11 +1,11 @@
 """Time windows: an unsteady problem solved slab by slab, each one starting from the end of the one before."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import sympy as sp
@@ -22,11 +22,33 @@ from pinnkit.tools.atomic_file import check_or_make_folder
 from pinnkit.tools.checked import Count, Finite, checked
 from pinnkit.tools.memory import afford
 
+from .balance import Balance
+from .optim import Stage
 from .recipe import default_recipe
+from .resampling.resample import Resampler
 from .run_file import load
 from .solve import resume, solve
 
 _REMEMBERED = 256  # values of an earlier window that are kept, by the points they were asked at
+
+
+class Settings(TypedDict, total=False):
+    """The settings of `solve` that hold in every window."""
+
+    stages: Sequence[Stage]
+    resample: Resampler | None | Literal[False]
+    seed: int
+    weights: Mapping[str, float] | None
+    balance: Balance | None | Literal[False]
+    hard: bool | None
+    dtype: torch.dtype
+    device: Any
+    log_every: int
+    validation: int
+    time_limit: float | None
+    checkpoint_every: float
+    progress: bool | None
+    observe: Callable[[Solution], None] | None
 
 
 @checked
@@ -87,7 +109,7 @@ def march(
     points: Any = None,
     *,
     folder: str | Path | None = None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> March:
     """Solve an unsteady problem window by window: u_k(t_k) = u_k-1(t_k) is the initial condition on [t_k, t_k+1].
 
@@ -120,22 +142,24 @@ def march(
         True
     """
     edges, recipe = _edges(problem, windows), default_recipe(problem)
-    settings = {"stages": recipe.stages, "resample": recipe.resample, "balance": recipe.balance} | settings
+    given: Settings = {
+        "stages": recipe.stages, "resample": recipe.resample, "balance": recipe.balance, **settings,
+    }  # fmt: skip
     done: list[Solution] = []
     for k, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
         part = window(problem, low, high, done[-1] if done else None)
         path = None if folder is None else Path(folder) / f"window_{k + 1}.h5"
         if path is not None and path.exists():
             named = ("progress", "observe", "checkpoint_every")
-            options: dict[str, Any] = {name: settings[name] for name in named if name in settings}
+            options: dict[str, Any] = {name: value for name, value in given.items() if name in named}
             done.append(_finished(load(path, part), path, options))
         elif done:
             counts = {key: len(s) for key, s in done[-1].points.items()} if points is None else points
-            done.append(solve(part, points=counts, start=done[-1], checkpoint=path, **settings))
+            done.append(solve(part, points=counts, start=done[-1], checkpoint=path, **given))
         else:
             if path is not None:
                 check_or_make_folder(path)
-            done.append(solve(part, network, points, checkpoint=path, **settings))
+            done.append(solve(part, network, points, checkpoint=path, **given))
         if not done[-1].progress.done:
             break  # interrupted, or out of time: what follows would start from a guess
     return March(problem, tuple(done))

@@ -191,7 +191,7 @@ class Live:
                 p.grad = slope.clone()
             return torch.tensor(value, dtype=self.parameters[0].dtype)
 
-        self.optimiser.step(closure)
+        self.optimiser.step(closure)  # type: ignore[arg-type]  # tensors are what LBFGS of torch asks for
         return self._joined()
 
     def _joined(self) -> Tensor:
