@@ -15,7 +15,7 @@ import pinnkit
 
 ROOT = Path(__file__).parents[1]
 SHAPES = ("(P,)", "(M,)", "(n,", "(K,", "(N_k,)", "(P, P)", "(M, M)", "(M, P)", "(R, N)", "(K, N_k)", "(terms,)")
-DIALECT = (" of one's own", "what it takes", " asked ", "so many ", "as many as ")
+DIALECT = (" of one's own", "what it takes", " asked ", "so many ")
 
 
 def names() -> Iterator[tuple[str, Any]]:

@@ -256,7 +256,7 @@ def certify(
 
     Example:
         >>> import pinnkit as pk
-        >>> u = pk.solve_lie(pk.problem("heat"), progress=False)
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LevenbergMarquardt(20)], progress=False)
         >>> pk.certify(u, twin=False).violations
         []
     """
