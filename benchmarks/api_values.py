@@ -277,6 +277,7 @@ def _own(w: World) -> dict[str, Arguments]:
                      "image": lambda: w.X},
         "PointSet.join": {"other": w.candidates}, "PointSet.weighted": {"weights": lambda: torch.ones(5)},
         "Box": {"coordinates": lambda: {"x": (0, 1), "t": (0, 2)}}, "Box.face_pair": {"name": lambda: "x"},
+        "Box.face": {"name": lambda: "x_min"},
         "Box.grid": {"shape": lambda: 3}, "Geometry.grid": {"shape": lambda: 3},
         **{f"{kind}.{hook}": {"x": lambda n=n: np.full((3, n), 0.5), "margin": lambda: 0.0, "tol": lambda: 1e-9,
                               "on": lambda: "boundary"}

@@ -9,6 +9,7 @@ from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.domain.box import Box
 from pinnkit.model.solution import Solution
 from pinnkit.statement.symbolic.conditions import Condition, Periodic, Residual
+from pinnkit.statement.symbolic.place import INTERIOR
 
 from .certify import Certificate
 from .theorems import theorems
@@ -46,7 +47,7 @@ class Recorded(Asked):
         ((name, e),) = self.solution.problem.everywhere("certificates do").items()
         if name not in self.norms:
             return Norm()
-        return self._norm(Residual(name, e / self.form.lead, "pde"), (), {})
+        return self._norm(Residual(name, e / self.form.lead, INTERIOR), (), {})
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:
         """Of the solution, which is no misfit: always what it is."""

@@ -84,6 +84,6 @@ def weights(problem: Problem) -> dict[str, float]:
         if isinstance(c, Initial):
             found[c.name] = f.volume * kind.initial_weight(f, c.order)
         elif isinstance(c, Dirichlet):
-            on = [lengths[face.rsplit("_", 1)[0]] for face in faces(problem, c)]
+            on = [lengths[box.face(face).coordinate] for face in faces(problem, c)]
             found[c.name] = max(kind.wall_weight(f, i) for i in on) * box.measure(c.on)
     return found

@@ -17,6 +17,16 @@ from .shapes import Cuboid
 __all__ = ["Box", "Domain"]
 
 
+@dataclass(frozen=True)
+class Face:
+    """A face of a box: the coordinate that is fixed on it, its number, whether at its upper end, and its value."""
+
+    coordinate: str
+    axis: int
+    high: bool
+    value: float
+
+
 @checked_but("coordinates")
 @dataclass(frozen=True, init=False, repr=False)
 class Box(Domain):
@@ -148,6 +158,14 @@ class Box(Domain):
             ValueError: unknown part.
         """
         return tuple(self.faces[k] for k in self._chosen(on))
+
+    def face(self, name: str) -> Face:
+        """What the face ``x_min`` is; ValueError: a name that is none of the faces."""
+        names_of(name, self.faces)
+        k = self.faces.index(name)
+        coordinate, high = self.space[k // 2], bool(k % 2)
+        axis = self.names.index(coordinate)
+        return Face(coordinate, axis, high, (self.upper if high else self.lower)[axis])
 
     def volume(self) -> float:
         """The volume in space, without time."""

@@ -477,7 +477,7 @@ class Influence:
         stated = {r.name: r.expression for r in problem.residuals if r.name in names}
         out = S.new_zeros(S.shape[1], len(points), points.X.shape[1])
         for i, x in enumerate(problem.variables):
-            slope = self.solution.model.readout([Residual(n, stated[n].diff(x), key) for n in names])
+            slope = self.solution.model.readout([Residual(n, stated[n].diff(x), problem.places[key]) for n in names])
             moved = self.solution.model.rows({key: points}, {key: slope})
             for k, s in enumerate(S.T):
                 r, Js = (v.view(len(names), -1) for v in rows.values_and_jvp(theta, s.contiguous()))

@@ -12,6 +12,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Channels
+from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.tools.checked import fit
 
 from .stack import Model
@@ -69,9 +70,9 @@ def _check(problem: Problem, key: str, X: Tensor) -> None:
     if not isinstance(domain, Box):
         space = [i for i, name in enumerate(domain.names) if name != domain.time]
         good &= torch.as_tensor(domain.inside(X.double(), tol=float(near[space].max())))
-    elif parts := _faces(problem, key, X, lower, upper, near):
+    elif parts := _faces(domain, problem.places[key], X, near):
         where, good = f"on {key}", good & torch.stack(parts).any(0)
-    if key == "initial":
+    if problem.places[key] == INITIAL:
         i = domain.names.index(domain.time)
         where, good = "at the initial time", good & ((X[:, i] - lower[i]).abs() <= near[i])
     if not good.all():
@@ -86,16 +87,12 @@ def _check(problem: Problem, key: str, X: Tensor) -> None:
         )
 
 
-def _faces(problem: Problem, key: str, X: Tensor, lower: Tensor, upper: Tensor, near: Tensor) -> list[Tensor]:
-    """The masks (n,) of points on each face of a box that a point set stands for; none for other sets."""
-    domain, on = problem.domain, set(key.removeprefix("periodic_").split("+"))
-    masks = []
-    for face in domain.faces:
-        name, end = face.rsplit("_", 1)
-        if on & {face, name, "boundary"}:
-            i = domain.names.index(name)
-            masks.append((X[:, i] - (lower if end == "min" else upper)[i]).abs() <= near[i])
-    return masks
+def _faces(box: Box, place: Place, X: Tensor, near: Tensor) -> list[Tensor]:
+    """The masks (n,) of points on each face of a box that a place stands for; none for places elsewhere."""
+    if place.where not in ("faces", "pair"):
+        return []
+    faces = map(box.face, box.faces_on(place.on))
+    return [(X[:, face.axis] - face.value).abs() <= near[face.axis] for face in faces]
 
 
 def far(problem: Problem, X: Any) -> str:

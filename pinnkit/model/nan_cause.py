@@ -10,6 +10,7 @@ from torch import Tensor
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.lowering import differentiate
+from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.torch_program import Opaque, Program
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _values(model: Any, theta: Tensor, row: Any, points: Any) -> dict[sp.Symbol,
         s: differentiate(problem.fields[slot.output], slot.channel[0][1], problem.variables)
         for s, slot in row.slots.items()
     }
-    readout = model.readout([Residual(str(s), e, "at") for s, e in fields.items()])
+    readout = model.readout([Residual(str(s), e, data("at")) for s, e in fields.items()])
     rows = model.rows({"at": points}, {"at": readout}).values(theta)
     return values | dict(zip(fields, rows.view(len(fields), -1), strict=True))
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from pinnkit.statement.points import Points, sample
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
+from pinnkit.statement.symbolic.place import data
 from pinnkit.tools.checked import Count, Finite, Whole, checked
 from pinnkit.tools.memory import afford
 
@@ -42,7 +43,7 @@ class Functional(Protocol):
 def rows_of(solution: Solution, expression: Expression, points: PointSet) -> Stack:
     """An expression in fields, their derivatives, coordinates and the points' columns as rows (n,) of the solution."""
     e = solution.derivative(expression) if isinstance(expression, str) else sp.sympify(expression, strict=True)
-    readout = solution.model.readout([Residual("f", e, "f")])
+    readout = solution.model.readout([Residual("f", e, data("f"))])
     absent = [s.name for s in readout.columns if s.name not in points.columns]
     if absent:
         raise ValueError(

@@ -16,6 +16,7 @@ from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.lowering import differentiate, parse_index
+from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools.checked import NotNegative, checked
 
@@ -150,7 +151,7 @@ class Solution:
             )
         key = tuple(map(sp.sympify, expressions))
         if key not in self._readouts:
-            self._readouts[key] = self.model.readout([Residual(str(i), e, "at") for i, e in enumerate(key)])
+            self._readouts[key] = self.model.readout([Residual(str(i), e, data("at")) for i, e in enumerate(key)])
         return self._rows(self._readouts[key], PointSet(X.to(self.theta))).T
 
     @cached_property

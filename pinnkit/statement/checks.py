@@ -8,9 +8,18 @@ import sympy as sp
 import torch
 from sympy.core.function import AppliedUndef
 
-from pinnkit.domain.box import Domain
-from pinnkit.statement.symbolic.conditions import Condition, Observations, Operator, Residual, normals
+from pinnkit.domain.box import Box, Domain
+from pinnkit.statement.symbolic.conditions import (
+    Boundary,
+    Condition,
+    Observations,
+    Operator,
+    Periodic,
+    Residual,
+    normals,
+)
 from pinnkit.statement.symbolic.lowering import Lowered, lower
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact
 from pinnkit.statement.symbolic.torch_program import Opaque, Program
@@ -69,10 +78,11 @@ def lowered(problem: Record, residual: Residual) -> Lowered:
 
 def faces(problem: Record, condition: Condition) -> set[str]:
     """The faces that a boundary condition covers."""
-    where: str | tuple[str, ...] = getattr(condition, "on", ())
-    on = {where} if isinstance(where, str) else set(where)
-    everything = problem.domain.faces or ("boundary",)
-    return {f for f in everything if {"boundary", f, f.rsplit("_", 1)[0]} & on}
+    where = condition.on if isinstance(condition, Boundary) else ()
+    on, domain = {where} if isinstance(where, str) else set(where), problem.domain
+    if isinstance(domain, Box):
+        return {f for f in domain.faces if {"boundary", f, domain.face(f).coordinate} & on}
+    return {f for f in domain.faces or ("boundary",) if {"boundary", f} & on}
 
 
 def _check_fields(problem: Record) -> None:
@@ -107,7 +117,7 @@ def _check_outputs(problem: Record) -> None:
     for name, e in problem.derived.items():
         if name in problem.field_names:
             raise ValueError(f"{problem.name}: the derived quantity {name} has the name of a field: rename one of them")
-        lowered(problem, Residual(name, e, "pde"))
+        lowered(problem, Residual(name, e, INTERIOR))
     if problem.weight is not None and not _of_coordinates(problem.weight, problem):
         raise ValueError(
             f"{problem.name}: the weight is {problem.weight}: expected an expression of the coordinates "
@@ -158,7 +168,7 @@ def _check_terms(problem: Record) -> None:
 
 def _check_symbols(problem: Record, residual: Residual) -> None:
     data = {c.name: c.symbol.name for c in problem.conditions if isinstance(c, Observations)}
-    inside = residual.key in ("pde", "initial", *data) or residual.image
+    inside = residual.place.where != "faces"
     outward = {n.name for n in normals(*problem.variables)}
     known = {*problem.parameters, *problem.unknowns, data.get(residual.key)} | (set() if inside else outward)
     for s in sorted(residual.expression.free_symbols - set(problem.variables), key=str):
@@ -216,7 +226,7 @@ def _free(problem: Record, x: sp.Symbol) -> bool:
     """Whether nothing is asked on the faces of a coordinate: u_t = f(u) is an ordinary equation at every x."""
     ends = {"boundary", x.name, f"{x.name}_min", f"{x.name}_max"}
     for c in problem.conditions:
-        on = getattr(c, "on", getattr(c, "coordinate", ()))
+        on = c.on if isinstance(c, Boundary) else c.coordinate if isinstance(c, Periodic) else ()
         if ends & ({on} if isinstance(on, str) else set(on)):
             return False
     return x.name != problem.domain.time and len(problem.domain.names) > 1

@@ -11,7 +11,7 @@ import sympy as sp
 import torch
 
 from pinnkit.domain.box import Box
-from pinnkit.statement.symbolic.conditions import Initial, Observations
+from pinnkit.statement.symbolic.conditions import Boundary, Initial, Observations, Periodic
 from pinnkit.statement.symbolic.lowering import Lowered
 from pinnkit.statement.symbolic.record import Record
 
@@ -159,13 +159,12 @@ def check_cauchy(problem: Record, rows: list[Lowered]) -> None:
     if len(problem.fields) != 1 or len(rows) != 1 or not _elliptic(problem, rows[0]):
         return
     order = max(sum(slot.channel[0][1]) for slot in rows[0].slots.values())
-    boundary = [c for c in problem.conditions if hasattr(c, "on") and c.on not in ("pde", "initial")]
+    boundary = [c for c in problem.conditions if isinstance(c, Boundary) and c.on not in ("pde", "initial")]
     given = {f: sum(f in faces(problem, c) for c in boundary) for f in domain.faces}
     if isinstance(domain, Box):
         across = {i for slot in rows[0].slots.values() for i, k in enumerate(slot.channel[0][1]) if k}
-        given = {f: n for f, n in given.items() if domain.names.index(f.rsplit("_", 1)[0]) in across}
-        periods = {getattr(c, "coordinate", None) for c in problem.conditions}
-        given = {f: n for f, n in given.items() if f.rsplit("_", 1)[0] not in periods}
+        across -= {domain.names.index(c.coordinate) for c in problem.conditions if isinstance(c, Periodic)}
+        given = {f: n for f, n in given.items() if domain.face(f).axis in across}
     full, bare = [f for f, n in given.items() if 2 * n > order], [f for f, n in given.items() if 2 * n < order]
     if full and bare:
         raise ValueError(

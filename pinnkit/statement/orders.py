@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.lowering import Lowered
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.torch_program import Program
 
@@ -20,7 +21,7 @@ LOST = 1e-9  # of the products of which a leading coefficient is the sum: below,
 
 def equations(problem: Record) -> list[Lowered]:
     """The equations with their fields named by symbols."""
-    return [lowered(problem, Residual(name, e, "pde")) for name, e in problem.interior.items()]
+    return [lowered(problem, Residual(name, e, INTERIOR)) for name, e in problem.interior.items()]
 
 
 def order(rows: Sequence[Lowered], field: int, coordinate: int) -> int:

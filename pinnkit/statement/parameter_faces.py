@@ -8,7 +8,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box
-from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Neumann, Operator, Robin
+from pinnkit.statement.symbolic.conditions import Boundary, Condition, Dirichlet, Neumann, Operator, Robin
 
 BOUNDARY = "boundary"
 
@@ -31,7 +31,7 @@ def without_parameter_faces(
     kept = tuple(n for n in domain.space if n in by or n not in inside)
     if not by or len(kept) == len(domain.space):
         return tuple(conditions)
-    default = [getattr(c, "on", None) == BOUNDARY for c in conditions]
+    default = [isinstance(c, Boundary) and c.on == BOUNDARY for c in conditions]
     if any(default) and not kept:
         raise ValueError(
             f"{name}: {conditions[default.index(True)].name!r} stands on the boundary, but no equation differentiates "

@@ -16,6 +16,7 @@ from pinnkit.statement.symbolic.conditions import Condition, Observations, Point
 from pinnkit.statement.symbolic.conservation import carried_out
 from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.statement.symbolic.lowering import Ansatz
+from pinnkit.statement.symbolic.place import INITIAL, INTERIOR, Place
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact, Reference, as_reference
 from pinnkit.statement.symbolic.torch_program import Program
@@ -134,7 +135,7 @@ class Problem(Record):
     @cached_property
     def residuals(self) -> tuple[Residual, ...]:
         """All residuals: equations (at the points "pde"), conditions in order, then what holds on interfaces."""
-        rows = [Residual(name, e, "pde") for name, e in self.posed.interior.items()]
+        rows = [Residual(name, e, INTERIOR) for name, e in self.posed.interior.items()]
         for condition in self.conditions:
             rows += condition.residuals(self.domain)
         rows += self.posed.rows
@@ -151,7 +152,12 @@ class Problem(Record):
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The names of the point sets that the residuals need."""
-        return tuple(dict.fromkeys(r.key for r in self.residuals))
+        return tuple(self.places)
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where the points of every set lie, by the set's name."""
+        return {r.key: r.place for r in self.residuals}
 
     def values(self) -> dict[sp.Symbol, sp.Float]:
         """The parameters as a substitution."""
@@ -175,29 +181,29 @@ class Problem(Record):
         """
         if key not in self.keys:
             raise ValueError(f"{self.name} has no point set {key!r}: its sets are {', '.join(self.keys)}")
-        for condition in self.conditions:
-            if isinstance(condition, Observations) and condition.name == key:
-                return PointSet(condition.X, {condition.symbol.name: condition.values})
-        if key == "pde":
+        place, domain = self.places[key], self.domain
+        if place.where == "data":
+            (condition,) = (c for c in self.conditions if isinstance(c, Observations) and c.name == key)
+            return PointSet(condition.X, {condition.symbol.name: condition.values})
+        if place == INTERIOR:
             X = off(list(self.posed.planes.values()), self.domain.sample(n, method=method, seed=seed), self.domain)
             return self._weighted(PointSet(X))
-        if key in self.posed.planes:
+        if place.where == "interface":
             plane = self.posed.planes[key]
             others = [p for p in self.posed.planes.values() if p != plane]
             X = off(others, on_plane(plane, self.domain, n, method, seed), self.domain)
             up, down = beside(plane, X, self.domain)
             return PointSet(up, image=down)
-        if key == "initial":
-            return PointSet(self.domain.sample_initial(n, method=method, seed=seed))
-        if key.startswith("periodic_"):
-            if not isinstance(self.domain, Box):
+        if place == INITIAL:
+            return PointSet(domain.sample_initial(n, method=method, seed=seed))
+        if place.where == "pair":
+            if not isinstance(domain, Box):
                 raise ValueError(f"{self.name}: only a pinnkit.Box has opposite faces, as {key!r} needs them")
-            low, high = self.domain.face_pair(key.removeprefix("periodic_"), n, method=method, seed=seed)
+            low, high = domain.face_pair(*place.names, n, method=method, seed=seed)
             return PointSet(low, image=high)
-        on = tuple(key.split("+"))
-        X, normals = self.domain.sample_boundary(n, on if len(on) > 1 else key, method=method, seed=seed)
-        space = [i for i, name in enumerate(self.domain.names) if name != self.domain.time]
-        return PointSet(X, {f"n_{self.domain.names[i]}": normals[:, i] for i in space})
+        X, normals = domain.sample_boundary(n, place.on, method=method, seed=seed)
+        space = [i for i, name in enumerate(domain.names) if name != domain.time]
+        return PointSet(X, {f"n_{domain.names[i]}": normals[:, i] for i in space})
 
     def _weighted(self, points: PointSet) -> PointSet:
         """The points with the equations' weight, of mean 1."""

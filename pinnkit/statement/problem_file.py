@@ -15,7 +15,7 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain import domain_file
-from pinnkit.statement.symbolic.conditions import Condition
+from pinnkit.statement.symbolic.conditions import Condition, Observations
 from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.statement.symbolic.reference import Exact, Sampled
 from pinnkit.statement.symbolic.torch_program import Opaque
@@ -163,7 +163,8 @@ def _reference_record(reference: Any) -> dict[str, Any] | None:
 
 def _arrays(problem: Problem, nodes: bool) -> dict[str, Any]:
     """Readings, and where asked the values of the reference at the ``nodes`` of its grid."""
-    readings = {str(i): {n: getattr(c, n) for n in ARRAYS} for i, c in enumerate(problem.conditions) if hasattr(c, "X")}
+    given = {str(i): c for i, c in enumerate(problem.conditions) if isinstance(c, Observations)}
+    readings = {i: {n: getattr(c, n) for n in ARRAYS} for i, c in given.items()}
     found: dict[str, Any] = {"conditions": readings}
     if nodes and problem.reference is not None:
         held = Sampled.of(problem.reference, problem.domain, tuple(problem.outputs))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from pinnkit.statement.symbolic.conditions import Residual
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact
 
@@ -27,10 +28,10 @@ def exact_residuals(problem: Record, n: int = 64, seed: int = 0) -> dict[str, fl
     size = float(exact(problem.domain.sample(n, method="random", seed=seed)).abs().max())
     found = {}
     closed = {str(u.func): exact.expression(u) for u in exact.solution}
-    derived = [Residual(n, e - closed[n], "pde") for n, e in problem.derived.items() if n in closed]
+    derived = [Residual(n, e - closed[n], INTERIOR) for n, e in problem.derived.items() if n in closed]
     for residual in (*problem.residuals, *derived):
         terms = sp.Add.make_args(residual.expression.doit())
-        rows = [Residual(str(k), e, residual.key, residual.image) for k, e in enumerate(terms)]
+        rows = [Residual(str(k), e, residual.place, residual.image) for k, e in enumerate(terms)]
         readout = Readout(rows, problem.fields, ansatz, values)  # with u = g + 0 N any N will do
         points = problem.sample(residual.key, n, method="random", seed=seed)
         N = points.X.new_zeros(len(readout.channels), readout.images * len(points), len(problem.fields))

@@ -24,6 +24,7 @@ from pinnkit.certificate.validated.elementary import EXP, TANH, compose
 from pinnkit.certificate.validated.taylor_model import Space, TaylorModel, worst
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement.symbolic.conditions import Residual
+from pinnkit.statement.symbolic.place import faces
 
 x, t = pk.coordinates("x t")
 u = pk.field("u", x, t)
@@ -252,7 +253,7 @@ def test_covers_lie_above_dense_samples(seed, sigma):
     for time, value in zip(at[:, 1].tolist(), v, strict=True):
         assert value <= max(top for start, end, top in wall.envelope if start <= time <= end)
     slope = solution.jet(at, "u_x").abs().max()
-    assert slope <= found._made(Residual("slope", u_x, "x_max"), (), {"x": 1.0}).sup
+    assert slope <= found._made(Residual("slope", u_x, faces("x_max")), (), {"x": 1.0}).sup
 
 
 ENCLOSED = [

@@ -17,6 +17,7 @@ from pinnkit.certificate.theorems import theorems
 from pinnkit.exact.superposition.family import Family
 from pinnkit.exact.superposition.superposition import Superposition
 from pinnkit.statement.symbolic.conditions import Residual
+from pinnkit.statement.symbolic.place import INTERIOR
 
 x, y, t = pk.coordinates("x y t")
 u, v = pk.field("u", x, t), pk.field("v", x, y, t)
@@ -159,6 +160,6 @@ def test_fronts_of_a_closed_form_are_seen_where_they_pass(front, by, face, refus
     fixed = {"x": 1.0} if face == "x" else {"t": 0.0}
     if refused:
         with pytest.raises(ValueError, match="has no norm"):
-            refuse(one, Residual("u", u, "pde"), tuple(by), fixed)
+            refuse(one, Residual("u", u, INTERIOR), tuple(by), fixed)
     else:
-        refuse(one, Residual("u", u, "pde"), tuple(by), fixed)
+        refuse(one, Residual("u", u, INTERIOR), tuple(by), fixed)

@@ -11,6 +11,7 @@ from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.channels import partial
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.lowering import at_image, collapse, differentiate, insert, lower, parse_index
+from pinnkit.statement.symbolic.place import INTERIOR
 
 x, y, t = pk.coordinates("x y t")
 u, v = pk.field("u", x, y), pk.field("v", x, y)
@@ -110,7 +111,7 @@ def test_parameters_count_as_numbers():
     """u_tt - c^2 u_xx is one channel as soon as c has its value."""
     w = pk.field("w", x, t)
     c = sp.Symbol("c", positive=True)
-    row = Residual("wave", w.diff(t, 2) - c**2 * w.diff(x, 2), "pde")
+    row = Residual("wave", w.diff(t, 2) - c**2 * w.diff(x, 2), INTERIOR)
     assert len(Readout([row], (w,), {}, {c: sp.Float(2)}).channels) == 4
     assert len(Readout([row], (w,), {}, {}, [c]).channels) == 5
 
@@ -133,7 +134,7 @@ NETWORK = {u: sp.sin(2 * x + y) * sp.exp(x), v: sp.cos(x - 3 * y)}
 @given(rows=st.lists(st.one_of(EXPRESSIONS, LINEAR), min_size=1, max_size=2))
 def test_rows_equal_the_equation_of_the_ansatz(rows):
     ansatz = {f: (G[f], D[f]) for f in (u, v)}
-    readout = Readout([Residual(str(i), e, "pde") for i, e in enumerate(rows)], (u, v), ansatz, {})
+    readout = Readout([Residual(str(i), e, INTERIOR) for i, e in enumerate(rows)], (u, v), ansatz, {})
     X = pk.Box(x=(0, 1), y=(0, 1)).sample(5)
     numbers = {x: X[:, 0].numpy(), y: X[:, 1].numpy()}
 

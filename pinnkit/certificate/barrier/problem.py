@@ -19,6 +19,7 @@ from pinnkit.certificate.validated.interval_series import enclose
 from pinnkit.domain.box import Box
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Initial, Neumann, Residual, Robin
+from pinnkit.statement.symbolic.place import INTERIOR
 
 from .barrier import Plan, Statement, barrier
 from .cell_polynomials import Breaks, between, ends, limits, shape, widened
@@ -199,7 +200,7 @@ class _Known:
     def source(self, breaks: Breaks, degrees: tuple[int, ...]) -> Enclosure:
         """f."""
         ((name, e),) = self.form.problem.everywhere("certificates do").items()
-        found = self._of(Residual(name, e / self.form.lead, "pde"), "pde", self.misfits.residual, breaks, degrees)
+        found = self._of(Residual(name, e / self.form.lead, INTERIOR), "pde", self.misfits.residual, breaks, degrees)
         return _negative(found) if self.form.order else found
 
     def misfit(self, wall: int, breaks: Breaks, degrees: tuple[int, ...]) -> Enclosure:
@@ -235,7 +236,7 @@ class _Known:
             if not slope.free_symbols & symbols:
                 continue
             degrees = tuple(int(len(b) > 1) for b in breaks)
-            stated = Residual(f"slope {J}", slope.xreplace(back), "pde")
+            stated = Residual(f"slope {J}", slope.xreplace(back), INTERIOR)
             at = self.misfits.cells(stated, breaks, degrees)
             with np.errstate(all="ignore"):
                 change = enclose(sp.expand(slope.diff(u)), values)[0].size
@@ -252,7 +253,7 @@ class _Known:
         for J, s in self.form.slots.items():
             if sum(J) > 1 or (self.form.order and J[self.form.t]):
                 continue
-            stated = Residual(f"v {J}", back[s], "pde")
+            stated = Residual(f"v {J}", back[s], INTERIOR)
             a, b = limits(self.misfits.cells(stated, breaks, tuple(3 for _ in breaks)))
             wide = 0.0 if any(J) else reach
             values[s] = Interval((a - wide).ravel() - 1e-300, (b + wide).ravel() + 1e-300)[None]

@@ -26,6 +26,7 @@ from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.symbolic.conditions import Periodic, Residual
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.place import INTERIOR
 
 from .norms import Asked
 
@@ -86,11 +87,11 @@ class EnclosedNetwork(Asked):
     def residual(self) -> Norm:
         """Of the equation."""
         ((name, e),) = self.solution.problem.everywhere("certificates do").items()
-        return self._norm(Residual(name, e / self.form.lead, "pde"), (), {})
+        return self._norm(Residual(name, e / self.form.lead, INTERIOR), (), {})
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:
         """Of the solution or a derivative."""
-        return self._norm(Residual("u", self.solution.problem.fields[0], "pde"), by, {})
+        return self._norm(Residual("u", self.solution.problem.fields[0], INTERIOR), by, {})
 
     def periodic(self, condition: Periodic) -> None:
         """The jumps are taken off the network: what is left is periodic."""
@@ -125,7 +126,7 @@ class EnclosedNetwork(Asked):
             e = sp.diff(e, problem.variables[box.names.index(name)])
         e = self._field.exactly(e)
         rest = self._without_network(e, fixed) if fixed and self._field.seam is None else None
-        stated = Residual(residual.name, e, residual.key)
+        stated = Residual(residual.name, e, residual.place)
         norm = self._plain(rest, fixed) if rest is not None else self._covered(stated, fixed)
         if not math.isfinite(norm.sup):
             raise ValueError(f"{problem.name}: {residual.name!r} could not be enclosed: use samples")
@@ -178,7 +179,7 @@ class EnclosedNetwork(Asked):
         fixed = {n: b[0] for n, b in zip(box.names, breaks, strict=True) if len(b) == 1}
         key = residual.name, residual.expression, tuple(fixed.items())
         if key not in self._models:
-            stated = Residual(residual.name, self._field.exactly(residual.expression), residual.key)
+            stated = Residual(residual.name, self._field.exactly(residual.expression), residual.place)
             rest = self._without_network(stated.expression, fixed) if fixed and self._field.seam is None else None
             self._models[key] = rest, *((None, None) if rest is not None else self._narrow(stated, fixed))
         rest, model, least = self._models[key]

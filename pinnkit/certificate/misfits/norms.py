@@ -57,9 +57,8 @@ class Asked:
         """Of a boundary condition."""
         problem = self.solution.problem
         (r,) = condition.residuals(problem.domain)
-        name, end = face.rsplit("_", 1)
-        ends = problem.domain.bounds[:, problem.domain.names.index(name)]
-        return self._norm(on_face(problem, r, face), by, {name: float(ends[int(end == "max")])})
+        end = problem.domain.face(face)
+        return self._norm(on_face(problem, r, face), by, {end.coordinate: float(end.value)})
 
     def _initial(self, order: int) -> Residual:
         problem = self.solution.problem

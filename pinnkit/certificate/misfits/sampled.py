@@ -13,6 +13,7 @@ from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.symbolic.conditions import Condition, Periodic, PointSet, Residual
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.tools.gauss_panels import panels
 
 from .norms import Asked
@@ -59,14 +60,14 @@ class SampledMisfits(Asked):
         if self._by_construction:
             return Norm()
         ((name, e),) = self.solution.problem.everywhere("certificates do").items()
-        r = Residual(name, e / self.form.lead, "pde")
+        r = Residual(name, e / self.form.lead, INTERIOR)
         if not isinstance(self.solution.problem.domain, Box):
             return self._scattered(r, PointSet(self.solution.problem.domain.sample(SCATTERED)))
         return self._norm(r, (), {})
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:
         """Of the solution or a derivative."""
-        return self._norm(Residual("u", self.solution.problem.fields[0], "pde"), by, {})
+        return self._norm(Residual("u", self.solution.problem.fields[0], INTERIOR), by, {})
 
     def periodic(self, condition: Periodic) -> None:
         """Raises ValueError where values or slopes on two opposite faces differ by more than rounding."""
@@ -101,7 +102,7 @@ class SampledMisfits(Asked):
         X, weights, rules = grid(box, fixed)
         axes = {n: x for n, (x, _) in rules.items()}
         self.points += len(X)
-        signed = self._signed(Residual(residual.name, e, residual.key), PointSet(X.to(self.solution.theta)))
+        signed = self._signed(Residual(residual.name, e, residual.place), PointSet(X.to(self.solution.theta)))
         r = signed.abs() + self._rounding
         swing = _swing(signed * weights, r * weights) if len(axes) == 1 and box.time not in axes else None
         shaped = r.numpy().reshape([len(a) for a in axes.values()])

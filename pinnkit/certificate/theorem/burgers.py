@@ -22,6 +22,7 @@ from pinnkit.domain.box import Box
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Residual
+from pinnkit.statement.symbolic.place import INTERIOR
 
 from .bound import Bound, Theorem
 from .form import Form
@@ -36,7 +37,7 @@ def viscosity(problem: Problem) -> float | None:
     if len(box.names) != 2 or box.time != box.names[1]:
         return None
     ((name, e),) = problem.everywhere("the theorem does").items()
-    row = lowered(problem, Residual(name, e, "pde"))
+    row = lowered(problem, Residual(name, e, INTERIOR))
     by = {slot.channel[0][1]: s for s, slot in row.slots.items()}
     if set(by) != {(0, 0), (1, 0), (0, 1), (2, 0)}:
         return None

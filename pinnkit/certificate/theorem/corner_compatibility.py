@@ -33,7 +33,7 @@ def agreement(f: Form, walls: Iterable[tuple[Condition, str]], derivatives: int 
     for k, (condition, face) in enumerate(walls):
         for other, beside in walls[:k]:
             at = {**_place(f, face), **_place(f, beside)}
-            if face.rsplit("_", 1)[0] != beside.rsplit("_", 1)[0] and isinstance(other, Dirichlet):
+            if box.face(face).axis != box.face(beside).axis and isinstance(other, Dirichlet):
                 missed = _missed(f, condition, face, _stated(f, other.value))
                 proved &= _zero(f, missed, at, f"{face} meets {beside}")
     for name in f.periodic:
@@ -53,9 +53,8 @@ def _stated(f: Form, e: sp.Expr) -> sp.Expr:
 
 
 def _place(f: Form, face: str) -> dict[sp.Symbol, sp.Rational]:
-    name, end = face.rsplit("_", 1)
-    i = f.problem.domain.names.index(name)
-    return {f.problem.variables[i]: sp.Rational(float(f.problem.domain.bounds[int(end == "max"), i]))}
+    end = f.problem.domain.face(face)
+    return {f.problem.variables[end.axis]: sp.Rational(float(end.value))}
 
 
 def _missed(f: Form, condition: Condition, face: str, values: sp.Expr) -> sp.Expr:

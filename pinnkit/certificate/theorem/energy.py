@@ -101,7 +101,7 @@ def _derivative(f: Form, c: Condition, face: str) -> tuple[int, float]:
     if isinstance(c, Dirichlet):
         return 0, 1.0
     if isinstance(c, Neumann):
-        return 1, 1.0 if face.endswith("_max") else -1.0
+        return 1, 1.0 if f.box().face(face).high else -1.0
     if isinstance(c, Operator):
         (r,) = c.residuals(f.problem.domain)
         row = lowered(f.problem, on_face(f.problem, r, face))

@@ -10,11 +10,12 @@ import sympy as sp
 
 from pinnkit.certificate.validated.interval import Interval
 from pinnkit.certificate.validated.interval_series import enclose
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Box, Face
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Initial, Periodic, Residual, normals
+from pinnkit.statement.symbolic.conditions import Boundary, Condition, Dirichlet, Initial, Periodic, Residual, normals
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.well_posed import faces
 
 CELLS = 4096  # into which a box is cut where the range of a coefficient is enclosed
@@ -106,7 +107,7 @@ class Form:
     @cached_property
     def held(self) -> dict[str, list[Condition]]:
         """The conditions on every face of the box."""
-        walls = [c for c in self.problem.conditions if hasattr(c, "on")]
+        walls = [c for c in self.problem.conditions if isinstance(c, Boundary)]
         everything = self.problem.domain.faces or ("boundary",)
         return {f: [c for c in walls if f in faces(self.problem, c)] for f in everything}
 
@@ -126,10 +127,10 @@ class Form:
     def nothing_else(self) -> None:
         """Raises ValueError where a condition is not on a face, periodic or initial, of the orders 0 ... order - 1."""
         for c in self.problem.conditions:
-            if not isinstance(c, (Initial, Periodic)) and not hasattr(c, "on"):
+            if not isinstance(c, Initial | Periodic | Boundary):
                 raise ValueError(f"the condition {c.name!r} is of the kind {type(c).__name__}, which no theorem covers")
-            if (where := getattr(c, "on", None)) in ("pde", "initial"):
-                raise ValueError(f"the condition {c.name!r} holds on {where!r}, which no theorem covers")
+            if isinstance(c, Boundary) and c.on in ("pde", "initial"):
+                raise ValueError(f"the condition {c.name!r} holds on {c.on!r}, which no theorem covers")
         for name, c in self.periodic.items():
             highest = max((J[self.problem.domain.names.index(name)] for J in self.slots), default=0)
             if c.order < highest - 1:
@@ -145,6 +146,11 @@ class Form:
             raise ValueError("the theorem is for a box")
         return self.problem.domain
 
+    def face(self, name: str | None) -> Face | None:
+        """The face of the box by its name; None where the domain is no box."""
+        domain = self.problem.domain
+        return domain.face(name) if name is not None and isinstance(domain, Box) else None
+
     def range(self, e: sp.Expr, face: str | None = None) -> tuple[float, float]:
         """Rigorous bounds of an expression of the coordinates on the box around the domain, or on a face.
 
@@ -156,10 +162,10 @@ class Form:
             return (value, value)
         lower, upper = self.problem.domain.bounds
         per = max(2, int(CELLS ** (1 / len(lower))))
-        axes = []
+        axes, at = [], self.face(face)
         for i, (a, b) in enumerate(zip(lower, upper, strict=True)):
-            if face is not None and face.rsplit("_", 1)[0] == self.problem.domain.names[i]:
-                a, b = (a, a) if face.endswith("_min") else (b, b)
+            if at is not None and at.axis == i:
+                a, b = (b, b) if at.high else (a, a)
             edges = np.linspace(a, b, 2 if a == b else per + 1)
             axes.append(np.stack([edges[:-1], edges[1:]], 1))
         meshes = np.meshgrid(*(np.arange(len(a)) for a in axes), indexing="ij")
@@ -188,7 +194,7 @@ def form(problem: Problem) -> Form:
         raise ValueError("it has unknown coefficients")
     ((name, e),) = problem.everywhere("certificates do").items()
     e = e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})  # exactly: floats are rational numbers
-    row = lowered(problem, Residual(name, e, "pde"))
+    row = lowered(problem, Residual(name, e, INTERIOR))
     slots = {slot.channel[0][1]: s for s, slot in row.slots.items()}
     same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
     body = sp.expand(row.expressions[0].xreplace(same).subs(problem.exact_parameters))
@@ -213,8 +219,8 @@ def form(problem: Problem) -> Form:
 
 def on_face(problem: Problem, residual: Residual, face: str) -> Residual:
     """The residual with the outward normal of a face of the box in place."""
-    name, end = face.rsplit("_", 1)
+    end = problem.domain.face(face)
     outward = {n: 0 for n in normals(*problem.variables)} | {
-        sp.Symbol(f"n_{name}", real=True): 1 if end == "max" else -1
+        sp.Symbol(f"n_{end.coordinate}", real=True): 1 if end.high else -1
     }
-    return Residual(residual.name, residual.expression.subs(outward), residual.key)
+    return Residual(residual.name, residual.expression.subs(outward), residual.place)

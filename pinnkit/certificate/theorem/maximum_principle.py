@@ -156,7 +156,8 @@ def without_condition(f: Form, i: int, face: str) -> None:
         raise ValueError(f"there is no condition on {face}, through which it diffuses")
     drift = f.slots.get(f.index(i))
     low, high = f.range(f.right.diff(drift), face) if drift is not None else (0.0, 0.0)
-    if (face.endswith("_max") and high > TINY) or (face.endswith("_min") and low < -TINY):
+    at = f.face(face)
+    if at is not None and (high > TINY if at.high else low < -TINY):
         raise ValueError(f"there is no condition on {face}, through which it flows in")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pinnkit.domain.base import Patch
+from pinnkit.domain.base import On, Patch
 from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import PointSet
 from pinnkit.tools.gauss_panels import ORDER, Data, panels, resolve
@@ -93,15 +93,15 @@ def data(domain: Domain, arc: Arc, values: Callable[[PointSet], np.ndarray]) -> 
 
 
 def points(
-    domain: Domain, key: str, values: Callable[[PointSet], np.ndarray], count: int, cuts: np.ndarray = NOWHERE,
+    domain: Domain, on: On, values: Callable[[PointSet], np.ndarray], count: int, cuts: np.ndarray = NOWHERE,
     order: int = ORDER,
 ) -> PointSet:  # fmt: skip
-    """Gauss points on the parts of the boundary that ``key`` names, with weights of mean 1.
+    """Gauss points on parts of the boundary, with weights of mean 1.
 
     There are ``count`` panels on the longest arc, and as many as resolve the data (rows, n) that are given at points.
     They gather at the ends of arcs, the ``cuts`` included. A panel has ``order`` points.
     """
-    parts = arcs(domain, tuple(key.split("+")), cuts)
+    parts = arcs(domain, on, cuts)
     longest = max(arc.length for arc in parts)
     drawn = []
     for arc in parts:

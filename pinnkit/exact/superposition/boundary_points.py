@@ -12,7 +12,8 @@ from torch import Tensor
 from pinnkit.domain.box import Box
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import Observations, PointSet
+from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.tools.gauss_panels import ORDER, Data, panels, resolve
 
 from . import boundary_arcs as arcs
@@ -76,38 +77,37 @@ def quadrature(
             f"{problem.name}: superposition needs a pinnkit.Box, or a domain in the plane without time; the domain is "
             f"{problem.domain!r}"
         )
-    observed = {c.name: c for c in problem.conditions if isinstance(c, Observations)}
     found = {}
     for key, readout in readouts.items():
-        if key in observed:
+        place = problem.places[key]
+        if place.where == "data":
             found[key] = Nodes(problem.sample(key, 1))
             continue
-        if plane and not key.startswith("periodic_"):
+        if plane and place.where != "pair":
             count = math.ceil(3 * max(waves.values()) / ORDER)
-            found[key] = Nodes(arcs.points(problem.domain, key, partial(asked, readout), count, cuts, order))
+            found[key] = Nodes(arcs.points(problem.domain, place.on, partial(asked, readout), count, cuts, order))
             continue
         if not isinstance(problem.domain, Box):
             raise ValueError(f"{problem.name}: superposition needs a pinnkit.Box where conditions are periodic")
-        found[key] = _nodes(problem.domain, key, readout, waves, order)
+        found[key] = _nodes(problem.domain, place, readout, waves, order)
     return found
 
 
-def _nodes(box: Box, key: str, readout: Readout, waves: Mapping[str, float], order: int) -> Nodes:
-    if key == "initial" and box.time is not None:
+def _nodes(box: Box, place: Place, readout: Readout, waves: Mapping[str, float], order: int) -> Nodes:
+    if place == INITIAL and box.time is not None:
         grid = _grid(box, (box.time, "min"), None, readout, waves, order)
         return Nodes(PointSet(grid.X, weights=grid.w / grid.w.mean()), (grid,))
-    if key.startswith("periodic_"):
-        name = key.removeprefix("periodic_")
+    if place.where == "pair":
+        (name,) = place.names
         i = box.names.index(name)
         grid = _grid(box, (name, "min"), None, readout, waves, order, images=True)
         image = grid.moved(i, float(box.upper[i]))
         return Nodes(PointSet(grid.X, image=image.X, weights=grid.w / grid.w.mean()), (grid,), (image,))
     grids, normals = [], []
-    for face in box.faces_on(tuple(key.split("+"))):
-        name, end = face.rsplit("_", 1)
+    for face in map(box.face, box.faces_on(place.on)):
         normal = torch.zeros(len(box.names), dtype=torch.float64)
-        normal[box.names.index(name)] = 1.0 if end == "max" else -1.0
-        grids.append(_grid(box, (name, end), normal, readout, waves, order))
+        normal[face.axis] = 1.0 if face.high else -1.0
+        grids.append(_grid(box, (face.coordinate, "max" if face.high else "min"), normal, readout, waves, order))
         normals.append(normal.expand(math.prod(grids[-1].shape), -1))
     X, w, n = (torch.cat(list(parts)) for parts in ((g.X for g in grids), (g.w for g in grids), normals))
     columns = {f"n_{name}": n[:, box.names.index(name)].contiguous() for name in box.space}

@@ -6,7 +6,7 @@ import sympy as sp
 
 from pinnkit.domain.box import Box
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Neumann, Periodic, Robin
+from pinnkit.statement.symbolic.conditions import Boundary, Dirichlet, Neumann, Periodic, Robin
 from pinnkit.statement.well_posed import faces
 
 
@@ -59,7 +59,7 @@ def _wall(problem: Problem, name: str) -> Wall:
 
 
 def _end(problem: Problem, face: str) -> End | None:
-    held = [c for c in problem.conditions if not isinstance(c, (Initial, Periodic)) and hasattr(c, "on")]
+    held = [c for c in problem.conditions if isinstance(c, Boundary)]
     on = [c for c in held if face in faces(problem, c)]
     if len(on) != 1 or not isinstance(on[0], (Dirichlet, Neumann, Robin)):
         return None

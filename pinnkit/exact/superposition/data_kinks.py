@@ -11,7 +11,6 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.singular.regularity import STRANGE, singularities
-from pinnkit.statement.symbolic.conditions import Observations
 from pinnkit.statement.symbolic.torch_program import Opaque, Program
 from pinnkit.tools.gauss_panels import Data, narrow
 
@@ -35,13 +34,13 @@ def kinks(problem: Problem, readouts: Mapping[str, Readout]) -> np.ndarray:
     if domain.time is not None or len(domain.names) != 2:
         return np.zeros((0, 2))
     size = float(np.ptp(domain.bounds, axis=0).max())
-    observed = {c.name for c in problem.conditions if isinstance(c, Observations)}
     kept: list[np.ndarray] = []
     for key, readout in readouts.items():
-        if key in observed or key.startswith("periodic_"):
+        place_of = problem.places[key]
+        if place_of.where in ("data", "pair"):
             continue
         surfaces = _surfaces(problem, key)
-        for arc in arcs.arcs(domain, tuple(key.split("+"))):
+        for arc in arcs.arcs(domain, place_of.on):
             exact = [s for g in surfaces for s in _crossings(arc, g, problem.variables)]
             for s in [*exact, *_seen(arc, arcs.data(domain, arc, partial(asked, readout)), exact)]:
                 place = arc.at(np.array([s % 1.0 if arc.closed else s]))[0][0]

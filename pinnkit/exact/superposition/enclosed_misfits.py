@@ -16,6 +16,7 @@ from pinnkit.certificate.theorem.closed_form import encloses
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.model.solution import Solution
 from pinnkit.statement.symbolic.conditions import Periodic, Residual
+from pinnkit.statement.symbolic.place import INTERIOR, pair
 
 from . import enclosed_cole_hopf as hopf
 from .cole_hopf import ColeHopf
@@ -66,7 +67,7 @@ class EnclosedMisfits(Asked):
         ((name, e),) = self.solution.problem.everywhere("certificates do").items()
         u = self.solution.problem.fields[0]
         lifted = (e.subs(u, -self._lifted).doit() - e.subs(u, sp.S.Zero).doit()) / self.form.lead
-        return self._norm(Residual(name, lifted, "pde"), (), {})
+        return self._norm(Residual(name, lifted, INTERIOR), (), {})
 
     def size(self, by: tuple[str, ...] = ()) -> Norm:
         """Raises ValueError: the inside is not enclosed."""
@@ -110,7 +111,7 @@ class EnclosedMisfits(Asked):
         name = self._joint.name(self.form, k)
         if name not in self._names:
             x = self._joint.variable.name
-            self._names[name] = self._made(Residual(name, self._jump_of(k), f"periodic_{x}"), (), {x: self._joint.low})
+            self._names[name] = self._made(Residual(name, self._jump_of(k), pair(x)), (), {x: self._joint.low})
         return self._names[name]
 
     @cached_property

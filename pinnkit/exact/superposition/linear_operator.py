@@ -13,6 +13,7 @@ from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.lowering import differentiate
+from pinnkit.statement.symbolic.place import INTERIOR
 
 DIGITS = 40  # of the arithmetic in which a solution is put into the equation
 PLACES = 2
@@ -152,7 +153,7 @@ def coefficients_of(problem: Problem) -> list[list[dict[Index, sp.Expr]]]:
         raise ValueError(f"{problem.name} has unknown coefficients: superposition needs them given, as parameters")
     found = []
     for name, e in problem.everywhere("superposition does").items():
-        row = lowered(problem, Residual(name, e, "pde"))
+        row = lowered(problem, Residual(name, e, INTERIOR))
         same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
         body = sp.expand(row.expressions[0].xreplace(same).subs(problem.exact_parameters))
         line: list[dict[Index, sp.Expr]] = [{} for _ in problem.fields]

@@ -14,6 +14,7 @@ from pinnkit.model.history import History
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Model
 from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.place import INITIAL, INTERIOR
 from pinnkit.tools.checked import Count, NotNegative, Whole, checked
 from pinnkit.tools.progress import reporter
 from pinnkit.tools.versions import versions
@@ -59,19 +60,19 @@ def norms(problem: Problem) -> dict[str, float]:
     found = {}
     for condition in problem.conditions:
         for r in condition.residuals(box):
-            if r.key == "pde":
+            if r.place == INTERIOR:
                 continue
-            if r.key == "initial" and box.time is not None:
+            if r.place == INITIAL and box.time is not None:
                 size = math.prod(extent[name] for name in box.space)
-                size *= extent[box.time] ** (2 * getattr(condition, "order", 0))
-            elif r.key.startswith("periodic_"):
-                size = math.prod(v for name, v in extent.items() if name != r.key.removeprefix("periodic_"))
-                size *= (length / math.pi) ** (2 * int(r.name.rsplit("(d", 1)[1][:-1]) if "(d" in r.name else 0)
-            elif r.key in {c.name for c in problem.conditions if hasattr(c, "values")}:
+                size *= extent[box.time] ** (2 * r.order)
+            elif r.place.where == "pair":
+                size = math.prod(v for name, v in extent.items() if name not in r.place.names)
+                size *= (length / math.pi) ** (2 * r.order)
+            elif r.place.where == "data":
                 size = 1.0
             else:
-                size = box.measure(tuple(r.key.split("+")))
-                size *= (length / math.pi) ** (2 if type(condition).__name__ == "Neumann" else 0)
+                size = box.measure(r.place.on)
+                size *= (length / math.pi) ** (2 if r.kind == "neumann" else 0)
             found[r.name] = size * condition.weight
     return found
 

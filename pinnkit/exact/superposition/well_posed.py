@@ -87,9 +87,8 @@ def _check_faces(problem: Problem, order: int) -> None:
     for face in problem.domain.faces or ("boundary",):
         given = [c for c in problem.conditions if isinstance(c, (Dirichlet, Neumann, Robin, Condition))]
         count = sum(face in faces(problem, c) for c in given)
-        count += needed * any(
-            isinstance(c, Periodic) and face.startswith(f"{c.coordinate}_") for c in problem.conditions
-        )
+        periodic = {c.coordinate for c in problem.conditions if isinstance(c, Periodic)}  # which only boxes have
+        count += needed * bool(periodic and problem.domain.face(face).coordinate in periodic)
         if count != needed:
             kind = "Cauchy data (value and slope together) have no stable solution" if count > needed else "too few"
             raise ValueError(

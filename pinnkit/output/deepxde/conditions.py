@@ -23,12 +23,14 @@ from pinnkit.statement.symbolic.conditions import (
     Initial,
     Neumann,
     Observations,
+    Operator,
     Periodic,
     Residual,
     Robin,
     expression,
 )
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.statement.symbolic.torch_program import Program
 
 ALL = slice(None)
@@ -221,8 +223,8 @@ class _Native:
         icbc, problem = self.dde.icbc, self.problem
         if isinstance(condition, Observations):
             return self._observations(condition, rows)
-        part = self._part(rows.residuals[0].key)
-        k = problem.fields.index(condition.u) if hasattr(condition, "u") else 0
+        part = self._part(rows.residuals[0].place)
+        k = 0 if isinstance(condition, Operator) else problem.fields.index(condition.u)
         if rows.coefficients:  # trained numbers in the data: DeepXDE would evaluate these once
             return self._operator(rows, part)
         if isinstance(condition, Initial) and condition.order == 0:
@@ -243,12 +245,11 @@ class _Native:
             return Own(self.dde, rows, self._chooser(rows, part))
         return self.dde.icbc.OperatorBC(self.geometry, lambda x, y, X: rows(x, y)[0], part)
 
-    def _part(self, key: str) -> Part:
+    def _part(self, place: Place) -> Part:
         domain = self.domain
-        if key == "initial":
+        if place == INITIAL:
             return lambda x, on: bool(domain.on_initial(x[None])[0])
-        name = f"{key.removeprefix('periodic_')}_min" if key.startswith("periodic_") else key
-        on = tuple(name.split("+")) if "+" in name else name
+        on = f"{place.on}_min" if place.where == "pair" else place.on
         return lambda x, touches: bool(touches) and bool(domain.on_boundary(x[None], on)[0])
 
     def _values(self, value: Any) -> Callable[[np.ndarray], np.ndarray]:
@@ -284,7 +285,7 @@ class _Native:
             kept = X[[part(x, on) for x, on in zip(X, geometry.on_boundary(X), strict=True)]]
             here = torch.as_tensor(kept)
             if residual.image:
-                i = names.index(residual.key.removeprefix("periodic_"))
+                i = names.index(*residual.place.names)
                 return PointSet(here, image=torch.as_tensor(geometry.periodic_point(kept, i)))
             normals = torch.as_tensor(geometry.boundary_normal(kept))
             return PointSet(here, {f"n_{name}": normals[:, i] for i, name in enumerate(names)})

@@ -13,6 +13,7 @@ from pinnkit.network.torch_module import Module
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.statement.symbolic.place import INITIAL, INTERIOR
 from pinnkit.tools.checked import Finite, NotNegative, checked
 
 from .to_deepxde import import_deepxde
@@ -70,24 +71,24 @@ def from_deepxde(
 def _points(problem: Problem, data: Any, key: str, X: Tensor) -> PointSet:
     """DeepXDE's collocation points of one of the problem's sets."""
     domain = problem.domain
-    if key == "pde":
+    place = problem.places[key]
+    if place == INTERIOR:
         return PointSet(X)
-    measured = [c for c in problem.conditions if getattr(c, "name", None) == key and hasattr(c, "symbol")]
-    if measured:
+    if place.where == "data":
         return problem.sample(key, 1)
-    if key == "initial":
+    if place == INITIAL:
         chosen = X[domain.on_initial(X)]
-    elif key.startswith("periodic_"):
-        low = X[domain.on_boundary(X, f"{key.removeprefix('periodic_')}_min")]
-        high, i = low.clone(), domain.names.index(key.removeprefix("periodic_"))
+    elif place.where == "pair":
+        (name,) = place.names
+        low = X[domain.on_boundary(X, f"{name}_min")]
+        high, i = low.clone(), domain.names.index(name)
         high[:, i] = domain.bounds[1][i]
         return PointSet(low, image=high)
     else:
-        on = tuple(key.split("+"))
-        chosen = X[domain.on_boundary(X, on if len(on) > 1 else key)]
+        chosen = X[domain.on_boundary(X, place.on)]
     if not len(chosen):
         raise ValueError(f"DeepXDE has no training points on {key!r}, where {problem.name} has a condition")
-    if key == "initial":
+    if place == INITIAL:
         return PointSet(chosen)
     normals = torch.as_tensor(data.geom.boundary_normal(chosen.numpy()), dtype=X.dtype)
     space = [i for i, name in enumerate(domain.names) if name != domain.time]

@@ -61,7 +61,7 @@ def _profile(solution: Solution, part: Part) -> tuple[str, np.ndarray, np.ndarra
     e = residual.expression
     for name in by:
         e = sp.diff(e, problem.variables[domain.names.index(name)])
-    residual = Residual(residual.name, e, residual.key)
+    residual = Residual(residual.name, e, residual.place)
     if not isinstance(domain, Box):
         points = PointSet(domain.sample(POINTS // 10)) if residual.key == "pde" else problem.sample(residual.key, 4000)
         return domain.names[0], points.X[:, 0].cpu().numpy(), _sizes(solution, residual, points)

@@ -93,7 +93,7 @@ def data_of(problem: Problem, conditions: Sequence[Given]) -> dict[Key, Datum]:
         for name, fixed in sides_of(problem, c).items():
             (y, at), *_ = fixed.items()
             inward = -1 if name.endswith("_max") else 1
-            value, order = c.value.subs(y, at), getattr(c, "order", 0)
+            value, order = c.value.subs(y, at), c.order if isinstance(c, Initial) else 0
             if isinstance(c, Neumann):
                 value, order = -inward * value, 1
             found[c.name, name] = Datum(value, Side(name, y, at, inward), order)

@@ -148,7 +148,7 @@ def _pair(
 
 def _at_fault(problem: Problem, own: list[Given], error: ValueError) -> list[Given]:
     """The conditions that an error names; initial ones stand and fall together; all, where it names none."""
-    sides = set(getattr(error, "sides", ()))
+    sides = set(error.sides if isinstance(error, Clash) else ())
     found: list[Given] = [c for c in own if isinstance(c, Initial) and INITIAL in sides]
     found += [c for c in own if isinstance(c, Dirichlet) and (sides & {*faces(problem, c), BODY})]
     return found or own

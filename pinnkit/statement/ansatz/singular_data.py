@@ -14,6 +14,7 @@ from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.regularity import Singularity, singularities
 from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Neumann, Residual
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.statement.well_posed import faces
 
@@ -31,7 +32,7 @@ class Clash(ValueError):
 def crossing(problem: Problem, u: AppliedUndef, surface: sp.Expr | None) -> int:
     """The highest order of a derivative of a field across a surface in any equation."""
     across = [surface is None or surface.has(x) for x in problem.variables]
-    rows = [lowered(problem, Residual(name, e, "pde")) for name, e in problem.posed.interior.items()]
+    rows = [lowered(problem, Residual(name, e, INTERIOR)) for name, e in problem.posed.interior.items()]
     slots = [s for row in rows for s in row.slots.values() if s.output == problem.fields.index(u)]
     return max((sum(np.array(index)[across]) for slot in slots for _, index in slot.channel), default=0)
 
@@ -65,9 +66,8 @@ def sides_of(problem: Problem, condition: Initial | Dirichlet | Neumann) -> dict
         return {BODY: {}}
     ends = {}
     for face in sorted(faces(problem, condition)):
-        name, _, end = face.rpartition("_")
-        i = problem.domain.names.index(name)
-        ends[face] = {problem.variables[i]: exact(float(problem.domain.bounds[int(end == "max"), i]))}
+        end = problem.domain.face(face)
+        ends[face] = {problem.variables[end.axis]: exact(float(end.value))}
     return ends
 
 

@@ -13,6 +13,7 @@ from pinnkit.statement.singular.functions import corner, ramp
 from pinnkit.statement.singular.heat_series import Flow, heat_series
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Periodic, Residual
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.torch_program import Opaque, number
 
 from .singular_data import INITIAL, almost_everywhere, size_of
@@ -67,7 +68,7 @@ def coefficients(problem: Problem, u: AppliedUndef) -> Coefficients | None:
     if problem.posed.planes:
         return None  # the parts know of no interfaces
     for name, e in problem.posed.interior.items():
-        row = lowered(problem, Residual(name, e, "pde"))
+        row = lowered(problem, Residual(name, e, INTERIOR))
         own = {symbol: slot.channel[0][1] for symbol, slot in row.slots.items() if slot.output == k}
         if any(map(sum, own.values())):
             found.append((row.expressions[0], row.slots, own))

@@ -13,6 +13,7 @@ from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Operator, Residual
 from pinnkit.statement.symbolic.conservation import Divergence
 from pinnkit.statement.symbolic.lowering import differentiate
+from pinnkit.statement.symbolic.place import interface
 from pinnkit.statement.symbolic.record import Record
 
 from .kink import Kink, Plane
@@ -169,6 +170,7 @@ class _Interface:
 
     def rows(self, key: str) -> Iterator[Residual]:
         """What must agree on both sides: fluxes with the strengths of loads, and what else is continuous."""
+        place = interface(key)
         for side in self.sides:
             if not side.orders and side.strong:
                 raise ValueError(
@@ -176,12 +178,12 @@ class _Interface:
                     f"{GAUSSIAN}"
                 )
             if any(m > self.powers[f] for f, m in side.orders.items()):
-                yield Residual(f"{side.one.name} on {key}", side.balance(self.powers), key, image=True)
+                yield Residual(f"{side.one.name} on {key}", side.balance(self.powers), place, True, "interface")
         for f, power in self.powers.items():
             for j in range(self.kink.power, power):
                 u = self.problem.fields[f]
                 what = f"{u.func}" + f" (d{j})" * (j > 0)
-                yield Residual(f"{what} on {key}", _derivative(u, self.plane, j), key, image=True)
+                yield Residual(f"{what} on {key}", _derivative(u, self.plane, j), place, True, "interface", j)
 
 
 def _derivative(u: AppliedUndef, plane: Plane, order: int) -> sp.Expr:

@@ -1,7 +1,7 @@
 """Conditions that make an equation a problem: initial, boundary, periodic, any operator, measured data."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
@@ -14,23 +14,37 @@ from pinnkit.domain.point_set import PointSet, real
 from pinnkit.tools.checked import NotNegative, checked, checked_but, fit
 
 from .expression import as_expression, expression
+from .place import INITIAL, Place, data, faces, pair
 
 __all__ = [
-    "Condition", "Dirichlet", "Initial", "Neumann", "Observations", "Operator", "Periodic", "PointSet", "Residual",
-    "Robin", "normals",
+    "Boundary", "Condition", "Dirichlet", "Initial", "Neumann", "Observations", "Operator", "Periodic", "PointSet",
+    "Residual", "Robin", "normals",
 ]  # fmt: skip
 
 On = str | tuple[str, ...]
 
 
+Kind = Literal["equation", "initial", "dirichlet", "neumann", "robin", "periodic", "operator", "data", "interface"]
+
+
 @dataclass(frozen=True)
 class Residual:
-    """An expression that vanishes at the points of ``key``; with ``image`` its value there is subtracted."""
+    """An expression that vanishes at a place; with ``image`` its value at the points' images is subtracted.
+
+    ``kind`` says what it comes from, and ``order`` which derivative of a field an initial or periodic condition is of.
+    """
 
     name: str
     expression: sp.Expr
-    key: str
+    place: Place
     image: bool = False
+    kind: Kind = "equation"
+    order: int = 0
+
+    @property
+    def key(self) -> str:
+        """The name of the point set that it is evaluated at."""
+        return str(self.place)
 
 
 @checked
@@ -49,10 +63,6 @@ def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
         (n_x, n_y)
     """
     return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
-
-
-def _key(on: On) -> str:
-    return on if isinstance(on, str) else "+".join(on)
 
 
 @checked_but("u", "value", "order", "weight")
@@ -106,7 +116,7 @@ class Initial:
         _check_order(self.name, self.order)
         t = self.u.args[domain.names.index(domain.time)]
         u = self.u.diff(t, self.order) if self.order else self.u
-        return [Residual(self.name, u - self.value, "initial")]
+        return [Residual(self.name, u - self.value, INITIAL, kind="initial", order=self.order)]
 
 
 @checked_but("u", "value", "weight")
@@ -141,7 +151,7 @@ class Dirichlet:
     @property
     def name(self) -> str:
         """The term's name in losses and reports."""
-        return f"{self.u.func} on {_key(self.on)}"
+        return f"{self.u.func} on {faces(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
         """The residual u - value.
@@ -156,7 +166,7 @@ class Dirichlet:
             ValueError: ``on`` is no part of the boundary.
         """
         _check_face(self, domain)
-        return [Residual(self.name, self.u - self.value, _key(self.on))]
+        return [Residual(self.name, self.u - self.value, faces(self.on), kind="dirichlet")]
 
 
 @checked_but("u", "value", "weight")
@@ -191,7 +201,7 @@ class Neumann:
     @property
     def name(self) -> str:
         """The term's name in losses and reports."""
-        return f"d{self.u.func}/dn on {_key(self.on)}"
+        return f"d{self.u.func}/dn on {faces(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
         """The residual n . grad u - value.
@@ -207,7 +217,7 @@ class Neumann:
         """
         _check_face(self, domain)
         row = _normal_derivative(self.u, domain) - self.value
-        return [Residual(self.name, row, _key(self.on))]
+        return [Residual(self.name, row, faces(self.on), kind="neumann")]
 
 
 @checked_but("u", "a", "b", "value", "weight")
@@ -246,7 +256,7 @@ class Robin:
     @property
     def name(self) -> str:
         """The term's name in losses and reports."""
-        return f"{self.u.func} Robin on {_key(self.on)}"
+        return f"{self.u.func} Robin on {faces(self.on)}"
 
     def residuals(self, domain: Domain) -> list[Residual]:
         """The residual a u + b n . grad u - value.
@@ -262,7 +272,7 @@ class Robin:
         """
         _check_face(self, domain)
         row = self.a * self.u + self.b * _normal_derivative(self.u, domain) - self.value
-        return [Residual(self.name, row, _key(self.on))]
+        return [Residual(self.name, row, faces(self.on), kind="robin")]
 
 
 @checked_but("u", "order", "weight")
@@ -317,10 +327,10 @@ class Periodic:
             raise ValueError(f"{self.name}: expected a space coordinate, one of {', '.join(domain.space)}")
         _check_order(self.name, self.order)
         variable = self.u.args[domain.names.index(self.coordinate)]
-        key = f"periodic_{self.coordinate}"
-        rows = [Residual(self.name, self.u, key, image=True)]
-        for k in range(1, self.order + 1):
-            rows.append(Residual(f"{self.name} (d{k})", self.u.diff(variable, k), key, image=True))
+        place, rows = pair(self.coordinate), []
+        for k in range(self.order + 1):
+            name, slope = (f"{self.name} (d{k})", self.u.diff(variable, k)) if k else (self.name, self.u)
+            rows.append(Residual(name, slope, place, image=True, kind="periodic", order=k))
         return rows
 
 
@@ -370,7 +380,7 @@ class Operator:
             raise ValueError(f"{self.name}: the domain has no time coordinate: use a part of the boundary")
         if self.on not in ("pde", "initial"):
             _check_face(self, domain)
-        return [Residual(self.name, as_expression(self.expression, self.name), _key(self.on))]
+        return [Residual(self.name, as_expression(self.expression, self.name), faces(self.on), kind="operator")]
 
 
 @checked_but("u", "X", "values", "weight")
@@ -445,7 +455,8 @@ class Observations:
                 f"{self.name}: {int(outside.sum())} of {len(self.X)} observation points lie outside the domain by more "
                 f"than 1e-9 (first at row {first}, {self.X[first].tolist()}): remove them, or enlarge the domain"
             )
-        return [Residual(self.name, as_expression(self.u, self.name) - self.symbol, self.name)]
+        row = as_expression(self.u, self.name) - self.symbol
+        return [Residual(self.name, row, data(self.name), kind="data")]
 
     @property
     def symbol(self) -> sp.Symbol:
@@ -453,7 +464,8 @@ class Observations:
         return sp.Symbol(f"{self.name}_value", real=True)
 
 
-Condition = Initial | Dirichlet | Neumann | Robin | Periodic | Operator | Observations
+Boundary = Dirichlet | Neumann | Robin | Operator  # the conditions that hold ``on`` something
+Condition = Initial | Boundary | Periodic | Observations
 
 
 def _settle(condition: Any, *names: str) -> None:

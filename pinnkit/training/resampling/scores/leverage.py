@@ -10,6 +10,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.symbolic.conditions import Residual
+from pinnkit.statement.symbolic.place import data
 from pinnkit.tools.checked import Count, Whole, checked
 from pinnkit.tools.serialise import register
 
@@ -98,7 +99,7 @@ class ErrorWeighted:
 def fields_at(solution: Solution, points: PointSet) -> Stack:
     """The fields themselves as rows."""
     names = zip(solution.problem.field_names, solution.problem.fields, strict=True)
-    readout = solution.model.readout([Residual(name, u, "at") for name, u in names])
+    readout = solution.model.readout([Residual(name, u, data("at")) for name, u in names])
     return Stack(solution.model, {"at": points.to(solution.theta)}, readouts={"at": readout})
 
 
