@@ -8,6 +8,7 @@ import torch
 from pinnkit.model.recorder import recorded
 from pinnkit.model.solution import Solution
 from pinnkit.network.linearised import Linearised
+from pinnkit.statement.points import counts_of
 from pinnkit.tools.checked import Whole, checked
 
 from .error_map import ErrorMap
@@ -88,8 +89,8 @@ def _residuals(space: TangentSpace, found: ErrorMap, seed: int) -> tuple[float, 
     """The mean size of the residuals of the solution and of the corrected one, on points that neither has seen."""
     model, like = space.model, space.theta
     points = {
-        key: model.problem.sample(key, FRESH if key == "pde" else FRESH // 4, method="random", seed=seed + 77_003 + i)
-        for i, key in enumerate(model.keys)
+        key: model.problem.sample(key, n, method="random", seed=seed + 77_003 + i)
+        for i, (key, n) in enumerate(counts_of(model.keys, FRESH, part=4).items())
     }
     points = {key: own.to(like) for key, own in points.items()}
     stacks = [space.stack(points, d) for d in (torch.zeros_like(like), found.delta)]

@@ -18,6 +18,7 @@ from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.model.undetermined import open_inflow
 from pinnkit.network.linearised import Linearised
+from pinnkit.statement.points import counts_of
 from pinnkit.statement.symbolic.conditions import Observations, PointSet
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.adaptive_cells import graded
@@ -25,25 +26,10 @@ from pinnkit.tools.checked import Count, Positive, Whole, checked
 
 from .amplification import ROWS, Amplification, amplification, stepped
 from .error_map import ErrorMap
+from .settings import USUAL, Settings
 from .tangent_space import TangentSpace, mean_size, residual_size, uneven
 from .uncertainty import uncertainty
 from .verdict import Evidence, Signs, verdict
-
-LOST = 1e-4  # of a change: what it leaves of u beyond that is rounding, or its square
-EVEN = 0.2  # the chance of a point where the residual vanishes, over the mean one
-MOST, ALL = 1500, 4500  # columns of the least-squares problem, usual and thorough: of more a random part is used
-FIRST, MORE, LAST = 3, 1, 8  # rows for every column: in the first draw, in every other one, in all
-CANDIDATES, CHOOSE, CHECK = 12_000, 2000, 8000  # points: to draw from, to choose the damping on, to judge on
-NODES = 4000  # of the solution's grid, on which the effect of the damping is seen, at most
-ENOUGH = 0.02  # doubt at which no more rows are drawn; at once if a tenth of it
-STUCK, LITTLE = 0.7, 0.85  # what is left after one more round over that before it, from which rounds end; thorough ones
-LEAST = 200  # interior points of the second look, at least
-LOOK = 400  # columns of the second look, of which amplifications are taken
-SPREAD = 300.0  # largest amplification over the least, from which a finite step along the blind direction is tried
-PROBES, ONE = 48, 0.6827  # points at which noise is looked at, and the level of one standard deviation
-STEP = 0.005  # its size, relative to u
-STAYS = 0.01  # share of the step that a correction leaves, from which u is not determined
-BENT = 0.3  # share of the residual left that linearising missed, from which the problem is linearised anew
 
 
 @checked
@@ -93,7 +79,7 @@ def error_map(
     if not bool(torch.isfinite(solution.stack.losses(solution.theta)).all()):
         reason = cause(solution.stack, solution.theta)
         raise ValueError(f"the solution's residuals are not finite{': ' * bool(reason)}{reason}")
-    return _Search(TangentSpace(solution), seed, damping, thorough).run(n)
+    return _Search(TangentSpace(solution), seed, damping, thorough, USUAL).run(n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,17 +104,21 @@ class _Fit:
 class _Search:
     """Rows drawn in rounds, the damping chosen, the outcome judged."""
 
-    def __init__(self, space: TangentSpace, seed: int, damping: float | str, thorough: bool) -> None:
+    def __init__(
+        self, space: TangentSpace, seed: int, damping: float | str, thorough: bool, settings: Settings
+    ) -> None:
+        self.settings = settings
         self.space, self.damping, self.problem, self.thorough = space, damping, space.model.problem, thorough
         self._seeds: Iterator[int] = iter(np.random.SeedSequence([seed, 1_984]).generate_state(4096).tolist())
         self.zero = torch.zeros_like(space.theta)
         self.keys = space.model.keys
         self.choose, self.check = (
-            {key: self._pool(key, self._count(key, n), self.zero) for key in self.keys} for n in (CHOOSE, CHECK)
+            {key: self._pool(key, self._count(key, n), self.zero) for key in self.keys}
+            for n in (settings.choose, settings.check)
         )
         self.start = self._mean(self.check, self.zero)
         self.nodes, self.X = self._nodes()
-        self.columns = self._columns(MOST)
+        self.columns = self._columns(settings.columns)
 
     def _nodes(self) -> tuple[Tensor, Tensor]:
         """Nodes of the solution's grid, on which its true error is measured where there is a reference; and some."""
@@ -136,7 +126,7 @@ class _Search:
         X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
         X = X[torch.isfinite(u).all(-1).reshape(-1)]
         order = torch.randperm(len(X), generator=torch.Generator().manual_seed(next(self._seeds)))
-        return X.to(self.zero), X[order[:NODES]].to(self.zero)
+        return X.to(self.zero), X[order[:self.settings.nodes]].to(self.zero)
 
     def _columns(self, most: int) -> Tensor:
         """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""
@@ -146,7 +136,7 @@ class _Search:
 
     def _count(self, key: str, n: int) -> int:
         """n for the interior (or whatever comes first), a fifth for other sets."""
-        return n if key == self.keys[0] else max(n // 5, 64)
+        return counts_of(self.keys, n, least=64, whole=self.keys[0])[key]
 
     def _sample(self, key: str, n: int) -> PointSet:
         return self.problem.sample(key, n, method="random", seed=next(self._seeds)).to(self.zero)
@@ -195,12 +185,12 @@ class _Search:
     def run(self, n: int | None) -> ErrorMap:
         """Rounds with some columns, and where more are wanted further ones with all."""
         began = time.process_time()
-        fit, rows = self._rounds(n, self.zero, FIRST, 9)
+        fit, rows = self._rounds(n, self.zero, self.settings.first, 9)
         P = len(self.zero)
-        if self.thorough and len(self.columns) < P and 0.1 * ENOUGH < fit.left < 1:
+        if self.thorough and len(self.columns) < P and 0.1 * self.settings.enough < fit.left < 1:
             some = self.columns
-            self.columns = self._columns(ALL)
-            best, more = self._rounds(n, fit.delta, FIRST + MORE, 1)
+            self.columns = self._columns(self.settings.all_columns)
+            best, more = self._rounds(n, fit.delta, self.settings.first + self.settings.more, 1)
             if best.left < fit.left:
                 fit, rows = best, more
             else:
@@ -210,12 +200,12 @@ class _Search:
     def _rounds(self, n: int | None, base: Tensor, first: int, most_rounds: int) -> tuple[_Fit, int]:
         """Rounds of drawing and fitting, until the doubt is small, stays, or the points are used up: the best fit."""
         per, K = len(self.space.model.readouts[self.keys[0]].names), len(self.columns)
-        most = math.ceil(LAST * K / per) if n is None else n
+        most = math.ceil(self.settings.last * K / per) if n is None else n
         R, now, best = None, base, None
         last: _Fit | None = None
         used = rows = rounds = 0
         while True:
-            m = min(math.ceil((first if R is None else MORE) * K / per), max(most - used, 1))
+            m = min(math.ceil((first if R is None else self.settings.more) * K / per), max(most - used, 1))
             W = self._rows(m, base, now)
             R = torch.linalg.qr(W if R is None else torch.cat([R, W]), mode="r")[1]
             before = last
@@ -226,7 +216,7 @@ class _Search:
                 best = last, rows
             if used >= most or rounds >= most_rounds or self._enough(last, before, rounds):
                 return best
-            if last.bent > BENT and last.left < 0.5:
+            if last.bent > self.settings.bent and last.left < 0.5:
                 base, R, used, rows = last.delta, None, 0, 0
 
     def _rank(self, fit: _Fit) -> float:
@@ -234,9 +224,9 @@ class _Search:
 
     def _enough(self, fit: _Fit, before: _Fit | None, rounds: int) -> bool:
         if self.thorough:
-            return before is not None and rounds > 2 and fit.left > LITTLE * before.left
-        return fit.doubt < (ENOUGH if rounds > 1 else 0.1 * ENOUGH) or (
-            before is not None and rounds > 3 and fit.doubt > STUCK * before.doubt
+            return before is not None and rounds > 2 and fit.left > self.settings.little * before.left
+        return fit.doubt < (self.settings.enough if rounds > 1 else 0.1 * self.settings.enough) or (
+            before is not None and rounds > 3 and fit.doubt > self.settings.stuck * before.doubt
         )
 
     def _rows(self, n: int, base: Tensor, now: Tensor) -> Tensor:
@@ -244,7 +234,7 @@ class _Search:
         sets = {}
         for key in self.keys:
             m = self._count(key, n)
-            pool = self._pool(key, max(CANDIDATES, 2 * m), now)
+            pool = self._pool(key, max(self.settings.candidates, 2 * m), now)
             sets[key] = self._drawn(key, pool, m, now) if len(pool) > m else pool
         stack, at = self.space.stack(sets, base)
         root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
@@ -259,7 +249,7 @@ class _Search:
         """m of the points, each as likely as its share of the integral of the residual, and some everywhere."""
         own = torch.ones_like(pool.X[:, 0]) if pool.weights is None else pool.weights
         size = self._size(key, pool, now)
-        chance = own * (size / (own * size).mean().clamp_min(1e-300) + EVEN)
+        chance = own * (size / (own * size).mean().clamp_min(1e-300) + self.settings.even)
         bare = PointSet(pool.X, {**pool.columns, "own": own}, pool.image)
         drawn = draw(bare, chance, m, c=0.0, seed=next(self._seeds), weights=True)
         assert drawn.weights is not None  # they were asked for
@@ -317,7 +307,7 @@ class _Search:
         missed = missed_data(self.space.model, self.space.theta)
         blind, stays = self._blind(fit, look) if self._is_blind(fit, look) else (torch.zeros_like(seen), seen < 0)
         noise, unknown, notes = self._noise()
-        unseen = torch.maximum(look.typical * left + missed, LOST * seen)
+        unseen = torch.maximum(look.typical * left + missed, self.settings.lost * seen)
         scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
         between = uneven(self.space, fit.delta, seen / size) * size
         columns = (seen, look.typical * left, look.again, missed, noise, blind, between)
@@ -352,22 +342,22 @@ class _Search:
 
     def _second_look(self, delta: Tensor, scale: Tensor) -> Amplification:
         """Amplifications, and the same correction once more, by uniform random points that nothing has seen yet."""
-        P = len(self.zero)
-        columns = self._columns(LOOK) if P > LOOK else torch.arange(P, device=self.zero.device)
+        P, most = len(self.zero), self.settings.look
+        columns = self._columns(most) if P > most else torch.arange(P, device=self.zero.device)
         n = math.ceil(ROWS * len(columns) / len(self.space.model.readouts[self.keys[0]].names))
-        sets = {key: self._sample(key, self._count(key, max(n, LEAST))) for key in self.keys}
+        sets = {key: self._sample(key, self._count(key, max(n, self.settings.least))) for key in self.keys}
         return amplification(self.space, sets, self.X, columns, delta, scale)
 
     def _is_blind(self, fit: _Fit, look: Amplification) -> bool:
         """Whether residuals hardly notice a change of u, also at points that are graded towards where they would."""
-        if look.spread <= SPREAD:
+        if look.spread <= self.settings.spread:
             return False
-        there = fit.delta + STEP * look.blind
-        sets = {key: self._pool(key, self._count(key, CHECK), there) for key in self.keys}
+        there = fit.delta + self.settings.step * look.blind
+        sets = {key: self._pool(key, self._count(key, self.settings.check), there) for key in self.keys}
         stack, at = self.space.stack(sets, fit.delta)
         noticed = float((stack.row_weights * stack.jvp(at, look.blind).square()).sum().sqrt())
         change = self.space.fields(self.X, look.blind)[1].norm(dim=0) / math.sqrt(len(self.X))
-        return bool((change / look.least > SPREAD * noticed).any())
+        return bool((change / look.least > self.settings.spread * noticed).any())
 
     def _blind(self, fit: _Fit, look: Amplification) -> tuple[Tensor, Tensor]:
         """How far u stays away by field (F,), if the network takes a step along the blind direction, and if it stays.
@@ -376,15 +366,15 @@ class _Search:
         that have moved), and is corrected as u was. A model that the correction brings back is determined: then the
         distance that is left counts as the residual that is left would have it.
         """
-        moved, size = stepped(self.space.solution, look.blind, self.X, STEP)
-        other = _Search(TangentSpace(moved), next(self._seeds), "held-out", False)
-        again, _ = other._rounds(None, other.zero, FIRST, 2)
+        moved, size = stepped(self.space.solution, look.blind, self.X, self.settings.step)
+        other = _Search(TangentSpace(moved), next(self._seeds), "held-out", False, self.settings)
+        again, _ = other._rounds(None, other.zero, self.settings.first, 2)
         found = (space.fields(self.X, d) for space, d in ((self.space, fit.delta), (other.space, again.delta)))
         u, v = (there + moves for there, moves in found)
         away = (v - u).norm(dim=0) / math.sqrt(len(u))
         residuals = (search._mean(self.check, d) for search, d in ((self, fit.delta), (other, again.delta)))
         here, reached = (max(r, 1e-300) for r in residuals)
-        stays = away > STAYS * size * u.norm(dim=0) / math.sqrt(len(u))
+        stays = away > self.settings.stays * size * u.norm(dim=0) / math.sqrt(len(u))
         return torch.where(stays, away, away * min(1.0, here / reached)), stays
 
     def _noise(self) -> tuple[Tensor, str, tuple[str, ...]]:
@@ -393,10 +383,12 @@ class _Search:
         if not any(isinstance(c, Observations) for c in self.problem.conditions):
             return none, "", ()
         try:
-            found = uncertainty(self.space.solution, of=[Field(name, PointSet(self.X[:PROBES])) for name in names])
+            points = PointSet(self.X[: self.settings.probes])
+            found = uncertainty(self.space.solution, of=[Field(name, points) for name in names])
         except ValueError as error:
             return none, str(error), ()
-        return found.half_width(ONE).to(none).view(len(names), -1).square().mean(1).sqrt(), "", found.notes
+        spread = found.half_width(self.settings.level).to(none).view(len(names), -1)
+        return spread.square().mean(1).sqrt(), "", found.notes
 
     def _off(self) -> float:
         """The mean |residual| on fresh points over that on the training points."""

@@ -1,18 +1,19 @@
 """Functions u + J_u d near a solution u, linear in d, and the residuals that these functions have."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from math import sqrt
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Model, Stack
+from pinnkit.network.linearised import Linearised
 from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.conditions import Observations, PointSet, Residual
+from pinnkit.statement.symbolic.place import data
 
 
 class TangentSpace:
@@ -24,10 +25,15 @@ class TangentSpace:
         self.theta = solution.theta.detach().double()
 
     @cached_property
+    def _tangent(self) -> Model:
+        """The model whose network is N + J_N d."""
+        return replace(self.model, network=Linearised(self.model.network, self.model.split(self.theta)[0]))
+
+    @cached_property
     def readout(self) -> Readout:
         """The fields at points "at", as rows."""
         u = self.model.problem.fields
-        return self.model.readout([Residual(str(i), e, "at") for i, e in enumerate(u)])
+        return self.model.readout([Residual(str(i), e, data("at")) for i, e in enumerate(u)])
 
     def fields(self, X: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
         """u and J_u d at points X (n, d), each (n, fields); ValueError for points of another shape."""
@@ -47,47 +53,16 @@ class TangentSpace:
         ``values`` are its residuals; ``jvp`` and ``jacobian`` their derivatives by d.
         """
         network, coefficients = self.model.split(d)
-        at = torch.cat([self.theta[: len(network)], self.theta[len(network) :] + coefficients])
+        at = torch.cat([network, self.theta[len(network) :] + coefficients])
         readouts = {key: self.model.readouts[key] for key in points}
         known = {name for readout in readouts.values() for name in readout.names}
         weights = {name: w for name, w in self.solution.weights.items() if name in known}
-        return _Moved(self.model, points, weights, readouts, network), at
+        return Stack(self._tangent, points, weights, readouts), at
 
     def residual(self, points: Mapping[str, PointSet], d: Tensor) -> Tensor:
         """The residuals of the function u + J_u d, shape (M,)."""
         stack, at = self.stack(points, d)
         return stack.values(at)
-
-
-class _Moved(Stack):
-    """A stack whose network is N + J_N d; its derivatives are by d, so that those of N stay where they are."""
-
-    def __init__(self, model: Model, points: Any, weights: Any, readouts: Any, d: Tensor) -> None:
-        super().__init__(model, points, weights, readouts)
-        self._d, self._still = d, not bool(d.any())
-
-    def _run(self, *arguments: Any, **more: Any) -> Any:
-        run = super()._run(*arguments, **more)
-        return run if self._still else _Shifted(run, run.output + run.tangent(self._d))
-
-    def _sweep(self, theta: Tensor, readout: Readout, points: PointSet, v: Tensor | None = None) -> Any:
-        if self._still:
-            return super()._sweep(theta, readout, points, v)
-        N, moved = super()._sweep(theta, readout, points, self._d)
-        output = N + moved
-        return output, None if v is None else super()._sweep(theta, readout, points, v)[1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Shifted:
-    """A pass with another output; as that is linear in d, its rows are the pass's own."""
-
-    run: Any
-    output: Tensor
-
-    def rows(self, G: Tensor, out: Tensor) -> None:
-        """Add the rows G J to out (B, P)."""
-        self.run.rows(G, out)
 
 
 def mean_size(stack: Stack, r: Tensor) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor
 from pinnkit.model.quantity import Functional, Unknown, several
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
+from pinnkit.statement.points import counts_of
 from pinnkit.statement.symbolic.conditions import Observations
 from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, Within, checked
 from pinnkit.tools.damped_solve import Primal
@@ -243,8 +244,8 @@ class _Rows:
         n = math.ceil(ROWS * len(theta) / len(problem.equations)) if n is None else n
         self.measured = {k: solution.points[k].to(theta) for k in keys if k in names}
         self.fresh = {
-            key: problem.sample(key, n if key == "pde" else max(n // 5, 64), seed=seed + i).to(theta)
-            for i, key in enumerate(keys) if key not in names
+            key: problem.sample(key, count, seed=seed + i).to(theta)
+            for i, (key, count) in enumerate(counts_of(keys, n, least=64).items()) if key not in names
         }  # fmt: skip
         self.terms = tuple(self.measured)
         self.zero = torch.zeros_like(theta)

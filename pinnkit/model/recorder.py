@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.statement.points import Points
+from pinnkit.statement.points import Points, counts_of
 
 from .history import History
 from .solution import Solution
@@ -21,8 +21,7 @@ def validation_points(model: Model, n: int, seed: int, like: Tensor) -> Points:
     """n fresh points, and a fifth for other sets, that are never trained on: the same for a whole run of that seed."""
     seed = int(np.random.SeedSequence([seed, 20_071_107]).generate_state(1)[0])
     sets = {}
-    for i, key in enumerate(model.keys):
-        own = n if key == "pde" else max(1, n // 5)
+    for i, (key, own) in enumerate(counts_of(model.keys, n).items()):
         sets[key] = model.problem.sample(key, own, method="random", seed=seed + i).to(like)
     return Points(sets)
 

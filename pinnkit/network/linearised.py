@@ -93,13 +93,16 @@ class LinearisedTape(Evaluator):
 
     def run(self, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None = None) -> "LinearisedPass":
         """Evaluate the channels at points X (B, d) for the trained d ``theta`` (P,)."""
-        return LinearisedPass(self._base.run(self._at.to(theta), X, channels, pool), theta)
+        run = self._base.run(self._at.to(theta), X, channels, pool)
+        return LinearisedPass(run, run.output + run.tangent(theta) if bool(theta.any()) else run.output)
 
     def sweep(
         self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None, pool: Pool | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """The channels and their derivative along v (P,), each (C, B, n), where no reverse pass follows."""
         at = self._at.to(theta)
+        if not bool(theta.any()):  # the network itself: its value and tangent come in one pass
+            return self._base.sweep(at, X, channels, v, pool)
         N, moved = self._base.sweep(at, X, channels, theta, pool)
         assert moved is not None  # there is a direction
         output = N + moved
@@ -109,9 +112,8 @@ class LinearisedTape(Evaluator):
 class LinearisedPass(Pass):
     """One evaluation; derivatives are by d, so those of N stay."""
 
-    def __init__(self, run: Pass, d: Tensor) -> None:
-        self._run = run
-        self.output = run.output + run.tangent(d)
+    def __init__(self, run: Pass, output: Tensor) -> None:
+        self._run, self.output = run, output
 
     def tangent(self, v: Tensor) -> Tensor:
         """The derivative of the output along v (P,), shape (C, B, n)."""

@@ -12,6 +12,7 @@ from pinnkit.error.uncertainty import in_words, uncertainty
 from pinnkit.model.solution import Solution
 from pinnkit.network.features.scaled import Scaled
 from pinnkit.network.mlp import Layered
+from pinnkit.statement.points import counts_of
 from pinnkit.tools.checked import checked
 from pinnkit.tools.labelled import Labelled
 from pinnkit.tools.versions import arithmetic
@@ -222,8 +223,8 @@ def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
     run_seed = 0 if solution.progress is None else solution.progress.plan.seed
     seed = int(np.random.SeedSequence([run_seed, 40_961]).generate_state(1)[0])
     found: dict[str, float] = {}
-    for i, key in enumerate(problem.keys):
-        points = problem.sample(key, n if key == "pde" else n // 4, seed=seed + i)
+    for i, (key, count) in enumerate(counts_of(problem.keys, n, part=4).items()):
+        points = problem.sample(key, count, seed=seed + i)
         residuals = [r for r in problem.residuals if r.key == key]
         rows = solution._rows(model.readout(residuals), points.to(solution.theta))
         found |= {r.name: float((row * row).mean().sqrt()) for r, row in zip(residuals, rows, strict=True)}

@@ -1,6 +1,6 @@
 """Points: the named sets of collocation points, a value."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -70,6 +70,11 @@ class Points(Mapping[str, PointSet]):
         return Points({key: s.to(like) for key, s in self.items()})
 
 
+def counts_of(keys: Iterable[str], n: int, part: int = 5, least: int = 1, whole: str = "pde") -> dict[str, int]:
+    """n points for the set ``whole``, n / ``part`` of every other one and at least ``least``."""
+    return {key: n if key == whole else max(n // part, least) for key in keys}
+
+
 @checked
 def sample(
     problem: Problem, counts: Mapping[str, Count] | Count = 1000, *, method: str = "sobol", seed: Whole = 0
@@ -102,9 +107,6 @@ def sample(
     bad = [key for key, n in counts.items() if n < 1]
     if bad:
         raise ValueError(f"the number of points for {bad[0]!r} is {counts[bad[0]]}: give at least 1")
-    rest = max(1, counts.get("pde", 1000) // 5)
-    sets = {}
-    for i, key in enumerate(problem.keys):
-        n = counts.get(key, 1000 if key == "pde" else rest)
-        sets[key] = problem.sample(key, n, method=method, seed=seed + 7919 * i)
-    return Points(sets)
+    counts = counts_of(problem.keys, counts.get("pde", 1000)) | counts
+    drawn = enumerate(problem.keys)
+    return Points({k: problem.sample(k, counts[k], method=method, seed=seed + 7919 * i) for i, k in drawn})

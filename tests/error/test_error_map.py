@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import pinnkit as pk
 from pinnkit.cli import main
+from pinnkit.error.settings import Settings
 from pinnkit.error.tangent_space import TangentSpace
 from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.tools import hdf5
@@ -193,7 +194,7 @@ def test_single_precision_models_are_analysed_in_double(diffusion: pk.Solution) 
 
 
 def test_a_part_of_many_parameters(diffusion: pk.Solution, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinnkit.error.estimator.MOST", 100)
+    monkeypatch.setattr("pinnkit.error.estimator.USUAL", Settings(columns=100))
     found = pk.error_map(diffusion)
     assert int((found.delta != 0).sum()) == 100 and "100 of 205 parameters" in found.notes[0]
     assert found.relative_l2["u"] == pytest.approx(diffusion.errors()["u"]["relative_l2"], rel=0.2)
@@ -209,7 +210,7 @@ def test_corners_where_data_do_not_match() -> None:
 
 
 def test_all_parameters_where_it_is_thorough(monkeypatch: pytest.MonkeyPatch, diffusion: pk.Solution) -> None:
-    monkeypatch.setattr("pinnkit.error.estimator.MOST", 60)
+    monkeypatch.setattr("pinnkit.error.estimator.USUAL", Settings(columns=60))
     quick, slow = pk.error_map(diffusion), pk.error_map(diffusion, thorough=True)
     assert int((quick.delta != 0).sum()) == 60 and int((slow.delta != 0).sum()) == 205
     assert slow.explained > quick.explained and not slow.notes and "60 of 205" in quick.notes[0]

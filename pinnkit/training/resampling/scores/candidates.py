@@ -10,7 +10,7 @@ from torch import Tensor
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
-from pinnkit.statement.points import Points
+from pinnkit.statement.points import Points, counts_of
 from pinnkit.tools.damped_solve import Primal
 
 DAMPING = 1e-10  # of the curvature's trace: below it the directions are rounding, and scores do not change with it
@@ -53,9 +53,8 @@ def gradients(
 
 def fresh(solution: Solution, n: int, seed: int) -> Points:
     """n new points of the interior, n/5 of every other set that is trained on; measurements as they are."""
-    counts = {key: n if key == "pde" else max(1, n // 5) for key in solution.model.keys}
     sets = {}
-    for i, (key, count) in enumerate(counts.items()):
+    for i, (key, count) in enumerate(counts_of(solution.model.keys, n).items()):
         sets[key] = solution.problem.sample(key, count, seed=seed + 7919 * i).to(solution.theta)
     return Points(sets)
 
