@@ -7,6 +7,7 @@ from pinnkit.certificate.theorem import energy_of_slopes as gradient
 from pinnkit.certificate.theorem import maximum_principle as maximum
 from pinnkit.certificate.theorem.bound import Theorem
 from pinnkit.certificate.theorem.form import Form, form
+from pinnkit.domain.box import face_of
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import Dirichlet, Initial
 from pinnkit.statement.well_posed import faces
@@ -84,6 +85,6 @@ def weights(problem: Problem) -> dict[str, float]:
         if isinstance(c, Initial):
             found[c.name] = f.volume * kind.initial_weight(f, c.order)
         elif isinstance(c, Dirichlet):
-            on = [lengths[box.face(face).coordinate] for face in faces(problem, c)]
+            on = [lengths[face_of(box, face).coordinate] for face in faces(problem, c)]
             found[c.name] = max(kind.wall_weight(f, i) for i in on) * box.measure(c.on)
     return found

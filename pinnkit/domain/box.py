@@ -216,3 +216,10 @@ class Box(Domain):
         """
         pieces = self._body().pieces
         return [Patch(pieces[k].measure, pieces[k]) for k in self._chosen(on)]
+
+
+def face_of(domain: Domain, name: str) -> Face:
+    """The face of a box; ValueError: another domain, or an unknown name."""
+    if not isinstance(domain, Box):
+        raise ValueError(f"{domain!r} is no Box, whose parts {name!r} could be named after")
+    return domain.face(name)

@@ -27,6 +27,7 @@ class TangentSpace:
     @cached_property
     def _tangent(self) -> Model:
         """The model whose network is N + J_N d."""
+        assert self.model.network is not None  # a solution has one
         return replace(self.model, network=Linearised(self.model.network, self.model.split(self.theta)[0]))
 
     @cached_property

@@ -199,7 +199,7 @@ class Problem(Record):
         if place.where == "pair":
             if not isinstance(domain, Box):
                 raise ValueError(f"{self.name}: only a pinnkit.Box has opposite faces, as {key!r} needs them")
-            low, high = domain.face_pair(*place.names, n, method=method, seed=seed)
+            low, high = domain.face_pair(place.names[0], n, method=method, seed=seed)
             return PointSet(low, image=high)
         X, normals = domain.sample_boundary(n, place.on, method=method, seed=seed)
         space = [i for i, name in enumerate(domain.names) if name != domain.time]

@@ -9,7 +9,7 @@ from pinnkit.certificate.theorem.form import Form, on_face
 from pinnkit.certificate.theorem.jumps import refuse
 from pinnkit.certificate.theorem.misfit import Breaks, Norm
 from pinnkit.certificate.theorem.proof import Enclosure
-from pinnkit.domain.box import Domain
+from pinnkit.domain.box import Domain, face_of
 from pinnkit.model.solution import Solution
 from pinnkit.statement.symbolic.conditions import Condition, Initial, Residual
 
@@ -57,7 +57,7 @@ class Asked:
         """Of a boundary condition."""
         problem = self.solution.problem
         (r,) = condition.residuals(problem.domain)
-        end = problem.domain.face(face)
+        end = face_of(problem.domain, face)
         return self._norm(on_face(problem, r, face), by, {end.coordinate: float(end.value)})
 
     def _initial(self, order: int) -> Residual:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import sympy as sp
 import torch
 
+from pinnkit.domain.box import face_of
 from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Initial
 from pinnkit.statement.symbolic.torch_program import Program
 
@@ -33,7 +34,7 @@ def agreement(f: Form, walls: Iterable[tuple[Condition, str]], derivatives: int 
     for k, (condition, face) in enumerate(walls):
         for other, beside in walls[:k]:
             at = {**_place(f, face), **_place(f, beside)}
-            if box.face(face).axis != box.face(beside).axis and isinstance(other, Dirichlet):
+            if face_of(box, face).axis != face_of(box, beside).axis and isinstance(other, Dirichlet):
                 missed = _missed(f, condition, face, _stated(f, other.value))
                 proved &= _zero(f, missed, at, f"{face} meets {beside}")
     for name in f.periodic:
@@ -53,7 +54,7 @@ def _stated(f: Form, e: sp.Expr) -> sp.Expr:
 
 
 def _place(f: Form, face: str) -> dict[sp.Symbol, sp.Rational]:
-    end = f.problem.domain.face(face)
+    end = face_of(f.problem.domain, face)
     return {f.problem.variables[end.axis]: sp.Rational(float(end.value))}
 
 

@@ -10,7 +10,7 @@ import sympy as sp
 
 from pinnkit.certificate.validated.interval import Interval
 from pinnkit.certificate.validated.interval_series import enclose
-from pinnkit.domain.box import Box, Face
+from pinnkit.domain.box import Box, Face, face_of
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Index
@@ -219,7 +219,7 @@ def form(problem: Problem) -> Form:
 
 def on_face(problem: Problem, residual: Residual, face: str) -> Residual:
     """The residual with the outward normal of a face of the box in place."""
-    end = problem.domain.face(face)
+    end = face_of(problem.domain, face)
     outward = {n: 0 for n in normals(*problem.variables)} | {
         sp.Symbol(f"n_{end.coordinate}", real=True): 1 if end.high else -1
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import sympy as sp
 
-from pinnkit.domain.box import Box
+from pinnkit.domain.box import Box, face_of
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import Dirichlet, Neumann, Observations, Periodic, Robin
 from pinnkit.statement.symbolic.conditions import Operator as Condition
@@ -88,7 +88,7 @@ def _check_faces(problem: Problem, order: int) -> None:
         given = [c for c in problem.conditions if isinstance(c, (Dirichlet, Neumann, Robin, Condition))]
         count = sum(face in faces(problem, c) for c in given)
         periodic = {c.coordinate for c in problem.conditions if isinstance(c, Periodic)}  # which only boxes have
-        count += needed * bool(periodic and problem.domain.face(face).coordinate in periodic)
+        count += needed * bool(periodic and face_of(problem.domain, face).coordinate in periodic)
         if count != needed:
             kind = "Cauchy data (value and slope together) have no stable solution" if count > needed else "too few"
             raise ValueError(

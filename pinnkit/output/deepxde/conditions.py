@@ -285,7 +285,7 @@ class _Native:
             kept = X[[part(x, on) for x, on in zip(X, geometry.on_boundary(X), strict=True)]]
             here = torch.as_tensor(kept)
             if residual.image:
-                i = names.index(*residual.place.names)
+                i = names.index(residual.place.names[0])
                 return PointSet(here, image=torch.as_tensor(geometry.periodic_point(kept, i)))
             normals = torch.as_tensor(geometry.boundary_normal(kept))
             return PointSet(here, {f"n_{name}": normals[:, i] for i, name in enumerate(names)})
