@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pinnkit.domain.box import Box
 from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Network
+from pinnkit.network.torch_module import Module
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.statement.symbolic.place import INITIAL, Place
@@ -20,11 +21,12 @@ from .stack import Model
 NEAR = 1e-6, 1e-5  # of a domain's size: how far off a point may lie, in a box (rounded to float32) and elsewhere
 
 
-def check_network(network: Any) -> None:
-    """Whether it is a network; TypeError, for a torch module too: its input may be scaled or not."""
+def as_network(network: Any) -> Network | None:
+    """A network as it is, a torch module as `Module`, whose input is the scaled box; TypeError for anything else."""
     if isinstance(network, nn.Module):
-        raise TypeError(f"the network is a torch module, {type(network).__name__}: give pinnkit.Module(module)")
+        return Module(network)
     fit(Network | None, network, "solve: network")
+    return network
 
 
 def check_outputs(model: Model, theta: Tensor) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.channels import Channels, partial
@@ -186,7 +187,8 @@ class ModuleTape(Evaluator):
         state = {piece.name: piece.weights(theta)[0] for piece in self.operations}
         for name, value in self._constants.items():
             state[name] = value.to(theta) if value.is_floating_point() else value.to(theta.device)
-        return functional_call(self._module, state, ((X - self._shift.to(X)) * self._scale.to(X),))
+        with sdpa_kernel(SDPBackend.MATH):  # torch's fused attention has no second derivatives
+            return functional_call(self._module, state, ((X - self._shift.to(X)) * self._scale.to(X),))
 
     def settle(self, channels: Channels) -> None:
         """Go over to autograd if torch.func does not find these channels as autograd does.

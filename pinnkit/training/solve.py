@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pinnkit.domain.point_set import PointSet
-from pinnkit.model.fits import check_network, check_outputs, check_points
+from pinnkit.model.fits import as_network, check_outputs, check_points
 from pinnkit.model.history import History
 from pinnkit.model.nan_cause import cause
 from pinnkit.model.recorder import Recorder, noted, of_history
@@ -45,7 +45,7 @@ NOT_SAVED = "not saved"  # how the note on a run begins that could not be
 @checked_but("network")
 def solve(
     problem: Problem | None = None,
-    network: Network | None = None,
+    network: Network | nn.Module | None = None,
     points: Points | Mapping[str, Count] | Count | None = None,
     *,
     stages: Sequence[Stage] | None = None,
@@ -75,7 +75,8 @@ def solve(
     Args:
         problem: the problem to solve. Default None: the problem of ``start``. With both, the solution of ``start`` is
             continued on the new problem (for example at a smaller viscosity), by the recipe of the new one.
-        network: a network from the d coordinates to the fields. Default None: the network of the recipe, or of
+        network: a network from the d coordinates to the fields, or a torch module (as :class:`Module`: its input is
+            the box scaled to [-1, 1]^d). Default None: the network of the recipe, or of
             ``start``.
         points: collocation points, or how many to draw: one number for the interior (the other sets get a fifth of it)
             or numbers by set name. Default None: as in the recipe. With ``start``: its points, or the same numbers of
@@ -126,7 +127,13 @@ def solve(
         >>> u.errors()["u"]["relative_l2"] < 0.05
         True
     """
+    network = as_network(network)
     if start is not None:
+        if network is not None and network != start.network:
+            raise ValueError(
+                f"solve: start brings its own network, {start.network}, and {network} is given too: leave network out, "
+                "or train the other one without start"
+            )
         model, first = _model(start, problem, hard), start.theta.clone()
         weights = start.weights if weights is None else weights
         if points is None:
@@ -140,7 +147,6 @@ def solve(
         if own is not None and weights:  # made for the terms as they are
             own = replace(own, terms={})
         hard = recipe.hard if hard is None else hard
-        check_network(network)
         model = Model(problem, network or recipe.network, hard, units=own)
         points = dict(recipe.points) if points is None else points
         first = model.initial(seed, dtype).to(device)

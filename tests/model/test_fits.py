@@ -58,9 +58,9 @@ def test_a_network_of_other_numbers_is_refused(case):
         train(problem, network)
 
 
-def test_a_bare_module_is_refused():
-    with pytest.raises(TypeError, match="Sequential: give pinnkit.Module"):
-        train(network=layers(2, 1))
+def test_what_is_no_network_is_refused():
+    with pytest.raises(TypeError, match="solve: network is"):
+        train(network=torch.tanh)
 
 
 def given(**sets):

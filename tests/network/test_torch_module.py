@@ -225,3 +225,35 @@ def test_wrong_modules_are_refused():
         pk.Module(Mixing()).build(BOX)
     with pytest.raises(ValueError, match="backend"):
         pk.Module(twin(2, 4, 1), backend="jax")
+
+
+def test_a_module_is_taken_as_it_is_and_attention_has_second_derivatives() -> None:
+    torch.manual_seed(0)
+    settings = {"points": 30, "stages": [pk.Adam(3)], "progress": False}
+    plain = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    given, wrapped = (pk.solve(pk.problem("heat"), net, **settings) for net in (plain, pk.Module(plain)))
+    assert torch.equal(given.theta, wrapped.theta) and isinstance(given.network, pk.Module)
+
+    class Attention(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.out = torch.nn.Linear(1, 4), torch.nn.Linear(8, 1)
+            self.attend = torch.nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            h = self.embed(z[..., None])
+            return self.out(self.attend(h, h, h, need_weights=False)[0].flatten(1))
+
+    solution = pk.solve(pk.problem("heat"), Attention(), **settings)
+    X, step = solution.problem.domain.sample(1, method="random", seed=3), 1e-4
+    shift = torch.tensor([[step, 0.0]], dtype=torch.float64)
+    second = (solution(X + shift) - 2 * solution(X) + solution(X - shift)) / step**2
+    assert torch.allclose(solution.jet(X, "u_xx"), second[:, 0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_start_brings_its_network() -> None:
+    settings = {"stages": [pk.Adam(2)], "progress": False}
+    small = pk.solve(pk.problem("heat"), pk.MLP(2, 5, 1), 20, **settings)
+    assert len(pk.solve(start=small, network=pk.MLP(2, 5, 1), **settings).theta) == len(small.theta)
+    with pytest.raises(ValueError, match="start brings its own network"):
+        pk.solve(start=small, network=pk.MLP(2, 6, 1), **settings)
