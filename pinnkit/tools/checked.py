@@ -156,7 +156,9 @@ def types_of(function: Callable) -> dict[str, Any]:
         public |= {"sp": sys.modules["sympy"], "np": sys.modules["numpy"], "Tensor": sys.modules["torch"].Tensor}
         public |= {name: getattr(collections.abc, name) for name in ("Sequence", "Mapping", "Callable", "Iterable")}
         public |= {"AppliedUndef": sys.modules["sympy.core.function"].AppliedUndef}
-        return typing.get_type_hints(function, None, public, include_extras=True)
+        own = {name: hint for name, hint in function.__annotations__.items() if name != "return"}
+        arguments = types.SimpleNamespace(__annotations__=own)
+        return typing.get_type_hints(arguments, function.__globals__, public, include_extras=True)
 
 
 def _public() -> dict[str, Any]:
