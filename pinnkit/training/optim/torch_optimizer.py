@@ -181,7 +181,7 @@ class Live:
             p.data.copy_(value)
         first = [True]
 
-        def closure() -> Tensor:
+        def closure() -> float:
             value, slopes = loss, gradient
             if not first[0] and again is not None:
                 value, g = again(self._joined())
@@ -189,7 +189,7 @@ class Live:
             first[0] = False
             for p, slope in zip(self.parameters, slopes, strict=True):
                 p.grad = slope.clone()
-            return torch.tensor(value, dtype=self.parameters[0].dtype)
+            return value
 
         self.optimiser.step(closure)  # type: ignore[arg-type]  # tensors are what LBFGS of torch asks for
         return self._joined()
