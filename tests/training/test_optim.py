@@ -268,6 +268,9 @@ def test_one_evaluation_a_step_is_nearly_enough():
             count += 1
             return stack.loss_and_gradient(theta)
 
+        def parameter_groups(self, theta):
+            return stack.parameter_groups(theta)
+
     theta, _, reason = run(pk.SSBroyden(), Counted(), model.initial(0), 150)
     assert reason is None and count <= 1.25 * 150
 

@@ -191,7 +191,7 @@ class Live:
                 p.grad = slope.clone()
             return value
 
-        self.optimiser.step(closure)  # type: ignore[arg-type]  # tensors are what LBFGS of torch asks for
+        self.optimiser.step(closure)
         return self._joined()
 
     def _joined(self) -> Tensor:
