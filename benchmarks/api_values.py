@@ -255,7 +255,12 @@ def _own(w: World) -> dict[str, Arguments]:
                                                         "pressure_difference")}  # fmt: skip
     by_name = {"flat": lambda: torch.ones(2, w.rows.rows, dtype=torch.float64)}
     rows_of = torch.tensor([0, 1])
-    family = {"theta": lambda: np.zeros(0), "indices": lambda: [(0, 0)], "field": lambda: 0, "z": lambda: np.zeros(0)}
+    family = {
+        "theta": lambda: np.zeros((1, 0)),
+        "indices": lambda: [(0, 0)],
+        "field": lambda: 0,
+        "z": lambda: np.zeros((1, 0)),
+    }
     return stages | on_flow | {
         "Adam": {"decay": lambda: 0.5, "beta1": lambda: 0.8, "beta2": lambda: 0.99, "epsilon": lambda: 1e-8},
         "SOAP": {"precondition_frequency": lambda: 2, "weight_decay": lambda: 0.0, "decay": lambda: 0.5},

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import Count, NotNegative, Whole, checked
+from pinnkit.tools.checked import Count, Device, NotNegative, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.sequences import Seed, apportion, as_seed, derive, reject, unit
 
@@ -120,7 +120,7 @@ class Domain(ABC):
         method: str = "sobol",
         seed: Seed = 0,
         dtype: torch.dtype = torch.float64,
-        device: Any = None,
+        device: Device = None,
     ) -> Tensor:
         """n points strictly inside, uniform in space-time.
 
@@ -147,7 +147,7 @@ class Domain(ABC):
         method: str = "sobol",
         seed: Seed = 0,
         dtype: torch.dtype = torch.float64,
-        device: Any = None,
+        device: Device = None,
     ) -> Tensor:
         """n points strictly inside space, at the initial time.
 
@@ -177,7 +177,7 @@ class Domain(ABC):
         method: str = "sobol",
         seed: Seed = 0,
         dtype: torch.dtype = torch.float64,
-        device: Any = None,
+        device: Device = None,
     ) -> tuple[Tensor, Tensor]:
         """n points on parts of the spatial boundary, with outward unit normals.
 
@@ -261,7 +261,7 @@ class Domain(ABC):
         return _as(self.contains(x, -_coarsest(X, tol)) & (np.abs(t - start) <= _coarsest(X, tol)), X)
 
     def grid(
-        self, shape: Count | Sequence[Count], *, dtype: torch.dtype = torch.float64, device: Any = None
+        self, shape: Count | Sequence[Count], *, dtype: torch.dtype = torch.float64, device: Device = None
     ) -> tuple[dict[str, np.ndarray], Tensor, Tensor]:
         """The tensor grid of the bounding box, ends included.
 
@@ -374,7 +374,7 @@ def interval(name: str, ends: tuple[Any, Any]) -> tuple[float, float]:
     return lower, upper
 
 
-def _tensor(X: np.ndarray, dtype: torch.dtype, device: Any) -> Tensor:
+def _tensor(X: np.ndarray, dtype: torch.dtype, device: Device) -> Tensor:
     return torch.as_tensor(X, dtype=dtype, device=device)
 
 

@@ -6,11 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinnkit.tools.memory import afford
+
 from .base import Domain, On, Patch
 from .point_set import PointSet
 
 CELLS = 2**12  # between which kinks and ends of a piece of boundary are sought
 PANEL = 16  # Gauss nodes in a panel, at most
+COPIES = 8  # numbers for each point of a rule: nodes, points, normals and what they are made of
 CORNER = 0.05  # between the normals of neighbouring cells
 
 
@@ -100,6 +103,7 @@ def _change(patch: Patch, low: float, high: float, end: bool) -> float:
 
 def _gauss(low: float, high: float, n: int) -> tuple[np.ndarray, np.ndarray]:
     """At least n nodes and their weights, in equal panels of at most 16."""
+    afford(8 * COPIES * n, f"a quadrature of {n} points", "give fewer points")
     panels = -(-n // PANEL)
     s, w = np.polynomial.legendre.leggauss(-(-n // panels))
     width = (high - low) / panels

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import Whole, checked_but
+from pinnkit.tools.checked import Device, Whole, checked_but, fit
 from pinnkit.tools.sequences import Seed
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
@@ -64,6 +64,7 @@ class Box(Domain):
         Raises:
             ValueError: as :class:`Box`, or a ``time`` that is not among the coordinates.
         """
+        fit(Mapping[str, Any], coordinates, "Box.of: coordinates")
         if time not in (None, "t", *coordinates):
             raise ValueError(f"The time coordinate {time!r} is not among the coordinates {', '.join(coordinates)}.")
         box = object.__new__(cls)
@@ -110,7 +111,7 @@ class Box(Domain):
         method: str = "sobol",
         seed: Seed = 0,
         dtype: torch.dtype = torch.float64,
-        device: Any = None,
+        device: Device = None,
     ) -> tuple[Tensor, Tensor]:
         """The same n points on the lower and the upper face of a space coordinate.
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import checked
+from pinnkit.tools.checked import Places, checked
+from pinnkit.tools.type_made import tensor
 
 
 def real(name: str, values: Any) -> None:
@@ -38,7 +39,7 @@ class PointSet:
         5
     """
 
-    X: Tensor
+    X: Places
     columns: Mapping[str, Tensor] = field(default_factory=dict)
     image: Tensor | None = None
     weights: Tensor | None = None
@@ -48,10 +49,21 @@ class PointSet:
         for what, values in named.items():
             if values is not None:
                 real(what, values)
-        if self.X.ndim != 2:
-            raise ValueError(f"a point set has shape (n, d), got {tuple(self.X.shape)}")
         if not torch.isfinite(self.X).all():
             raise ValueError("a point set contains coordinates that are not finite: remove them")
+
+    @classmethod
+    def taken(cls, value: Any) -> Any:
+        """The set of points that are given as an array or a list; anything else as it is.
+
+        Args:
+            value: points (n, d), a row for each, or anything else.
+
+        Returns:
+            A point set, or the value.
+        """
+        X = tensor(value)
+        return cls(X) if isinstance(X, Tensor) and X.ndim == 2 else value
 
     def __len__(self) -> int:
         return len(self.X)

@@ -64,6 +64,8 @@ class Attribution:
         Returns:
             A list of (point set, number in the set, coordinates, effect), the largest |effect| first.
         """
+        if functional >= len(self.names):
+            raise ValueError(f"there is no functional {functional}: {len(self.names)} were asked about, from 0")
         keys = list(self.joint)
         flat = torch.cat([self.joint[key][functional] for key in keys])
         owner = [(key, i) for key in keys for i in range(self.joint[key].shape[1])]

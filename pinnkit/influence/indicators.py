@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinnkit.model.quantity import Field
 from pinnkit.model.solution import Solution
-from pinnkit.tools.checked import Count, Positive, Whole, checked
+from pinnkit.tools.checked import Count, Places, Positive, Whole, checked
 
 from . import indicator
 from .attribution import Attribution, Stationarity
@@ -122,7 +122,7 @@ class Indicators:
 def indicators(
     model: Influence | Solution,
     field: str | None = None,
-    X: Tensor | Count = 500,
+    X: Places | Count = 500,
     *,
     along: Along | None = None,
     sigma: Positive = 1.0,

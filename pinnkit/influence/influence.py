@@ -13,7 +13,7 @@ from pinnkit.model.quantity import Functional, curve_of, places, several
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
-from pinnkit.tools.checked import Count, Damping, checked
+from pinnkit.tools.checked import Count, Damping, Rows, checked
 from pinnkit.tools.memory import afford
 
 from .attribution import Attribution, Stationarity
@@ -418,7 +418,7 @@ class Influence:
         return effects, kept
 
     def replace(
-        self, functional: Functional | Sequence[Functional], key: str, rows: Tensor, candidates: PointSet | Tensor
+        self, functional: Functional | Sequence[Functional], key: str, rows: Rows, candidates: PointSet | Tensor
     ) -> Tensor:
         """Effects of candidate i in the place of training point rows[i]; the number of points stays.
 
@@ -467,12 +467,12 @@ class Influence:
         Raises:
             ValueError: points with an image, data or normals, which cannot move freely.
         """
-        points = self.stack.points[key]
+        names, points = self.stack.names(key), self.stack.points[key]
         if points.image is not None or points.columns:
             raise ValueError(f"the points {key!r} carry normals, data or images: they cannot be moved by themselves")
         problem, theta = self.solution.problem, self.solution.theta
         _, S = self.response(functional)
-        rows, names = self.solution.model.rows({key: points}), self.stack.names(key)
+        rows = self.solution.model.rows({key: points})
         a = self.stack.rows_of(key, self.stack.row_weights)
         stated = {r.name: r.expression for r in problem.residuals if r.name in names}
         out = S.new_zeros(S.shape[1], len(points), points.X.shape[1])

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import Damping, checked
+from pinnkit.tools.checked import Damping, Matrix, Vector, checked
 from pinnkit.tools.damped_solve import Dual, Factor, Path, Primal, Spectral, cholesky, conjugate_gradients, path
 from pinnkit.tools.memory import afford
 
@@ -58,7 +58,7 @@ class Curvature:
         """The kind in a few words."""
         return self.kind
 
-    def solve(self, B: Tensor) -> Tensor:
+    def solve(self, B: Vector | Matrix) -> Tensor:
         """(C + damping I)^-1 B.
 
         Args:
@@ -67,9 +67,9 @@ class Curvature:
         Returns:
             A tensor of the same shape.
         """
-        return self.factor.solve(B)
+        return self.factor.solve(self._fitting(B, 0))
 
-    def whiten(self, J: Tensor) -> Tensor:
+    def whiten(self, J: Matrix) -> Tensor:
         """E with E E^T = J (C + damping I)^-1 J^T.
 
         Args:
@@ -78,9 +78,9 @@ class Curvature:
         Returns:
             E, with m rows.
         """
-        return self.factor.whiten(J)
+        return self.factor.whiten(self._fitting(J, 1))
 
-    def leverage(self, J: Tensor) -> Tensor:
+    def leverage(self, J: Matrix) -> Tensor:
         """The diagonal of J (C + damping I)^-1 J^T.
 
         Args:
@@ -89,7 +89,16 @@ class Curvature:
         Returns:
             A tensor (m,).
         """
-        return self.factor.leverage(J)
+        return self.factor.leverage(self._fitting(J, 1))
+
+    def _fitting(self, numbers: Tensor, side: int) -> Tensor:
+        like = self.factor.like
+        if numbers.shape[side] != len(like) or numbers.dtype != like.dtype:
+            raise ValueError(
+                f"got {numbers.dtype} of shape {tuple(numbers.shape)}: expected {like.dtype} and {len(like)} "
+                f"{'columns' if side else 'rows'}, one for every parameter"
+            )
+        return numbers
 
     def __str__(self) -> str:
         return (
@@ -100,7 +109,7 @@ class Curvature:
 
 @checked
 def curvature(
-    stack: Stack, theta: Tensor, kind: str = "auto", damping: Damping = "gcv", *, centre: Tensor | None = None
+    stack: Stack, theta: Vector, kind: str = "auto", damping: Damping = "gcv", *, centre: Tensor | None = None
 ) -> Curvature:
     """The curvature C + damping I of a loss sum_m a_m r_m^2 at parameters theta, factored.
 
@@ -258,6 +267,11 @@ class Newton:
     base: Factor
     damping: float
     tolerance: float = 1e-10
+
+    @property
+    def like(self) -> Tensor:
+        """theta."""
+        return self.theta
 
     def product(self, v: Tensor) -> Tensor:
         """(H + damping I) v."""

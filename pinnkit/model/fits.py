@@ -15,6 +15,7 @@ from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.tools.checked import fit
+from pinnkit.tools.type_words import nearest
 
 from .stack import Model
 
@@ -53,6 +54,8 @@ def check_points(problem: Problem, points: Mapping[str, PointSet]) -> None:
         ValueError: the number of points that do not, the first of them, and how far off one may lie.
     """
     for key, own in points.items():
+        if key not in problem.keys:
+            raise ValueError(f"{problem.name} has no point set {key!r}{nearest(key, problem.keys, 'its sets are')}")
         if own.X.shape[1] != len(problem.domain.names):
             raise ValueError(
                 f"the points {key!r} have {own.X.shape[1]} coordinates, the domain has {len(problem.domain.names)} "

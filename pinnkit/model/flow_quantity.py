@@ -22,6 +22,7 @@ from .solution import Solution
 
 VELOCITY, PRESSURE = ("u", "v", "w"), "p"
 Viscosity: TypeAlias = sp.Expr | float | None
+Line = tuple[Sequence[Finite], Sequence[Finite]]  # from one point to another
 
 
 @checked
@@ -115,6 +116,8 @@ def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finit
     Raises:
         ValueError: no pressure, or a point outside the domain.
     """
+    if len(a) != len(b):
+        raise ValueError(f"{tuple(a)} and {tuple(b)}: expected two points of the domain")
     X = torch.tensor([list(a), list(b)], dtype=torch.float64)
     if not problem.domain.inside(X).all():
         raise ValueError(f"{tuple(a)} and {tuple(b)}: expected two points of the domain")
@@ -124,7 +127,11 @@ def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finit
 
 @checked
 def flux(
-    problem: Problem, on: On | None = None, *, line: Sequence[Sequence[Finite]] | None = None, n: Count = 128
+    problem: Problem,
+    on: On | None = None,
+    *,
+    line: Line | None = None,
+    n: Count = 128,
 ) -> Integral:
     """The flux int u . m ds out of a part of the boundary, or across a line, to its right.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import sympy as sp
 import torch
@@ -93,12 +93,16 @@ class Field:
         Returns:
             f (K,) and df/dtheta (K, P).
         """
+        outside = ~solution.problem.domain.inside(self.points.X.detach().cpu())
+        if outside.any():
+            place = ", ".join(f"{c:.6g}" for c in self.points.X[outside.nonzero()[0, 0]].tolist())
+            raise ValueError(f"({place}) lies outside the domain of {solution.problem.name}: ask about a point inside")
         rows = rows_of(solution, self.expression, self.points)
         return rows.values(solution.theta), rows.jacobian(solution.theta)
 
 
 @checked
-def at(expression: Expression, name: str = "", **coordinates: Any) -> Field:
+def at(expression: Expression, name: str = "", **coordinates: Finite | Sequence[Finite] | Tensor) -> Field:
     """f = e(x), a field or expression at one point, or at several points of a line.
 
     Args:
@@ -114,10 +118,13 @@ def at(expression: Expression, name: str = "", **coordinates: Any) -> Field:
         >>> pk.at("u_x", x=0.2, t=0.5).names
         ('u_x at x=0.2, t=0.5',)
     """
+    if not coordinates:
+        raise ValueError(f"at({str(expression)!r}): give the point's coordinates, as in at('u', x=0.2, t=0.5)")
     columns = [torch.atleast_1d(torch.as_tensor(c, dtype=torch.float64)) for c in coordinates.values()]
     return _At(expression, torch.stack(torch.broadcast_tensors(*columns), 1), name, tuple(coordinates))
 
 
+@checked
 @dataclass(frozen=True, eq=False)
 class _At(Field):
     """A field at points whose coordinates were named, in any order."""

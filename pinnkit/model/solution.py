@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import sympy as sp
@@ -18,7 +18,7 @@ from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.lowering import differentiate, parse_index
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.reference import Axes
-from pinnkit.tools.checked import NotNegative, checked
+from pinnkit.tools.checked import SOME, Device, Named, NotNegative, Places, checked
 
 from .fits import far
 from .history import History
@@ -89,13 +89,13 @@ class Solution:
         values = self.model.coefficients(self.theta)
         return dict(zip(self.problem.unknowns, map(float, values), strict=True))
 
-    def __call__(self, X: Tensor | np.ndarray) -> Tensor:
+    def __call__(self, X: Places) -> Tensor:
         """The fields at points X (n, d), shape (n, fields); a warning where some lie far outside the domain."""
         if said := far(self.problem, X):
             warnings.warn(said, stacklevel=2)
         return self.evaluate(list(self.problem.fields), X)
 
-    def jet(self, X: Tensor | np.ndarray, names: str) -> tuple[Tensor, ...] | Tensor:
+    def jet(self, X: Places, names: Named) -> tuple[Tensor, ...] | Tensor:
         """Fields and derivatives by name at points: ``u, u_xx = solution.jet(X, "u u_xx")``.
 
         Args:
@@ -129,7 +129,7 @@ class Solution:
         index = parse_index(suffix, self.problem.domain.names)
         return differentiate(fields[u], index, self.problem.variables)
 
-    def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor | np.ndarray) -> Tensor:
+    def evaluate(self, expressions: Annotated[Sequence[sp.Expr], SOME], X: Places) -> Tensor:
         """Values at points of expressions in fields, their derivatives and coordinates.
 
         Args:
@@ -168,7 +168,7 @@ class Solution:
         Returns:
             A tensor (terms, n).
         """
-        return self._rows(self.model.readouts[key], points.to(self.theta))
+        return self._rows(self.model.readout_of(key), points.to(self.theta))
 
     def _rows(self, readout: Any, points: PointSet) -> Tensor:
         network, unknowns = self.model.split(self.theta)
@@ -178,7 +178,7 @@ class Solution:
             block = points[start : start + size]
             X = block.X if readout.images == 1 or block.image is None else torch.cat([block.X, block.image])
             blocks.append(readout.values(self.model.tape.sweep(network, X, readout.channels)[0], block, unknowns))
-        return torch.cat(blocks, 1)
+        return torch.cat(blocks, 1) if blocks else self.theta.new_empty(len(readout.names), 0)
 
     def on_grid(self) -> tuple[Axes, Tensor, Tensor | None]:
         """Predictions and reference on a grid, for fields and derived quantities.
@@ -229,7 +229,7 @@ class Solution:
         """The fields as a torch module from points (n, d) to (n, fields), with theta as its one parameter."""
         return _Module(self)
 
-    def to(self, device: Any) -> "Solution":
+    def to(self, device: Device) -> "Solution":
         """The same solution on another device, without the state of training.
 
         Args:

@@ -1,9 +1,9 @@
 """The row stack: all weighted residuals of a problem at all their points, and five operations on them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import sympy as sp
 import torch
@@ -15,11 +15,12 @@ from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constrai
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.units import Units
-from pinnkit.tools.checked import Count, NotNegative, Whole, checked
+from pinnkit.tools.checked import LISTED, Count, Matrix, NotNegative, Vector, Whole, checked
 from pinnkit.tools.memory import afford
+from pinnkit.tools.type_words import nearest
 
 BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
 KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
@@ -127,7 +128,7 @@ class Model:
         scales = {} if self.units is None else self.units.unknowns
         return torch.tensor([scales.get(name, 1.0) for name in self.problem.unknowns], dtype=torch.float64)
 
-    def coefficients(self, theta: Tensor) -> Tensor:
+    def coefficients(self, theta: Vector) -> Tensor:
         """The values of the unknown coefficients.
 
         Args:
@@ -139,7 +140,7 @@ class Model:
         unknowns = self.split(theta)[1]
         return unknowns * self.coefficient_scales.to(unknowns)
 
-    def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def split(self, theta: Vector) -> tuple[Tensor, Tensor]:
         """The parameters of the network and those of the unknown coefficients, as views.
 
         Args:
@@ -148,6 +149,8 @@ class Model:
         Returns:
             Two tensors, together (P,).
         """
+        if theta.ndim != 1 or len(theta) != self.count:
+            raise ValueError(f"got {tuple(theta.shape)} numbers: the parameters of this model are {self.count}, (P,)")
         return theta[: self.tape.count], theta[self.tape.count :]
 
     @property
@@ -164,7 +167,7 @@ class Model:
                 groups.setdefault(residual.key, []).append(residual)
         return {key: self.readout(group) for key, group in groups.items()}
 
-    def readout(self, residuals: list) -> Readout:
+    def readout(self, residuals: Sequence[Residual]) -> Readout:
         """Compile residuals with the fields of this model and the parameters of the problem.
 
         Args:
@@ -202,7 +205,24 @@ class Model:
             points: points by set.
             readouts: compiled expressions by set. Default None: the residuals of the problem.
         """
-        return Stack(self, points, readouts=readouts or {key: self.readouts[key] for key in points})
+        own = {key: self.readout_of(key) for key in points} if readouts is None else readouts
+        return Stack(self, points, readouts=own)
+
+    def readout_of(self, key: str) -> Readout:
+        """The compiled residuals of one point set.
+
+        Args:
+            key: name of the point set, as "pde".
+
+        Returns:
+            A function of the derivatives of the network.
+
+        Raises:
+            ValueError: a point set that no term is trained on.
+        """
+        if key not in self.readouts:
+            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.readouts)}")
+        return self.readouts[key]
 
 
 def block_size(tape: Evaluator, readout: Readout) -> int:
@@ -251,7 +271,8 @@ class Stack:
             )
         unknown = set(weights or {}) - {r.name for r in model.problem.residuals}
         if unknown:
-            raise ValueError(f"weights are given for {sorted(unknown)[0]!r}, the terms are {', '.join(self.terms)}")
+            name, terms = sorted(unknown)[0], [r.name for r in model.problem.residuals]
+            raise ValueError(f"weights are given for {name!r}{nearest(name, terms, 'the terms are')}")
         self.weights = {name: (weights or {}).get(name, model.weights.get(name, 1.0)) for name in self.terms}
 
     @cached_property
@@ -264,7 +285,7 @@ class Stack:
         """N_k, the number of points of every term."""
         return {n: len(self.points[key]) for key, readout in self.readouts.items() for n in readout.names}
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """M, the number of rows."""
         return sum(self.sizes.values())
@@ -313,13 +334,19 @@ class Stack:
         X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         pool = self._pool if pool is None else pool
         pool.release()  # the previous block is done with
+        self._alike(theta, X)
         return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, pool)
 
     def _sweep(self, theta: Tensor, readout: Readout, points: PointSet, v: Tensor | None = None):
         """The network's channels and their derivative along v, where no reverse pass follows."""
         X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         self._pool.release()
+        self._alike(theta, X)
         return self.model.tape.sweep(self.model.split(theta)[0], X, readout.channels, v, self._pool)
+
+    def _alike(self, theta: Tensor, X: Tensor) -> None:
+        if theta.dtype is not X.dtype:
+            raise ValueError(f"the parameters are {theta.dtype}, the points {X.dtype}: give theta.to({X.dtype})")
 
     @cached_property
     def _offsets(self) -> dict[str, int]:
@@ -329,17 +356,18 @@ class Stack:
             start += len(readout.names) * len(self.points[key])
         return offsets
 
-    def rows_of(self, key: str, flat: Tensor) -> Tensor:
+    def rows_of(self, key: str, flat: Annotated[Tensor, LISTED]) -> Tensor:
         """The rows of one point set, as a view of shape (R, N).
 
         Args:
             key: the point set.
             flat: a vector over all rows (M,).
         """
-        R, N = len(self.readouts[key].names), len(self.points[key])
+        self._all(flat)
+        R, N = len(self.names(key)), len(self.points[key])
         return flat[self._offsets[key] : self._offsets[key] + R * N].view(R, N)
 
-    def values(self, theta: Tensor) -> Tensor:
+    def values(self, theta: Vector) -> Tensor:
         """r(theta), shape (M,).
 
         Args:
@@ -352,7 +380,7 @@ class Stack:
             self.rows_of(key, out)[:, rows] = readout.values(N, points, unknowns)
         return out
 
-    def losses(self, theta: Tensor) -> Tensor:
+    def losses(self, theta: Vector) -> Tensor:
         """The weighted mean squares of all terms, shape (terms,); their sum is the loss.
 
         Args:
@@ -361,7 +389,7 @@ class Stack:
         r = self.values(theta)
         return torch.stack([row.sum() for row in self.by_term(self.row_weights * r * r).values()])
 
-    def by_term(self, flat: Tensor) -> dict[str, Tensor]:
+    def by_term(self, flat: Vector) -> dict[str, Tensor]:
         """A vector over the rows as views (N_k,) by term.
 
         Args:
@@ -369,7 +397,7 @@ class Stack:
         """
         return {name: rows[0] for name, rows in self.by_columns(flat[None]).items()}
 
-    def by_columns(self, flat: Tensor) -> dict[str, Tensor]:
+    def by_columns(self, flat: Matrix) -> dict[str, Tensor]:
         """Vectors over the rows as views (K, N_k) by term.
 
         Args:
@@ -377,17 +405,22 @@ class Stack:
         """
         return {n: rows[:, i] for key, rows in self.by_key(flat).items() for i, n in enumerate(self.names(key))}
 
-    def by_key(self, flat: Tensor) -> dict[str, Tensor]:
+    def by_key(self, flat: Matrix) -> dict[str, Tensor]:
         """Vectors over the rows as views (K, R, N) by point set.
 
         Args:
             flat: the vectors (K, M).
         """
+        self._all(flat)
         out = {}
         for key, start in self._offsets.items():
             R, N = len(self.names(key)), len(self.points[key])
             out[key] = flat[:, start : start + R * N].unflatten(1, (R, N))
         return out
+
+    def _all(self, flat: Tensor) -> None:
+        if flat.shape[-1] != self.rows:
+            raise ValueError(f"got numbers of shape {tuple(flat.shape)}: expected one for each of {self.rows} rows")
 
     def parameter_groups(self, theta: Tensor) -> list[Tensor]:
         """Views of the parameters in the shapes that they have in the network.
@@ -398,6 +431,7 @@ class Stack:
         Returns:
             Matrices and vectors, in order; [] where they are not known.
         """
+        self.model.split(theta)  # of that many numbers
         return self.model.tape.parameter_groups(theta)
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -409,6 +443,8 @@ class Stack:
         Returns:
             Names of terms.
         """
+        if key not in self.readouts:
+            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.readouts)}")
         return self.readouts[key].names
 
     @property
@@ -416,7 +452,7 @@ class Stack:
         """The point set of every term."""
         return {name: key for key in self.readouts for name in self.names(key)}
 
-    def loss_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def loss_and_gradient(self, theta: Vector) -> tuple[Tensor, Tensor]:
         """The losses by term, shape (terms,), and the gradient of their sum, shape (P,).
 
         Args:
@@ -436,7 +472,7 @@ class Stack:
             losses[key] = losses.get(key, 0) + (weighted * r).sum(1)
         return torch.cat([losses[key] for key in self.readouts]), gradient
 
-    def vjp(self, theta: Tensor, w: Tensor) -> Tensor:
+    def vjp(self, theta: Vector, w: Vector) -> Tensor:
         """J^T w, shape (P,).
 
         Args:
@@ -454,7 +490,7 @@ class Stack:
             coefficients += gu
         return out
 
-    def jvp(self, theta: Tensor, v: Tensor) -> Tensor:
+    def jvp(self, theta: Vector, v: Vector) -> Tensor:
         """J v, shape (M,).
 
         Args:
@@ -463,7 +499,7 @@ class Stack:
         """
         return self.values_and_jvp(theta, v)[1]
 
-    def values_and_jvp(self, theta: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    def values_and_jvp(self, theta: Vector, v: Vector) -> tuple[Tensor, Tensor]:
         """r(theta) and J v in one pass, (M,) each.
 
         Args:
@@ -479,13 +515,14 @@ class Stack:
             self.rows_of(key, out)[:, rows] = slopes.tangent(dN, dunknowns, len(r), points)
         return values, out
 
-    def hvp(self, theta: Tensor, v: Tensor) -> Tensor:
+    def hvp(self, theta: Vector, v: Vector) -> Tensor:
         """H v with the exact Hessian H of the loss, shape (P,).
 
         Args:
             theta: parameters (P,).
             v: a direction (P,).
         """
+        self._alike(v, theta)
         out = torch.zeros_like(theta)
         network, coefficients = self.model.split(out)
         (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
@@ -501,7 +538,7 @@ class Stack:
             coefficients += du + curved[1]
         return out
 
-    def jacobian_blocks(self, theta: Tensor, size: Count = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def jacobian_blocks(self, theta: Vector, size: Count = 512) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Blocks of the Jacobian J = dr/dtheta.
 
         Args:
@@ -514,7 +551,7 @@ class Stack:
         for _, numbers, r, J in self.jacobian_by_point(theta, size):
             yield from zip(numbers, r, J, strict=True)
 
-    def claim(self, theta: Tensor, rows: int, columns: int, what: str) -> None:
+    def claim(self, theta: Vector, rows: int, columns: int, what: str) -> None:
         """Check that a matrix finds room in memory, before any work is done.
 
         Args:
@@ -532,7 +569,7 @@ class Stack:
         )  # fmt: skip
 
     def jacobian_by_point(
-        self, theta: Tensor, size: Count = 512
+        self, theta: Vector, size: Count = 512
     ) -> Iterator[tuple[str, Tensor, Tensor, Iterator[Tensor]]]:
         """Blocks of the Jacobian by points.
 
@@ -576,7 +613,7 @@ class Stack:
             J[:, P:] = gu
             yield J
 
-    def jacobian(self, theta: Tensor) -> Tensor:
+    def jacobian(self, theta: Vector) -> Tensor:
         """J = dr/dtheta, shape (M, P).
 
         Args:
@@ -589,7 +626,7 @@ class Stack:
                 pass
         return out
 
-    def normal(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+    def normal(self, theta: Vector) -> tuple[Tensor, Tensor]:
         """The Gauss-Newton matrix J^T A J (P, P) and J^T A r (P,), without storing J.
 
         Args:
@@ -605,7 +642,7 @@ class Stack:
             right.addmv_(scaled.T, r)
         return matrix, right
 
-    def gram(self, theta: Tensor) -> Tensor:
+    def gram(self, theta: Vector) -> Tensor:
         """The tangent kernel A^1/2 J J^T A^1/2 of the residuals, shape (M, M).
 
         Args:

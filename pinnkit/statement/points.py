@@ -1,13 +1,13 @@
 """Points: the named sets of collocation points, a value."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinnkit.statement.symbolic.conditions import PointSet
-from pinnkit.tools.checked import Count, Whole, checked
+from pinnkit.tools.checked import Count, Device, Whole, checked
+from pinnkit.tools.type_words import nearest
 
 from .problem import Problem
 
@@ -30,6 +30,8 @@ class Points(Mapping[str, PointSet]):
         self._sets = dict(sets)
 
     def __getitem__(self, key: str) -> PointSet:
+        if key not in self._sets:
+            raise KeyError(f"there is no point set {key!r}{nearest(key, self._sets)}")
         return self._sets[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -59,7 +61,7 @@ class Points(Mapping[str, PointSet]):
         fresh = {k: s if isinstance(s, PointSet) else PointSet(s) for k, s in sets.items()}
         return Points(self._sets | {k: self._sets[k].join(s) if k in self._sets else s for k, s in fresh.items()})
 
-    def to(self, dtype: torch.dtype | None = None, device: Any = None) -> "Points":
+    def to(self, dtype: torch.dtype | None = None, device: Device = None) -> "Points":
         """The same points in another dtype or on another device.
 
         Args:
@@ -77,36 +79,25 @@ def counts_of(keys: Iterable[str], n: int, part: int = 5, least: int = 1, whole:
 
 @checked
 def sample(
-    problem: Problem, counts: Mapping[str, Count] | Count = 1000, *, method: str = "sobol", seed: Whole = 0
+    problem: Problem, counts: Mapping[str, Count | PointSet] | Count = 1000, *, method: str = "sobol", seed: Whole = 0
 ) -> Points:
     """Collocation points for every point set of a problem.
 
-    Args:
-        problem: the problem.
-        counts: the number in the interior (other sets get a fifth of it), or numbers by set name.
-        method: "sobol" (default: evenly spread), "random", and others.
-        seed: seed of the draw.
-
-    Returns:
-        The points by set.
-
-    Raises:
-        ValueError: a set that the problem does not have, or a count below 1.
-
-    Example:
-        >>> import pinnkit as pk
-        >>> points = pk.sample(pk.problem("heat"), {"pde": 50, "initial": 20})
-        >>> len(points["pde"]), len(points["initial"])
-        (50, 20)
+    ``counts`` gives the number by set name, or one for the interior; sets not named get a fifth of the interior's. In
+    the place of a number may stand the points themselves.
+    Raises ValueError for a set that the problem does not have, or a count below 1.
     """
     counts = {"pde": counts} if isinstance(counts, int) else dict(counts)
     unknown = set(counts) - set(problem.keys)
     if unknown:
         first = sorted(unknown)[0]
-        raise ValueError(f"{problem.name} has no point set {first!r}: its sets are {', '.join(problem.keys)}")
-    bad = [key for key, n in counts.items() if n < 1]
-    if bad:
-        raise ValueError(f"the number of points for {bad[0]!r} is {counts[bad[0]]}: give at least 1")
+        raise ValueError(f"{problem.name} has no point set {first!r}{nearest(first, problem.keys, 'its sets are')}")
+    given = {key: own for key, own in counts.items() if isinstance(own, PointSet)}
+    counts |= {key: len(own) for key, own in given.items()}
     counts = counts_of(problem.keys, counts.get("pde", 1000)) | counts
-    drawn = enumerate(problem.keys)
-    return Points({k: problem.sample(k, counts[k], method=method, seed=seed + 7919 * i) for i, k in drawn})
+    drawn = {
+        k: problem.sample(k, counts[k], method=method, seed=seed + 7919 * i)
+        for i, k in enumerate(problem.keys)
+        if k not in given
+    }
+    return Points({k: given[k] if k in given else drawn[k] for k in problem.keys})

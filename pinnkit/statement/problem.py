@@ -20,7 +20,8 @@ from pinnkit.statement.symbolic.place import INITIAL, INTERIOR, Place
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact, Reference, as_reference
 from pinnkit.statement.symbolic.torch_program import Program
-from pinnkit.tools.checked import Count, Whole, checked_but
+from pinnkit.tools.checked import Count, Whole, checked_but, fit
+from pinnkit.tools.type_words import nearest
 
 from .checks import check, finite
 from .parameter_faces import without_parameter_faces
@@ -94,7 +95,12 @@ class Problem(Record):
         fix("fields", (self.fields,) if single else tuple(self.fields))
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
         fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
-        given, plain = tuple(self.conditions), {k: carried_out(e) for k, e in self.equations.items()}
+        for name in ("parameters", "unknowns"):
+            fit(Mapping[str, Any], getattr(self, name), f"{self.name}: {name}")
+        fit(Mapping[Any, tuple[Any, Any]], self.ansatz, f"{self.name}: ansatz")
+        single = isinstance(self.conditions, Condition)
+        given = (self.conditions,) if single else fit(tuple[Any, ...], self.conditions, f"{self.name}: conditions")
+        plain = {k: carried_out(e) for k, e in self.equations.items()}
         fix("conditions", without_parameter_faces(self.name, self.fields, plain, self.domain, given))
         fix("parameters", finite(self.name, self.parameters))
         fix("unknowns", finite(self.name, self.unknowns))
@@ -180,7 +186,7 @@ class Problem(Record):
             ValueError: a set that the problem does not have.
         """
         if key not in self.keys:
-            raise ValueError(f"{self.name} has no point set {key!r}: its sets are {', '.join(self.keys)}")
+            raise ValueError(f"{self.name} has no point set {key!r}{nearest(key, self.keys, 'its sets are')}")
         place, domain = self.places[key], self.domain
         if place.where == "data":
             (condition,) = (c for c in self.conditions if isinstance(c, Observations) and c.name == key)

@@ -3,29 +3,24 @@
 import collections.abc
 import inspect
 import math
-import os
 import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache, wraps
+from dataclasses import dataclass, replace
+from functools import cached_property, wraps
 from importlib import import_module
-from numbers import Integral, Real
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from .type_fit import Test, test
+from .type_made import made
+from .type_words import Rule, nearest
+
+if TYPE_CHECKING:
+    import torch
 
 Thing = TypeVar("Thing")
-LOOKED_AT = 10_000  # elements of a sequence, from its start
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a value must be beside its type: in words, and as a test."""
-
-    words: str
-    holds: Callable[[Any], bool]
-
+_Kind = inspect.Parameter
 
 Finite = Annotated[float, Rule("a finite number", math.isfinite)]
 Positive = Annotated[float, Rule("a positive number", lambda v: 0 < v < math.inf)]
@@ -38,24 +33,34 @@ Count = Annotated[int, Rule("a whole number of at least 1", lambda v: v >= 1)]
 Whole = Annotated[int, Rule("a whole number of at least 0", lambda v: v >= 0)]
 Damping = Positive | typing.Literal["gcv", "evidence"]  # a number, or the rule that chooses it
 Named = Annotated[str, Rule("text that is not empty", bool)]
+Rows = Annotated["torch.Tensor", Rule("numbers of rows (n,), whole and not negative", lambda v: _numbers(v))]
+LISTED = Rule("a vector (n,)", lambda v: v.ndim == 1)
+SOME = Rule("at least one", len)
+Vector = Annotated["torch.Tensor", Rule("a vector (n,) of real numbers", lambda v: _floats(v, 1))]
+Matrix = Annotated["torch.Tensor", Rule("a matrix (m, n) of real numbers", lambda v: _floats(v, 2))]
+Places = Annotated["torch.Tensor", Rule("points (n, d), a row for each", lambda v: v.ndim == 2)]
 
 
-@dataclass(frozen=True)
-class Misfit:
-    """A value that does not fit: where in the argument it stands, what was expected, whether its type is right."""
-
-    value: Any
-    expected: str
-    place: str = ""
-    typed: bool = False
-
-    def error(self, what: str) -> Exception:
-        """The sentence, as a ValueError where the type is right, else a TypeError."""
-        text = f"{what}{self.place} is {shown(self.value)}: expected {self.expected}"
-        return ValueError(text) if self.typed else TypeError(text)
+def _numbers(value: Any) -> bool:
+    return value.ndim == 1 and not value.is_floating_point() and bool((value >= 0).all())
 
 
-Test = Callable[[Any], Misfit | None]
+def _floats(value: Any, dimensions: int) -> bool:
+    return value.ndim == dimensions and value.is_floating_point()
+
+
+def _usable(device: Any) -> bool:
+    """Whether a tensor can be made there."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, TypeError, AssertionError):
+        return False
+    return not isinstance(device, (bool, int))
+
+
+Device = Annotated[Any, Rule("a device that this machine has, such as 'cpu'", _usable)]  # text or torch.device
 
 
 def checked(thing: Thing) -> Thing:
@@ -72,11 +77,16 @@ def checked_but(*own: str) -> Callable[[Thing], Thing]:
     return lambda thing: _wrapped(thing, own)
 
 
-def fit(hint: Any, value: Any, what: str) -> None:
-    """Raise, of a value that does not fit a type, the sentence that calls it ``what``."""
-    found = test(hint)(value)
-    if found is not None:
-        raise found.error(what)
+def fit(hint: Any, value: Any, what: str) -> Any:
+    """The value as a type asks for it; of one that does not fit, the sentence that calls it ``what`` is raised."""
+    fits = test(hint)
+    found = fits(value)
+    if found is None:
+        return value
+    other = made(hint, value)
+    if fits(other) is None:
+        return other
+    raise found.error(what)
 
 
 def _wrapped(thing: Any, own: tuple[str, ...]) -> Any:
@@ -99,52 +109,106 @@ def _checked(function: Callable, label: str, own: tuple[str, ...]) -> Callable:
     @wraps(function)
     def call(*args: Any, **named: Any) -> Any:
         if not known:
-            known.append(_Arguments.of(function, own))
-        found = known[0].misfit(args, named)
-        if found is not None:
-            raise found[1].error(f"{label}: {found[0]}")
+            known.append(_Arguments.of(function, label, own))
+        args, named = known[0].settled(args, named)
         return function(*args, **named)
 
     return call
 
 
-Tested = tuple[str, Test | None, Any]  # an argument: name, test, default
+@dataclass(frozen=True)
+class _Argument:
+    """An argument of a function: its type, and what tells whether a value fits it (None: all do)."""
+
+    name: str
+    hint: Any
+    fits: Test | None
+    default: Any
+
+    def settled(self, value: Any, label: Callable[[], str]) -> Any:
+        """The value that fits; else one that says the same and does; else TypeError or ValueError."""
+        if self.fits is None or value is self.default:
+            return value
+        found = self.fits(value)
+        if found is None or getattr(found.value, "stands_in", False):
+            return value
+        return fit(self.hint, value, f"{label()}: {self.name}")
 
 
 @dataclass(frozen=True)
 class _Arguments:
-    """The arguments of a function with their tests: by place, by name, and those that a * or ** gathers."""
+    """The arguments of a function: by place, by name, and those that a * or ** gathers."""
 
-    places: tuple[Tested, ...]
-    names: Mapping[str, Tested]
-    rest: Tested | None
-    others: Test | None
+    label: str
+    places: tuple[_Argument, ...]
+    names: Mapping[str, _Argument]
+    rest: _Argument | None
+    others: _Argument | None
 
     @classmethod
-    def of(cls, function: Callable, own: tuple[str, ...] = ()) -> "_Arguments":
+    def of(cls, function: Callable, label: str, own: tuple[str, ...] = ()) -> "_Arguments":
         """Those of the signature, tests for all but its own."""
         parameters, hints = inspect.signature(function).parameters.values(), types_of(function)
-        tests = {n: test(h) for n, h in hints.items() if n not in own and h is not Any}
-        found = {p.name: (p.name, tests.get(p.name), p.default) for p in parameters}
-        kinds = {p.kind: p.name for p in parameters}
-        places = [found[p.name] for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        rest = kinds.get(inspect.Parameter.VAR_POSITIONAL)
-        others = tests.get(kinds.get(inspect.Parameter.VAR_KEYWORD, ""))
-        return cls(tuple(places), found, found[rest] if rest else None, others)
+        found, by_kind = {}, {}
+        for p in parameters:
+            hint = Any if p.name in own else hints.get(p.name, Any)
+            found[p.name] = _Argument(p.name, hint, None if hint is Any else test(hint), p.default)
+            by_kind.setdefault(p.kind, []).append(found[p.name])
+        gathered = {a.name for kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD) for a in by_kind.get(kind, ())}
+        return cls(
+            label,
+            tuple(a for kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD) for a in by_kind.get(kind, ())),
+            {name: a for name, a in found.items() if name not in gathered},
+            *(by_kind.get(kind, [None])[0] for kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)),
+        )
 
-    def misfit(self, args: tuple, named: dict[str, Any]) -> tuple[str, Misfit] | None:
-        """The first argument that does not fit, by name; defaults do."""
-        tested = [*zip(self.places, args, strict=False)]
-        if self.rest is not None:
-            tested += [(self.rest, value) for value in args[len(self.places) :]]
+    def settled(self, args: tuple, named: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+        """The arguments as their types ask for them; TypeError: too many, too few, or of an unknown name."""
+
+        def label() -> str:
+            return self._label(args)
+
+        if len(args) > len(self.places) and self.rest is None:
+            raise TypeError(f"{label()}: too many arguments by place: {self._signature()}")
+        if len(args) < self.least:
+            for argument in self.places[len(args) :]:
+                if argument.default is _Kind.empty and argument.name not in named:
+                    raise TypeError(f"{label()}: {argument.name} is missing: {self._signature()}")
+        for i, value in enumerate(args):
+            argument = self.places[i] if i < len(self.places) else self.rest
+            other = value if argument is None else argument.settled(value, label)
+            if other is not value:
+                args = (*args[:i], other, *args[i + 1 :])
         for name, value in named.items():
-            tested.append((self.names.get(name, (name, self.others, None)), value))
-        for (name, fits, default), value in tested:
-            if fits is not None and value is not default:
-                found = fits(value)
-                if found is not None and not getattr(found.value, "stands_in", False):
-                    return name, found
-        return None
+            argument = self.names.get(name)
+            if argument is None and self.others is None:
+                raise TypeError(f"{label()}: there is no argument {name!r}{nearest(name, self._known(), 'it has')}")
+            argument = argument or replace(self.others, name=name)
+            other = argument.settled(value, label)
+            if other is not value:
+                named = named | {name: other}
+        return args, named
+
+    @cached_property
+    def least(self) -> int:
+        """How many arguments by place have no default."""
+        return sum(a.default is _Kind.empty for a in self.places)
+
+    def _label(self, args: tuple) -> str:
+        """The function's name, that of a method with the class of its object."""
+        if not args or not self.places or self.places[0].name != "self":
+            return self.label
+        _, dot, method = self.label.partition(".")
+        return f"{type(args[0]).__name__.lstrip('_')}{dot}{method}"
+
+    def _signature(self) -> str:
+        by_place = [a.name for a in self.places if a.name not in ("self", "cls")]
+        by_name = [name for name in self._known() if name not in by_place]
+        more = f" and by name {', '.join(by_name)}" if by_name else ""
+        return f"it takes {', '.join(by_place) or 'none'} by place{more}"
+
+    def _known(self) -> list[str]:
+        return [name for name in self.names if name not in ("self", "cls")]
 
 
 def types_of(function: Callable) -> dict[str, Any]:
@@ -164,207 +228,3 @@ def types_of(function: Callable) -> dict[str, Any]:
 def _public() -> dict[str, Any]:
     root = import_module("pinnkit")
     return {name: getattr(root, name) for name in root.__all__}
-
-
-@cache
-def test(hint: Any) -> Test:
-    """What says whether a value fits a type."""
-    origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any or isinstance(hint, (str, TypeVar)) or hint is object:
-        return lambda value: None
-    if origin is Annotated:
-        return _ruled(parts[0], [r for r in parts[1:] if isinstance(r, Rule)])
-    if origin in (typing.Union, types.UnionType):
-        return _any_of(parts, words(hint))
-    if origin is typing.Literal:
-        return lambda value: None if value in parts else Misfit(value, words(hint), typed=isinstance(value, str))
-    if origin in (collections.abc.Mapping, dict):
-        return _mapping(parts, words(hint))
-    if origin is tuple and parts[-1:] != (...,):
-        return _row(parts, words(hint))
-    if origin in _SEQUENCES or origin in (collections.abc.Iterable, frozenset, set):
-        return _elements(origin, parts[0], words(hint))
-    return _plain(origin or hint, words(hint))
-
-
-def _ruled(hint: Any, rules: list[Rule]) -> Test:
-    of_type = test(hint)
-    expected = " and ".join(r.words for r in rules) or words(hint)
-
-    def ruled(value: Any) -> Misfit | None:
-        found = of_type(value)
-        if found is not None:
-            return Misfit(found.value, expected, found.place, found.typed) if not found.place else found
-        return None if all(r.holds(value) for r in rules) else Misfit(value, expected, typed=True)
-
-    return ruled
-
-
-def _any_of(hints: tuple, expected: str) -> Test:
-    tests = [test(h) for h in hints]
-
-    def any_of(value: Any) -> Misfit | None:
-        if any(each(value) is None for each in tests):
-            return None
-        found = [m for each in tests if (m := each(value)) is not None]
-        inside = [m for m in found if m.place or m.typed and type(value).__name__ in _ARRAYS]  # these say more
-        return inside[0] if inside else Misfit(value, expected, typed=any(m.typed for m in found))
-
-    return any_of
-
-
-def _mapping(parts: tuple, expected: str) -> Test:
-    of_key, of_value = (test(p) for p in parts)
-
-    def mapping(value: Any) -> Misfit | None:
-        if not isinstance(value, collections.abc.Mapping):
-            return Misfit(value, expected)
-        for key, each in value.items():
-            found = of_key(key)
-            if found is not None:
-                return Misfit(key, found.expected, ": a key of it")
-            found = of_value(each)
-            if found is not None:
-                return Misfit(found.value, found.expected, f"[{key!r}]{found.place}", found.typed)
-        return None
-
-    return mapping
-
-
-def _elements(kind: Any, hint: Any, expected: str) -> Test:
-    each_fits = test(hint)
-    once = kind is collections.abc.Iterable  # what can be walked through only once is not
-
-    def elements(value: Any) -> Misfit | None:
-        if isinstance(value, (str, bytes)) or not (isinstance(value, _SEQUENCES) or type(value).__name__ in _ARRAYS
-                                                   or once and hasattr(value, "__iter__")
-                                                   or isinstance(value, collections.abc.Set)):  # fmt: skip
-            return Misfit(value, expected)
-        if type(value).__name__ in _ARRAYS:
-            return _array(value) if getattr(value, "ndim", 1) else Misfit(value, expected)
-        for i, each in zip(range(LOOKED_AT), value if not once or isinstance(value, _SEQUENCES) else (), strict=False):
-            found = each_fits(each)
-            if found is not None:
-                return Misfit(found.value, found.expected, f"[{i}]{found.place}", found.typed)
-        return None
-
-    return elements
-
-
-def _row(hints: tuple, expected: str) -> Test:
-    tests = [test(h) for h in hints]
-
-    def row(value: Any) -> Misfit | None:
-        if not isinstance(value, _SEQUENCES) or isinstance(value, (str, bytes)):
-            return Misfit(value, expected)
-        if len(value) != len(tests):
-            return Misfit(value, expected, typed=True)
-        for i, (each, part) in enumerate(zip(tests, value, strict=True)):
-            found = each(part)
-            if found is not None:
-                return Misfit(found.value, found.expected, f"[{i}]{found.place}", found.typed)
-        return None
-
-    return row
-
-
-def _plain(kind: Any, expected: str) -> Test:
-    fits = _FITS.get(kind)
-    if kind in (None, type(None)):
-        fits = _is_none
-    elif getattr(kind, "__name__", "") in _ARRAYS:
-        return lambda value: _array(value) if isinstance(value, kind) else Misfit(value, expected)
-    elif getattr(kind, "_is_protocol", False):
-        asked = sorted({*vars(kind), *vars(kind).get("__annotations__", {})} - {"_abc_impl"})
-        asked = [n for n in asked if not n.startswith("_") or n == "__call__"]
-        return lambda value: None if all(_has(value, n) for n in asked) else Misfit(value, expected)
-    elif fits is None and not isinstance(kind, type):
-        return lambda value: None
-    if fits is not None:
-        return lambda value: None if fits(value) else Misfit(value, expected)
-    return lambda value: None if isinstance(value, kind) else Misfit(value, expected)
-
-
-def _has(value: Any, name: str) -> bool:
-    return hasattr(type(value), name) or hasattr(value, name)  # the type first: a property may be costly
-
-
-def _array(value: Any) -> Misfit | None:
-    """Arrays hold real numbers."""
-    if _real(value.dtype):
-        return None
-    why = "the numbers are complex, and all is real here: give real and imaginary part apart"
-    return Misfit(value, f"real numbers ({why})" if "complex" in str(value.dtype) else "numbers", typed=True)
-
-
-@cache
-def _real(kind: Any) -> bool:
-    """Whether numbers of this type, torch's or NumPy's, are real."""
-    return "complex" not in str(kind) and not str(kind).startswith(("<U", "object", "|S"))
-
-
-def _is_none(value: Any) -> bool:
-    return value is None
-
-
-def _is_truth(value: Any) -> bool:
-    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
-
-
-_SEQUENCES = (list, tuple, collections.abc.Sequence)
-_ARRAYS = ("Tensor", "ndarray", "Parameter")
-_FITS: Mapping[Any, Callable[[Any], bool]] = {
-    float: lambda v: isinstance(v, Real) and not _is_truth(v),
-    int: lambda v: isinstance(v, Integral) and not _is_truth(v),
-    bool: _is_truth,
-    Path: lambda v: isinstance(v, os.PathLike),
-    collections.abc.Callable: callable,
-}
-_WORDS = {
-    float: "a number", int: "a whole number", bool: "True or False", str: "text", Path: "a path", type(None): "None",
-    collections.abc.Callable: "a function",
-}  # fmt: skip
-
-
-_EXAMPLES = {
-    "Functional": "a functional such as pinnkit.at('u', x=0.2, t=0.5)", "AppliedUndef": "a field such as u(x, t)",
-    "Network": "a network such as pinnkit.MLP(2, 20, 20, 1)", "Stage": "an optimiser such as pinnkit.Adam(1000)",
-    "Domain": "a domain such as pinnkit.Box(x=(0, 1))",
-    "ndarray": "a NumPy array", "dtype": "a torch.dtype", "Resampler": "a resampling such as pinnkit.rad(every=100)",
-    "Objective": "rows such as solution.stack", "LeastSquares": "rows such as solution.stack",
-}  # fmt: skip
-
-
-def words(hint: Any) -> str:
-    """A type in words."""
-    origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        return " and ".join(r.words for r in parts[1:] if isinstance(r, Rule)) or words(parts[0])
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(words, parts)))
-    if origin is typing.Literal:
-        return "one of " + ", ".join(map(str, parts)) if len(parts) > 1 else repr(parts[0])
-    if origin in (collections.abc.Mapping, dict):
-        return f"a mapping from {words(parts[0])} to {words(parts[1])}"
-    if origin is tuple and parts[-1:] != (...,):
-        return f"({', '.join(map(words, parts))})"
-    if origin in (*_SEQUENCES, collections.abc.Iterable, frozenset, set):
-        return f"a sequence with {words(parts[0])} in every place"
-    if hint is Any:
-        return "anything"
-    kind = origin or hint
-    if kind in _WORDS:
-        return _WORDS[kind]
-    if getattr(kind, "__name__", "") in _EXAMPLES:
-        return _EXAMPLES[kind.__name__]
-    name, home = getattr(kind, "__name__", str(kind)), getattr(kind, "__module__", "").partition(".")[0]
-    return f"a {home}.{name}" if home in ("torch", "numpy", "sympy", "pinnkit") else name
-
-
-def shown(value: Any) -> str:
-    """A value as a sentence shows it: short, arrays by their shapes."""
-    if type(value).__name__ in _ARRAYS:
-        return f"a {type(value).__name__} of shape {tuple(value.shape)} and type {value.dtype}"
-    text = repr(value)
-    text = text if len(text) <= 60 else f"{text[:57]}..."
-    return text if isinstance(value, (str, Real, type(None))) else f"{text} ({type(value).__name__})"

@@ -18,6 +18,10 @@ class Factor(Protocol):
     def damping(self) -> float:
         """What is added to C."""
 
+    @property
+    def like(self) -> Tensor:
+        """Some P numbers of the dtype and on the device of C."""
+
     def solve(self, B: Tensor) -> Tensor:
         """(C + damping I)^-1 B for B (P,) or (P, k)."""
 
@@ -51,6 +55,11 @@ class Primal:
     L: Tensor
     damping: float
 
+    @property
+    def like(self) -> Tensor:
+        """Some P numbers of the dtype and on the device of C."""
+        return self.L[0]
+
     @classmethod
     def of(cls, C: Tensor, damping: float) -> "Primal":
         """Factor C + damping I; raises ValueError where it is not positive definite."""
@@ -79,6 +88,11 @@ class Dual:
     W: Tensor
     L: Tensor
     damping: float
+
+    @property
+    def like(self) -> Tensor:
+        """Some P numbers of the dtype and on the device of C."""
+        return self.W[0]
 
     @classmethod
     def of(cls, W: Tensor, K: Tensor, damping: float) -> "Dual":
@@ -115,6 +129,11 @@ class Spectral:
     V: Tensor
     damping: float
     truncate: bool = False
+
+    @property
+    def like(self) -> Tensor:
+        """Some P numbers of the dtype and on the device of C."""
+        return self.V[:, 0]
 
     @property
     def _rest(self) -> bool:

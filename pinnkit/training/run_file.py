@@ -20,7 +20,7 @@ from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.statement.units import Units
 from pinnkit.tools import hdf5
-from pinnkit.tools.checked import checked
+from pinnkit.tools.checked import Device, checked
 from pinnkit.tools.hdf5 import Json
 from pinnkit.tools.hdf5_check import shown
 from pinnkit.tools.lock import check_free
@@ -110,7 +110,7 @@ def load(
     network: Network | None = None,
     resample: Resampler | None = None,
     stages: Sequence[Stage] | None = None,
-    device: Any = None,
+    device: Device = None,
 ) -> Solution:
     """Read the solution in a run file: the same parameters theta, points, weights and state of training.
 
@@ -382,7 +382,7 @@ def _progress(
     return Progress(plan, state=tree.get("state"), finished=finished, **counts)
 
 
-def _move(solution: Solution, device: Any) -> Solution:
+def _move(solution: Solution, device: Device) -> Solution:
     """The solution on a device, its optimiser's state with it."""
 
     def move(tree: Any) -> Any:

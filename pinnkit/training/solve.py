@@ -26,7 +26,7 @@ from pinnkit.statement.inflow import check_inflow
 from pinnkit.statement.points import Points, sample
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.units import units
-from pinnkit.tools.checked import Count, NotNegative, Whole, checked, checked_but
+from pinnkit.tools.checked import Count, Device, NotNegative, Whole, checked, checked_but
 from pinnkit.tools.interrupt import Interrupt
 from pinnkit.tools.lock import only_writer
 from pinnkit.tools.progress import Reporter, reporter
@@ -46,9 +46,9 @@ NOT_SAVED = "not saved"  # how the note on a run begins that could not be
 def solve(
     problem: Problem | None = None,
     network: Network | nn.Module | None = None,
-    points: Points | Mapping[str, Count] | Count | None = None,
+    points: Points | Mapping[str, Count | PointSet] | Count | None = None,
     *,
-    stages: Sequence[Stage] | None = None,
+    stages: Stage | Sequence[Stage] | None = None,
     resample: Resampler | None | Literal[False] = False,
     seed: Whole = 0,
     start: Solution | None = None,
@@ -56,7 +56,7 @@ def solve(
     balance: Balance | None | Literal[False] = False,
     hard: bool | None = None,
     dtype: torch.dtype = torch.float64,
-    device: Any = None,
+    device: Device = None,
     log_every: Count = 100,
     validation: Whole = 2000,
     time_limit: NotNegative | None = None,
@@ -155,11 +155,13 @@ def solve(
     recipe = default_recipe(model.problem)
     if problem is None:  # more training of a solution, at points that may be the caller's own: they stay
         recipe = replace(recipe, resample=None, balance=None)
+    given = {key for key, own in points.items() if isinstance(own, PointSet)} if isinstance(points, Mapping) else ()
     if not isinstance(points, Points):
         points = sample(model.problem, points, method=recipe.method, seed=seed)
-    else:
-        check_points(model.problem, {key: points[key] for key in model.keys if key in points})
-    points = Points({key: _solid(points[key].to(first)) for key in model.keys if key in points})
+    check_points(model.problem, {key: points[key] for key in given})
+    chosen = Points({key: _solid(points[key].to(first)) for key in model.keys if key in points})
+    if stages is not None and not isinstance(stages, Sequence):
+        stages = (stages,)
     plan = Plan(
         tuple(recipe.stages if stages is None else stages),
         recipe.resample if resample is False else resample,
@@ -173,7 +175,7 @@ def solve(
     state = Progress(plan) if start is None or start.progress is None else _carry_over(start.progress, plan)
     rounds = {} if start is None else start.rounds
     solution = Solution(
-        model, first, points, weights or {}, history, progress=state, versions=versions(), rounds=rounds
+        model, first, chosen, weights or {}, history, progress=state, versions=versions(), rounds=rounds
     )
     return _run(solution, checkpoint, checkpoint_every, progress, observe)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import sympy as sp
@@ -19,7 +19,7 @@ from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import Condition, Initial, Observations
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.tools.atomic_file import check_or_make_folder
-from pinnkit.tools.checked import Count, Finite, checked
+from pinnkit.tools.checked import SOME, Count, Finite, Places, checked
 from pinnkit.tools.memory import afford
 
 from .balance import Balance
@@ -77,7 +77,7 @@ class March:
         bounds = [_interval(s.problem.domain) for s in self.windows]
         return (*(low for low, _ in bounds), bounds[-1][1])
 
-    def evaluate(self, expressions: Sequence[sp.Expr], X: Tensor) -> Tensor:
+    def evaluate(self, expressions: Annotated[Sequence[sp.Expr], SOME], X: Places) -> Tensor:
         """Values at points X of expressions in fields, their derivatives and coordinates.
 
         Args:
@@ -87,7 +87,6 @@ class March:
         Returns:
             A tensor (n, expressions).
         """
-        X = torch.as_tensor(X)
         inner = torch.tensor(self.edges[1:-1], dtype=X.dtype)
         number = torch.bucketize(X[:, _time(self.problem)].contiguous(), inner)
         out = torch.empty(len(X), len(expressions), dtype=self.windows[0].theta.dtype)

@@ -389,7 +389,7 @@ def test_missing_points_and_strange_weights():
     model, points = setup("heat").model, setup("heat").stack.points
     with pytest.raises(ValueError, match="needs points for pde, initial, x; there are none for 'initial'"):
         model.stack(pk.Points({"pde": points["pde"]}))
-    with pytest.raises(ValueError, match="weights are given for 'walls', the terms are pde"):
+    with pytest.raises(ValueError, match="weights are given for 'walls': the terms are pde"):
         model.stack(points, {"walls": 2})
 
 

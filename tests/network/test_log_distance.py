@@ -38,7 +38,7 @@ def test_a_network_with_it():
 
 
 def test_what_makes_no_sense():
-    with pytest.raises(ValueError, match="give a tuple of names, as"):
+    with pytest.raises(TypeError, match="faces is 'x_min': expected a sequence with text"):
         pk.LogDistance("x_min")
     with pytest.raises(ValueError, match="width is 0.0: expected a positive number"):
         pk.LogDistance(("x_min",), 0.0)

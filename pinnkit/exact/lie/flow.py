@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from pinnkit.tools.checked import checked
+from pinnkit.tools.checked import Positive, checked
 
 from .generator import Generator
 from .interval_range import reach
@@ -63,7 +63,7 @@ class Flow:
         source, value, domain = (tuple(change(e) for e in part) for part in (self.source, self.value, self.domain))
         return replace(self, parameter=symbol, source=source, value=value, domain=domain)
 
-    def interval(self, bounds: Mapping[sp.Symbol, tuple[float, float]], most: float = 1e6) -> tuple[float, float]:
+    def interval(self, bounds: Mapping[sp.Symbol, tuple[float, float]], most: Positive = 1e6) -> tuple[float, float]:
         """An interval of parameters a, containing 0, for which the group is defined on a whole box, by interval
         arithmetic.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -85,11 +85,13 @@ class Generator:
         Returns:
             One expression for every field.
         """
+        if len(solution) != len(self.fields):
+            raise ValueError(f"got {len(solution)} expressions: expected one for every field, {len(self.fields)}")
         values = dict(zip(self.fields, solution, strict=True))
         moved = [sum(c * sp.diff(f, x) for c, x in zip(self.xi, self.coordinates, strict=True)) for f in solution]
         return tuple(e.subs(values, simultaneous=True) - m for e, m in zip(self.phi, moved, strict=True))
 
-    def subs(self, values: dict) -> Generator:
+    def subs(self, values: Mapping[sp.Basic, sp.Basic | float]) -> Generator:
         """The field with symbols replaced, such as parameters of the equation by numbers.
 
         Args:

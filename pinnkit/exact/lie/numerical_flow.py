@@ -55,7 +55,12 @@ class NumericalFlow:
         Returns:
             The moved points, in the shape of X.
         """
-        v, n = self.generator, X.shape[-1]
+        v, n = self.generator, X.shape[-1] if X.ndim else 0
+        if n not in (len(v.coordinates), len(v.base)):
+            raise ValueError(
+                f"got points of shape {tuple(X.shape)}: expected {len(v.coordinates)} coordinates, or with the fields "
+                f"{len(v.base)}, in the last dimension"
+            )
         program = self._coordinates if n == len(v.coordinates) else self._all
         symbols = v.base[:n]
 

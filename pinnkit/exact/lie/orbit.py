@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import sympy as sp
 import torch
@@ -14,11 +15,11 @@ from torch import Tensor
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.lowering import differentiate, lower
 from pinnkit.statement.symbolic.torch_program import Program
-from pinnkit.tools.checked import Whole, checked
+from pinnkit.tools.checked import SOME, Finite, Matrix, Places, Whole, checked
 
 from .flow import Flow, flow
 from .generator import Generator
-from .seed import Seed, seeds
+from .seed import Degree, Seed, seeds
 from .symmetries import Symmetries, symmetries
 
 TOLERANCE = 1e-12  # of the equation's residual, relative to the sum of its terms' sizes
@@ -69,7 +70,7 @@ class Orbit:
             domain=tuple(dict.fromkeys((*own.domain, *domain))), name=f"{self.name}, moved by {by.generator}",
         )  # fmt: skip
 
-    def ranges(self, bounds: Mapping[sp.Symbol, tuple[float, float]]) -> list[tuple[float, float]]:
+    def ranges(self, bounds: Annotated[Mapping[sp.Symbol, tuple[Finite, Finite]], SOME]) -> list[tuple[float, float]]:
         """Ranges of the parameters that are useful on a box, for sampling; test the result with :meth:`defined`.
 
         Wave numbers go up to 20 half-waves, widths down to a fiftieth of the box, translations up to its size, others
@@ -136,11 +137,11 @@ class Orbit:
 
         return call
 
-    def __call__(self, X: Tensor, theta: Tensor) -> Tensor:
+    def __call__(self, X: Places, theta: Matrix) -> Tensor:
         """Values at points X (B, d) for parameters theta (P, k): (P, B, fields)."""
         return self.rows(self.fields)(self._at(X), theta)
 
-    def defined(self, X: Tensor, theta: Tensor) -> Tensor:
+    def defined(self, X: Places, theta: Matrix) -> Tensor:
         """Whether the solutions exist at all points, for each row of parameters.
 
         Args:
@@ -155,7 +156,7 @@ class Orbit:
             inside &= (self.rows(self.domain)(self._at(X), theta) > 0).all(-1).all(-1)
         return inside
 
-    def residual(self, equations: Sequence[sp.Expr], X: Tensor, theta: Tensor) -> Tensor:
+    def residual(self, equations: Sequence[sp.Expr], X: Places, theta: Matrix) -> Tensor:
         """max_x |sum of an equation's terms| / sum |terms| over points and equations, for each row of parameters.
 
         Args:
@@ -187,7 +188,7 @@ class Orbit:
 
 
 @checked
-def orbits(problem: Problem, found: Symmetries | None = None, *, degree: Whole = 4, seed: Whole = 0) -> list[Orbit]:
+def orbits(problem: Problem, found: Symmetries | None = None, *, degree: Degree = 4, seed: Whole = 0) -> list[Orbit]:
     """Families of exact solutions of a linear homogeneous problem: seeds, moved by one flow and by translations.
 
     Where a coordinate has no translations, the simplest flow that moves it alone takes their place. A flow that only

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from pinnkit.tools.checked import Whole, checked
+from pinnkit.tools.checked import SOME, Rule, checked
 
 from .determining import Determining
 from .jet_space import JetSpace, indices
 from .log_coordinates import logarithmic
 from .symmetry_ansatz import Graded, solutions
 
+Degree = Annotated[int, Rule("a whole number from 0 to 40", lambda n: 0 <= n <= 40)]  # more take hours
 PROFILES = {
     "Gaussian": lambda s: sp.exp(-(s**2)),
     "sech": lambda s: 1 / sp.cosh(s),
@@ -167,7 +169,9 @@ def similarity(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> 
 
 @checked
 def seeds(
-    equations: sp.Expr | Sequence[sp.Expr], fields: AppliedUndef | Sequence[AppliedUndef], degree: Whole = 4
+    equations: sp.Expr | Annotated[Sequence[sp.Expr], SOME],
+    fields: AppliedUndef | Annotated[Sequence[AppliedUndef], SOME],
+    degree: Degree = 4,
 ) -> list[Seed]:
     """Exact solutions of linear homogeneous equations: exponentials, polynomials and similar ones, with free
     parameters.

@@ -13,7 +13,7 @@ from pinnkit.exact.lie.heat_normal_form import NormalForm, readable
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.lowering import differentiate
 from pinnkit.statement.symbolic.torch_program import Program
-from pinnkit.tools.checked import Finite, Whole, checked
+from pinnkit.tools.checked import Finite, Places, Whole, checked
 
 MIRROR = sp.Symbol("mirror", real=True)  # in an expression: the sign with which an image turns its axis
 SHIFT = sp.Symbol("shift", real=True)  # and where a normal form turns what images make: how far it moves them
@@ -102,7 +102,7 @@ class Family:
         """
         return np.where(self._logs, theta, 1.0)
 
-    def values(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: Whole = 0) -> Tensor:
+    def values(self, theta: np.ndarray, X: Places, indices: Sequence[Index], field: Whole = 0) -> Tensor:
         """Derivatives D^J phi of members at points.
 
         Args:
@@ -116,7 +116,7 @@ class Family:
         """
         return self._run(theta, X, tuple(map(tuple, indices)), field, False)[:, 0]
 
-    def slopes(self, theta: np.ndarray, X: Tensor, indices: Sequence[Index], field: Whole = 0) -> Tensor:
+    def slopes(self, theta: np.ndarray, X: Places, indices: Sequence[Index], field: Whole = 0) -> Tensor:
         """Derivatives d(D^J phi)/dtheta of members at points.
 
         Args:
@@ -137,6 +137,11 @@ class Family:
             theta: the p parameters.
             field: number of the field. Default 0.
         """
+        if len(theta) != self.count or field >= len(self.parts):
+            raise ValueError(
+                f"{self.name}: got {len(theta)} parameters and field {field}: it has {self.count} parameters "
+                f"and {len(self.parts)} fields"
+            )
         known = {r.symbol: sp.Float(v, 17) for r, v in zip(self.ranges, theta, strict=True)}
         phi, x = self.parts[field].xreplace(known), self.coordinates[self.axis]
         turned = ({x: sign * x + shift, MIRROR: sp.Integer(sign)} for _, sign, shift in self.images)
@@ -175,6 +180,12 @@ class Family:
         return self._programs[key]
 
     def _run(self, theta: np.ndarray, X: Tensor, indices: tuple[Index, ...], field: int, slopes: bool) -> Tensor:
+        if np.ndim(theta) != 2 or theta.shape[1] != self.count or field >= len(self.parts):
+            raise ValueError(
+                f"{self.name}: got parameters of shape {np.shape(theta)} and field {field}: expected (K, {self.count}) "
+                f"and one of {len(self.parts)} fields"
+            )
+        X = X if X.is_floating_point() else X.double()
         K, n, p = len(theta), len(X), self.count if slopes else 1
         out = X.new_zeros(len(indices), p, K, n)
         if not out.numel():

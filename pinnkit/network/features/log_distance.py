@@ -7,14 +7,14 @@ import sympy as sp
 from pinnkit.domain.box import Domain
 from pinnkit.domain.distance_function import exact
 from pinnkit.network.base import FeatureMap
-from pinnkit.tools.checked import Positive, checked_but
+from pinnkit.tools.checked import Positive, checked
 from pinnkit.tools.serialise import register
 
 from .inversion import Formulas
 
 
 @register
-@checked_but("faces")
+@checked
 @dataclass(frozen=True)
 class LogDistance(FeatureMap):
     """The coordinates scaled to [-1, 1], and log(1 + s / width) for each face, s the distance to it.
@@ -37,10 +37,6 @@ class LogDistance(FeatureMap):
 
     faces: tuple[str, ...]
     width: Positive = 0.01
-
-    def __post_init__(self) -> None:
-        if isinstance(self.faces, str):
-            raise ValueError(f"faces={self.faces!r}: give a tuple of names, as ({self.faces!r},)")
 
     def build(self, domain: Domain) -> Formulas:
         """The features on a domain.

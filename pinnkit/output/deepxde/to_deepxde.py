@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
@@ -58,6 +58,7 @@ def import_deepxde() -> ModuleType:
     return deepxde
 
 
+@checked
 @contextlib.contextmanager
 def deepxde_precision(dtype: torch.dtype = torch.float64) -> Iterator[None]:
     """A block in which DeepXDE, and torch by default, compute in one precision; afterwards both are as before.
@@ -154,7 +155,7 @@ def to_deepxde(
     *,
     num: Mapping[str, Count] | None = None,
     hard: bool | None = None,
-    distribution: str = "Hammersley",
+    distribution: Literal["uniform", "pseudo", "LHS", "Halton", "Hammersley", "Sobol"] = "Hammersley",
 ) -> DeepXDEProblem:
     """The same problem as a DeepXDE ``TimePDE`` (``PDE`` without time), to be trained by DeepXDE.
 

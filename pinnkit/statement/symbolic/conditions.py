@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet, real
-from pinnkit.tools.checked import NotNegative, checked, checked_but, fit
+from pinnkit.tools.checked import NotNegative, Whole, checked, checked_but, fit
 
 from .expression import as_expression, expression
 from .place import INITIAL, Place, data, faces, pair
@@ -65,7 +65,7 @@ def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
     return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
 
 
-@checked_but("u", "value", "order", "weight")
+@checked_but("u", "value", "weight")
 @dataclass(frozen=True)
 class Initial:
     """d^order u / dt^order = value at the initial time.
@@ -88,7 +88,7 @@ class Initial:
 
     u: AppliedUndef
     value: sp.Expr  # of a number, an expression or a function of the coordinates
-    order: int = 0
+    order: Whole = 0
     weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
@@ -113,7 +113,6 @@ class Initial:
         """
         if domain.time is None:
             raise ValueError(f"{self.name}: the domain has no time coordinate: use Dirichlet on a face")
-        _check_order(self.name, self.order)
         t = self.u.args[domain.names.index(domain.time)]
         u = self.u.diff(t, self.order) if self.order else self.u
         return [Residual(self.name, u - self.value, INITIAL, kind="initial", order=self.order)]
@@ -275,7 +274,7 @@ class Robin:
         return [Residual(self.name, row, faces(self.on), kind="robin")]
 
 
-@checked_but("u", "order", "weight")
+@checked_but("u", "weight")
 @dataclass(frozen=True)
 class Periodic:
     """u and its first derivatives agree on the two faces of one coordinate of a box.
@@ -298,7 +297,7 @@ class Periodic:
 
     u: AppliedUndef
     coordinate: str
-    order: int = 1
+    order: Whole = 1
     weight: NotNegative = 1.0
 
     def __post_init__(self) -> None:
@@ -325,7 +324,6 @@ class Periodic:
             raise ValueError(f"{self.name}: only a Box has opposite faces, and the domain is {domain!r}")
         if self.coordinate not in domain.space:
             raise ValueError(f"{self.name}: expected a space coordinate, one of {', '.join(domain.space)}")
-        _check_order(self.name, self.order)
         variable = self.u.args[domain.names.index(self.coordinate)]
         place, rows = pair(self.coordinate), []
         for k in range(self.order + 1):
@@ -363,6 +361,7 @@ class Operator:
 
     def __post_init__(self) -> None:
         _check_weight(self)
+        object.__setattr__(self, "expression", as_expression(self.expression, self.name))
 
     def residuals(self, domain: Domain) -> list[Residual]:
         """The residual, the expression itself.
@@ -380,7 +379,7 @@ class Operator:
             raise ValueError(f"{self.name}: the domain has no time coordinate: use a part of the boundary")
         if self.on not in ("pde", "initial"):
             _check_face(self, domain)
-        return [Residual(self.name, as_expression(self.expression, self.name), faces(self.on), kind="operator")]
+        return [Residual(self.name, self.expression, faces(self.on), kind="operator")]
 
 
 @checked_but("u", "X", "values", "weight")
@@ -415,6 +414,7 @@ class Observations:
 
     def __post_init__(self) -> None:
         _check_weight(self)
+        object.__setattr__(self, "u", as_expression(self.u, self.name))
         X, values = (_numbers(self.name, v) for v in (self.X, self.values))
         if X.ndim != 2 or values.shape not in ((len(X),), (len(X), 1)) or not len(X):
             raise ValueError(
@@ -455,8 +455,7 @@ class Observations:
                 f"{self.name}: {int(outside.sum())} of {len(self.X)} observation points lie outside the domain by more "
                 f"than 1e-9 (first at row {first}, {self.X[first].tolist()}): remove them, or enlarge the domain"
             )
-        row = as_expression(self.u, self.name) - self.symbol
-        return [Residual(self.name, row, data(self.name), kind="data")]
+        return [Residual(self.name, self.u - self.symbol, data(self.name), kind="data")]
 
     @property
     def symbol(self) -> sp.Symbol:
@@ -482,7 +481,8 @@ def _settle(condition: Any, *names: str) -> None:
 
 
 def _check_weight(condition: Any) -> None:
-    fit(NotNegative, condition.weight, f"{type(condition).__name__}: the weight of {condition.name!r}")
+    weight = fit(NotNegative, condition.weight, f"{type(condition).__name__}: the weight of {condition.name!r}")
+    object.__setattr__(condition, "weight", weight)
 
 
 def _numbers(name: str, values: Any) -> Tensor:
@@ -494,11 +494,6 @@ def _numbers(name: str, values: Any) -> Tensor:
         return torch.as_tensor(np.asarray(values, dtype=float))
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected arrays of numbers, got {type(values).__name__}") from None
-
-
-def _check_order(name: str, order: Any) -> None:
-    if not isinstance(order, int) or order < 0:
-        raise ValueError(f"{name}: the order is {order!r}: expected 0, 1, 2 ..., 0 being the value itself")
 
 
 def _check_face(condition: Any, domain: Domain) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from pinnkit.tools.checked import checked, checked_but
+from pinnkit.tools.checked import Named, checked, checked_but
 
 from .channels import Channel, Index, partial, split
 
@@ -29,7 +29,10 @@ def coordinates(names: str) -> tuple[sp.Symbol, ...]:
         >>> pk.coordinates("x t")
         (x, t)
     """
-    return tuple(sp.Symbol(name, real=True) for name in names.replace(",", " ").split())
+    found = names.replace(",", " ").split()
+    if not found or len(set(found)) < len(found):
+        raise ValueError(f"coordinates({names!r}): give different names with spaces between them, as in 'x t'")
+    return tuple(sp.Symbol(name, real=True) for name in found)
 
 
 @checked_but("variables")
@@ -79,7 +82,7 @@ def parse_index(suffix: str, names: Sequence[str]) -> Index:
 
 
 @checked
-def derivatives(u: AppliedUndef, *suffixes: str) -> tuple[sp.Expr, ...] | sp.Expr:
+def derivatives(u: AppliedUndef, *suffixes: Named) -> tuple[sp.Expr, ...] | sp.Expr:
     """Derivatives of a field by name: ``u_t, u_xx = derivatives(u, "t", "xx")``.
 
     Args:
@@ -99,6 +102,8 @@ def derivatives(u: AppliedUndef, *suffixes: str) -> tuple[sp.Expr, ...] | sp.Exp
         Derivative(u(x, t), (x, 2))
     """
     names = [s.name for s in u.args]
+    if not suffixes:
+        raise ValueError(f"derivatives({u}): say by what, as in derivatives(u, '{names[0]}', '{names[0] * 2}')")
     found = tuple(differentiate(u, parse_index(s, names)) for s in suffixes)
     return found if len(found) > 1 else found[0]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import h5py
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import real
-from pinnkit.tools.checked import Finite, NotNegative, checked
+from pinnkit.tools.checked import SOME, Finite, NotNegative, checked
 
 from .torch_program import Program
 
@@ -32,7 +32,7 @@ class Reference(Protocol):
     def error(self) -> float:
         """The relative L2 error of the reference itself."""
 
-    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+    def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """Axes of a tensor grid, its points X (n, d), a mask (n,) of those inside, values (n, names).
 
         A column of NaN stands for what the reference does not hold.
@@ -105,7 +105,7 @@ class Exact:
     def _program(self) -> Program:
         return Program([self.expression(u) for u in self.solution], self.variables)
 
-    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+    def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The closed form on a uniform grid.
 
         Args:
@@ -162,7 +162,7 @@ class Computed:
         real("the reference", found)
         return found
 
-    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+    def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The function on a uniform grid.
 
         Args:
@@ -198,7 +198,7 @@ class Sampled:
         own = {n: float(e) for n, e in getattr(reference, "errors", {}).items()}
         return cls(axes, mask, found, float(reference.error), own or dict.fromkeys(found, float(reference.error)))
 
-    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+    def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The nodes and values; ValueError for a domain of other coordinates."""
         if tuple(self.axes) != domain.names:
             raise ValueError(f"the reference is by ({', '.join(self.axes)}), the domain by ({', '.join(domain.names)})")
@@ -285,7 +285,7 @@ class Table:
         """How the table was computed."""
         return str(self._content[0]["method"])
 
-    def on_grid(self, domain: Domain, names: tuple[str, ...]) -> tuple[Axes, Tensor, Tensor, Tensor]:
+    def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """The nodes and values of the table; nodes outside the domain or without values are masked.
 
         Args:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import Below1, Positive, Whole, checked
+from pinnkit.tools.checked import Below1, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, State, Step, usable
+from .stage import Objective, State, Step, holds, usable
+
+HELD = holds("m", "v", numbers=("steps",))
 
 
 @register
@@ -43,7 +45,7 @@ class Adam:
     beta2: Below1 = 0.999
     epsilon: Positive = 1e-8
 
-    def start(self, theta: Tensor, objective: Objective | None) -> State:
+    def start(self, theta: Vector, objective: Objective | None) -> State:
         """The state before the first step: m = v = 0.
 
         Args:
@@ -55,7 +57,7 @@ class Adam:
         """
         return {"m": torch.zeros_like(theta), "v": torch.zeros_like(theta), "steps": 0}
 
-    def renew(self, state: Mapping[str, Any]) -> State:
+    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
         """The state after the points have changed: m and v stay.
 
         Args:
@@ -66,7 +68,7 @@ class Adam:
         """
         return dict(state)
 
-    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+    def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         """One step of Adam; the losses it returns are those before the step.
 
         Args:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import Count, NotNegative, Whole, checked
+from pinnkit.tools.checked import Count, NotNegative, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
 from .quasi_newton import descend, evaluated, first_step
-from .stage import Objective, State, Step, drop
+from .stage import Objective, State, Step, drop, holds
+
+HELD = holds("S", "Y")
 
 
 @register
@@ -41,7 +43,7 @@ class LBFGS:
     memory: Count = 50
     tolerance: NotNegative = 1e-14
 
-    def start(self, theta: Tensor, objective: Objective | None) -> State:
+    def start(self, theta: Vector, objective: Objective | None) -> State:
         """The state before the first step: no pairs.
 
         Args:
@@ -54,7 +56,7 @@ class LBFGS:
         empty = theta.new_empty(0, len(theta))
         return {"S": empty, "Y": empty}
 
-    def renew(self, state: Mapping[str, Any]) -> State:
+    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
         """The state after the points have changed: pairs stay, since they describe the curvature of the loss.
 
         Args:
@@ -65,7 +67,7 @@ class LBFGS:
         """
         return drop(state, "losses", "gradient", "gain")
 
-    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+    def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         """One step along -H g; where H gives no descent the pairs are dropped and theta stays.
 
         Args:

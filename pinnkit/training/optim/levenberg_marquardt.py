@@ -3,16 +3,16 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import NotNegative, Positive, Whole, checked
+from pinnkit.tools.checked import NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
-from .stage import State, Step
+from .stage import State, Step, holds
 
 
 class LeastSquares(Protocol):
@@ -32,6 +32,9 @@ class LeastSquares(Protocol):
 
     def normal(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """J^T A J and J^T A r."""
+
+
+HELD = holds(numbers=("damping", "grow"))
 
 
 @register
@@ -61,7 +64,7 @@ class LevenbergMarquardt:
     damping: Positive = 1e-3
     tolerance: NotNegative = 1e-14
 
-    def start(self, theta: Tensor, objective: LeastSquares | None) -> State:
+    def start(self, theta: Vector, objective: LeastSquares | None) -> State:
         """The state before the first step: the first step sets the damping from the curvature.
 
         Args:
@@ -73,7 +76,7 @@ class LevenbergMarquardt:
         """
         return {"damping": math.nan, "grow": 2.0}
 
-    def renew(self, state: Mapping[str, Any]) -> State:
+    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
         """The state after the points have changed: the damping stays.
 
         Args:
@@ -84,7 +87,7 @@ class LevenbergMarquardt:
         """
         return dict(state)
 
-    def step(self, theta: Tensor, state: State, objective: LeastSquares) -> tuple[Tensor, State, Step]:
+    def step(self, theta: Vector, state: Annotated[State, HELD], objective: LeastSquares) -> tuple[Tensor, State, Step]:
         """One accepted step; rejected trials raise the damping until the loss falls.
 
         Args:

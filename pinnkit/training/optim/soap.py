@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor, nn, optim
 
-from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
+from pinnkit.tools.checked import Count, NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, State, Step, usable
+from .stage import Objective, State, Step, holds, usable
 from .torch_optimizer import Live, cut, pack, unpack
+
+HELD = holds(numbers=("steps",), trees=("optimiser",))
 
 
 @register
@@ -44,7 +46,7 @@ class SOAP:
     weight_decay: NotNegative = 0.0
     decay: Positive = 1.0
 
-    def start(self, theta: Tensor, objective: Objective | None) -> State:
+    def start(self, theta: Vector, objective: Objective | None) -> State:
         """The state before the first step: zero moments.
 
         Args:
@@ -59,7 +61,7 @@ class SOAP:
         """
         return {"optimiser": pack(Live(self._made, theta, objective).optimiser.state_dict()), "steps": 0}
 
-    def renew(self, state: Mapping[str, Any]) -> State:
+    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
         """The state after the points have changed: moments and eigenbases stay.
 
         Args:
@@ -70,7 +72,7 @@ class SOAP:
         """
         return dict(state)
 
-    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+    def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         """One step of SOAP; the losses it returns are those before the step.
 
         Args:

@@ -3,19 +3,21 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import NotNegative, Whole, checked
+from pinnkit.tools.checked import NotNegative, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
 from .quasi_newton import Descent, descend, evaluated, first_step
-from .stage import Objective, State, Step, drop
+from .stage import Objective, State, Step, drop, holds
 
 _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one pass over H instead of eight
+
+HELD = holds("H", "U", "M", numbers=("scale", "used", "steps", "resets"))
 
 
 @register
@@ -46,7 +48,7 @@ class SSBroyden:
     tolerance: NotNegative = 1e-14
     scaled: bool = True
 
-    def claim(self, theta: Tensor) -> None:
+    def claim(self, theta: Vector) -> None:
         """Check that P^2 numbers find room in memory, before any work is done.
 
         Args:
@@ -61,7 +63,7 @@ class SSBroyden:
             "use LBFGS or SOAP, or a smaller network", theta.device,
         )  # fmt: skip
 
-    def start(self, theta: Tensor, objective: Objective | None) -> State:
+    def start(self, theta: Vector, objective: Objective | None) -> State:
         """The state before the first step: H = I, kept as scale H + U M U^T with room for delayed updates.
 
         Args:
@@ -82,7 +84,7 @@ class SSBroyden:
             "used": 0, "steps": 0, "resets": 0,
         }  # fmt: skip
 
-    def renew(self, state: Mapping[str, Any]) -> State:
+    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
         """The state after the points have changed: H stays, since it describes the curvature of the loss.
 
         Args:
@@ -93,7 +95,7 @@ class SSBroyden:
         """
         return drop(state, "losses", "gradient", "gain", "Hg")
 
-    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+    def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         """One step along -H g, then the update of H; where H gives no descent it is reset and theta stays.
 
         Args:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from pinnkit.tools.type_words import Rule
 
 State = dict[str, Any]  # tensors, numbers and strings, possibly nested: it can be written to a file
 
@@ -55,6 +58,15 @@ class Claiming(Protocol):
 
     def claim(self, theta: Tensor) -> None:
         """MemoryError where the stage's state for parameters theta (P,) finds no room."""
+
+
+def holds(*tensors: str, numbers: tuple[str, ...] = (), trees: tuple[str, ...] = ()) -> Rule:
+    """The rule for a state: what of each kind it holds, by name."""
+    kinds = dict.fromkeys(tensors, Tensor) | dict.fromkeys(numbers, Real) | dict.fromkeys(trees, Mapping)
+    return Rule(
+        f"a state with {', '.join(kinds)}, as start and step make it",
+        lambda state: all(isinstance(state.get(name), kind) for name, kind in kinds.items()),
+    )
 
 
 def drop(state: Mapping[str, Any], *names: str) -> State:

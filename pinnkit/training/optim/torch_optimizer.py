@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 from torch.optim import lr_scheduler
 
-from pinnkit.tools.checked import Positive, Whole, checked
+from pinnkit.tools.checked import Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, State, Step, usable
+from .stage import Objective, State, Step, holds, usable
+
+HELD = holds(numbers=("steps",), trees=("optimiser",))
 
 LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "PolynomialLR": "total_iters"}  # of the stage
 LACKING = ("Optimizer", "SparseAdam", "LRScheduler", "LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler")
@@ -70,7 +72,7 @@ class Torch:
             raise ValueError(f"Torch: there is no schedule {self.schedule!r}: choose one of {', '.join(plans)}")
         self._scheduled(self._made([torch.nn.Parameter(torch.zeros(1, 1))]))
 
-    def start(self, theta: Tensor, objective: Objective | None) -> State:
+    def start(self, theta: Vector, objective: Objective | None) -> State:
         """The state before the first step: the optimiser's own.
 
         Args:
@@ -85,7 +87,7 @@ class Torch:
         """
         return {**self._packed(self._live(theta, objective)), "steps": 0}
 
-    def renew(self, state: Mapping[str, Any]) -> State:
+    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
         """The state after the points have changed: all that was learnt stays.
 
         Args:
@@ -96,7 +98,7 @@ class Torch:
         """
         return dict(state)
 
-    def step(self, theta: Tensor, state: State, objective: Objective) -> tuple[Tensor, State, Step]:
+    def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         """One step; the losses it returns are those before the step.
 
         Args:
