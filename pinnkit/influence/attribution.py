@@ -33,7 +33,7 @@ class Attribution:
     Example:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
-        >>> pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.5)).joint["pde"].shape
+        >>> pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.05)).joint["pde"].shape
         torch.Size([1, 50])
     """
 
@@ -63,6 +63,9 @@ class Attribution:
 
         Returns:
             A list of (point set, number in the set, coordinates, effect), the largest |effect| first.
+
+        Raises:
+            ValueError: a functional that was not asked about.
         """
         if functional >= len(self.names):
             raise ValueError(f"there is no functional {functional}: {len(self.names)} were asked about, from 0")

@@ -51,7 +51,7 @@ class Influence:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.LevenbergMarquardt(10)], progress=False)
         >>> influence = pk.Influence(u, "gauss-newton")
-        >>> found = influence.attribute(pk.at("u", x=0.5, t=0.5))
+        >>> found = influence.attribute(pk.at("u", x=0.5, t=0.05))
         >>> len(found.strongest(3))
         3
     """

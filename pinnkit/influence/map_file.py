@@ -36,10 +36,10 @@ def save_map(found: Attribution, path: str | Path) -> Path:
         >>> import tempfile
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 4, 1), 30, stages=[pk.LevenbergMarquardt(10)], progress=False)
-        >>> found = pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.5))
+        >>> found = pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.05))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     pk.load_map(pk.save_map(found, f"{folder}/map.h5")).names
-        ('u at x=0.5, t=0.5',)
+        ('u at x=0.5, t=0.05',)
     """
     tree: dict[str, Any] = {name: Json(list(getattr(found, name))) for name in _TEXTS}
     tree |= {"convention": found.convention, "curvature": found.curvature, "keys": Json(dict(found.keys))}
@@ -68,7 +68,7 @@ def load_map(path: str | Path) -> Attribution:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 4, 1), 30, stages=[pk.LevenbergMarquardt(10)], progress=False)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = pk.save_map(pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.5)), f"{folder}/map.h5")
+        ...     path = pk.save_map(pk.Influence(u).attribute(pk.at("u", x=0.5, t=0.05)), f"{folder}/map.h5")
         ...     pk.load_map(path).convention
         'fixed'
     """

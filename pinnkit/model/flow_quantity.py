@@ -218,8 +218,8 @@ def measure(solution: Solution, *of: Functional) -> dict[str, float]:
     Example:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
-        >>> list(pk.measure(u, pk.at("u", x=0.5, t=0.5), pk.Error()))
-        ['u at x=0.5, t=0.5', 'relative L2 error']
+        >>> list(pk.measure(u, pk.at("u", x=0.5, t=0.05), pk.Error()))
+        ['u at x=0.5, t=0.05', 'relative L2 error']
     """
     return {name: float(v) for part in of for name, v in zip(part.names, part.linearise(solution)[0], strict=True)}
 

@@ -92,6 +92,9 @@ class Field:
 
         Returns:
             f (K,) and df/dtheta (K, P).
+
+        Raises:
+            ValueError: a point that lies outside the domain.
         """
         outside = ~solution.problem.domain.inside(self.points.X.detach().cpu())
         if outside.any():
@@ -112,6 +115,9 @@ def at(expression: Expression, name: str = "", **coordinates: Finite | Sequence[
 
     Returns:
         A functional, for :func:`measure`, :class:`Influence` or :func:`uncertainty`.
+
+    Raises:
+        ValueError: no coordinates.
 
     Example:
         >>> import pinnkit as pk

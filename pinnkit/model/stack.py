@@ -148,6 +148,9 @@ class Model:
 
         Returns:
             Two tensors, together (P,).
+
+        Raises:
+            ValueError: another shape than (P,).
         """
         if theta.ndim != 1 or len(theta) != self.count:
             raise ValueError(f"got {tuple(theta.shape)} numbers: the parameters of this model are {self.count}, (P,)")
@@ -442,6 +445,9 @@ class Stack:
 
         Returns:
             Names of terms.
+
+        Raises:
+            ValueError: a point set that no term is trained on.
         """
         if key not in self.readouts:
             raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.readouts)}")

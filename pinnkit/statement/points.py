@@ -83,9 +83,24 @@ def sample(
 ) -> Points:
     """Collocation points for every point set of a problem.
 
-    ``counts`` gives the number by set name, or one for the interior; sets not named get a fifth of the interior's. In
-    the place of a number may stand the points themselves.
-    Raises ValueError for a set that the problem does not have, or a count below 1.
+    Args:
+        problem: the problem.
+        counts: the number in the interior (other sets get a fifth of it), or numbers by set name; points
+            in the place of a number are taken as they are.
+        method: "sobol" (default: evenly spread), "random", and others.
+        seed: seed of the draw.
+
+    Returns:
+        The points by set.
+
+    Raises:
+        ValueError: a set that the problem does not have, or a count below 1.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> points = pk.sample(pk.problem("heat"), {"pde": 50, "initial": 20})
+        >>> len(points["pde"]), len(points["initial"])
+        (50, 20)
     """
     counts = {"pde": counts} if isinstance(counts, int) else dict(counts)
     unknown = set(counts) - set(problem.keys)

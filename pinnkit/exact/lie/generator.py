@@ -84,6 +84,9 @@ class Generator:
 
         Returns:
             One expression for every field.
+
+        Raises:
+            ValueError: another number of expressions.
         """
         if len(solution) != len(self.fields):
             raise ValueError(f"got {len(solution)} expressions: expected one for every field, {len(self.fields)}")

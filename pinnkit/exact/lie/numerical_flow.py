@@ -54,6 +54,9 @@ class NumericalFlow:
 
         Returns:
             The moved points, in the shape of X.
+
+        Raises:
+            ValueError: another number of coordinates.
         """
         v, n = self.generator, X.shape[-1] if X.ndim else 0
         if n not in (len(v.coordinates), len(v.base)):

@@ -136,6 +136,9 @@ class Family:
         Args:
             theta: the p parameters.
             field: number of the field. Default 0.
+
+        Raises:
+            ValueError: another number of parameters, or a field that there is not.
         """
         if len(theta) != self.count or field >= len(self.parts):
             raise ValueError(

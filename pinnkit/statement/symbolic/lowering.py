@@ -24,6 +24,9 @@ def coordinates(names: str) -> tuple[sp.Symbol, ...]:
     Returns:
         The symbols.
 
+    Raises:
+        ValueError: no names, or one that comes twice.
+
     Example:
         >>> import pinnkit as pk
         >>> pk.coordinates("x t")
