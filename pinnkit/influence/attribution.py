@@ -65,7 +65,7 @@ class Attribution:
             A list of (point set, number in the set, coordinates, effect), the largest |effect| first.
 
         Raises:
-            ValueError: a functional that was not asked about.
+            ValueError: a number that no functional has.
         """
         if functional >= len(self.names):
             raise ValueError(f"there is no functional {functional}: {len(self.names)} were asked about, from 0")
