@@ -96,7 +96,7 @@ class Problem(Record):
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
         fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
         for name in ("parameters", "unknowns"):
-            fit(Mapping[str, Any], getattr(self, name), f"{self.name}: {name}")
+            fit(Mapping[Any, Any], getattr(self, name), f"{self.name}: {name}")
         fit(Mapping[Any, tuple[Any, Any]], self.ansatz, f"{self.name}: ansatz")
         single = isinstance(self.conditions, Condition)
         given = (self.conditions,) if single else fit(tuple[Any, ...], self.conditions, f"{self.name}: conditions")

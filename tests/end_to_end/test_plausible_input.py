@@ -78,7 +78,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: solve(network=[2, 20, 1]), "network is"),
     (lambda: solve(network=pk.MLP(2, 4, 2)), "the network gives 2 numbers at a point and rod has 1 field"),
     (lambda: solve(network=pk.MLP(3, 4, 1)), "the network takes 3 inputs, the domain has 2 coordinates"),
-    (lambda: solve(network=torch.nn.Linear(2, 1)), "give pinnkit.Module"),
     (lambda: solve({"pdee": 20}), "no point set 'pdee': its sets are pde.*did you mean 'pde'"),
     (lambda: solve({"pde": 0}), r"points\['pde'\] is 0: expected a whole number of at least 1"),
     (lambda: solve(2.5), "points is 2.5"),
