@@ -126,7 +126,7 @@ class _Search:
         X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
         X = X[torch.isfinite(u).all(-1).reshape(-1)]
         order = torch.randperm(len(X), generator=torch.Generator().manual_seed(next(self._seeds)))
-        return X.to(self.zero), X[order[:self.settings.nodes]].to(self.zero)
+        return X.to(self.zero), X[order[: self.settings.nodes]].to(self.zero)
 
     def _columns(self, most: int) -> Tensor:
         """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""

@@ -108,10 +108,10 @@ def sample(
         first = sorted(unknown)[0]
         raise ValueError(f"{problem.name} has no point set {first!r}{nearest(first, problem.keys, 'its sets are')}")
     given = {key: own for key, own in counts.items() if isinstance(own, PointSet)}
-    counts |= {key: len(own) for key, own in given.items()}
-    counts = counts_of(problem.keys, counts.get("pde", 1000)) | counts
+    numbers = {key: len(own) if isinstance(own, PointSet) else own for key, own in counts.items()}
+    numbers = counts_of(problem.keys, numbers.get("pde", 1000)) | numbers
     drawn = {
-        k: problem.sample(k, counts[k], method=method, seed=seed + 7919 * i)
+        k: problem.sample(k, numbers[k], method=method, seed=seed + 7919 * i)
         for i, k in enumerate(problem.keys)
         if k not in given
     }

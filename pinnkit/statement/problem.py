@@ -99,7 +99,9 @@ class Problem(Record):
             fit(Mapping[Any, Any], getattr(self, name), f"{self.name}: {name}")
         fit(Mapping[Any, tuple[Any, Any]], self.ansatz, f"{self.name}: ansatz")
         single = isinstance(self.conditions, Condition)
-        given = (self.conditions,) if single else fit(tuple[Any, ...], self.conditions, f"{self.name}: conditions")
+        given: Any = (self.conditions,)
+        if not single:
+            given = fit(tuple[Any, ...], self.conditions, f"{self.name}: conditions")
         plain = {k: carried_out(e) for k, e in self.equations.items()}
         fix("conditions", without_parameter_faces(self.name, self.fields, plain, self.domain, given))
         fix("parameters", finite(self.name, self.parameters))

@@ -35,7 +35,7 @@ Damping = Positive | typing.Literal["gcv", "evidence"]  # a number, or the rule 
 Named = Annotated[str, Rule("text that is not empty", bool)]
 Rows = Annotated["torch.Tensor", Rule("numbers of rows (n,), whole and not negative", lambda v: _numbers(v))]
 LISTED = Rule("a vector (n,)", lambda v: v.ndim == 1)
-SOME = Rule("at least one", len)
+SOME = Rule("at least one", lambda v: len(v) > 0)
 Vector = Annotated["torch.Tensor", Rule("a vector (n,) of real numbers", lambda v: _floats(v, 1))]
 Matrix = Annotated["torch.Tensor", Rule("a matrix (m, n) of real numbers", lambda v: _floats(v, 2))]
 Places = Annotated["torch.Tensor", Rule("points (n, d), a row for each", lambda v: v.ndim == 2)]
@@ -149,7 +149,8 @@ class _Arguments:
     def of(cls, function: Callable, label: str, own: tuple[str, ...] = ()) -> "_Arguments":
         """Those of the signature, tests for all but its own."""
         parameters, hints = inspect.signature(function).parameters.values(), types_of(function)
-        found, by_kind = {}, {}
+        found: dict[str, _Argument] = {}
+        by_kind: dict[Any, list[_Argument]] = {}
         for p in parameters:
             hint = Any if p.name in own else hints.get(p.name, Any)
             found[p.name] = _Argument(p.name, hint, None if hint is Any else test(hint), p.default)
@@ -159,7 +160,8 @@ class _Arguments:
             label,
             tuple(a for kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD) for a in by_kind.get(kind, ())),
             {name: a for name, a in found.items() if name not in gathered},
-            *(by_kind.get(kind, [None])[0] for kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)),
+            next(iter(by_kind.get(_Kind.VAR_POSITIONAL, ())), None),
+            next(iter(by_kind.get(_Kind.VAR_KEYWORD, ())), None),
         )
 
     def settled(self, args: tuple, named: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
@@ -175,16 +177,17 @@ class _Arguments:
                 if argument.default is _Kind.empty and argument.name not in named:
                     raise TypeError(f"{label()}: {argument.name} is missing: {self._signature()}")
         for i, value in enumerate(args):
-            argument = self.places[i] if i < len(self.places) else self.rest
-            other = value if argument is None else argument.settled(value, label)
+            at = self.places[i] if i < len(self.places) else self.rest
+            other = value if at is None else at.settled(value, label)
             if other is not value:
                 args = (*args[:i], other, *args[i + 1 :])
         for name, value in named.items():
-            argument = self.names.get(name)
-            if argument is None and self.others is None:
+            own = self.names.get(name)
+            if own is None and self.others is None:
                 raise TypeError(f"{label()}: there is no argument {name!r}{nearest(name, self._known(), 'it has')}")
-            argument = argument or replace(self.others, name=name)
-            other = argument.settled(value, label)
+            if own is None and self.others is not None:
+                own = replace(self.others, name=name)
+            other = value if own is None else own.settled(value, label)
             if other is not value:
                 named = named | {name: other}
         return args, named

@@ -60,9 +60,12 @@ def _any_of(hints: tuple, expected: str) -> Test:
     tests = [test(h) for h in hints]
 
     def any_of(value: Any) -> Misfit | None:
-        if any(each(value) is None for each in tests):
-            return None
-        found = [each(value) for each in tests]
+        found: list[Misfit] = []
+        for each in tests:
+            misfit = each(value)
+            if misfit is None:
+                return None
+            found.append(misfit)
         if len(others := [m for m, h in zip(found, hints, strict=True) if h is not type(None)]) == 1:
             more = "" if others[0].place or others[0].typed else " or None"
             return replace(others[0], expected=others[0].expected + more)
