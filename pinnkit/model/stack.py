@@ -344,7 +344,6 @@ class Stack:
         """The network's channels and their derivative along v, where no reverse pass follows."""
         X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         self._pool.release()
-        self._alike(theta, X)
         return self.model.tape.sweep(self.model.split(theta)[0], X, readout.channels, v, self._pool)
 
     def _alike(self, theta: Tensor, X: Tensor) -> None:
