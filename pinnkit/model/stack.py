@@ -18,7 +18,7 @@ from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.units import Units
-from pinnkit.tools.checked import LISTED, Count, Matrix, NotNegative, Vector, Whole, checked
+from pinnkit.tools.checked import LISTED, Count, NotNegative, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.type_words import nearest
 
@@ -391,7 +391,7 @@ class Stack:
         r = self.values(theta)
         return torch.stack([row.sum() for row in self.by_term(self.row_weights * r * r).values()])
 
-    def by_term(self, flat: Vector) -> dict[str, Tensor]:
+    def by_term(self, flat: Annotated[Tensor, LISTED]) -> dict[str, Tensor]:
         """A vector over the rows as views (N_k,) by term.
 
         Args:
@@ -399,7 +399,7 @@ class Stack:
         """
         return {name: rows[0] for name, rows in self.by_columns(flat[None]).items()}
 
-    def by_columns(self, flat: Matrix) -> dict[str, Tensor]:
+    def by_columns(self, flat: Tensor) -> dict[str, Tensor]:
         """Vectors over the rows as views (K, N_k) by term.
 
         Args:
@@ -407,7 +407,7 @@ class Stack:
         """
         return {n: rows[:, i] for key, rows in self.by_key(flat).items() for i, n in enumerate(self.names(key))}
 
-    def by_key(self, flat: Matrix) -> dict[str, Tensor]:
+    def by_key(self, flat: Tensor) -> dict[str, Tensor]:
         """Vectors over the rows as views (K, R, N) by point set.
 
         Args:
