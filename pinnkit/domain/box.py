@@ -161,7 +161,14 @@ class Box(Domain):
         return tuple(self.faces[k] for k in self._chosen(on))
 
     def face(self, name: str) -> Face:
-        """What the face ``x_min`` is; ValueError: a name that is none of the faces."""
+        """The face x = a of a name such as ``x_min``: its coordinate, axis, side and place.
+
+        Args:
+            name: one of ``faces``.
+
+        Raises:
+            ValueError: a name that is none of the faces.
+        """
         names_of(name, self.faces)
         k = self.faces.index(name)
         coordinate, high = self.space[k // 2], bool(k % 2)
