@@ -83,6 +83,7 @@ def solve(
             new points if ``problem`` is given too.
         stages: optimisers, in order. Default None: those of the recipe.
         resample: the rule that moves the points during training. None: never. Default False: the rule of the recipe,
+            or none where ``points`` holds points and not only counts,
             and none where ``start`` is continued on its own problem.
         seed: seed of the initial parameters and of all points; the same seed gives the same run.
         start: the solution to continue from: its parameters, weights and points. If the first stage is of the same kind
@@ -156,6 +157,8 @@ def solve(
     if problem is None:  # more training of a solution, at points that may be the caller's own: they stay
         recipe = replace(recipe, resample=None, balance=None)
     given = {key for key, own in points.items() if isinstance(own, PointSet)} if isinstance(points, Mapping) else ()
+    if given:  # points of the caller's own stay, unless a resampler is asked for
+        recipe = replace(recipe, resample=None)
     if not isinstance(points, Points):
         points = sample(model.problem, points, method=recipe.method, seed=seed)
     check_points(model.problem, {key: points[key] for key in given})

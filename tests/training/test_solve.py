@@ -256,3 +256,13 @@ def test_an_unknown_coefficient_is_recovered():
     (value,) = solution.unknowns.values()
     assert abs(value - 0.3) < 3e-3
     assert solution.history["D"][-1] == value
+
+
+def test_points_of_ones_own_stay_unless_a_resampler_is_given():
+    X = pk.problem("burgers").domain.sample(40, seed=5)
+    settings = {"stages": [pk.Adam(12)], "progress": False, "validation": 20}
+    kept = pk.solve(pk.problem("burgers"), pk.MLP(2, 5, 1), {"pde": X}, **settings)
+    assert kept.progress.plan.resample is None and torch.equal(kept.points["pde"].X, X)
+    asked = pk.rad(every=5, candidates=100)
+    moved = pk.solve(pk.problem("burgers"), pk.MLP(2, 5, 1), {"pde": X}, resample=asked, **settings)
+    assert moved.progress.plan.resample is asked and not torch.equal(moved.points["pde"].X, X)
