@@ -9,6 +9,7 @@ import numpy as np
 
 Thing = TypeVar("Thing", bound=Callable[..., Any])
 _KNOWN: dict[str, Callable[..., Any]] = {}  # what a file may name: classes and functions that registered themselves
+ROOMS = "network.", "training.", "exact."  # where what files may name is; a file loads nothing of others
 _MAKERS: dict[str, Callable[..., Any]] = {}  # of a class with ``to_json``: what takes its entries back
 
 
@@ -46,8 +47,8 @@ def register(thing: Thing, maker: Callable[..., Any] | None = None) -> Thing:
 
 def _known(name: str) -> Callable[..., Any] | None:
     root = import_module(__package__.partition(".")[0])  # whose table of names loads nothing
-    home = (root.PUBLIC | root.NAMED).get(name)
-    if name not in _KNOWN and home is not None:
+    home = (root.PUBLIC | root.NAMED).get(name, "")
+    if name not in _KNOWN and home.startswith(ROOMS):
         import_module(f"{root.__name__}.{home}")  # from the package's own list: a file's text is only looked up in it
     return _KNOWN.get(name)
 

@@ -472,3 +472,19 @@ def test_a_name_is_registered_once() -> None:
         pk.register(dataclass(Adam))
     with pytest.raises(TypeError, match="neither a function"):
         pk.register(3)
+
+
+def test_a_file_loads_nothing_that_files_do_not_name() -> None:
+    code = """
+import sys
+from pinnkit.tools import serialise
+for name in ("plot", "Report", "to_deepxde"):
+    try:
+        serialise.decode({"class": name})
+        raise SystemExit(name)
+    except ValueError as error:
+        assert "is not known here" in str(error)
+assert not [m for m in sys.modules if m.startswith(("pinnkit.output", "matplotlib"))]
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
