@@ -118,7 +118,7 @@ def superposition() -> Iterable[Any]:
 @case
 def influence() -> Iterable[Any]:
     """What every point did to a prediction."""
-    found = [pk.Influence(run).attribute(pk.at("u", x=0.3, t=0.2)) for run in (hard_run(), soft_run())]
+    found = [pk.Influence(run).attribute(pk.at("u", x=0.3, t=0.05)) for run in (hard_run(), soft_run())]
     return [t for one in found for part in (one.effects, one.joint) for t in part.values()]
 
 

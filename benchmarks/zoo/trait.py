@@ -13,7 +13,8 @@ from pinnkit.influence import indicator
 from pinnkit.influence.green_function import response, uptake
 from pinnkit.influence.indicators import FORCED, Indicators, indicators, together
 from pinnkit.influence.influence import Influence
-from pinnkit.model.quantity import Field, test_loss
+from pinnkit.model.quantity.field import Field
+from pinnkit.model.quantity.loss import test_loss
 from pinnkit.model.solution import Solution
 from pinnkit.statement.points import sample
 

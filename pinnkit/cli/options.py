@@ -6,7 +6,11 @@ from typing import Any, Literal
 
 import torch
 
-from pinnkit.model.quantity import Error, Functional, Loss, Unknown, at, test_loss
+from pinnkit.model.quantity.base import Functional
+from pinnkit.model.quantity.error import Error
+from pinnkit.model.quantity.field import at
+from pinnkit.model.quantity.loss import Loss, test_loss
+from pinnkit.model.quantity.unknown import Unknown
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.network.mlp import Layered

@@ -13,7 +13,7 @@ from torch import Tensor
 from pinnkit.domain.draw import draw
 from pinnkit.model.data_misfit import missed_data
 from pinnkit.model.nan_cause import cause
-from pinnkit.model.quantity import Field
+from pinnkit.model.quantity.field import Field
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.model.undetermined import open_inflow

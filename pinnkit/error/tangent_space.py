@@ -8,8 +8,9 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
-from pinnkit.model.stack import Model, Stack
+from pinnkit.model.stack import Stack
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.conditions import Observations, PointSet, Residual

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pinnkit.model.quantity import Functional, Unknown, several
+from pinnkit.model.quantity.base import Functional, several
+from pinnkit.model.quantity.unknown import Unknown
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import counts_of

@@ -9,8 +9,8 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
-from pinnkit.model.stack import Model
 from pinnkit.statement.points import Points
 from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.conditions import Residual

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.model.curvature import DENSE, curvature
-from pinnkit.model.quantity import rows_of
+from pinnkit.model.quantity.base import rows_of
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import sample

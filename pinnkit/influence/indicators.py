@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pinnkit.model.quantity import Field
+from pinnkit.model.quantity.field import Field
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import Count, Places, Positive, Whole, checked
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from pinnkit.model.curvature import Curvature, curvature
 from pinnkit.model.fits import check_points
 from pinnkit.model.published_curvature import published_curvature, unweighted
-from pinnkit.model.quantity import Functional, curve_of, places, several
+from pinnkit.model.quantity.base import Functional, curve_of, several
+from pinnkit.model.quantity.field import places
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.symbolic.conditions import PointSet, Residual

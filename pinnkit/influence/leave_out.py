@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.model.quantity import Field, Functional, several, test_loss
+from pinnkit.model.quantity.base import Functional, several
+from pinnkit.model.quantity.field import Field
+from pinnkit.model.quantity.loss import test_loss
 from pinnkit.model.solution import Solution
 from pinnkit.tools import hdf5
 from pinnkit.tools.checked import Damping, Whole, checked

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.published_curvature import Published, published_curvature
-from pinnkit.model.quantity import rows_of
+from pinnkit.model.quantity.base import rows_of
 from pinnkit.model.solution import Solution
 
 At = Tensor | PointSet | Mapping[str, PointSet]  # interior points, or sets of points by name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pinnkit.model.quantity import Curve
+from pinnkit.model.quantity.base import Curve
 from pinnkit.model.stack import Stack
 from pinnkit.tools.damped_solve import Factor
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pinnkit.statement.symbolic.conditions import Dirichlet, Initial
 
-from .stack import Model
+from .model import Model
 
 POINTS = 2000  # of every condition
 

@@ -17,7 +17,7 @@ from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.tools.checked import fit
 from pinnkit.tools.type_words import nearest
 
-from .stack import Model
+from .model import Model
 
 NEAR = 1e-6, 1e-5  # of a domain's size: how far off a point may lie, in a box (rounded to float32) and elsewhere
 

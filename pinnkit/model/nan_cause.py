@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.symbolic.conditions import Residual
-from pinnkit.statement.symbolic.lowering import differentiate
+from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.torch_program import Opaque, Program
 

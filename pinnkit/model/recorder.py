@@ -10,8 +10,9 @@ from torch import Tensor
 from pinnkit.statement.points import Points, counts_of
 
 from .history import History
+from .model import Model
 from .solution import Solution
-from .stack import Model, Stack
+from .stack import Stack
 from .undetermined import open_inflow
 
 SUSPICIOUS = 100  # the loss on fresh points over that on the trained ones, from which the model fits points only

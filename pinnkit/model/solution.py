@@ -15,14 +15,15 @@ from pinnkit.domain.point_set import real
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
-from pinnkit.statement.symbolic.lowering import differentiate, parse_index
+from pinnkit.statement.symbolic.fields import differentiate, parse_index
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools.checked import SOME, Device, Named, NotNegative, Places, checked
 
 from .fits import far
 from .history import History
-from .stack import Model, Stack, block_size
+from .model import Model
+from .stack import Stack, block_size
 
 
 @checked

@@ -1,231 +1,23 @@
 """The row stack: all weighted residuals of a problem at all their points, and five operations on them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any
 
-import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.network.base import Evaluator, Network, Pass, Pool, evaluator, periodic
-from pinnkit.network.kinked import with_kinks
-from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constraints
-from pinnkit.statement.points import Points
-from pinnkit.statement.problem import Problem
+from pinnkit.network.base import Evaluator, Pass, Pool
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import PointSet, Residual
-from pinnkit.statement.symbolic.lowering import Ansatz
-from pinnkit.statement.units import Units
-from pinnkit.tools.checked import LISTED, Count, NotNegative, Vector, Whole, checked
+from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.tools.checked import LISTED, Count, NotNegative, Vector, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.type_words import nearest
 
+from .compiled import Compiled
+
 BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
 KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
-
-
-@checked
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A problem with a network: fields u = g + d N, and the residuals as functions of theta (P,).
-
-    theta holds the parameters of the network, then the unknown coefficients.
-
-    Args:
-        problem: the problem.
-        network: the network N; None where there is none to train.
-        hard: True: initial and Dirichlet conditions hold by construction. False: none does. Default None: each where
-            possible, and notes name the others.
-        satisfied: conditions that the network meets whatever its parameters. Default: none.
-        units: scales of fields, terms and coefficients. Default None: 1.
-
-    Example:
-        >>> import pinnkit as pk
-        >>> pk.Model(pk.problem("heat"), pk.MLP(2, 8, 1)).count
-        33
-    """
-
-    problem: Problem
-    network: Network | None
-    hard: bool | None = None
-    satisfied: frozenset[str] = frozenset()
-    units: Units | None = None
-
-    @cached_property
-    def _constraints(self) -> Constraints:
-        if self.hard is False:
-            return Constraints({})
-        names, kinks = self.problem.domain.names, self.problem.posed.kinks
-        bent = {names[i] for kink in kinks if kink.needed for i in kink.plane.support}  # its feature is not periodic
-        held = tuple(name for name in periodic(self.network) if name not in bent)
-        return hard_constraints(self.problem, held, strict=bool(self.hard))
-
-    @property
-    def ansatz(self) -> Ansatz:
-        """g and d of u = g + d N for every field that has one."""
-        return self._ansatz
-
-    @cached_property
-    def _ansatz(self) -> Ansatz:
-        stated = self._constraints.ansatz
-        return stated if self.units is None else self.units.scaled(self.problem, stated)
-
-    @cached_property
-    def weights(self) -> dict[str, float]:
-        """The weight w_k of every term: as the conditions state it, over the square of the row's size."""
-        given = {r.name: self.problem.weights.get(r.name, 1.0) for r in self.problem.residuals}
-        return given if self.units is None else self.units.weights(given)
-
-    @property
-    def exact_terms(self) -> frozenset[str]:
-        """The conditions that hold by construction."""
-        return self._constraints.exact | self.satisfied
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What of the conditions could not be made to hold by construction, and why; the units."""
-        own = () if self.units is None else (str(self.units),)
-        return (*self._constraints.notes, *own)
-
-    @cached_property
-    def tape(self) -> Evaluator:
-        """The network's evaluator on the problem's domain."""
-        return evaluator(self._bent, self.problem.domain)
-
-    @cached_property
-    def _bent(self) -> Network:
-        """The network with a feature for every plane on which the solution has a kink or a jump."""
-        names = periodic(self.network)
-        held = {i for i, name in enumerate(self.problem.domain.names) if name in names}
-        kinks = self.problem.posed.kinks
-        assert self.network is not None  # it is only left out where nothing is evaluated
-        return with_kinks(self.network, [k for k in kinks if k.needed or not held & set(k.plane.support)])
-
-    @property
-    def count(self) -> int:
-        """P, the number of trained numbers."""
-        return self.tape.count + len(self.problem.unknowns)
-
-    def initial(self, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
-        """The first parameters.
-
-        Args:
-            seed: seed of the draw.
-            dtype: precision. Default float64.
-
-        Returns:
-            A tensor (P,).
-        """
-        theta = self._bent.initial(self.problem.domain, seed, dtype)
-        unknowns = torch.tensor(list(self.problem.unknowns.values()), dtype=torch.float64)
-        return torch.cat([theta, (unknowns / self.coefficient_scales).to(dtype)])
-
-    @property
-    def coefficient_scales(self) -> Tensor:
-        """What the trained numbers of the unknown coefficients are multiplied with, shape (unknowns,)."""
-        scales = {} if self.units is None else self.units.unknowns
-        return torch.tensor([scales.get(name, 1.0) for name in self.problem.unknowns], dtype=torch.float64)
-
-    def coefficients(self, theta: Vector) -> Tensor:
-        """The values of the unknown coefficients.
-
-        Args:
-            theta: parameters (P,).
-
-        Returns:
-            A tensor (unknowns,).
-        """
-        unknowns = self.split(theta)[1]
-        return unknowns * self.coefficient_scales.to(unknowns)
-
-    def split(self, theta: Vector) -> tuple[Tensor, Tensor]:
-        """The parameters of the network and those of the unknown coefficients, as views.
-
-        Args:
-            theta: parameters (P,).
-
-        Returns:
-            Two tensors, together (P,).
-
-        Raises:
-            ValueError: another shape than (P,).
-        """
-        if theta.ndim != 1 or len(theta) != self.count:
-            raise ValueError(f"got {tuple(theta.shape)} numbers: the parameters of this model are {self.count}, (P,)")
-        return theta[: self.tape.count], theta[self.tape.count :]
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The point sets that are trained on: those with a condition that does not hold by construction."""
-        return tuple(self.readouts)
-
-    @cached_property
-    def readouts(self) -> dict[str, Readout]:
-        """The compiled residuals of every point set."""
-        groups: dict[str, list] = {}
-        for residual in self.problem.residuals:
-            if residual.name not in self.exact_terms:
-                groups.setdefault(residual.key, []).append(residual)
-        return {key: self.readout(group) for key, group in groups.items()}
-
-    def readout(self, residuals: Sequence[Residual]) -> Readout:
-        """Compile residuals with the fields of this model and the parameters of the problem.
-
-        Args:
-            residuals: the residuals.
-
-        Returns:
-            A function of the derivatives of the network.
-        """
-        p = self.problem
-        unknowns = [sp.Symbol(name) for name in p.unknowns]
-        symbols = set().union(*(r.expression.free_symbols for r in residuals))
-        symbols = symbols.union(*(e.free_symbols for pair in self.ansatz.values() for e in map(sp.sympify, pair)))
-        values = {s: sp.Float(p.parameters[s.name], 17) for s in symbols if s.name in p.parameters}
-        unknowns = [next((s for s in symbols if s.name == u.name), u) for u in unknowns]
-        ansatz, scales = self.ansatz, {} if self.units is None else self.units.unknowns
-        scaled = {s: sp.Float(scales[s.name], 17) * s for s in unknowns if scales.get(s.name, 1.0) != 1}
-        if scaled:
-            residuals = [replace(r, expression=r.expression.xreplace(scaled)) for r in residuals]
-            ansatz = {u: tuple(sp.sympify(e).xreplace(scaled) for e in pair) for u, pair in ansatz.items()}
-        return Readout(residuals, p.fields, ansatz, values, unknowns)
-
-    def stack(self, points: Points, weights: Mapping[str, NotNegative] | None = None) -> "Stack":
-        """The residual rows at points.
-
-        Args:
-            points: points of every set.
-            weights: weights of the loss by term. Default None: 1.
-        """
-        return Stack(self, points, weights)
-
-    def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, Readout] | None = None) -> "Stack":
-        """The residual rows of some point sets only, or of other expressions, with unit weights.
-
-        Args:
-            points: points by set.
-            readouts: compiled expressions by set. Default None: the residuals of the problem.
-        """
-        own = {key: self.readout_of(key) for key in points} if readouts is None else readouts
-        return Stack(self, points, readouts=own)
-
-    def readout_of(self, key: str) -> Readout:
-        """The compiled residuals of one point set.
-
-        Args:
-            key: name of the point set, as "pde".
-
-        Returns:
-            A function of the derivatives of the network.
-
-        Raises:
-            ValueError: a point set that no term is trained on.
-        """
-        if key not in self.readouts:
-            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.readouts)}")
-        return self.readouts[key]
 
 
 def block_size(tape: Evaluator, readout: Readout) -> int:
@@ -258,7 +50,7 @@ class Stack:
 
     def __init__(
         self,
-        model: Model,
+        model: Compiled,
         points: Mapping[str, PointSet],
         weights: Mapping[str, NotNegative] | None = None,
         readouts: Mapping[str, Readout] | None = None,

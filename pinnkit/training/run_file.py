@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pinnkit.model.history import History
+from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
-from pinnkit.model.stack import Model
 from pinnkit.network.base import Network
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement import catalogue, problem_file

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.fits import as_network, check_outputs, check_points
 from pinnkit.model.history import History
+from pinnkit.model.model import Model
 from pinnkit.model.nan_cause import cause
 from pinnkit.model.recorder import Recorder, noted, of_history
 from pinnkit.model.solution import Solution
-from pinnkit.model.stack import Model, Stack
+from pinnkit.model.stack import Stack
 from pinnkit.network.base import Network
 from pinnkit.statement.inflow import check_inflow
 from pinnkit.statement.points import Points, sample

@@ -8,7 +8,7 @@ import torch
 
 import pinnkit as pk
 from pinnkit.model import curvature as curvatures
-from pinnkit.model.quantity import Several, rows_of
+from pinnkit.model.quantity.base import Several, rows_of
 
 DAMPING = 1e-3
 

@@ -10,7 +10,8 @@ import pinnkit as pk
 from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.channels import partial
 from pinnkit.statement.symbolic.conditions import PointSet, Residual
-from pinnkit.statement.symbolic.lowering import at_image, collapse, differentiate, insert, lower, parse_index
+from pinnkit.statement.symbolic.fields import differentiate, parse_index
+from pinnkit.statement.symbolic.lowering import at_image, collapse, insert, lower
 from pinnkit.statement.symbolic.place import INTERIOR
 
 x, y, t = pk.coordinates("x y t")

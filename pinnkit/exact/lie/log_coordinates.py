@@ -6,7 +6,8 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.functions.combinatorial.numbers import stirling
 
-from pinnkit.statement.symbolic.lowering import differentiate, lower
+from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.lowering import lower
 
 from .generator import Generator
 

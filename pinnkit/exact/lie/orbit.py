@@ -13,7 +13,8 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.lowering import differentiate, lower
+from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.lowering import lower
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import SOME, Finite, Matrix, Places, Whole, checked
 

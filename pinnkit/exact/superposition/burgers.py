@@ -8,8 +8,8 @@ import sympy as sp
 import torch
 
 from pinnkit.model.history import History
+from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
-from pinnkit.model.stack import Model
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import Dirichlet, Initial

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from pinnkit.model.quantity import Functional
+from pinnkit.model.quantity.base import Functional
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import checked
 

@@ -12,7 +12,7 @@ from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Residual
-from pinnkit.statement.symbolic.lowering import differentiate
+from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.place import INTERIOR
 
 DIGITS = 40  # of the arithmetic in which a solution is put into the equation

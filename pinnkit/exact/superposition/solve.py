@@ -11,8 +11,8 @@ import torch
 
 from pinnkit.certificate.theorem.burgers import viscosity
 from pinnkit.model.history import History
+from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
-from pinnkit.model.stack import Model
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.place import INITIAL, INTERIOR
 from pinnkit.tools.checked import Count, NotNegative, Whole, checked

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
-from pinnkit.model.stack import Model
 from pinnkit.network.torch_module import Module
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem

@@ -16,7 +16,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.model.stack import Model
+from pinnkit.model.model import Model
 from pinnkit.network.jets.operations import Features
 from pinnkit.network.mlp import MLP
 from pinnkit.statement.points import Points

@@ -17,7 +17,7 @@ from pinnkit.influence.attribution import Attribution
 from pinnkit.influence.indicators import Indicators, indicators
 from pinnkit.influence.influence import Influence
 from pinnkit.model.curvature import Curvature
-from pinnkit.model.quantity import at
+from pinnkit.model.quantity.field import at
 from pinnkit.model.solution import Solution
 
 from .body import draw_body

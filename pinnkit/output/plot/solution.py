@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from pinnkit.error.error_map import ErrorMap
-from pinnkit.model.flow_quantity import is_plane_flow
+from pinnkit.model.quantity.flow import is_plane_flow
 from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.reference import Exact

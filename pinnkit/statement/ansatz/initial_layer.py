@@ -9,7 +9,8 @@ from sympy.core.function import AppliedUndef
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import Plane
 from pinnkit.statement.singular.plane_points import beside
-from pinnkit.statement.symbolic.lowering import differentiate, lower
+from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.lowering import lower
 from pinnkit.statement.symbolic.torch_program import Program
 
 NEVER = 1e-30  # added to the time, so that the layer is 0 at its start and not 0/0

@@ -12,7 +12,7 @@ from torch import Tensor
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Operator, Residual
 from pinnkit.statement.symbolic.conservation import Divergence
-from pinnkit.statement.symbolic.lowering import differentiate
+from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.place import interface
 from pinnkit.statement.symbolic.record import Record
 

@@ -12,13 +12,14 @@ import torch
 
 from pinnkit.domain.base import On
 from pinnkit.domain.boundary_quadrature import along_boundary, along_line
+from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.conditions import PointSet, normals
 from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.tools.checked import Count, Finite, checked
 
-from .quantity import Functional, Integral
-from .solution import Solution
+from .base import Functional
+from .integral import Integral
 
 VELOCITY, PRESSURE = ("u", "v", "w"), "p"
 Viscosity: TypeAlias = sp.Expr | float | None

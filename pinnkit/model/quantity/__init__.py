@@ -1,0 +1,1 @@
+"""What influence and error bars are asked about, one kind of quantity a file."""
