@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from .common import ROOT, environment
+from .common import HERE, ROOT, environment
 
 NAMES = (
     "import_time", "memory", "loss_gradient", "burgers_race", "influence_speed", "lie_symmetries", "lie_catalogue",
@@ -13,6 +13,16 @@ LONG = (  # only when named
     "accuracy", "calibration", "cavity", "correction", "coverage", "cylinder", "enclosed", "error_map", "faults",
     "flows", "influence_validation", "inverse", "mutants", "published_resampling", "resampling", "soak", "zoo",
 )  # fmt: skip
+
+
+def module(name: str) -> str:
+    """The module of a benchmark: its file in its topic's folder, or a folder of its own.
+
+    >>> module("memory"), module("zoo")
+    ('benchmarks.speed.memory', 'benchmarks.zoo')
+    """
+    file = next(HERE.glob(f"*/{name}.py"), HERE / name)
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts)
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +35,7 @@ def main(arguments: list[str]) -> int:
         print(f"there is no benchmark {unknown[0]!r}: expected some of {known}", file=sys.stderr)
         return 2
     for name in names:
-        command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+        command = [sys.executable, "-m", module(name), *options]
         code = subprocess.run(command, cwd=ROOT, env=environment()).returncode
         if code:
             return code

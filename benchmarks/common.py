@@ -20,8 +20,8 @@ from matplotlib.figure import Figure
 from pinnkit.output.plot.layout import save_picture
 from pinnkit.tools.atomic_file import put
 
-ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results"
+HERE = Path(__file__).parent
+ROOT, RESULTS, RUNS = HERE.parent, HERE / "results", HERE / "runs"
 INK, BLUE, GREY, LIGHT = "#222222", "#1f5fa8", "#8a8a8a", "#d0d0d0"
 
 

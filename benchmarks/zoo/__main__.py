@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks.common import RESULTS, machine
+from benchmarks.common import HERE, RESULTS, machine
 from pinnkit.tools.atomic_file import put
 
 from .page import page, plain
@@ -19,7 +19,6 @@ from .picture import draw
 from .runs import fill, jobs, read
 from .specimen import ZOO
 
-HERE = Path(__file__).parents[1]
 SHOWN = ("burgers", "cylinder")  # whose models are drawn side by side
 
 

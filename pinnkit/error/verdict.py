@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-# Set on the first problems of benchmarks/calibration.py; the later ones say how often they hold.
+# Set on the first problems of benchmarks/error/calibration.py; the later ones say how often they hold.
 REACH = 2.0  # times what is not seen, by which the interval goes beyond what is seen
 LEAST = 6.0  # by how much the interval's lower end may fall below the estimate, at most
 LUCK = 0.1  # share of noise in the estimate from which the error may be as small as it likes

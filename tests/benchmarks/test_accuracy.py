@@ -3,7 +3,7 @@
 import pytest
 
 import pinnkit as pk
-from benchmarks.accuracy import fingerprint, goal, missing, page
+from benchmarks.training.accuracy import fingerprint, goal, missing, page
 
 RECIPE = pk.Recipe(pk.MLP(2, 4, 1), stages=[pk.Adam(10)], resample=pk.rad(every=5))
 

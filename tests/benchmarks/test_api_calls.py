@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks.api_calls import run, share_wrong
+from benchmarks.safety.api_calls import run, share_wrong
 
 CHEAP = ("Adam", "Balance", "Box.measure", "Fourier", "LBFGS", "MLP", "PointSet", "Resample", "SSBroyden", "draw")
 

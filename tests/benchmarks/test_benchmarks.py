@@ -1,8 +1,9 @@
 """The benchmarks compare like with like: every way gives the same loss and gradient before it is timed."""
 
 import ast
-import importlib
+import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -10,13 +11,13 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks.__main__ import main
-from benchmarks.burgers_race import after, describe, reached
+from benchmarks.__main__ import LONG, NAMES, main, module
 from benchmarks.common import Times, interleave, ratio, table, verdict
-from benchmarks.flows import table as flows_table
-from benchmarks.lie_cases import separation
-from benchmarks.loss_gradient import CASES, WAYS, Case, agree
-from benchmarks.tally import Tally
+from benchmarks.flow.flows import table as flows_table
+from benchmarks.lie.lie_cases import separation
+from benchmarks.safety.tally import Tally
+from benchmarks.speed.burgers_race import after, describe, reached
+from benchmarks.speed.loss_gradient import CASES, WAYS, Case, agree
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -46,10 +47,20 @@ def test_campaigns_add_up() -> None:
     assert "- bytes 2: different: run: bits 2 (at 0000000)" in text
 
 
-FILES = sorted(Path(__file__).parents[2].glob("benchmarks/*.py"))
+ROOT = Path(__file__).parents[2]
+FILES = sorted(ROOT.glob("benchmarks/**/*.py"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_benchmark_has_a_module_and_every_command_of_a_page_runs_one() -> None:
+    commands = {name for page in PAGES for name in re.findall(r"-m\s+(benchmarks(?:\.[a-z_]+)+)", page.read_text())}
+    modules = {module(name) for name in (*NAMES, *LONG)}
+    assert len(modules) > 20 and len(commands) > 20
+    missing = [name for name in sorted(commands | modules) if importlib.util.find_spec(name) is None]
+    assert not missing
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(file.with_suffix("").parts[-2:]))
 def test_every_name_taken_from_the_package_exists(file: Path) -> None:
     tree, modules = ast.parse(file.read_text()), {"pk": pk}
     for node in ast.walk(tree):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks import cavity
+from benchmarks.flow import cavity
 
 
 def test_the_vortex_of_a_stream_function() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import campaign
+from benchmarks.certificate import campaign
 
 
 @pytest.mark.parametrize("count", [1, pytest.param(4, marks=pytest.mark.slow)])

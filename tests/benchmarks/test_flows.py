@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks import cylinder, flow_forms
-from benchmarks.inverse import flow_page
+from benchmarks.error.inverse import flow_page
+from benchmarks.flow import cylinder, flow_forms
 from pinnkit.model.history import History
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks import influence_speed as speed
-from benchmarks.loss_gradient import Case
+from benchmarks.influence import influence_speed as speed
+from benchmarks.speed.loss_gradient import Case
 from problems.burgers import burgers
 from problems.kovasznay import kovasznay
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import mutants
-from benchmarks.mutants import applied, changes, drawn, judged, page, trial
+from benchmarks.safety import mutants
+from benchmarks.safety.mutants import applied, changes, drawn, judged, page, trial
 
 TEXT = '''"""A module."""
 

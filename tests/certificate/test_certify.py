@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_extremal import ONE, SINE, VALUES, Case, checked
 
 import pinnkit as pk
-from benchmarks.certificates import EQUATIONS, compared, heat_or_wave, other
+from benchmarks.certificate.certificates import EQUATIONS, compared, heat_or_wave, other
 from pinnkit.certificate.certify import _best
 from pinnkit.certificate.misfits import sampled
 from pinnkit.certificate.norms import rectangle as surface

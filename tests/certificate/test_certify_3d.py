@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks.certificates import members
+from benchmarks.certificate.certificates import members
 from pinnkit.certificate.misfits import sampled
 from pinnkit.exact.superposition.linear_operator import operator
 from pinnkit.exact.superposition.separated import travelling

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
-from benchmarks import certificates as cases
+from benchmarks.certificate import certificates as cases
 from pinnkit.certificate.enclosure.network import Cells, evaluate, outputs
 from pinnkit.certificate.misfits import enclosed as enclosed_network
 from pinnkit.certificate.misfits import sampled

@@ -1,7 +1,7 @@
 """Every term of every theorem alone: one misfit is not zero, and the bound is 1 to 3 times the error, or as is known.
 
-The errors come from `benchmarks.truths` (Galerkin's method, exact in time) or closed forms. In two and three dimensions
-the misfits are sines across, which shift the zero-order coefficient of the problem along x.
+The errors come from `benchmarks.certificate.truths` (Galerkin's method, exact in time) or closed forms. In two and
+three dimensions the misfits are sines across, which shift the zero-order coefficient of the problem along x.
 """
 
 import math
@@ -13,7 +13,7 @@ import pytest
 import sympy as sp
 
 import pinnkit as pk
-from benchmarks.truths import End, Line
+from benchmarks.certificate.truths import End, Line
 from pinnkit.certificate.theorem import burgers, elliptic, energy, heat, wave
 from pinnkit.certificate.theorem import energy_of_slopes as gradient
 from pinnkit.certificate.theorem import maximum_principle as maximum

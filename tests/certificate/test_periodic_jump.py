@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
-from benchmarks.certificates import RINGS, ring
+from benchmarks.certificate.certificates import RINGS, ring
 from pinnkit.certificate.enclosure.periodic_jump import Seam
 from pinnkit.certificate.theorem.misfit import Norm
 

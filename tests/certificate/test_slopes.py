@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
-from benchmarks.certificates import beam, compared, heat_or_wave, klein_gordon, other, telegraph
+from benchmarks.certificate.certificates import beam, compared, heat_or_wave, klein_gordon, other, telegraph
 from pinnkit.certificate.misfits import sampled
 from pinnkit.certificate.theorem.corner_compatibility import agreement
 from pinnkit.certificate.theorem.jumps import refuse

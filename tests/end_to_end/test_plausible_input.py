@@ -11,7 +11,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
-from benchmarks.api_calls import is_sentence
+from benchmarks.safety.api_calls import is_sentence
 
 x, t = pk.coordinates("x t")
 u = pk.field("u", x, t)

@@ -97,7 +97,7 @@ def test_names_and_commands_are_those_of_the_package(page: Path):
 
 
 def test_figures_are_those_of_the_benchmarks():
-    rows = re.findall(r"^\| .* \| ([\w.^+-]+) \| `python -m benchmarks\.(\w+).*` \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| .* \| ([\w.^+-]+) \| `python -m benchmarks\.\w+\.(\w+).*` \|$", README, re.MULTILINE)
     assert len(rows) == README.count("`python -m benchmarks.") >= 10
     for number, name in rows:
         pages = [*(ROOT / "benchmarks").rglob(f"{name.rstrip('s')}*.md")]

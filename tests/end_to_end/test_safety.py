@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import pinnkit as pk
-from benchmarks.damage import (
+from benchmarks.safety.damage import (
     HARMS,
     chunked,
     compressed,
@@ -26,8 +26,8 @@ from benchmarks.damage import (
     unallocated,
     virtual,
 )
-from benchmarks.faults import GOOD, damaged
-from benchmarks.openers import Target, targets
+from benchmarks.safety.faults import GOOD, damaged
+from benchmarks.safety.openers import Target, targets
 from pinnkit.cli.jobs import Wish, opened, resumed
 from pinnkit.tools import hdf5
 from pinnkit.tools import sympy_tree as tree

@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 import pinnkit as pk
 import problems
-from benchmarks.inverse import regressed
+from benchmarks.error.inverse import regressed
 from pinnkit.statement.wake_data import load_wake
 
 NU = 0.05

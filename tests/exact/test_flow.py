@@ -10,8 +10,8 @@ from lie_found import flows, found
 from lie_residual import residual
 
 import pinnkit as pk
-from benchmarks.lie_defects import defects
-from benchmarks.lie_equations import system
+from benchmarks.lie.lie_defects import defects
+from benchmarks.lie.lie_equations import system
 from pinnkit.exact.lie.interval_range import enclose
 
 LINEAR = [

@@ -3,7 +3,7 @@
 import pytest
 
 import pinnkit as pk
-from benchmarks.lie_literature import LITERATURE, u, w
+from benchmarks.lie.lie_literature import LITERATURE, u, w
 
 SLOW = {"u_t = div(grad u / u)", "u_t = (u^(-4/3) u_x)_x + a u^(-1/3)"}  # more than half a second
 LOGARITHMS = {"spherical Burgers", "spherical KdV"}  # their last generator has log(t): counted, not listed

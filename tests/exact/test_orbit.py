@@ -7,7 +7,7 @@ from lie_residual import residual
 
 import pinnkit as pk
 import problems
-from benchmarks.lie_equations import system
+from benchmarks.lie.lie_equations import system
 from pinnkit.exact.lie.orbit import TOLERANCE, verified
 
 NAMES = [

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
-from benchmarks.certificates import heat_or_wave
+from benchmarks.certificate.certificates import heat_or_wave
 from pinnkit.certificate.validated.running_error import Rounded, rounded
 from pinnkit.exact.superposition.enclosed_misfits import rounding_adds
 from pinnkit.exact.superposition.linear_operator import operator

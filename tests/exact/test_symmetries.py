@@ -5,7 +5,7 @@ import sympy as sp
 from lie_found import found
 
 import pinnkit as pk
-from benchmarks.lie_equations import EQUATIONS, system
+from benchmarks.lie.lie_equations import EQUATIONS, system
 from pinnkit.cli import main
 from pinnkit.exact.lie.prolongation import defects
 

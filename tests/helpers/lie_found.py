@@ -3,7 +3,7 @@
 from functools import cache
 
 import pinnkit as pk
-from benchmarks.lie_equations import system
+from benchmarks.lie.lie_equations import system
 
 
 @cache

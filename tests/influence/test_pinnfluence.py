@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks import captum_influence as captum
-from benchmarks.loss_gradient import burgers_rows, kovasznay_rows, slopes
+from benchmarks.influence import captum_influence as captum
+from benchmarks.speed.loss_gradient import burgers_rows, kovasznay_rows, slopes
 from pinnkit.influence.pinnfluence import GradientDot, published_scores
 from pinnkit.model.published_curvature import Published, published_curvature, unweighted
 from pinnkit.model.solution import Solution

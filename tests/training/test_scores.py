@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import pinnkit as pk
-from benchmarks import published_resampling as published_study
-from benchmarks import resampling as study
+from benchmarks.training import published_resampling as published_study
+from benchmarks.training import resampling as study
 from pinnkit import scores
 from pinnkit.model.published_curvature import published_curvature
 from pinnkit.tools.serialise import decode, encode

@@ -1,0 +1,1 @@
+"""Estimated errors, corrections, verdicts and error bars against true errors."""

@@ -1,0 +1,1 @@
+"""Flows: exact ones, the cavity, the cylinder."""

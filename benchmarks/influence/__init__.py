@@ -1,0 +1,1 @@
+"""Influence: what it costs, and whether training again without points confirms it."""

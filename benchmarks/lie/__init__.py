@@ -1,0 +1,1 @@
+"""Lie symmetries and superposition: published dimensions, published cases, the catalogue."""

@@ -1,0 +1,439 @@
+"""Do the tests see a bug: mutants drawn by a seed from the code that every figure rests on, and what kills them.
+
+``python -m benchmarks.safety.mutants --number 100 --seed 0`` changes one operator, constant, index, comparison, term or
+call at a time in a copy of the checkout and runs the tests of that file until one fails. Results are kept one a line,
+so that an interrupted run goes on; those that change nothing are named in ``mutants_equivalent.json`` with the reason.
+"""
+
+import argparse
+import ast
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.common import RESULTS, ROOT, environment, table
+
+LIMIT = 900  # seconds of CPU after which the tests count as hanging, which is to notice
+COPIED = ("pinnkit", "problems", "data", "tests", "benchmarks", "notebooks", "setup.cfg", "pyproject.toml",
+          "README.md", "docs", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "Makefile",
+          "constraints.txt")  # fmt: skip
+TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest first
+    "model/compiled": ("model/test_stack",),
+    "model/stack": ("model/test_stack", "influence/test_influence"),
+    "statement/residual_program": ("model/test_stack",),
+    "statement/symbolic/lowering": ("statement/test_equation", "model/test_stack"),
+    "statement/symbolic/channels": ("network/test_jets", "model/test_stack", "network/test_sweep"),
+    "network/jets/operations": ("network/test_jets", "model/test_stack"),
+    "network/base/adapted": ("network/test_base",),
+    "network/jets/tape": ("network/test_jets", "network/test_torch_module", "model/test_stack"),
+    "network/jets/sweep": ("network/test_sweep", "network/test_jets"),
+    "network/jets/activation_kernel": ("network/test_jets", "network/test_sweep"),
+    "network/jets/activation": ("network/test_jets",),
+    "statement/ansatz/hard_constraints": ("statement/test_hard_constraints", "statement/test_problem"),
+    "domain/distance_function": ("statement/test_hard_constraints",),
+    "tools/damped_solve": ("tools/test_damped_solve", "influence/test_influence"),
+    "model/curvature": ("influence/test_influence", "influence/test_pinnfluence", "influence/test_leave_out"),
+    "influence/influence": ("influence/test_influence", "influence/test_leave_out", "influence/test_indicator"),
+    "training/resampling/resample": ("training/test_resample", "training/test_solve"),
+    "statement/points": ("statement/test_problem", "training/test_resample", "training/test_solve"),
+    "exact/lie/determining": ("exact/test_symmetries",),
+    "exact/lie/involution": ("exact/test_symmetries",),
+    "exact/lie/symmetry_ansatz": ("exact/test_symmetries",),
+    "certificate/theorem/heat": (
+        "certificate/test_extremal",
+        "certificate/test_certify",
+        "certificate/test_certify_3d",
+    ),
+    "certificate/theorem/maximum_principle": (
+        "certificate/test_extremal",
+        "certificate/test_certify",
+        "certificate/test_elliptic",
+    ),
+    "certificate/theorem/wave": ("certificate/test_extremal", "certificate/test_certify"),
+    "certificate/theorem/energy": (
+        "certificate/test_extremal",
+        "certificate/test_certify",
+        "certificate/test_periodic_jump",
+    ),
+    "certificate/barrier/barrier": ("certificate/test_barrier", "certificate/test_checker"),
+    "certificate/barrier/problem": ("certificate/test_barrier",),
+    "certificate/barrier/operator_rows": ("certificate/test_barrier", "certificate/test_checker"),
+    "certificate/barrier/cell_polynomials": ("certificate/test_barrier",),
+    "certificate/checker/check": ("certificate/test_checker",),
+    "certificate/barrier/splines": ("certificate/test_barrier",),
+    "certificate/corrected_twin": ("certificate/test_corrected_twin",),
+    "certificate/validated/interval": ("certificate/test_certify", "exact/test_rounding"),
+    "certificate/validated/taylor_model": ("certificate/test_enclosed_networks",),
+    "certificate/validated/elementary": ("certificate/test_enclosed_networks",),
+    "certificate/norms/rectangle": ("certificate/test_certify",),
+    "certificate/norms/box": ("certificate/test_certify", "exact/test_rounding"),
+    "error/error_map": ("error/test_error_map", "error/test_correction"),
+    "error/estimator": ("error/test_error_map", "error/test_verdict"),
+    "error/amplification": ("error/test_verdict", "error/test_error_map"),
+    "model/data_misfit": ("error/test_verdict", "error/test_error_map"),
+    "error/verdict": ("error/test_verdict", "error/test_error_map"),
+    "error/correction": ("error/test_correction",),
+    "error/tangent_space": ("error/test_error_map", "error/test_correction"),
+    "error/uncertainty": ("error/test_uncertainty",),
+    "error/noise": ("error/test_whiteness", "error/test_uncertainty"),
+    "error/noise_covariance": ("error/test_whiteness",),
+    "error/whiteness": ("error/test_whiteness",),
+    "training/solve": ("training/test_solve", "training/test_run_file", "training/test_balance"),
+    "training/run_file": ("training/test_run_file", "training/test_solve"),
+    "training/recipe": ("training/test_solve", "training/test_run_file"),
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one file: the source's span (characters) and what stands there instead."""
+
+    file: str
+    line: int
+    kind: str
+    start: int
+    end: int
+    old: str
+    new: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The file, the line's text and the change in it, without the line's number, which moves as the file grows."""
+        return f"{self.file}: {self.text} | {' '.join(self.old.split())} -> {' '.join(self.new.split())}"
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.kind}: {_short(self.old)} -> {_short(self.new)}"
+
+
+def _short(text: str, most: int = 70) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+# ------------------------------------------------------------------------------------------------- what can change
+
+SIGNS = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "/", ast.MatMult: "*"}
+COMPARISONS = {ast.Lt: ">=", ast.LtE: "<", ast.Gt: "<=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+               ast.In: "not in", ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is"}  # fmt: skip
+
+
+class _Changes(ast.NodeVisitor):
+    """All changes of the expressions within functions: (kind, node, text instead)."""
+
+    def __init__(self, text: str) -> None:
+        self.found: list[tuple[str, ast.AST, str]] = []
+        self.raw, self.depth, self.starts = text.encode(), 0, [0]
+        for line in self.raw.splitlines(keepends=True):
+            self.starts.append(self.starts[-1] + len(line))
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        return self.starts[node.lineno - 1] + node.col_offset, self.starts[node.end_lineno - 1] + node.end_col_offset
+
+    def source(self, node: ast.AST) -> str:
+        start, end = self.span(node)
+        return self.raw[start:end].decode()
+
+    def add(self, kind: str, node: ast.AST, new: str) -> None:
+        if self.depth:
+            self.found.append((kind, node, new))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.depth += 1
+        for part in (*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body):
+            if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)):  # no docstring
+                self.visit(part)
+        self.depth -= 1
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        """What an error says is no mathematics."""
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        """Nor is any other text."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.visit(node.value)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        inside, self.depth = self.depth, self.depth + (isinstance(node.value, ast.Constant | ast.BinOp | ast.UnaryOp))
+        self.visit(node.value)  # constants of the module count too
+        self.depth = inside
+        for target in node.targets:
+            self.visit(target)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        left, right = self.source(node.left), self.source(node.right)
+        sign = SIGNS.get(type(node.op))
+        if sign and not isinstance(node.left, ast.JoinedStr):
+            self.add("sign" if sign in "+-" else "operator", node, f"({left}) {sign} ({right})")
+        if isinstance(node.op, ast.Add | ast.Sub):
+            self.add("dropped term", node, f"({left})")
+            self.add("dropped term", node, f"(-({right}))" if isinstance(node.op, ast.Sub) else f"({right})")
+        elif isinstance(node.op, ast.Mult | ast.Div):
+            self.add("dropped factor", node, f"({left})")
+        elif isinstance(node.op, ast.Pow):
+            self.add("dropped power", node, f"({left})")
+        self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        if isinstance(node.op, ast.USub | ast.Not | ast.Invert):
+            self.add("sign", node, f"({self.source(node.operand)})")
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        if len(node.ops) == 1:
+            new = COMPARISONS[type(node.ops[0])]
+            self.add("comparison", node, f"{self.source(node.left)} {new} {self.source(node.comparators[0])}")
+        self.generic_visit(node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        other = " or " if isinstance(node.op, ast.And) else " and "
+        self.add("comparison", node, "(" + other.join(f"({self.source(v)})" for v in node.values) + ")")
+        self.add("dropped term", node, "(" + self.source(node.values[0]) + ")")
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, bool):
+            self.add("constant", node, str(not node.value))
+        elif isinstance(node.value, int):
+            self.add("constant", node, str(node.value + 1))
+        elif isinstance(node.value, float):
+            self.add("constant", node, repr(node.value * 1.5 if node.value else 1.0))
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        index = node.slice
+        if isinstance(index, ast.Constant) and isinstance(index.value, int):
+            self.add("index", node, f"{self.source(node.value)}[{-1 if index.value == 0 else index.value - 1}]")
+            self.visit(node.value)
+        elif isinstance(index, ast.Slice) and index.step is None and (index.lower is None) != (index.upper is None):
+            low, high = (self.source(part) if part else "" for part in (index.lower, index.upper))
+            self.add("index", node, f"{self.source(node.value)}[{high}:{low}]")
+            self.generic_visit(node)
+        else:
+            self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Attribute):
+            owner = self.source(node.func.value)
+            if owner not in ("torch", "np", "math", "sp", "self"):
+                self.add("dropped call", node, f"({owner})")
+        elif isinstance(node.func, ast.Name) and node.func.id in ("max", "min"):
+            other = {"max": "min", "min": "max"}[node.func.id]
+            self.add("dropped call", node, other + self.source(node)[3:])
+        elif len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], ast.GeneratorExp | ast.Starred):
+            self.add("dropped call", node, f"({self.source(node.args[0])})")
+        self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Call):
+            self.add("dropped call", node.value, "None")
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        target, value = self.source(node.target), self.source(node.value)
+        sign = {ast.Add: "-=", ast.Sub: "+=", ast.Mult: "/=", ast.Div: "*="}.get(type(node.op))
+        if sign:
+            self.add("sign", node, f"{target} {sign} {value}")
+        if isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div):
+            self.add("dropped term", node, "pass")
+        self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        one, test, other = (f"({self.source(part)})" for part in (node.body, node.test, node.orelse))
+        self.add("comparison", node, f"({other} if {test} else {one})")
+        self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> None:
+        if not any(isinstance(part, ast.Raise) for part in node.body):  # refusals have tests of their own words
+            self.add("comparison", node.test, f"not ({self.source(node.test)})")
+        self.generic_visit(node)
+
+
+def changes(file: str, text: str) -> list[Mutant]:
+    """All mutants of a file's text that are other programs and that Python can read."""
+    visitor = _Changes(text)
+    visitor.visit(ast.parse(text))
+    lines = text.splitlines()
+    found: dict[tuple[int, int, str], Mutant] = {}
+    for kind, node, new in visitor.found:
+        (start, end), old = visitor.span(node), visitor.source(node)
+        if _tree(old) != _tree(new):
+            mutant = Mutant(file, node.lineno, kind, start, end, old, new, lines[node.lineno - 1].strip())
+            found.setdefault((start, end, _tree(new)), mutant)
+    return list(found.values())
+
+
+def _tree(part: str) -> str:
+    """What Python reads in an expression or a statement, whatever its brackets."""
+    try:
+        return ast.dump(ast.parse(f"({part})", mode="eval"))
+    except SyntaxError:
+        return ast.dump(ast.parse(part))
+
+
+def applied(text: str, mutant: Mutant) -> str:
+    """The text with the change made."""
+    raw = text.encode()
+    return (raw[: mutant.start] + mutant.new.encode() + raw[mutant.end :]).decode()
+
+
+def drawn(number: int, seed: int, files: Sequence[str] = tuple(TESTS)) -> list[Mutant]:
+    """``number`` mutants in the order of a draw: a file, a kind of change, then one of its places, each at random.
+
+    The first of a longer draw are those of a shorter one.
+    """
+    rng = random.Random(seed)
+    pools: dict[str, dict[str, list[Mutant]]] = {}
+    for file in files:
+        path = ROOT / "pinnkit" / f"{file}.py"
+        for mutant in changes(f"pinnkit/{file}.py", path.read_text()) if path.exists() else ():
+            pools.setdefault(file, {}).setdefault(mutant.kind, []).append(mutant)
+    found: list[Mutant] = []
+    while len(found) < number and pools:
+        file = rng.choice(sorted(pools))
+        kind = rng.choice(sorted(pools[file]))
+        pool = pools[file][kind]
+        found.append(pool.pop(rng.randrange(len(pool))))
+        if not pool:
+            del pools[file][kind]
+        if not pools[file]:
+            del pools[file]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- trials
+
+
+def copied(folder: Path) -> Path:
+    """A copy of the checkout in which files may be changed."""
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "runs", "*.png"))
+        elif source.exists():
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def trial(mutant: Mutant, copy: Path, limit: int = LIMIT) -> dict[str, Any]:
+    """Run the tests of the mutant's file until one fails: killed or survived; hanging counts as killed.
+
+    The test that fails is run once more without the change: where it fails too, the mutant is "unclear".
+    """
+    path = copy / mutant.file
+    text, began = path.read_text(), time.perf_counter()
+    names = TESTS[mutant.file.removeprefix("pinnkit/").removesuffix(".py")]
+    tests = [f"tests/{n}.py" for n in names if (copy / "tests" / f"{n}.py").exists()]
+    path.write_text(applied(text, mutant))
+    try:
+        code, by = tested(copy, tests, limit)
+    finally:
+        path.write_text(text)
+    state = "killed" if code else "survived"
+    first = by.split(" - ")[0].removeprefix("FAILED ").removeprefix("ERROR ")
+    if code > 0 and tested(copy, [first] if first.startswith("tests/") else tests, limit)[0]:
+        state = "unclear"
+    wall = round(time.perf_counter() - began, 1)
+    return {**asdict(mutant), "name": mutant.name, "state": state, "by": by[:200], "wall_s": wall}
+
+
+def tested(copy: Path, tests: Sequence[str], limit: int) -> tuple[int, str]:
+    """The tests' exit code, and the first that failed or how they ended; they have ``limit`` seconds of CPU."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:xdist", "-m", "not slow", *tests]
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -t {limit}; exec "$@"', "bash", *command], cwd=copy, capture_output=True, text=True,
+        env=environment(PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1"),
+    )  # fmt: skip
+    if done.returncode < 0:
+        return done.returncode, f"stopped by signal {-done.returncode}: it hangs for {limit} s of CPU, or crashes"
+    lines = [s for s in done.stdout.splitlines() if s.startswith(("FAILED", "ERROR"))]
+    return done.returncode, lines[0] if lines else done.stdout[-100:] + done.stderr[-100:] if done.returncode else ""
+
+
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """Results by the mutants' names."""
+    rows = (json.loads(line) for line in path.read_text().splitlines()) if path.exists() else ()
+    return {row["name"]: row for row in rows}
+
+
+def equivalent() -> dict[str, str]:
+    """The mutants that change nothing, by name, with the reason."""
+    path = RESULTS / "mutants_equivalent.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def judged(mutants: Sequence[Mutant], found: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Mutant, str, str]]:
+    """Mutants with their state, and what killed them or why they cannot be."""
+    reasons = equivalent()
+    for mutant in mutants:
+        row = found.get(mutant.name)
+        if row and row["state"] == "survived" and mutant.name in reasons:
+            yield mutant, "equivalent", reasons[mutant.name]
+        elif row:
+            yield mutant, row["state"], row["by"]
+
+
+def page(mutants: Sequence[Mutant], found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Counts by file and by kind, the survivors, and the equivalent mutants with their reasons."""
+    rows = list(judged(mutants, found))
+    states = ("killed", "survived", "equivalent", "unclear")
+    count = Counter(state for _, state, _ in rows)
+    real = count["killed"] + count["survived"]
+    text = [
+        f"{len(rows)} of {len(mutants)} drawn mutants were tried: {count['killed']} of {real} that change "
+        f"something are killed ({count['killed'] / max(real, 1):.0%}), {count['equivalent']} change nothing, "
+        f"{count['unclear']} are unclear, as the test fails without them too."
+    ]
+    for head, of in (("file", lambda m: m.file.removeprefix("pinnkit/")), ("change", lambda m: m.kind)):
+        groups: dict[str, Counter[str]] = {}
+        for mutant, state, _ in rows:
+            groups.setdefault(of(mutant), Counter())[state] += 1
+        text.append(table([head, *states], [[k, *(c[s] for s in states)] for k, c in sorted(groups.items())]))
+    for state, title in (("survived", "Survivors"), ("equivalent", "Mutants that change nothing")):
+        lines = [f"- `{m}`" + (f": {why}" if why else "") for m, s, why in rows if s == state]
+        if lines:
+            text.append(f"## {title}\n\n" + "\n".join(lines))
+    return "\n\n".join(text)
+
+
+def main() -> None:
+    """Try what has not been tried, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", type=int, default=100, help="mutants to draw")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--only", nargs="+", default=sorted(TESTS), help="files, such as residual or certificate/heat")
+    parser.add_argument("--again", action="store_true", help="try survivors once more, as after new tests")
+    parser.add_argument("--table", action="store_true", help="try nothing, only print what is there")
+    parser.add_argument("--results", type=Path, default=RESULTS / "mutants.jsonl", help="where results are kept")
+    arguments = parser.parse_args()
+    files = [file for file in TESTS if file in arguments.only]
+    mutants, found = drawn(arguments.number, arguments.seed, files), read(arguments.results)
+    reasons = equivalent()
+    wanted = [m for m in mutants if m.name not in found or (
+        arguments.again and found[m.name]["state"] == "survived" and m.name not in reasons)]  # fmt: skip
+    if wanted and not arguments.table:
+        arguments.results.parent.mkdir(exist_ok=True)
+        with TemporaryDirectory() as folder:
+            copy = copied(Path(folder))
+            for i, mutant in enumerate(wanted):
+                found[mutant.name] = trial(mutant, copy)
+                with arguments.results.open("a") as file:
+                    file.write(json.dumps(found[mutant.name]) + "\n")
+                row = found[mutant.name]
+                at = f"{i + 1}/{len(wanted)}"
+                print(f"{at} {row['state']} {mutant} | {row['wall_s']} s | {row['by'][:100]}", flush=True)
+    print(page(mutants, found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What an import, a gradient, a million points and a whole run cost."""

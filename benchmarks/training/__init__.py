@@ -1,0 +1,1 @@
+"""How accurate training gets, and what resampling adds."""
