@@ -22,7 +22,7 @@ import pinnkit as pk
 from benchmarks.common import RESULTS, RUNS, machine, table
 from pinnkit.cli.options import widths
 from pinnkit.domain.draw import draw
-from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.domain.point_set import PointSet
 from pinnkit.tools import hdf5
 from pinnkit.training.resampling.resample import Score, residual_score
 from pinnkit.training.resampling.scores import SCORES

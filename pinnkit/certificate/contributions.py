@@ -8,8 +8,9 @@ from pinnkit.certificate.theorem.bound import Bound
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.domain.box import Box
 from pinnkit.model.solution import Solution
-from pinnkit.statement.symbolic.conditions import Condition, Periodic, Residual
+from pinnkit.statement.symbolic.conditions import Condition, Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 
 from .certify import Certificate
 from .theorems import theorems

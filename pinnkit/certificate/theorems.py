@@ -9,7 +9,8 @@ from pinnkit.certificate.theorem.bound import Theorem
 from pinnkit.certificate.theorem.form import Form, form
 from pinnkit.domain.box import face_of
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
+from pinnkit.statement.symbolic.conditions import Initial
 from pinnkit.statement.well_posed import faces
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.network.linearised import Linearised
-from pinnkit.statement.symbolic.conditions import PointSet
 
 from .tangent_space import TangentSpace, residual_size
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.draw import draw
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.data_misfit import missed_data
 from pinnkit.model.nan_cause import cause
 from pinnkit.model.quantity.field import Field
@@ -19,7 +20,7 @@ from pinnkit.model.stack import Stack
 from pinnkit.model.undetermined import open_inflow
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement.points import counts_of
-from pinnkit.statement.symbolic.conditions import Observations, PointSet
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.adaptive_cells import graded
 from pinnkit.tools.checked import Count, Positive, Whole, checked

@@ -8,13 +8,15 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import Observations, PointSet, Residual
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.place import data
+from pinnkit.statement.symbolic.residual import Residual
 
 
 class TangentSpace:

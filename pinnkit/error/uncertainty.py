@@ -15,7 +15,7 @@ from pinnkit.model.quantity.unknown import Unknown
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import counts_of
-from pinnkit.statement.symbolic.conditions import Observations
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, Within, checked
 from pinnkit.tools.damped_solve import Primal
 

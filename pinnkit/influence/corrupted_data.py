@@ -13,7 +13,7 @@ from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.statement.points import Points
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import Residual
+from pinnkit.statement.symbolic.residual import Residual
 
 from .influence import Influence
 from .retrain import Proximal, minimise

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.curvature import DENSE, curvature
 from pinnkit.model.quantity.base import rows_of
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import sample
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.tools.checked import Count, Positive, Whole, checked
 from pinnkit.tools.damped_solve import Primal
 

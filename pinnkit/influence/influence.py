@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.curvature import Curvature, curvature
 from pinnkit.model.fits import check_points
 from pinnkit.model.published_curvature import published_curvature, unweighted
@@ -13,7 +14,7 @@ from pinnkit.model.quantity.base import Functional, curve_of, several
 from pinnkit.model.quantity.field import places
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
-from pinnkit.statement.symbolic.conditions import PointSet, Residual
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.tools.checked import Count, Damping, Rows, checked
 from pinnkit.tools.memory import afford
 

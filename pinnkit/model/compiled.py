@@ -13,8 +13,8 @@ from pinnkit.network.kinked import with_kinks
 from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constraints
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.lowering import Ansatz
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.units import Units
 from pinnkit.tools.checked import Vector, Whole, checked
 from pinnkit.tools.type_words import nearest

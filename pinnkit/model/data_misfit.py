@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
+from pinnkit.statement.symbolic.conditions import Initial
 
 from .model import Model
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.points import Points
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.tools.checked import NotNegative, checked
 
 from .compiled import Compiled

@@ -11,13 +11,13 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.domain.point_set import real
+from pinnkit.domain.point_set import PointSet, real
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.fields import differentiate, parse_index
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.reference import Axes
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.tools.checked import SOME, Device, Named, NotNegative, Places, checked
 
 from .fits import far

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Evaluator, Pass, Pool
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.tools.checked import LISTED, Count, NotNegative, Vector, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.type_words import nearest

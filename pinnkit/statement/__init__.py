@@ -2,5 +2,5 @@
 
 In comes the paper's line; out go residuals as programs on tensors. Rooms from below: `symbolic`, `singular` (data
 that are not smooth), this one, `ansatz` (hard constraints).
-Extension points: the conditions of `symbolic.conditions`, problems.
+Extension points: conditions (`symbolic.boundary_conditions`), problems.
 """

@@ -9,19 +9,14 @@ import torch
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box, Domain
-from pinnkit.statement.symbolic.conditions import (
-    Boundary,
-    Condition,
-    Observations,
-    Operator,
-    Periodic,
-    Residual,
-    normals,
-)
+from pinnkit.statement.symbolic.boundary_conditions import Boundary, Operator, normals
+from pinnkit.statement.symbolic.conditions import Condition, Periodic
 from pinnkit.statement.symbolic.lowering import Lowered, lower
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Opaque, Program
 
 PROBES = 16  # points at which the data of every condition must be finite

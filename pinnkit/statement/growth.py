@@ -11,8 +11,10 @@ import sympy as sp
 import torch
 
 from pinnkit.domain.box import Box
-from pinnkit.statement.symbolic.conditions import Boundary, Initial, Observations, Periodic
+from pinnkit.statement.symbolic.boundary_conditions import Boundary
+from pinnkit.statement.symbolic.conditions import Initial, Periodic
 from pinnkit.statement.symbolic.lowering import Lowered
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.record import Record
 
 from .checks import PROBES, faces

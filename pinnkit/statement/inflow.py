@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Box
-from pinnkit.statement.symbolic.conditions import Initial, Observations, Operator, Periodic
+from pinnkit.statement.symbolic.boundary_conditions import Operator
+from pinnkit.statement.symbolic.conditions import Initial, Periodic
 from pinnkit.statement.symbolic.lowering import Lowered
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.torch_program import Program
 

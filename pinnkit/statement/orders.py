@@ -7,10 +7,10 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.lowering import Lowered
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.record import Record
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 
 from .checks import lowered

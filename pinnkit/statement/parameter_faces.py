@@ -8,7 +8,8 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box
-from pinnkit.statement.symbolic.conditions import Boundary, Condition, Dirichlet, Neumann, Operator, Robin
+from pinnkit.statement.symbolic.boundary_conditions import Boundary, Dirichlet, Neumann, Operator, Robin
+from pinnkit.statement.symbolic.conditions import Condition
 
 BOUNDARY = "boundary"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from pinnkit.statement.symbolic.conditions import PointSet
+from pinnkit.domain.point_set import PointSet
 from pinnkit.tools.checked import Count, Device, Whole, checked
 from pinnkit.tools.type_words import nearest
 

@@ -10,15 +10,18 @@ import torch
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box, Domain
+from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.singular.interface import Posed, posed
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
-from pinnkit.statement.symbolic.conditions import Condition, Observations, PointSet, Residual
+from pinnkit.statement.symbolic.conditions import Condition
 from pinnkit.statement.symbolic.conservation import carried_out
 from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.statement.symbolic.lowering import Ansatz
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.place import INITIAL, INTERIOR, Place
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact, Reference, as_reference
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Count, Whole, checked_but, fit
 from pinnkit.tools.type_words import nearest

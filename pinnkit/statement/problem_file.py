@@ -15,8 +15,9 @@ from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain import domain_file
-from pinnkit.statement.symbolic.conditions import Condition, Observations
+from pinnkit.statement.symbolic.conditions import Condition
 from pinnkit.statement.symbolic.expression import as_expression
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.reference import Exact, Sampled
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.tools.hdf5 import Json

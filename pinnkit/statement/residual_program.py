@@ -9,9 +9,10 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.symbolic.channels import Channels
-from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.lowering import Affine, Ansatz, Lowered, Slot, at, at_image, collapse, insert, lower
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program, Value
 
 Entry = tuple[int, int, int, int, Value]  # row, channel, image, output, value (B,) of dr/dN

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.lowering import Ansatz, Lowered
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 
 from .checks import lowered

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact
+from pinnkit.statement.symbolic.residual import Residual
 
 from .residual_program import Readout
 

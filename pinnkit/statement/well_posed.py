@@ -3,17 +3,10 @@
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box
-from pinnkit.statement.symbolic.conditions import (
-    Condition,
-    Dirichlet,
-    Initial,
-    Neumann,
-    Observations,
-    Operator,
-    Periodic,
-    Robin,
-)
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Operator, Robin
+from pinnkit.statement.symbolic.conditions import Condition, Initial, Periodic
 from pinnkit.statement.symbolic.lowering import Lowered
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.record import Record
 
 from .checks import PROBES, faces

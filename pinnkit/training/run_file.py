@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.history import History
 from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
@@ -17,7 +18,6 @@ from pinnkit.network.linearised import Linearised
 from pinnkit.statement import catalogue, problem_file
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.statement.units import Units
 from pinnkit.tools import hdf5
 from pinnkit.tools.checked import Device, checked

@@ -16,7 +16,8 @@ from pinnkit.domain.box import Box, Domain
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Condition, Initial, Observations
+from pinnkit.statement.symbolic.conditions import Condition, Initial
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.tools.atomic_file import check_or_make_folder
 from pinnkit.tools.checked import SOME, Count, Finite, Places, checked

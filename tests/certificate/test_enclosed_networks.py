@@ -23,8 +23,8 @@ from pinnkit.certificate.theorems import theorems
 from pinnkit.certificate.validated.elementary import EXP, TANH, compose
 from pinnkit.certificate.validated.taylor_model import Space, TaylorModel, worst
 from pinnkit.network.linearised import Linearised
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.place import faces
+from pinnkit.statement.symbolic.residual import Residual
 
 x, t = pk.coordinates("x t")
 u = pk.field("u", x, t)

@@ -16,8 +16,8 @@ from pinnkit.certificate.theorem.jumps import refuse
 from pinnkit.certificate.theorems import theorems
 from pinnkit.exact.superposition.family import Family
 from pinnkit.exact.superposition.superposition import Superposition
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 
 x, y, t = pk.coordinates("x y t")
 u, v = pk.field("u", x, t), pk.field("v", x, y, t)

@@ -16,8 +16,10 @@ from catalogue import CASES
 import pinnkit as pk
 import problems
 from pinnkit.statement import catalogue
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Observations
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
+from pinnkit.statement.symbolic.conditions import Initial
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.statement.well_posed import faces
 from pinnkit.training.recipe import default_recipe

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 import pinnkit as pk
 from pinnkit.cli import main
+from pinnkit.domain.point_set import PointSet
 from pinnkit.error.tangent_space import TangentSpace, mean_size
-from pinnkit.statement.symbolic.conditions import PointSet
 
 
 @pytest.fixture(scope="module")

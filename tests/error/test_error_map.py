@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 import pinnkit as pk
 from pinnkit.cli import main
+from pinnkit.domain.point_set import PointSet
 from pinnkit.error.settings import Settings
 from pinnkit.error.tangent_space import TangentSpace
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.tools import hdf5
 
 

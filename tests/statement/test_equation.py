@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
+from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.channels import partial
-from pinnkit.statement.symbolic.conditions import PointSet, Residual
 from pinnkit.statement.symbolic.fields import differentiate, parse_index
 from pinnkit.statement.symbolic.lowering import at_image, collapse, insert, lower
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 
 x, y, t = pk.coordinates("x y t")
 u, v = pk.field("u", x, y), pk.field("v", x, y)

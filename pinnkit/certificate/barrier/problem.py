@@ -17,9 +17,11 @@ from pinnkit.certificate.theorem.proof import BarrierProof, Enclosure, Wall
 from pinnkit.certificate.validated.interval import Interval
 from pinnkit.certificate.validated.interval_series import enclose
 from pinnkit.domain.box import Box
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Robin
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Initial, Neumann, Residual, Robin
+from pinnkit.statement.symbolic.conditions import Condition, Initial
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 
 from .barrier import Plan, Statement, barrier
 from .cell_polynomials import Breaks, between, ends, limits, shape, widened

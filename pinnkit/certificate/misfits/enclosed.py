@@ -24,9 +24,10 @@ from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.certificate.validated.taylor_model import Space, TaylorModel
 from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.checks import lowered
-from pinnkit.statement.symbolic.conditions import Periodic, Residual
+from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.lowering import lower
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 
 from .norms import Asked
 

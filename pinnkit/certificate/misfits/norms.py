@@ -11,7 +11,8 @@ from pinnkit.certificate.theorem.misfit import Breaks, Norm
 from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.domain.box import Domain, face_of
 from pinnkit.model.solution import Solution
-from pinnkit.statement.symbolic.conditions import Condition, Initial, Residual
+from pinnkit.statement.symbolic.conditions import Condition, Initial
+from pinnkit.statement.symbolic.residual import Residual
 
 
 @dataclass(eq=False)

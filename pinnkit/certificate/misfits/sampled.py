@@ -12,8 +12,10 @@ from torch import Tensor
 from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.domain.box import Box, Domain
-from pinnkit.statement.symbolic.conditions import Condition, Periodic, PointSet, Residual
+from pinnkit.domain.point_set import PointSet
+from pinnkit.statement.symbolic.conditions import Condition, Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.tools.gauss_panels import panels
 
 from .norms import Asked

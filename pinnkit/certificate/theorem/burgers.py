@@ -21,8 +21,10 @@ import sympy as sp
 from pinnkit.domain.box import Box
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Residual
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
+from pinnkit.statement.symbolic.conditions import Initial
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 
 from .bound import Bound, Theorem
 from .form import Form

@@ -6,7 +6,8 @@ import sympy as sp
 import torch
 
 from pinnkit.domain.box import face_of
-from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Initial
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
+from pinnkit.statement.symbolic.conditions import Condition, Initial
 from pinnkit.statement.symbolic.torch_program import Program
 
 from .form import Form, on_face

@@ -42,7 +42,8 @@ import numpy as np
 import sympy as sp
 
 from pinnkit.statement.checks import lowered
-from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Neumann, Operator
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Operator
+from pinnkit.statement.symbolic.conditions import Condition
 
 from .bound import Bound, Theorem, grown, integral_of_decay
 from .corner_compatibility import agreement

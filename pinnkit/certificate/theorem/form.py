@@ -13,9 +13,11 @@ from pinnkit.certificate.validated.interval_series import enclose
 from pinnkit.domain.box import Box, Face, face_of
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.boundary_conditions import Boundary, Dirichlet, normals
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import Boundary, Condition, Dirichlet, Initial, Periodic, Residual, normals
+from pinnkit.statement.symbolic.conditions import Condition, Initial, Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.well_posed import faces
 
 CELLS = 4096  # into which a box is cut where the range of a coefficient is enclosed

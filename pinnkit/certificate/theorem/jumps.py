@@ -7,7 +7,7 @@ import sympy as sp
 from pinnkit.domain.box import Domain
 from pinnkit.model.solution import Solution
 from pinnkit.statement.singular.regularity import BENDS, LOST, STEPS
-from pinnkit.statement.symbolic.conditions import Residual
+from pinnkit.statement.symbolic.residual import Residual
 
 from .closed_form import ClosedForm
 

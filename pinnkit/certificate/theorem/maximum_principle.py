@@ -31,8 +31,9 @@ import numpy as np
 import sympy as sp
 
 from pinnkit.certificate.checker.polynomial_range import largest_value
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Robin
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import Condition, Dirichlet, Neumann, Robin
+from pinnkit.statement.symbolic.conditions import Condition
 
 from .bound import Bound, Theorem, integral_of_decay
 from .form import Form

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from pinnkit.statement.symbolic.conditions import Condition, Periodic, Residual
+from pinnkit.statement.symbolic.conditions import Condition, Periodic
+from pinnkit.statement.symbolic.residual import Residual
 
 from .proof import Enclosure
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Box
+from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.tools.gauss_panels import ORDER, Data, panels, resolve
 

@@ -9,11 +9,11 @@ import sympy as sp
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import Readout
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.tools.gauss_panels import ORDER
 
 from .boundary_arcs import NOWHERE

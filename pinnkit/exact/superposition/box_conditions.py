@@ -6,7 +6,8 @@ import sympy as sp
 
 from pinnkit.domain.box import Box
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Boundary, Dirichlet, Neumann, Periodic, Robin
+from pinnkit.statement.symbolic.boundary_conditions import Boundary, Dirichlet, Neumann, Robin
+from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.well_posed import faces
 
 

@@ -12,7 +12,8 @@ from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
+from pinnkit.statement.symbolic.conditions import Initial
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.statement.well_posed import faces
 from pinnkit.tools.gauss_panels import panels

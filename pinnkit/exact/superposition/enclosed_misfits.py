@@ -15,8 +15,9 @@ from pinnkit.certificate.theorem import elliptic
 from pinnkit.certificate.theorem.closed_form import encloses
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.model.solution import Solution
-from pinnkit.statement.symbolic.conditions import Periodic, Residual
+from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.place import INTERIOR, pair
+from pinnkit.statement.symbolic.residual import Residual
 
 from . import enclosed_cole_hopf as hopf
 from .cole_hopf import ColeHopf

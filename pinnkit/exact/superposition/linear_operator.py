@@ -11,9 +11,9 @@ import sympy as sp
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 
 DIGITS = 40  # of the arithmetic in which a solution is put into the equation
 PLACES = 2

@@ -9,8 +9,10 @@ import sympy as sp
 
 from pinnkit.domain.box import Box, face_of
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Dirichlet, Neumann, Observations, Periodic, Robin
-from pinnkit.statement.symbolic.conditions import Operator as Condition
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Robin
+from pinnkit.statement.symbolic.boundary_conditions import Operator as Condition
+from pinnkit.statement.symbolic.conditions import Periodic
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.well_posed import faces
 
 from .box_conditions import Wall, walls

@@ -11,8 +11,8 @@ from torch import Tensor
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.place import data
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.tools.memory import afford
 
 Expression: TypeAlias = sp.Expr | str | float  # "u_x" stands for the derivative of that name

@@ -12,9 +12,10 @@ import torch
 
 from pinnkit.domain.base import On
 from pinnkit.domain.boundary_quadrature import along_boundary, along_line
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import PointSet, normals
+from pinnkit.statement.symbolic.boundary_conditions import normals
 from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.tools.checked import Count, Finite, checked
 

@@ -17,20 +17,13 @@ from pinnkit.domain.geometry import Geometry
 from pinnkit.domain.point_set import PointSet
 from pinnkit.domain.shapes import Ball, Cuboid, Ellipse, Polygon, Star
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import (
-    Condition,
-    Dirichlet,
-    Initial,
-    Neumann,
-    Observations,
-    Operator,
-    Periodic,
-    Residual,
-    Robin,
-    expression,
-)
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Operator, Robin
+from pinnkit.statement.symbolic.conditions import Condition, Initial, Periodic
+from pinnkit.statement.symbolic.expression import expression
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.place import INITIAL, Place
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 
 ALL = slice(None)

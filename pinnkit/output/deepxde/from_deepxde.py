@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.network.torch_module import Module
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import PointSet
 from pinnkit.statement.symbolic.place import INITIAL, INTERIOR
 from pinnkit.tools.checked import Finite, NotNegative, checked
 

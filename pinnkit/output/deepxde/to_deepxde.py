@@ -21,7 +21,7 @@ from pinnkit.network.jets.operations import Features
 from pinnkit.network.mlp import MLP
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.conditions import Residual
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Count, checked
 

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from pinnkit.certificate.certify import MEANING, Certificate, certify
 from pinnkit.certificate.contributions import Part, shares
 from pinnkit.domain.box import Box
+from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
-from pinnkit.statement.symbolic.conditions import PointSet, Residual
+from pinnkit.statement.symbolic.residual import Residual
 
 from .colours import BLUE, GREEN, ORANGE, RED, SKY
 

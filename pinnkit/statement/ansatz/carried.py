@@ -10,7 +10,8 @@ from pinnkit.domain.distance_function import exact
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.functions import Known
 from pinnkit.statement.singular.regularity import Singularity, singularities
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Neumann, Periodic
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann
+from pinnkit.statement.symbolic.conditions import Initial, Periodic
 from pinnkit.statement.symbolic.torch_program import Opaque
 
 from .singular_data import INITIAL, almost_everywhere, crossing, sides_of

@@ -14,7 +14,8 @@ from pinnkit.domain.distance_function import Side, exact, rising, sides
 from pinnkit.domain.geometry import Geometry
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import stretches
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Periodic
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
+from pinnkit.statement.symbolic.conditions import Initial, Periodic
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.statement.well_posed import faces

@@ -13,8 +13,10 @@ from pinnkit.domain.distance_function import exact
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.regularity import Singularity, singularities
-from pinnkit.statement.symbolic.conditions import Dirichlet, Initial, Neumann, Residual
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann
+from pinnkit.statement.symbolic.conditions import Initial
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.statement.well_posed import faces
 

@@ -12,8 +12,9 @@ from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.functions import corner, ramp
 from pinnkit.statement.singular.heat_series import Flow, heat_series
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import Periodic, Residual
+from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Opaque, number
 
 from .singular_data import INITIAL, almost_everywhere, size_of

@@ -6,8 +6,8 @@ import sympy as sp
 import torch
 
 from pinnkit.statement.residual_program import Readout
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.lowering import Ansatz
+from pinnkit.statement.symbolic.residual import Residual
 
 if TYPE_CHECKING:
     from pinnkit.statement.problem import Problem

@@ -9,12 +9,13 @@ import torch
 from sympy.core.function import AppliedUndef
 from torch import Tensor
 
+from pinnkit.statement.symbolic.boundary_conditions import Operator
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.conditions import Operator, Residual
 from pinnkit.statement.symbolic.conservation import Divergence
 from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.place import interface
 from pinnkit.statement.symbolic.record import Record
+from pinnkit.statement.symbolic.residual import Residual
 
 from .kink import Kink, Plane
 from .plane_points import beside, on_plane

@@ -9,10 +9,12 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Domain
+from pinnkit.domain.point_set import PointSet
 
-from .conditions import Condition, PointSet, Residual
+from .conditions import Condition
 from .lowering import Ansatz
 from .reference import Reference
+from .residual import Residual
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ from torch import Tensor
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
-from pinnkit.statement.symbolic.conditions import Residual
 from pinnkit.statement.symbolic.place import data
+from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.tools.checked import Count, Whole, checked
 from pinnkit.tools.serialise import register
 
