@@ -149,7 +149,7 @@ class Domain(ABC):
         dtype: torch.dtype = torch.float64,
         device: Device = None,
     ) -> Tensor:
-        """n points strictly inside space, at the initial time.
+        """n points strictly inside space, at the initial time; the one point there is where time is all.
 
         Args:
             n: number of points.
@@ -166,8 +166,8 @@ class Domain(ABC):
             ValueError: no time coordinate, or as :meth:`sample`.
         """
         start, _ = self._interval("sample_initial")
-        x = self._interior(n, self.space, method, seed, dtype)
-        return _tensor(self._join(x, np.full(n, start)), dtype, device)
+        x = self._interior(n, self.space, method, seed, dtype) if self.space else np.empty((min(n, 1), 0))
+        return _tensor(self._join(x, np.full(len(x), start)), dtype, device)
 
     def sample_boundary(
         self,
@@ -308,7 +308,7 @@ class Domain(ABC):
             return (np.clip(lower + (upper - lower) * u, lower + margin, upper - margin),)
 
         def keep(x: np.ndarray) -> np.ndarray:
-            return self.contains(x[:, spatial], margin[spatial].max() / 2)
+            return self.contains(x[:, spatial], margin[spatial].max(initial=0.0) / 2)
 
         return reject(n, draw, keep, method, "the domain")[0]
 

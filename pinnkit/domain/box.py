@@ -32,11 +32,13 @@ class Face:
 class Box(Domain):
     """The box prod_i [lower_i, upper_i]; the coordinate t is time.
 
+    With time alone, ``Box(t=(0, 1))``, it is the domain of ordinary equations, whose boundary is empty.
+
     Args:
         coordinates: lower and upper bound of every coordinate by name, in order: ``Box(x=(-1, 1), t=(0, 1))``.
 
     Raises:
-        ValueError: bounds that are not two finite numbers lower < upper, or no space coordinate.
+        ValueError: bounds that are not two finite numbers lower < upper, or no coordinate.
 
     Example:
         >>> import pinnkit as pk
@@ -72,11 +74,8 @@ class Box(Domain):
         return box
 
     def _fill(self, coordinates: Mapping[str, tuple[Any, Any]], time: str | None) -> None:
-        if not set(coordinates) - {time}:
-            raise ValueError(
-                "A box needs at least one space coordinate, as in Box(x=(-1, 1), t=(0, 1)). For an ordinary equation "
-                "in t take t as such: Box.of({'t': (0, 1)}, time=None), with conditions on t_min instead of Initial."
-            )
+        if not coordinates:
+            raise ValueError("A box needs at least one coordinate, as in Box(x=(-1, 1), t=(0, 1)).")
         ends = [interval(name, value) for name, value in coordinates.items()]
         values = {
             "names": tuple(coordinates),

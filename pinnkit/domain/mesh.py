@@ -44,7 +44,7 @@ def mesh(domain: Domain, nodes: int | None = None) -> Mesh:
     Raises:
         ValueError: fewer than 8 nodes, space of more than three dimensions; MemoryError: too many nodes.
     """
-    flat = len(domain.space) == 1
+    flat = len(domain.space) < 2
     names = domain.names if flat else domain.space
     if len(names) > 3:
         raise ValueError(f"a mesh has at most three dimensions, the domain has {', '.join(names)}")

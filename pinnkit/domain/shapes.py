@@ -45,7 +45,10 @@ class Shape(Protocol):
 
 
 class Cuboid:
-    """The box prod_i [lower_i, upper_i] of any dimension; faces in the order x_min, x_max, y_min, ..."""
+    """The box prod_i [lower_i, upper_i] of any dimension; faces in the order x_min, x_max, y_min, ...
+
+    Without any dimension, as the space of an ordinary equation in time, it is a point, and has no boundary.
+    """
 
     def __init__(self, lower: Numbers, upper: Numbers):
         self.lower, self.upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
@@ -54,7 +57,7 @@ class Cuboid:
 
     def level(self, x: np.ndarray) -> np.ndarray:
         """max_i max(lower_i - x_i, x_i - upper_i): (n, d) -> (n,)."""
-        return np.maximum(self.lower - x, x - self.upper).max(axis=1)
+        return np.maximum(self.lower - x, x - self.upper).max(axis=1, initial=-np.inf)
 
     def normal(self, x: np.ndarray) -> np.ndarray:
         """The normal of the nearest face: (n, d) -> (n, d)."""

@@ -98,7 +98,7 @@ def _check_boundary(problem: Record, rows: list[Lowered]) -> int:
     if any(isinstance(c, Operator) and c.on in ("pde", "initial") for c in boundary):
         return 1  # a condition inside: what it gives cannot be counted
     if isinstance(problem.domain, Box):
-        paid = max(_check_ends(problem, rows, i, orders[i], boundary) for i in space)
+        paid = max((_check_ends(problem, rows, i, orders[i], boundary) for i in space), default=0)
     else:
         half = sum((max(order(rows, k, i) for i in space) + 1) // 2 for k in range(len(problem.fields)))
         everywhere = problem.domain.faces or ("boundary",)

@@ -174,8 +174,13 @@ def window(problem: Problem, low: float, high: float, before: Solution | None = 
 
 
 def continued(solution: Solution, expression: sp.Expr, t: float) -> sp.Expr:
-    """An expression of a solution at time t as a function of the space coordinates, differentiable by them."""
+    """An expression of a solution at time t as a function of the space coordinates, differentiable by them.
+
+    Where time is the only coordinate, it is a number.
+    """
     space = [v for v in solution.problem.variables if v.name != solution.problem.domain.time]
+    if not space:
+        return sp.Float(float(solution.evaluate([expression], torch.tensor([[t]]).double())[0, 0]), 17)
     return _frozen(solution, expression, t)(*space)
 
 

@@ -324,7 +324,7 @@ def test_sequences_are_drawn_silently(recwarn: pytest.WarningsRecorder) -> None:
         (lambda: Box(x=(0, 1, 2)), "for 'x'"),
         (lambda: Box(x=3), "Got the bounds 3 for 'x'"),
         (lambda: Box(x=(0, sympy.Symbol("a"))), "Got the bounds (0, a) for 'x'"),
-        (lambda: Box(t=(0, 1)), "Box.of({'t': (0, 1)}, time=None), with conditions on t_min"),
+        (lambda: Box(), "A box needs at least one coordinate, as in Box(x=(-1, 1), t=(0, 1))"),
         (
             lambda: Box.of({"x": (0, 1)}, time="tau"),
             "The time coordinate 'tau' is not among the coordinates x",

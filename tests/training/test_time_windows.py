@@ -1,8 +1,10 @@
 """Time windows: the end of one is the beginning of the next, in value and derivatives; files; what is refused."""
 
+import numpy as np
 import pytest
 import sympy as sp
 import torch
+from scipy.integrate import solve_ivp
 
 import pinnkit as pk
 import problems
@@ -49,6 +51,30 @@ def test_a_continued_field_has_the_networks_derivatives(marched):
     sin, cos = X[:, 0].sin(), X[:, 0].cos()
     assert torch.allclose(second, sin * v_xx + 2 * cos * v_x - sin * v, rtol=1e-12, atol=1e-14)
     assert torch.allclose(mixed, (sin * v_x + cos * v) ** 2, rtol=1e-12, atol=1e-14)
+
+
+def test_a_system_in_time_alone_hands_over_numbers():
+    (t,) = pk.coordinates("t")
+    S, E, I, R = fields = [pk.field(name, t) for name in "SEIR"]  # noqa: E741
+    b, s, g = 0.4, 1 / 5.2, 0.1  # an epidemic: meetings, incubation, recovery, a day
+    equations = {
+        "s": S.diff(t) + b * S * I, "e": E.diff(t) - b * S * I + s * E,
+        "i": I.diff(t) - s * E + g * I, "r": R.diff(t) - g * I,
+    }  # fmt: skip
+    first = (0.99, 0.0, 0.01, 0.0)
+    start = [pk.Initial(f, v) for f, v in zip(fields, first, strict=True)]
+    problem = pk.Problem("seir", fields, equations, pk.Box(t=(0, 40)), start)
+    found = pk.march(problem, 4, pk.MLP(1, 10, 10, 4), 60, **QUIET | {"stages": [pk.LevenbergMarquardt(60)]})
+
+    def rates(_: float, u: np.ndarray) -> list[float]:
+        return [-b * u[0] * u[2], b * u[0] * u[2] - s * u[1], s * u[1] - g * u[2], g * u[2]]
+
+    times = np.linspace(0, 40, 33)
+    truth = solve_ivp(rates, (0, 40), first, t_eval=times, rtol=1e-11, atol=1e-13).y.T
+    assert np.abs(found(torch.as_tensor(times[:, None])).numpy() - truth).max() < 1e-4
+    for before, after in zip(found.windows, found.windows[1:], strict=False):
+        at = torch.tensor([[after.problem.domain.lower[0]]]).double()
+        assert [float(c.value) for c in after.problem.conditions] == before(at)[0].tolist()
 
 
 def test_one_window_is_a_plain_solution():

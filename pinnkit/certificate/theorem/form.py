@@ -201,6 +201,8 @@ def form(problem: Problem) -> Form:
     same = {s: sp.Symbol(s.name, real=True) for s in e.free_symbols if s.name in problem.parameters}
     body = sp.expand(row.expressions[0].xreplace(same).subs(problem.exact_parameters))
     domain = problem.domain
+    if not domain.space:
+        raise ValueError("its domain is time alone, and the theorems are about space: error_map estimates its error")
     t = None if domain.time is None else domain.names.index(domain.time)
     order = 0 if t is None else max((J[t] for J in slots), default=0)
     if t is not None:

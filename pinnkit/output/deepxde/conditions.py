@@ -40,6 +40,11 @@ def geometry_of(dde: ModuleType, problem: Problem) -> Any:
     geometry, domain = dde.geometry, problem.domain
     if domain.time is None:
         return _space(geometry, domain)
+    if not domain.space:
+        raise ValueError(
+            f"{problem.name}: its domain is time alone, which is not translated: state its coordinate as space, "
+            f"Box.of({{{domain.time!r}: ...}}, time=None), with conditions on {domain.time}_min"
+        )
     if domain.names[-1] != domain.time:
         raise ValueError(
             f"DeepXDE has time as its last coordinate, {problem.name} has {', '.join(domain.names)}: "

@@ -25,8 +25,8 @@ class Plane:
 def shown(solution: Solution) -> tuple[str, ...]:
     """The coordinates of a picture: time and space, or the first two of space, or the only one."""
     domain = solution.problem.domain
-    if len(domain.space) == 1 and domain.time is not None:
-        return domain.time, domain.space[0]
+    if len(domain.space) < 2 and domain.time is not None:
+        return domain.time, *domain.space
     return domain.space[:2]
 
 

@@ -37,7 +37,7 @@ def export_vtk(
     """Write the fields of a solution at the nodes of a mesh of its domain to a VTK file, for ParaView.
 
     In two and three space dimensions time makes a series: NAME.pvd lists NAME-0000.vtu and so on. In one space
-    dimension time is the second axis. Derived quantities are written too.
+    dimension time is the second axis, and without space the only one. Derived quantities are written too.
 
     Args:
         solution: a trained solution.

@@ -31,8 +31,10 @@ def check_weight(condition: Any) -> None:
 
 def check_face(condition: Any, domain: Domain) -> None:
     """ValueError for ``on`` that is no part of the domain's boundary."""
-    parts = (condition.on,) if isinstance(condition.on, str) else tuple(condition.on)
     kind = type(condition).__name__
+    if not domain.space:
+        raise ValueError(f"{kind} on {condition.on!r}: {domain!r} is time alone and has no boundary: use Initial")
+    parts = (condition.on,) if isinstance(condition.on, str) else tuple(condition.on)
     if domain.time is not None and any(p in (domain.time, f"{domain.time}_min", "initial") for p in parts):
         raise ValueError(f"{kind} on {condition.on!r}: the initial time is no boundary: use Initial")
     try:

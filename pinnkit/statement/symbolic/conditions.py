@@ -117,7 +117,8 @@ class Periodic:
         if not isinstance(domain, Box):
             raise ValueError(f"{self.name}: only a Box has opposite faces, and the domain is {domain!r}")
         if self.coordinate not in domain.space:
-            raise ValueError(f"{self.name}: expected a space coordinate, one of {', '.join(domain.space)}")
+            known = f"one of {', '.join(domain.space)}" if domain.space else f"and {domain!r} has none"
+            raise ValueError(f"{self.name}: expected a space coordinate, {known}")
         variable = self.u.args[domain.names.index(self.coordinate)]
         place, rows = pair(self.coordinate), []
         for k in range(self.order + 1):
