@@ -126,7 +126,7 @@ def solve_lie(
     if tolerance <= 0 or most < 1:
         raise ValueError(f"tolerance {tolerance} and most {most}: give a positive tolerance and at least 1 coefficient")
     if not problem.domain.space:
-        raise ValueError(f"{problem.name}: its domain is time alone, and exact solutions are summed in space: use solve")
+        raise ValueError(f"{problem.name}: its domain is time alone, and superpositions are in space: use solve")
     nu = viscosity(problem)
     if nu is not None:
         return burgers.solve(problem, nu, tolerance, most)
