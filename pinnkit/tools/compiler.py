@@ -124,6 +124,12 @@ def _temporary() -> Path:
     return Path(folder)
 
 
+def assembled(*files: Path, **macros: str) -> str:
+    """C source: the macros' definitions, then the files one after the other."""
+    head = "".join(f"#define {name} {value}\n" for name, value in macros.items())
+    return head + "".join(file.read_text(encoding="utf-8") for file in files)
+
+
 @cache
 def load(text: str) -> ctypes.CDLL | None:
     """The library built from C source ``text``; None where it cannot be built (no compiler, PINNKIT_FUSED=0).

@@ -35,6 +35,20 @@ def seven(library: ctypes.CDLL | None) -> bool:
     return library is not None and library.seven() == 7
 
 
+def test_a_kernel_of_files_follows_their_text_and_its_macros(tmp_path: Path) -> None:
+    kind, call = tmp_path / "kind.c", tmp_path / "call.c"
+    kind.write_text("typedef KIND kind;\n")
+    call.write_text("kind seven(void) { return NUMBER; }\n")
+
+    def built(number: str) -> ctypes.CDLL | None:
+        return compiler.load(compiler.assembled(kind, call, KIND="int", NUMBER=number))
+
+    assert seven(built("7")) and not seven(built("8"))
+    call.write_text("kind seven(void) { return NUMBER + 1; }\n")
+    assert seven(built("6"))
+    assert len([*(tmp_path / "cache").glob("*.so")]) == 4  # these and the compiler's trial
+
+
 def test_a_kernel_is_built_once_and_kept(tmp_path: Path) -> None:
     assert seven(compiler.load(SOURCE))
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").iterdir()}
