@@ -17,6 +17,14 @@ NODE = 400  # bytes that a node takes with its cells while a mesh is made, at le
 ROUND, STRAIGHT = 48, 4  # parts of a boundary curve and of a straight side, at least: small holes stay round
 GROWTH = 1.3  # from one layer of nodes to the next, away from a finely divided boundary
 CORNER = 0.5  # radians between neighbouring normals, from which there is a corner
+FACETS: dict[str, list[tuple[int, ...]]] = {
+    "line": [(0,), (1,)],
+    "triangle": [(0, 1), (1, 2), (2, 0)],
+    "quad": [(0, 1), (1, 2), (2, 3), (3, 0)],
+    "tetra": [(0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)],
+    "hexahedron": [(0, 3, 2, 1), (4, 5, 6, 7), (0, 1, 5, 4), (1, 2, 6, 5), (2, 3, 7, 6), (3, 0, 4, 7)],
+}
+FACET_KINDS = {1: "vertex", 2: "line", 3: "triangle", 4: "quad"}  # by the number of nodes
 
 
 @checked
@@ -55,6 +63,20 @@ def mesh(domain: Domain, nodes: int | None = None) -> Mesh:
     box = domain.bounds[:, [domain.names.index(n) for n in names]]
     full = math.isclose(domain.measure(), float(np.prod(np.ptp(domain.bounds, axis=0))), rel_tol=1e-12)
     return _grid(box, nodes) if flat or full else _delaunay(_Body(domain), box, nodes)
+
+
+def boundary_mesh(grid: Mesh) -> Mesh:
+    """The facets that belong to one cell only: ends of lines, edges of a plane mesh, the faces of a mesh in space.
+
+    Nodes keep their order; those inside are left out. ValueError for cells that have no facets.
+    """
+    if grid.kind not in FACETS:
+        raise ValueError(f"cells of the kind {grid.kind!r} have no facets: expected {', '.join(FACETS)}")
+    facets = np.concatenate([grid.cells[:, list(facet)] for facet in FACETS[grid.kind]])
+    _, first, times = np.unique(np.sort(facets, axis=1), axis=0, return_index=True, return_counts=True)
+    facets = facets[np.sort(first[times == 1])]
+    used, numbers = np.unique(facets, return_inverse=True)
+    return Mesh(grid.X[used], numbers.reshape(facets.shape), FACET_KINDS[facets.shape[1]])
 
 
 def _grid(box: np.ndarray, nodes: int) -> Mesh:

@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 
 from pinnkit.domain.mesh import Mesh
 from pinnkit.output.plot.layout import save_picture
-from pinnkit.output.vtk.export import _write
-from pinnkit.output.vtk.polydata import write_vtp
+from pinnkit.output.vtk.xml_file import write_vtk
 from pinnkit.tools import atomic_file as atomic
 from pinnkit.tools import hdf5
 from pinnkit.tools.process import Process
@@ -27,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 POINTS = Mesh(np.random.default_rng(0).random((500, 3)), np.arange(500)[:, None], "vertex")
 KINDS: dict[str, Callable[[Path], object]] = {
     "run.h5": lambda path: hdf5.write(path, "test", 1, {"x": POINTS.X}),
-    "points.vtp": lambda path: write_vtp(path, POINTS, {"x": POINTS.X[:, 0]}),
-    "points.vtu": lambda path: _write(path, POINTS, {"x": POINTS.X[:, 0]}),
+    "points.vtp": lambda path: write_vtk(path, POINTS, {"x": POINTS.X[:, 0]}),
+    "points.vtu": lambda path: write_vtk(path, POINTS, {"x": POINTS.X[:, 0]}),
     "text.json": lambda path: atomic.put(path, lambda partial: partial.write_text("1 " * 5000)),
 } | {f"picture.{kind}": lambda path: save_picture(drawn(), path) for kind in ("png", "svg", "pdf")}
 

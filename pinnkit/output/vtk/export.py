@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.domain.mesh import Mesh, mesh
+from pinnkit.domain.mesh import Mesh, boundary_mesh, mesh
 from pinnkit.domain.point_set import PointSet
 from pinnkit.influence.attribution import Attribution
 from pinnkit.model.solution import Solution
@@ -17,7 +16,7 @@ from pinnkit.tools.atomic_file import check, put
 from pinnkit.tools.checked import Count, Finite, checked
 from pinnkit.tools.memory import afford
 
-from .polydata import boundary, write_vtp
+from .xml_file import write_vtk
 
 STEPS = 21  # of a time series, unless told otherwise
 
@@ -53,7 +52,6 @@ def export_vtk(
         The path of the file to open.
 
     Raises:
-        ImportError: a .vtu file without meshio: ``pip install meshio``.
         ValueError: unknown names, times outside the domain, another suffix.
         OSError: the file cannot be written. A file that was there stays.
 
@@ -69,7 +67,7 @@ def export_vtk(
     grid = mesh(domain, nodes) if on is None else on
     suffix = ".vtu" if path.suffix == ".pvd" else path.suffix
     if suffix == ".vtp":
-        grid = boundary(grid)
+        grid = boundary_mesh(grid)
     columns = _columns(solution, names, vectors or {}, error)
     if domain.time is None or grid.X.shape[1] == len(domain.names):
         steps: list[float] = [0.0]
@@ -79,7 +77,7 @@ def export_vtk(
     if len(steps) > 1:
         files = [path.with_name(f"{path.stem}-{i:04d}{suffix}") for i in range(len(steps))]
     for file, t in zip(files, steps, strict=True):
-        _write(file, grid, columns(_places(solution, grid, t)))
+        write_vtk(file, grid, columns(_places(solution, grid, t)))
     if len(steps) == 1:
         return files[0]
     series = path.with_suffix(".pvd")
@@ -106,7 +104,6 @@ def export_points(solution: Solution, path: str | Path, found: Attribution | Non
     Raises:
         TypeError: ``found`` is no attribution.
         ValueError: the attribution of other points, or another suffix.
-        ImportError: a .vtu file without meshio.
         OSError: the file cannot be written. A file that was there stays.
 
     Example:
@@ -139,39 +136,19 @@ def export_points(solution: Solution, path: str | Path, found: Attribution | Non
     if domain.time is not None:
         i = domain.names.index(domain.time)
         X = np.column_stack([np.delete(X, i, 1), X[:, i]])[:, :3]
-    _write(path, Mesh(X, np.arange(len(X))[:, None], "vertex"), data)
+    write_vtk(path, Mesh(X, np.arange(len(X))[:, None], "vertex"), data)
     return path
 
 
 # ------------------------------------------------------------------------------------------------------ parts
 
 
-def _meshio() -> ModuleType:
-    try:
-        import meshio
-    except ImportError as error:
-        raise ImportError(".vtu files are written by meshio, which is not installed: pip install meshio") from error
-    return meshio
-
-
 def _checked(path: str | Path, suffixes: Sequence[str]) -> Path:
     path = Path(path)
     if path.suffix not in suffixes:
         raise ValueError(f"{path}: give a file that ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}")
-    if path.suffix != ".vtp":
-        _meshio()  # before any work
     check(path)
     return path
-
-
-def _write(path: Path, grid: Mesh, data: Mapping[str, np.ndarray]) -> None:
-    if path.suffix == ".vtp":
-        write_vtp(path, grid, data)
-        return
-    meshio = _meshio()
-    own = {name: np.ascontiguousarray(values) for name, values in data.items()}
-    file = meshio.Mesh(_padded(grid.X), [(grid.kind, grid.cells)], own)
-    put(path, lambda partial: meshio.write(partial, file, file_format="vtu"))
 
 
 def _columns(

@@ -1,4 +1,4 @@
-"""PolyData files: taken apart again by the rules of the format, they hold what went in; the boundary of a mesh."""
+"""VTK's XML files: taken apart again by the rules of the format, they hold what went in; the boundary of a mesh."""
 
 import base64
 import re
@@ -12,9 +12,9 @@ import pytest
 
 import pinnkit as pk
 from pinnkit.cli import main
-from pinnkit.domain.mesh import mesh
+from pinnkit.domain.mesh import boundary_mesh, mesh
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
-from pinnkit.output.vtk.polydata import boundary, write_vtp
+from pinnkit.output.vtk.xml_file import write_vtk
 
 UNTRAINED = {"stages": [], "progress": False, "validation": 10, "resample": None}
 CODES = {"Float64": "d", "Int64": "q"}
@@ -26,7 +26,7 @@ def values(array: xml.Element) -> np.ndarray:
     (count,) = struct.unpack_from("<Q", content)
     assert count == len(content) - 8 and array.get("format") == "binary"
     numbers = struct.unpack(f"<{count // 8}{CODES[array.get('type')]}", content[8:])
-    width = int(array.get("NumberOfComponents"))
+    width = int(array.get("NumberOfComponents", "1"))
     return np.array(numbers) if width == 1 else np.array(numbers).reshape(-1, width)
 
 
@@ -74,7 +74,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
         "velocity": rng.normal(size=(5, 3)), "single": rng.normal(size=5).astype(np.float32),
         "odd": np.array([np.nan, np.inf, -np.inf, -0.0, 5e-324]), "turned": rng.normal(size=(3, 5)).T,
     }  # fmt: skip
-    path = write_vtp(tmp_path / "a.vtp", grid, given)
+    path = write_vtk(tmp_path / "a.vtp", grid, given)
     places, columns, cells = taken_apart(path)
     assert np.array_equal(places, np.pad(grid.X, ((0, 0), (0, 1)))) and cells == {"Polys": grid.cells.tolist()}
     assert list(columns) == list(given)
@@ -83,27 +83,40 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert np.signbit(columns["odd"][3]) and columns["set"].dtype.kind == "i"
     for kind, nodes, section in (("vertex", 1, "Verts"), ("line", 2, "Lines"), ("quad", 4, "Polys")):
         other = pk.Mesh(grid.X, np.arange(nodes)[None], kind)
-        assert taken_apart(write_vtp(path, other, {}))[2] == {section: [list(range(nodes))]}
+        assert taken_apart(write_vtk(path, other, {}))[2] == {section: [list(range(nodes))]}
     assert [file.name for file in tmp_path.iterdir()] == ["a.vtp"]
+
+
+def test_every_kind_of_cell_is_read_by_another_package(tmp_path: Path) -> None:
+    meshio = pytest.importorskip("meshio")
+    rng = np.random.default_rng(1)
+    for kind, nodes in (("vertex", 1), ("line", 2), ("triangle", 3), ("quad", 4), ("tetra", 4), ("hexahedron", 8)):
+        grid = pk.Mesh(rng.normal(size=(8, 3)), np.stack([rng.permutation(8)[:nodes] for _ in range(3)]), kind)
+        given = {"u": rng.normal(size=8), "velocity": rng.normal(size=(8, 3)), "set": np.arange(8)}
+        read = meshio.read(write_vtk(tmp_path / f"{kind}.vtu", grid, given))
+        assert np.array_equal(read.points, grid.X) and np.array_equal(read.cells_dict[kind], grid.cells)
+        assert all(np.array_equal(read.point_data[name], column) for name, column in given.items())
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     grid = pk.Mesh(np.zeros((4, 3)), np.array([[0, 1, 2, 3]]), "tetra")
     with pytest.raises(ValueError, match="a .vtp file holds vertex, line, triangle, quad, not tetra"):
-        write_vtp(tmp_path / "a.vtp", grid, {})
+        write_vtk(tmp_path / "a.vtp", grid, {})
+    with pytest.raises(ValueError, match="a .vtu file holds vertex, .*, hexahedron, not wedge"):
+        write_vtk(tmp_path / "a.vtu", pk.Mesh(grid.X, grid.cells, "wedge"), {})
     flat = pk.Mesh(grid.X, grid.cells, "quad")
     for wrong in (np.zeros(3), np.float64(1), np.zeros((4, 2, 2))):
         with pytest.raises(ValueError, match=r"the column 'u' has shape .*: expected \(4,\) or \(4, k\)"):
-            write_vtp(tmp_path / "a.vtp", flat, {"u": wrong})
+            write_vtk(tmp_path / "a.vtp", flat, {"u": wrong})
     with pytest.raises(ValueError, match="cells of the kind 'vertex' have no facets"):
-        boundary(pk.Mesh(grid.X, np.arange(4)[:, None], "vertex"))
+        boundary_mesh(pk.Mesh(grid.X, np.arange(4)[:, None], "vertex"))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("bounds", [{"x": (0, 1)}, {"x": (0, 1), "y": (0, 2)}, {"x": (0, 1), "y": (0, 2), "z": (0, 3)}])
 def test_the_boundary_of_a_box(bounds: dict[str, tuple[float, float]]) -> None:
     grid = mesh(pk.Box(**bounds), 60)
-    edge = boundary(grid)
+    edge = boundary_mesh(grid)
     d = len(bounds)
     assert edge.kind == ("vertex", "line", "quad")[d - 1]
     low, high = np.array(list(bounds.values())).T
@@ -131,11 +144,11 @@ def areas(surface: pk.Mesh) -> np.ndarray:
 
 def test_surfaces_of_bodies_are_closed() -> None:
     shapes = import_deepxde().geometry
-    shell = boundary(mesh(pk.Geometry(shapes.Sphere([0, 0, 0], 1)), 600))
+    shell = boundary_mesh(mesh(pk.Geometry(shapes.Sphere([0, 0, 0], 1)), 600))
     assert shell.kind == "triangle" and np.abs(np.linalg.norm(shell.X, axis=1) - 1).max() < 0.02
     assert closed(shell) and areas(shell).sum() == pytest.approx(4 * np.pi, rel=0.04)
     body = shapes.Cuboid([-1, -1, -1], [1, 1, 1]) - shapes.Sphere([0, 0, 0], 0.5)
-    both = boundary(mesh(pk.Geometry(body), 1500))
+    both = boundary_mesh(mesh(pk.Geometry(body), 1500))
     outer = np.isclose(np.abs(both.X).max(1), 1)[both.cells].all(1)
     assert closed(both) and areas(both)[outer].sum() == pytest.approx(24)
     inner = both.X[np.unique(both.cells[~outer])]
@@ -155,8 +168,7 @@ def test_fields_along_the_walls(channel: pk.Solution, tmp_path: Path, monkeypatc
     i, j = np.array(cells["Lines"]).T
     length = np.linalg.norm(places[i] - places[j], axis=1)
     assert length.sum() == pytest.approx(10 + 2 * np.pi * 0.2, rel=1e-3)
-    with pytest.raises(ImportError, match="not installed: pip install meshio"):
-        pk.export_vtk(channel, tmp_path / "flow.vtu")
+    assert pk.export_vtk(channel, tmp_path / "flow.vtu", nodes=50).exists()
 
 
 def test_training_points_with_what_is_known_of_them(channel: pk.Solution, tmp_path: Path) -> None:
