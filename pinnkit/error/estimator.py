@@ -388,7 +388,8 @@ class _Search:
             found = uncertainty(self.space.solution, of=[Field(name, points) for name in names])
         except ValueError as error:
             return none, str(error), ()
-        spread = found.half_width(self.settings.level).to(none).view(len(names), -1)
+        seen = replace(found, held=None)  # what nothing determines is found along the blind directions
+        spread = seen.half_width(self.settings.level).to(none).view(len(names), -1)
         return spread.square().mean(1).sqrt(), "", found.notes
 
     def _off(self) -> float:

@@ -30,6 +30,7 @@ HEAVY = 10.0  # by how much the equations' weights are multiplied and divided to
 MANY = 4  # functionals, of which each may have noise where it is sensitive
 STEPS = 4  # linearisations, at most
 FOLLOWED = 0.05  # share of a pattern of noise that the fit follows, from which on that pattern is not looked at
+HELD = 0.1  # share of a variance that is the ridge's, from which on nothing else determines f
 SETTLED = 0.05  # a step that is smaller than so many standard deviations ends them
 
 
@@ -55,6 +56,8 @@ class Uncertainty:
         bias: (K,), the effect of an offset of the readings. Default None: there is none.
         notes: what was found in the residuals.
         chance: by test, the probability of such residuals under white noise.
+        held: (K,), the share of f's formal variance that the ridge alone keeps finite. From 0.1 on neither equations nor
+            measurements determine f, and its interval is infinite. Default None: 0.
 
     Source:
         Hausman, Econometrica 46 (1978), for ``doubt``.
@@ -75,6 +78,7 @@ class Uncertainty:
     bias: Tensor | None = None
     notes: tuple[str, ...] = ()
     chance: Mapping[str, float] = field(default_factory=dict)
+    held: Tensor | None = None
 
     @cached_property
     def sd(self) -> Tensor:
@@ -112,7 +116,8 @@ class Uncertainty:
         freedom = torch.full_like(self.sd, self.freedom) if self.effective is None else self.effective
         t = self.sd.new_tensor([ndtri(p) if math.isinf(v) else stdtrit(v, p) for v in freedom.tolist()])
         half = torch.hypot(t * self.sd, self.doubt)
-        return half if self.bias is None else half + self.bias
+        half = half if self.bias is None else half + self.bias
+        return half if self.held is None else half.masked_fill(self.held > HELD, math.inf)
 
     def interval(self, level: Within = 0.95) -> Tensor:
         """Intervals around the corrected values that contain the true ones with a given probability.
@@ -306,11 +311,21 @@ def _solved(
         response = _response(rows, S)
         readings = _readings(rows, factor, grams, d, noise, response, asked.names)
         found = judged(readings, torch.cat([noise[k] * b for k, b in response.items()], 1).cpu().numpy(), freedom)
+    held = lam * S.square().sum(0) / (slopes.T * S).sum(0).clamp_min(1e-300)  # of f C^-1 f = S^T (J^T A J + lam) S
     return Uncertainty(
         asked.names, values, values + slopes @ d, white if found.covariance is None else found.covariance,
         changes.norm(dim=0), noise, freedom, lam, m + count, time.process_time() - began, white,
-        found.freedom, found.bias, found.notes, found.chance,
+        found.freedom, found.bias, (*_free(asked.names, held), *found.notes), found.chance, held,
     )  # fmt: skip
+
+
+def _free(names: Sequence[str], held: Tensor) -> tuple[str, ...]:
+    """A note on the numbers that nothing determines."""
+    free = [name for name, share in zip(names, held.tolist(), strict=True) if share > HELD]
+    if not free:
+        return ()
+    together = ", or only a combination of them: fix all but one, or measure more" if free[1:] else ": measure more"
+    return (f"equations and measurements do not determine {', '.join(free)}{together}",)
 
 
 def _response(rows: _Rows, S: Tensor) -> dict[str, Tensor]:
@@ -405,5 +420,7 @@ def _readings(
 
 def in_words(trained: float, corrected: float, half: float) -> str:
     """A number as trained, then corrected with its interval, to two digits of the latter."""
+    if math.isinf(half):
+        return f"{trained:.6g} trained; not determined by equations and measurements"
     digits = max(0, min(12, 1 - math.floor(math.log10(half)))) if 0 < half < math.inf else 6
     return f"{trained:.6g} trained; {corrected:.{digits}f} +- {half:.1e} (95 %), corrected"

@@ -209,3 +209,27 @@ def test_a_report_has_error_bars(rod: pk.Solution) -> None:
     assert dict(found.rows())["coefficient D"] == bars.texts()["D"]
     json.dumps(found.to_dict())
     assert pk.report(rod, estimate=False).error_bars == {}
+
+
+def test_a_coefficient_that_nothing_determines_has_no_error_bar() -> None:
+    (x,) = pk.coordinates("x")
+    u, q, s = pk.field("u", x), sp.Symbol("q"), sp.Symbol("s")
+    X, y = measured(60, 0.01, 3)
+
+    def found(source: sp.Expr, *of: str) -> Uncertainty:
+        problem = pk.Problem("line", u, u.diff(x, 2) - source, pk.Box(x=(-1, 1)), [pk.Observations(u, X, y)],
+                             unknowns={"q": 1.5, "s": 1.0})  # fmt: skip
+        model = pk.Model(problem, pk.Module(Powers()))
+        trained = pk.Solution(model, model.initial(0), pk.sample(problem, 20), {"pde": 1e6})
+        return pk.uncertainty(trained, [pk.Unknown(name) for name in of])
+
+    for source in ((q + s) * x, q * s * x):
+        bars = found(source, "q", "s")
+        assert torch.isinf(bars.half_width()).all()
+        assert "determine q, s" in bars.notes[0] and "not determined" in bars.texts()["q"]
+    apart = found(q * x + s, "q", "s")  # u'' = 2 x: q = 2, s = 0
+    low, high = apart.interval().T
+    assert (low < torch.tensor([2.0, 0.0])).all() and (torch.tensor([2.0, 0.0]) < high).all()
+    assert (apart.half_width() < 0.2).all() and not apart.notes
+    alone = found(q * x + s, "q")
+    torch.testing.assert_close(alone.half_width()[0], apart.half_width()[0])
