@@ -23,7 +23,8 @@ from pinnkit.tools.checked import SOME, Device, Named, NotNegative, Places, chec
 from .fits import far
 from .history import History
 from .model import Model
-from .stack import Stack, block_size
+from .rows import block_size
+from .stack import Stack
 
 
 @checked

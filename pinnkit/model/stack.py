@@ -1,33 +1,22 @@
 """The row stack: all weighted residuals of a problem at all their points, and five operations on them."""
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
-from pinnkit.network.base import Evaluator, Pass, Pool
+from pinnkit.network.base import Pass, Pool
 from pinnkit.statement.residual_program import Readout
-from pinnkit.tools.checked import LISTED, Count, NotNegative, Vector, checked
+from pinnkit.tools.checked import Count, Vector, checked
 from pinnkit.tools.memory import afford
-from pinnkit.tools.type_words import nearest
 
-from .compiled import Compiled
-
-BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
-KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
-
-
-def block_size(tape: Evaluator, readout: Readout) -> int:
-    """The number of points whose jets fill a block."""
-    width = readout.images * len(readout.channels) * tape.width
-    return max(64, BLOCK // width // 64 * 64)
+from .rows import Rows
 
 
 @checked
-class Stack:
+class Stack(Rows):
     """Residual rows r(theta) (M,) with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
 
     Rows are ordered by point set, then term, then point. All work is done in blocks of points, which bound the memory.
@@ -48,83 +37,6 @@ class Stack:
         torch.Size([50, 33])
     """
 
-    def __init__(
-        self,
-        model: Compiled,
-        points: Mapping[str, PointSet],
-        weights: Mapping[str, NotNegative] | None = None,
-        readouts: Mapping[str, Readout] | None = None,
-    ) -> None:
-        self.model, self.points, self._pool = model, points, Pool()
-        self._kept: dict[tuple[str, int, int], PointSet] = {}
-        self.readouts = model.readouts if readouts is None else dict(readouts)
-        missing = [key for key in self.readouts if key not in points or not len(points[key])]
-        if missing:
-            raise ValueError(
-                f"{model.problem.name} needs points for {', '.join(self.readouts)}; there are none for {missing[0]!r}: "
-                "draw them with pinnkit.sample"
-            )
-        unknown = set(weights or {}) - {r.name for r in model.problem.residuals}
-        if unknown:
-            name, terms = sorted(unknown)[0], [r.name for r in model.problem.residuals]
-            raise ValueError(f"weights are given for {name!r}{nearest(name, terms, 'the terms are')}")
-        self.weights = {name: (weights or {}).get(name, model.weights.get(name, 1.0)) for name in self.terms}
-
-    @cached_property
-    def terms(self) -> tuple[str, ...]:
-        """The names of the loss terms, in the order of their rows."""
-        return tuple(name for readout in self.readouts.values() for name in readout.names)
-
-    @cached_property
-    def sizes(self) -> dict[str, int]:
-        """N_k, the number of points of every term."""
-        return {n: len(self.points[key]) for key, readout in self.readouts.items() for n in readout.names}
-
-    @cached_property
-    def rows(self) -> int:
-        """M, the number of rows."""
-        return sum(self.sizes.values())
-
-    @cached_property
-    def _small(self) -> bool:
-        return sum(len(self.points[key]) for key in self.readouts) <= KEPT
-
-    @property
-    def like(self) -> Tensor:
-        """A tensor of the rows' dtype and device."""
-        return self.points[next(iter(self.readouts))].X
-
-    @cached_property
-    def row_weights(self) -> Tensor:
-        """a_m = w_k / N_k, times the point's own weight if it has one; shape (M,)."""
-        return torch.cat([self._block_weights(key, slice(None)).reshape(-1) for key in self.readouts])
-
-    def _block_weights(self, key: str, rows: slice) -> Tensor:
-        """a of one block, shape (R, B)."""
-        points, names = self.points[key], self.readouts[key].names
-        own = torch.ones_like(points.X[rows, 0]) if points.weights is None else points.weights[rows]
-        w = own.new_tensor([self.weights[name] / len(points) for name in names])
-        return w[:, None] * own
-
-    def _blocks(self, most: int | None = None) -> Iterator[tuple[str, Readout, slice, PointSet]]:
-        """Blocks of points that bound the memory of an evaluation, at most ``most`` points each."""
-        for key, readout in self.readouts.items():
-            size = block_size(self.model.tape, readout)
-            size = size if most is None else min(size, most)
-            for start in range(0, len(self.points[key]), size):
-                rows = slice(start, start + size)
-                yield key, readout, rows, self._block(key, start, size)
-
-    def _block(self, key: str, start: int, size: int) -> PointSet:
-        """The points of one block. Those of a small stack stay, and with them what the readout keeps for them."""
-        if (block := self._kept.get((key, start, size))) is not None:
-            return block
-        block = self.points[key][start : start + size]
-        if self._small:
-            self.readouts[key].keep(block)
-            self._kept[key, start, size] = block
-        return block
-
     def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None) -> Pass:
         X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         pool = self._pool if pool is None else pool
@@ -141,25 +53,6 @@ class Stack:
     def _alike(self, theta: Tensor, X: Tensor) -> None:
         if theta.dtype is not X.dtype:
             raise ValueError(f"the parameters are {theta.dtype}, the points {X.dtype}: give theta.to({X.dtype})")
-
-    @cached_property
-    def _offsets(self) -> dict[str, int]:
-        offsets, start = {}, 0
-        for key, readout in self.readouts.items():
-            offsets[key] = start
-            start += len(readout.names) * len(self.points[key])
-        return offsets
-
-    def rows_of(self, key: str, flat: Annotated[Tensor, LISTED]) -> Tensor:
-        """The rows of one point set, as a view of shape (R, N).
-
-        Args:
-            key: the point set.
-            flat: a vector over all rows (M,).
-        """
-        self._all(flat)
-        R, N = len(self.names(key)), len(self.points[key])
-        return flat[self._offsets[key] : self._offsets[key] + R * N].view(R, N)
 
     def values(self, theta: Vector) -> Tensor:
         """r(theta), shape (M,).
@@ -183,39 +76,6 @@ class Stack:
         r = self.values(theta)
         return torch.stack([row.sum() for row in self.by_term(self.row_weights * r * r).values()])
 
-    def by_term(self, flat: Annotated[Tensor, LISTED]) -> dict[str, Tensor]:
-        """A vector over the rows as views (N_k,) by term.
-
-        Args:
-            flat: the vector (M,).
-        """
-        return {name: rows[0] for name, rows in self.by_columns(flat[None]).items()}
-
-    def by_columns(self, flat: Tensor) -> dict[str, Tensor]:
-        """Vectors over the rows as views (K, N_k) by term.
-
-        Args:
-            flat: the vectors (K, M).
-        """
-        return {n: rows[:, i] for key, rows in self.by_key(flat).items() for i, n in enumerate(self.names(key))}
-
-    def by_key(self, flat: Tensor) -> dict[str, Tensor]:
-        """Vectors over the rows as views (K, R, N) by point set.
-
-        Args:
-            flat: the vectors (K, M).
-        """
-        self._all(flat)
-        out = {}
-        for key, start in self._offsets.items():
-            R, N = len(self.names(key)), len(self.points[key])
-            out[key] = flat[:, start : start + R * N].unflatten(1, (R, N))
-        return out
-
-    def _all(self, flat: Tensor) -> None:
-        if flat.shape[-1] != self.rows:
-            raise ValueError(f"got numbers of shape {tuple(flat.shape)}: expected one for each of {self.rows} rows")
-
     def parameter_groups(self, theta: Tensor) -> list[Tensor]:
         """Views of the parameters in the shapes that they have in the network.
 
@@ -227,27 +87,6 @@ class Stack:
         """
         self.model.split(theta)  # of that many numbers
         return self.model.tape.parameter_groups(theta)
-
-    def names(self, key: str) -> tuple[str, ...]:
-        """The terms at one point set.
-
-        Args:
-            key: the point set.
-
-        Returns:
-            Names of terms.
-
-        Raises:
-            ValueError: a point set that no term is trained on.
-        """
-        if key not in self.readouts:
-            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.readouts)}")
-        return self.readouts[key].names
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The point set of every term."""
-        return {name: key for key in self.readouts for name in self.names(key)}
 
     def loss_and_gradient(self, theta: Vector) -> tuple[Tensor, Tensor]:
         """The losses by term, shape (terms,), and the gradient of their sum, shape (P,).

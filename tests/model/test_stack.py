@@ -10,7 +10,7 @@ import torch
 from plain_network import plain
 
 import pinnkit as pk
-from pinnkit.model import stack as residual
+from pinnkit.model import rows as residual
 from pinnkit.network.jets.tape import Tape
 
 pytestmark = pytest.mark.portable
