@@ -28,6 +28,7 @@ COPIED = ("pinnkit", "problems", "data", "tests", "benchmarks", "notebooks", "se
           "constraints.txt")  # fmt: skip
 TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest first
     "model/compiled": ("model/test_stack",),
+    "model/rows": ("model/test_stack",),
     "model/stack": ("model/test_stack", "influence/test_influence"),
     "statement/residual_program": ("model/test_stack",),
     "statement/symbolic/lowering": ("statement/test_equation", "model/test_stack"),
