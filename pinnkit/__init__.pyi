@@ -1,6 +1,6 @@
 """The public names for type checkers, which do not run ``__getattr__``."""
 
-from .certificate.certify import Certificate as Certificate
+from .certificate.certificate import Certificate as Certificate
 from .certificate.certify import certify as certify
 from .domain.box import Box as Box
 from .domain.draw import draw as draw
@@ -8,9 +8,9 @@ from .domain.geometry import Geometry as Geometry
 from .domain.mesh import Mesh as Mesh
 from .domain.point_set import PointSet as PointSet
 from .error.correction import correct as correct
+from .error.error_bars import Uncertainty as Uncertainty
 from .error.error_map import ErrorMap as ErrorMap
 from .error.estimator import error_map as error_map
-from .error.uncertainty import Uncertainty as Uncertainty
 from .error.uncertainty import uncertainty as uncertainty
 from .exact.lie.flow import Flow as Flow
 from .exact.lie.flow import flow as flow

@@ -12,7 +12,7 @@ from pinnkit.statement.symbolic.conditions import Condition, Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 
-from .certify import Certificate
+from .certificate import Certificate
 from .theorems import theorems
 
 Part = tuple[Residual, tuple[str, ...], dict[str, float]]  # a residual, its derivative, the coordinates that are fixed

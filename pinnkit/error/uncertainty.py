@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,9 +15,10 @@ from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import counts_of
 from pinnkit.statement.symbolic.observations import Observations
-from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, Within, checked
+from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
 from pinnkit.tools.damped_solve import Primal
 
+from .error_bars import HELD, Uncertainty
 from .noise import Judgement, judged
 from .tangent_space import TangentSpace
 from .whiteness import Readings
@@ -30,132 +30,7 @@ HEAVY = 10.0  # by how much the equations' weights are multiplied and divided to
 MANY = 4  # functionals, of which each may have noise where it is sensitive
 STEPS = 4  # linearisations, at most
 FOLLOWED = 0.05  # share of a pattern of noise that the fit follows, from which on that pattern is not looked at
-HELD = 0.1  # share of a variance that is the ridge's, from which on nothing else determines f
 SETTLED = 0.05  # a step that is smaller than so many standard deviations ends them
-
-
-@checked
-@dataclass(frozen=True, eq=False)
-class Uncertainty:
-    """K numbers f of a solution, their covariance under the noise of the measurements, and their systematic error.
-
-    Args:
-        names: what the numbers are.
-        values: f (K,) of the trained solution.
-        corrected: f (K,) at the minimum of the same loss with many points, which training may not have reached.
-        covariance: (K, K), of the corrected values if only the measurements were repeated.
-        doubt: (K,), what the correction leaves open: its change as the equations weigh ten times as much or as little,
-            with the damping, and in the last linearisation.
-        noise: by term, the standard deviation of the measurements.
-        freedom: degrees of freedom of the noise; infinite where it was given.
-        damping: the ridge that was added.
-        rows: number of residual rows that were used.
-        cpu_s: seconds of CPU time.
-        white: standard deviations (K,) if the noise were white. Default None: they are those of ``covariance``.
-        effective: degrees of freedom (K,) of correlated noise. Default None: ``freedom``.
-        bias: (K,), the effect of an offset of the readings. Default None: there is none.
-        notes: what was found in the residuals.
-        chance: by test, the probability of such residuals under white noise.
-        held: (K,), the share of f's formal variance that the ridge alone keeps finite. From 0.1 on neither equations nor
-            measurements determine f, and its interval is infinite. Default None: 0.
-
-    Source:
-        Hausman, Econometrica 46 (1978), for ``doubt``.
-    """
-
-    names: tuple[str, ...]
-    values: Tensor
-    corrected: Tensor
-    covariance: Tensor
-    doubt: Tensor
-    noise: Mapping[str, float]
-    freedom: float
-    damping: float
-    rows: int
-    cpu_s: float = 0.0
-    white: Tensor | None = None
-    effective: Tensor | None = None
-    bias: Tensor | None = None
-    notes: tuple[str, ...] = ()
-    chance: Mapping[str, float] = field(default_factory=dict)
-    held: Tensor | None = None
-
-    @cached_property
-    def sd(self) -> Tensor:
-        """The standard deviations (K,) by the measurements' noise."""
-        return self.covariance.diagonal().clamp_min(0).sqrt()
-
-    @property
-    def shift(self) -> Tensor:
-        """The systematic error of the trained values, (K,): what is predicted to be wrong with them."""
-        return self.values - self.corrected
-
-    @property
-    def correlation(self) -> Tensor:
-        """The correlations (K, K)."""
-        return self.covariance / (self.sd[:, None] * self.sd).clamp_min(1e-300)
-
-    def half_width(self, level: Within = 0.95) -> Tensor:
-        """Half widths (K,) of the intervals: Student's quantile times ``sd`` and the doubt, in quadrature, plus the
-        bias.
-
-        Args:
-            level: probability between 0 and 1. Default 0.95.
-
-        Returns:
-            A tensor (K,).
-
-        Raises:
-            ValueError: a level that is no probability.
-        """
-        if not 0 < level < 1:
-            raise ValueError(f"level={level}: give a probability between 0 and 1, such as 0.95")
-        from scipy.special import ndtri, stdtrit
-
-        p = (1 + level) / 2
-        freedom = torch.full_like(self.sd, self.freedom) if self.effective is None else self.effective
-        t = self.sd.new_tensor([ndtri(p) if math.isinf(v) else stdtrit(v, p) for v in freedom.tolist()])
-        half = torch.hypot(t * self.sd, self.doubt)
-        half = half if self.bias is None else half + self.bias
-        return half if self.held is None else half.masked_fill(self.held > HELD, math.inf)
-
-    def interval(self, level: Within = 0.95) -> Tensor:
-        """Intervals around the corrected values that contain the true ones with a given probability.
-
-        Args:
-            level: probability between 0 and 1. Default 0.95.
-
-        Returns:
-            Lower and upper ends (K, 2).
-
-        Raises:
-            ValueError: a level that is no probability.
-        """
-        half = self.half_width(level)
-        return torch.stack([self.corrected - half, self.corrected + half], 1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures as plain numbers, texts, lists and dicts."""
-        kinds = ("trained", "corrected", "sd", "doubt", "interval")
-        columns = (self.values, self.corrected, self.sd, self.doubt, self.interval())
-        rows = zip(self.names, *(c.tolist() for c in columns), strict=True)
-        return {
-            "values": {name: dict(zip(kinds, row, strict=True)) for name, *row in rows},
-            "covariance": self.covariance.tolist(), "noise": dict(self.noise),
-            "freedom": None if math.isinf(self.freedom) else self.freedom, "damping": self.damping, "rows": self.rows,
-            "notes": list(self.notes), "chance": dict(self.chance), "cpu_s": self.cpu_s,
-        }  # fmt: skip
-
-    def texts(self) -> dict[str, str]:
-        """The numbers in words, by name: as trained, then corrected with their interval."""
-        rows = zip(self.names, *(c.tolist() for c in (self.values, self.corrected, self.half_width())), strict=True)
-        return {name: in_words(*row) for name, *row in rows}
-
-    def __str__(self) -> str:
-        lines = [f"{name}: {text}" for name, text in self.texts().items()]
-        kind = "given" if math.isinf(self.freedom) else f"estimated, {self.freedom:.0f} degrees of freedom"
-        lines += [f"noise of {name}: {sd:.3g} ({kind})" for name, sd in self.noise.items()]
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
 @checked
@@ -416,11 +291,3 @@ def _readings(
     return Readings(
         tuple(misfit), rows.solution.problem.domain.names, term, X, -scaled(misfit), scaled(stack.by_columns(E)), sizes
     )
-
-
-def in_words(trained: float, corrected: float, half: float) -> str:
-    """A number as trained, then corrected with its interval, to two digits of the latter."""
-    if math.isinf(half):
-        return f"{trained:.6g} trained; not determined by equations and measurements"
-    digits = max(0, min(12, 1 - math.floor(math.log10(half)))) if 0 < half < math.inf else 6
-    return f"{trained:.6g} trained; {corrected:.{digits}f} +- {half:.1e} (95 %), corrected"

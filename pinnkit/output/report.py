@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pinnkit.error.error_bars import in_words
 from pinnkit.error.estimator import error_map
-from pinnkit.error.uncertainty import in_words, uncertainty
+from pinnkit.error.uncertainty import uncertainty
 from pinnkit.model.solution import Solution
 from pinnkit.network.features.scaled import Scaled
 from pinnkit.network.mlp import Layered

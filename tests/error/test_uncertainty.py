@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import pinnkit as pk
-from pinnkit.error.uncertainty import Uncertainty
+from pinnkit.error.error_bars import Uncertainty
 
 
 class Powers(nn.Module):

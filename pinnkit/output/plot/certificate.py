@@ -7,7 +7,8 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pinnkit.certificate.certify import MEANING, Certificate, certify
+from pinnkit.certificate.certificate import MEANING, Certificate
+from pinnkit.certificate.certify import certify
 from pinnkit.certificate.contributions import Part, shares
 from pinnkit.domain.box import Box
 from pinnkit.domain.point_set import PointSet
