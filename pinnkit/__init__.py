@@ -70,7 +70,7 @@ PUBLIC = {
     "Torch": "training.optim",
     "Uncertainty": "error.error_bars",
     "Unknown": "model.quantity.unknown",
-    "Validation": "influence.leave_out",
+    "Validation": "influence.validation",
     "Wake": "statement.wake_data",
     "at": "model.quantity.field",
     "certify": "certificate.certify",

@@ -37,12 +37,12 @@ from .influence.indicators import Indicators as Indicators
 from .influence.indicators import compare as compare
 from .influence.indicators import indicators as indicators
 from .influence.influence import Influence as Influence
-from .influence.leave_out import Validation as Validation
 from .influence.leave_out import validate as validate
 from .influence.map_file import load_map as load_map
 from .influence.map_file import save_map as save_map
 from .influence.retrain import Retrained as Retrained
 from .influence.retrain import retrain as retrain
+from .influence.validation import Validation as Validation
 from .model.curvature import Curvature as Curvature
 from .model.curvature import curvature as curvature
 from .model.model import Model as Model

@@ -17,7 +17,7 @@ import torch
 
 import pinnkit as pk
 from benchmarks.common import BLUE, GREY, RESULTS, RUNS, figure, options, publish, table, verdict
-from pinnkit.influence.leave_out import spearman
+from pinnkit.influence.validation import spearman
 from pinnkit.statement.wake_data import Wake, load_wake
 from pinnkit.tools.atomic_file import put
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.domain.draw import draw
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.data_misfit import missed_data
 from pinnkit.model.nan_cause import cause
@@ -19,14 +18,12 @@ from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.model.undetermined import open_inflow
 from pinnkit.network.linearised import Linearised
-from pinnkit.statement.points import counts_of
 from pinnkit.statement.symbolic.observations import Observations
-from pinnkit.statement.symbolic.torch_program import Program
-from pinnkit.tools.adaptive_cells import graded
 from pinnkit.tools.checked import Count, Positive, Whole, checked
 
 from .amplification import ROWS, Amplification, amplification, stepped
 from .error_map import ErrorMap
+from .fresh_points import FreshPoints
 from .settings import USUAL, Settings
 from .tangent_space import TangentSpace, mean_size, residual_size, uneven
 from .uncertainty import uncertainty
@@ -110,11 +107,11 @@ class _Search:
     ) -> None:
         self.settings = settings
         self.space, self.damping, self.problem, self.thorough = space, damping, space.model.problem, thorough
-        self._seeds: Iterator[int] = iter(np.random.SeedSequence([seed, 1_984]).generate_state(4096).tolist())
+        self.points = FreshPoints(space, seed, settings)
         self.zero = torch.zeros_like(space.theta)
         self.keys = space.model.keys
         self.choose, self.check = (
-            {key: self._pool(key, self._count(key, n), self.zero) for key in self.keys}
+            {key: self.points.pool(key, self.points.count(key, n), self.zero) for key in self.keys}
             for n in (settings.choose, settings.check)
         )
         self.start = self._mean(self.check, self.zero)
@@ -126,57 +123,14 @@ class _Search:
         axes, u, _ = self.space.solution.on_grid()
         X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
         X = X[torch.isfinite(u).all(-1).reshape(-1)]
-        order = torch.randperm(len(X), generator=torch.Generator().manual_seed(next(self._seeds)))
+        order = torch.randperm(len(X), generator=torch.Generator().manual_seed(self.points.seed()))
         return X.to(self.zero), X[order[: self.settings.nodes]].to(self.zero)
 
     def _columns(self, most: int) -> Tensor:
         """The parameters whose tangents are used: all, or a random part with all unknown coefficients."""
         P, U = len(self.zero), len(self.problem.unknowns)
-        kept = torch.randperm(P - U, generator=torch.Generator().manual_seed(next(self._seeds)))[: max(1, most - U)]
+        kept = torch.randperm(P - U, generator=torch.Generator().manual_seed(self.points.seed()))[: max(1, most - U)]
         return torch.cat([kept.sort().values, torch.arange(P - U, P)]).to(self.zero.device)
-
-    def _count(self, key: str, n: int) -> int:
-        """n for the interior (or whatever comes first), a fifth for other sets."""
-        return counts_of(self.keys, n, least=64, whole=self.keys[0])[key]
-
-    def _sample(self, key: str, n: int) -> PointSet:
-        return self.problem.sample(key, n, method="random", seed=next(self._seeds)).to(self.zero)
-
-    def _pool(self, key: str, n: int, now: Tensor) -> PointSet:
-        """At least n points, in the interior graded towards where the residual of u + J_u now is large, weighted.
-
-        Sets on the boundary are uniform; of observations, which cannot be drawn, there are those that there are.
-        """
-        if key != "pde":
-            return self._sample(key, n)
-        domain = self.problem.domain
-        lower, upper = torch.as_tensor(domain.bounds).to(self.zero)
-
-        def size(X: Tensor) -> Tensor:
-            out, inside = X.new_zeros(len(X)), domain.inside(X)
-            out[inside] = self._importance(X[inside]) * self._size(key, PointSet(X[inside]), now)
-            return out
-
-        X, w = graded(size, lower, upper, n, seed=next(self._seeds))
-        inside = domain.inside(X)
-        w = w[inside] * self._importance(X[inside])
-        return PointSet(X[inside], weights=w / w.mean())
-
-    def _importance(self, X: Tensor) -> Tensor:
-        """The weight that the problem gives its equations at points X (n, d), shape (n,)."""
-        one = torch.ones_like(X[:, 0])
-        if self.problem.weight is None:
-            return one
-        (w,) = Program([self.problem.weight], self.problem.variables)(
-            dict(zip(self.problem.variables, X.T, strict=True))
-        )
-        return w * one
-
-    def _size(self, key: str, points: PointSet, d: Tensor) -> Tensor:
-        """The root of the weighted sum of squares of all residuals of u + J_u d at every point, (n,)."""
-        stack, at = self.space.stack({key: points}, d)
-        w = at.new_tensor(list(stack.weights.values()))
-        return (w[:, None] * stack.values(at).view(-1, len(points)).square()).sum(0).sqrt()
 
     def _mean(self, points: Mapping[str, PointSet], d: Tensor) -> float:
         """The mean size of the residuals of the function u + J_u d."""
@@ -234,9 +188,9 @@ class _Search:
         """Weighted rows [J, r - J base] (M, K + 1) linearised at u + J_u base, drawn where u + J_u now is bad."""
         sets = {}
         for key in self.keys:
-            m = self._count(key, n)
-            pool = self._pool(key, max(self.settings.candidates, 2 * m), now)
-            sets[key] = self._drawn(key, pool, m, now) if len(pool) > m else pool
+            m = self.points.count(key, n)
+            pool = self.points.pool(key, max(self.settings.candidates, 2 * m), now)
+            sets[key] = self.points.drawn(key, pool, m, now) if len(pool) > m else pool
         stack, at = self.space.stack(sets, base)
         root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
         stack.claim(at, stack.rows, 4 * len(self.columns) + 4, "the error map's matrices")
@@ -245,17 +199,6 @@ class _Search:
             out[numbers, :-1] = J[:, self.columns] * root[numbers, None]
             out[numbers, -1] = (r - J @ base) * root[numbers]
         return out
-
-    def _drawn(self, key: str, pool: PointSet, m: int, now: Tensor) -> PointSet:
-        """m of the points, each as likely as its share of the integral of the residual, and some everywhere."""
-        own = torch.ones_like(pool.X[:, 0]) if pool.weights is None else pool.weights
-        size = self._size(key, pool, now)
-        chance = own * (size / (own * size).mean().clamp_min(1e-300) + self.settings.even)
-        bare = PointSet(pool.X, {**pool.columns, "own": own}, pool.image)
-        drawn = draw(bare, chance, m, c=0.0, seed=next(self._seeds), weights=True)
-        assert drawn.weights is not None  # they were asked for
-        w = drawn.weights * drawn.columns["own"]
-        return drawn.weighted(w / w.mean())
 
     def _robust(self, stack: Stack, points: Mapping[str, PointSet], now: Tensor) -> Tensor:
         """Weights ~ 1 / (|r| + mean / 10), with which least squares minimise the mean |r|."""
@@ -346,7 +289,7 @@ class _Search:
         P, most = len(self.zero), self.settings.look
         columns = self._columns(most) if P > most else torch.arange(P, device=self.zero.device)
         n = math.ceil(ROWS * len(columns) / len(self.space.model.readouts[self.keys[0]].names))
-        sets = {key: self._sample(key, self._count(key, max(n, self.settings.least))) for key in self.keys}
+        sets = {key: self.points.sample(key, self.points.count(key, max(n, self.settings.least))) for key in self.keys}
         return amplification(self.space, sets, self.X, columns, delta, scale)
 
     def _is_blind(self, fit: _Fit, look: Amplification) -> bool:
@@ -354,7 +297,7 @@ class _Search:
         if look.spread <= self.settings.spread:
             return False
         there = fit.delta + self.settings.step * look.blind
-        sets = {key: self._pool(key, self._count(key, self.settings.check), there) for key in self.keys}
+        sets = {key: self.points.pool(key, self.points.count(key, self.settings.check), there) for key in self.keys}
         stack, at = self.space.stack(sets, fit.delta)
         noticed = float((stack.row_weights * stack.jvp(at, look.blind).square()).sum().sqrt())
         change = self.space.fields(self.X, look.blind)[1].norm(dim=0) / math.sqrt(len(self.X))
@@ -368,7 +311,7 @@ class _Search:
         distance that is left counts as the residual that is left would have it.
         """
         moved, size = stepped(self.space.solution, look.blind, self.X, self.settings.step)
-        other = _Search(TangentSpace(moved), next(self._seeds), "held-out", False, self.settings)
+        other = _Search(TangentSpace(moved), self.points.seed(), "held-out", False, self.settings)
         again, _ = other._rounds(None, other.zero, self.settings.first, 2)
         found = (space.fields(self.X, d) for space, d in ((self.space, fit.delta), (other.space, again.delta)))
         u, v = (there + moves for there, moves in found)

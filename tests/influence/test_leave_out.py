@@ -13,7 +13,8 @@ from torch import Tensor, nn
 import pinnkit as pk
 from pinnkit.cli import main
 from pinnkit.influence import corrupted_data as P
-from pinnkit.influence import leave_out as V
+from pinnkit.influence import removed_groups
+from pinnkit.influence import validation as V
 from pinnkit.influence.leave_out import validate
 from pinnkit.influence.retrain import Proximal, minimise, retrain, steihaug, without
 from pinnkit.tools import hdf5
@@ -309,11 +310,11 @@ def test_auc_and_rank_correlation() -> None:
 
 def test_groups_are_of_the_right_sizes(small: pk.Solution) -> None:
     rng = np.random.default_rng(0)
-    assert [{k: len(v) for k, v in g.items()} for g in V.random_groups(small, 2, rng)] == [
+    assert [{k: len(v) for k, v in g.items()} for g in removed_groups.random_groups(small, 2, rng)] == [
         {"pde": 12, "initial": 3, "x": 3}
     ] * 2
-    assert all(sum(map(len, g.values())) == 7 for g in V.clusters(small, 5, rng))
-    singles = V.single_points(small, 10, rng)
+    assert all(sum(map(len, g.values())) == 7 for g in removed_groups.clusters(small, 5, rng))
+    singles = removed_groups.single_points(small, 10, rng)
     assert [next(iter(g)) for g in singles[:4]] == ["pde", "initial", "x", "pde"] and len(singles) == 10
 
 
