@@ -36,8 +36,8 @@ class Uncertainty:
         bias: (K,), the effect of an offset of the readings. Default None: there is none.
         notes: what was found in the residuals.
         chance: by test, the probability of such residuals under white noise.
-        held: (K,), the share of f's formal variance that the ridge alone keeps finite. From 0.1 on neither equations nor
-            measurements determine f, and its interval is infinite. Default None: 0.
+        held: (K,), the share of f's formal variance that the ridge alone keeps finite. From 0.1 on neither equations
+            nor measurements determine f, and its interval is infinite. Default None: 0.
 
     Source:
         Hausman, Econometrica 46 (1978), for ``doubt``.
