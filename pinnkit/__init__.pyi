@@ -109,6 +109,8 @@ from .tools.serialise import register as register
 from .training.balance import Balance as Balance
 from .training.balance import gradient_balance as gradient_balance
 from .training.balance import ntk_balance as ntk_balance
+from .training.callbacks import STOP as STOP
+from .training.csv_log import CSVLogger as CSVLogger
 from .training.optim import LBFGS as LBFGS
 from .training.optim import SOAP as SOAP
 from .training.optim import Adam as Adam
@@ -128,6 +130,8 @@ from .training.run_file import load as load
 from .training.run_file import save as save
 from .training.solve import resume as resume
 from .training.solve import solve as solve
+from .training.stopping import Patience as Patience
+from .training.stopping import StopAt as StopAt
 from .training.time_windows import March as March
 from .training.time_windows import march as march
 

@@ -22,6 +22,8 @@ def names() -> Iterator[tuple[str, Any]]:
     """All public callables by name: functions, classes, and the public methods of these."""
     for name in sorted(set(pinnkit.PUBLIC) - set(pinnkit.MODULES)):
         thing = getattr(pinnkit, name)
+        if not callable(thing):  # a value: STOP
+            continue
         yield name, thing
         if not inspect.isclass(thing):
             continue

@@ -36,6 +36,7 @@ from pinnkit.tools.versions import moved, versions
 from pinnkit.training.resampling.resample import Resampler
 
 from .balance import Balance
+from .callbacks import Hooks
 from .optim import Claiming, Stage, Step
 from .recipe import Plan, Progress, default_recipe
 from .run_file import save
@@ -65,6 +66,7 @@ def solve(
     checkpoint_every: NotNegative = 60.0,
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
+    callbacks: Any = (),
 ) -> Solution:
     """Minimise L(theta) = sum_k w_k mean(r_k^2) over the parameters of a network and the unknown coefficients.
 
@@ -108,6 +110,10 @@ def solve(
         progress: True: progress is printed everywhere. False: nothing is printed. Default None: a bar in a terminal or
             notebook, else nothing.
         observe: called with the solution so far at every row of the history. Default None.
+        callbacks: objects with some of the methods on_start, on_log (at every row of the history), on_stage (a stage
+            has ended), on_resample (after the first step on new points) and on_end. Each takes the solution so far. One
+            that returns ``pinnkit.STOP`` or raises StopIteration ends the run, which can be resumed; before any other
+            exception goes on, ``checkpoint`` is saved. Default: none.
 
     Returns:
         The trained solution: its parameters theta, points, weights, history, and the reason why each stage stopped.
@@ -129,7 +135,7 @@ def solve(
         >>> u.errors()["u"]["relative_l2"] < 0.05
         True
     """
-    network = as_network(network)
+    network, hooks = as_network(network), Hooks(callbacks, observe)
     if start is not None:
         if network is not None and network != start.network:
             raise ValueError(
@@ -181,7 +187,7 @@ def solve(
     solution = Solution(
         model, first, chosen, weights or {}, history, progress=state, versions=versions(), rounds=rounds
     )
-    return _run(solution, checkpoint, checkpoint_every, progress, observe)
+    return _run(solution, checkpoint, checkpoint_every, progress, hooks)
 
 
 def _model(start: Solution, problem: Problem | None, hard: bool | None) -> Model:
@@ -217,6 +223,7 @@ def resume(
     checkpoint_every: NotNegative = 60.0,
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
+    callbacks: Any = (),
     time_limit: NotNegative | None = None,
 ) -> Solution:
     """Continue an interrupted run: its result has the same bits as that of a run without the interruption.
@@ -227,6 +234,7 @@ def resume(
         checkpoint_every: seconds of wall time between two writes of ``checkpoint``.
         progress: as in :func:`solve`.
         observe: called with the solution so far at every row of the history. Default None.
+        callbacks: as in :func:`solve`. Default: none.
         time_limit: seconds of wall time after which this call ends, to be resumed. Default None: as given to ``solve``.
 
     Returns:
@@ -256,7 +264,7 @@ def resume(
     if time_limit is not None:
         at = solution.progress
         solution = replace(solution, progress=replace(at, plan=replace(at.plan, time_limit=time_limit)))
-    return _run(_apart(solution), checkpoint, checkpoint_every, progress, observe)
+    return _run(_apart(solution), checkpoint, checkpoint_every, progress, Hooks(callbacks, observe))
 
 
 def _carry_over(old: Progress, plan: Plan) -> Progress:
@@ -291,8 +299,8 @@ class _Clock:
 class _Run:
     """One call of the loop: the moving parts, and the solution that they make at any moment."""
 
-    def __init__(self, solution: Solution) -> None:
-        self.solution, self.model = solution, solution.model
+    def __init__(self, solution: Solution, hooks: Hooks) -> None:
+        self.solution, self.model, self.hooks = solution, solution.model, hooks
         self.at: Progress = solution.progress
         self.plan = self.at.plan
         self.theta, self.points, self.history = solution.theta, solution.points, solution.history
@@ -301,6 +309,8 @@ class _Run:
         self.stack = Stack(self.model, self.points, solution.weights)
         self.recorder = Recorder(solution)
         self.clock, self.started = _Clock(self.at), time.perf_counter()
+        self.ended: str | None = None  # why a callback has ended the run
+        self.whole = True  # whether nothing is torn apart by a step that is going on
         self.lost = False  # whether the residuals are not finite at the parameters that training stands at
 
     @property
@@ -319,14 +329,19 @@ class _Run:
     def move(self, **changes: Any) -> None:
         self.at = replace(self.at, **changes)
 
+    def tell(self, hook: str) -> None:
+        """Call a hook of the callbacks, between two steps, with a solution of its own."""
+        self.ended = self.hooks.call(hook, lambda: _apart(self.now())) or self.ended
+
     def resample(self) -> None:
         """New points if the plan asks for them at this iteration; the optimiser keeps what it has learnt."""
         plan = self.plan.resample
         due = plan is not None and self.at.total >= plan.after and self.at.total % plan.every == 0
         if not due or self.at.total == 0:
             return
-        self.points = plan(self.now(), self.at.round)
-        check_points(self.model.problem, {key: self.points[key] for key in self.model.keys if key in self.points})
+        points = plan(self.now(), self.at.round)
+        check_points(self.model.problem, {key: points[key] for key in self.model.keys if key in points})
+        self.points = points
         self.stack = Stack(self.model, self.points, self.solution.weights)
         if (self.at.round + 1) & self.at.round == 0:  # rounds 1, 2, 4, 8 ... are kept to be looked at
             self.rounds = self.rounds | {self.at.total: self.points}
@@ -350,19 +365,20 @@ class _Run:
         return row
 
 
-def _run(
-    solution: Solution, checkpoint: Any, every: float, show: bool | None, observe: Callable[[Solution], None] | None
-) -> Solution:
-    run = _Run(solution)
+def _run(solution: Solution, checkpoint: Any, every: float, show: bool | None, hooks: Hooks) -> Solution:
+    run = _Run(solution, hooks)
     total = run.at.total + sum(s.iterations for s in run.plan.stages[run.at.stage :]) - run.at.iteration
     with Interrupt() as interrupt, reporter(show, run.model.problem.name, total) as screen, only_writer(checkpoint):
         if checkpoint is not None:
             save(run.now(), checkpoint)  # a place that cannot be written is noticed before the work and not after it
         saved = time.perf_counter()
         try:
-            while not run.at.done and not interrupt.asked and not run.late:
-                step = _one_step(run)
-                _after_step(run, step, screen, observe)
+            run.tell("on_start")
+            while not run.at.done and not interrupt.asked and not run.late and run.ended is None:
+                round_before, step = run.at.round, _one_step(run)
+                _after_step(run, step, screen)
+                if run.at.round > round_before:
+                    run.tell("on_resample")
                 if checkpoint is not None and time.perf_counter() - saved > every:
                     _save_if_possible(run.now(), checkpoint, screen)
                     saved = time.perf_counter()
@@ -370,6 +386,11 @@ def _run(
             if interrupt.asked:  # a second one may have torn a step apart: the last checkpoint stays
                 raise
             interrupt.asked = True
+        except BaseException as error:  # of a callback, or of a score: between two steps, what is saved is whole
+            if checkpoint is not None and run.whole:
+                _save_if_possible(run.now(), checkpoint, screen)
+                error.add_note(f"the run so far is in {checkpoint}, and can be resumed")
+            raise
         if not run.at.done:
             run.stops.append(_unfinished(run, interrupt.asked))
             screen.say(f"{run.stops[-1]}: the run can be resumed")
@@ -380,16 +401,21 @@ def _run(
             final = _save_if_possible(final, checkpoint, screen, elsewhere=True)
     if interrupt.final and final.notes and final.notes[-1].startswith(NOT_SAVED):
         print(final.notes[-1], file=sys.stderr, flush=True)  # the process ends before anybody could read its notes
-    interrupt.hand_on()
+    try:
+        hooks.call("on_end", lambda: final)
+    finally:
+        interrupt.hand_on()
     return final
 
 
 def _unfinished(run: _Run, asked: bool) -> str:
-    """Why a run ends before its stages do; a last row of the history where the time was up."""
+    """Why a run ends before its stages do; a last row of the history where it was not interrupted."""
     if asked:
         return f"interrupted (iteration {run.at.total})"
     if not len(run.history) or run.history["iteration"][-1] < run.at.total:
         run.record(run.stack.losses(run.theta))
+    if run.ended is not None:
+        return f"{run.ended} (iteration {run.at.total})"
     return f"the time limit of {run.plan.time_limit:g} s is reached (iteration {run.at.total})"
 
 
@@ -421,7 +447,7 @@ def _one_step(run: _Run) -> Step:
         return Step(run.stack.losses(run.theta), f"all {stage.iterations} iterations done")
     run.resample()
     run.balance()
-    before = run.theta
+    before, run.whole = run.theta, False
     theta, state, step = stage.step(before, run.at.state, run.stack)
     bad = [n for n, v in zip(run.stack.terms, step.losses, strict=True) if not math.isfinite(float(v))]
     if step.stop is not None or not bad:
@@ -429,6 +455,7 @@ def _one_step(run: _Run) -> Step:
     if bad:
         step = Step(step.losses, _why(run, bad[0], before, theta))
     run.move(state=state, iteration=run.at.iteration + 1, total=run.at.total + 1)
+    run.whole = True
     return step
 
 
@@ -439,7 +466,7 @@ def _why(run: _Run, term: str, *thetas: Tensor) -> str:
     return f"the loss of {term!r} is not finite" + (f": {reason}" if reason else "")
 
 
-def _after_step(run: _Run, step: Step, screen: Reporter, observe: Callable[[Solution], None] | None) -> None:
+def _after_step(run: _Run, step: Step, screen: Reporter) -> None:
     plan, stage = run.plan, run.plan.stages[run.at.stage]
     finished = step.stop is not None or run.at.iteration >= stage.iterations
     logged = finished or run.at.total % plan.log_every == 0
@@ -453,5 +480,7 @@ def _after_step(run: _Run, step: Step, screen: Reporter, observe: Callable[[Solu
         following = len(plan.stages) if run.lost else run.at.stage + 1
         last = following >= len(plan.stages)
         run.move(stage=following, iteration=0, state=run.at.state if last else None, finished=stage)
-    if logged and observe is not None:
-        observe(_apart(run.now()))  # last, so that an interrupt raised in it finds the run between two steps
+    if logged:  # last, so that an interrupt raised in it finds the run between two steps
+        run.tell("on_log")
+    if finished:
+        run.tell("on_stage")

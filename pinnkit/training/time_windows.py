@@ -50,6 +50,7 @@ class Settings(TypedDict, total=False):
     checkpoint_every: float
     progress: bool | None
     observe: Callable[[Solution], None] | None
+    callbacks: Any
 
 
 @checked
@@ -114,7 +115,7 @@ def march(
     """Solve an unsteady problem window by window: u_k(t_k) = u_k-1(t_k) is the initial condition on [t_k, t_k+1].
 
     The initial condition is a function whose derivatives are those of the network before. Each window starts from the
-    parameters of the one before. A window that ends early (an interrupt, a time limit) is the last one.
+    parameters of the one before. A window that ends early (an interrupt, a time limit, a callback) is the last one.
 
     Args:
         problem: a problem on a :class:`Box` with time, without unknown coefficients.
@@ -150,7 +151,7 @@ def march(
         part = window(problem, low, high, done[-1] if done else None)
         path = None if folder is None else Path(folder) / f"window_{k + 1}.h5"
         if path is not None and path.exists():
-            named = ("progress", "observe", "checkpoint_every")
+            named = ("progress", "observe", "callbacks", "checkpoint_every")
             options: dict[str, Any] = {name: value for name, value in given.items() if name in named}
             done.append(_finished(load(path, part), path, options))
         elif done:

@@ -169,6 +169,19 @@ def plot_residual(solution: pk.Solution, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@piece
+class Settled:
+    """A callback: the run ends where u(1/2) has settled."""
+
+    def __init__(self, within: float) -> None:
+        self.within, self.seen = within, [0.0]
+
+    def on_log(self, solution: pk.Solution) -> Any:
+        """Stop where two values in a row agree."""
+        self.seen.append(float(solution(torch.tensor([[0.5]]).double())[0, 0]))
+        return pk.STOP if abs(self.seen[-1] - self.seen[-2]) < self.within else None
+
+
 @pytest.fixture(scope="module")
 def solved() -> pk.Solution:
     """The rod, solved as its recipe says."""
@@ -182,7 +195,7 @@ def wrong(solution: pk.Solution) -> float:
 
 def test_pieces_are_short() -> None:
     lengths = {p.__name__: sum(map(bool, map(str.strip, inspect.getsource(p).splitlines()))) for p in PIECES}
-    assert len(lengths) == 9 and max(lengths.values()) <= 20, lengths
+    assert len(lengths) == 10 and max(lengths.values()) <= 20, lengths
 
 
 def test_a_problem_in_one_file(tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
@@ -201,6 +214,13 @@ def test_a_network_and_features_are_trained_and_kept(network: Any, tmp_path: Pat
     again = pk.load(pk.save(found, tmp_path / "run.h5"))
     X = torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]
     assert again.network == network and torch.equal(again(X), found(X))
+
+
+def test_a_callback_ends_a_run() -> None:
+    settled = Settled(1e-4)
+    found = pk.solve(rod(), stages=[pk.SSBroyden(2000)], log_every=5, callbacks=[settled], progress=False)
+    assert found.progress.total == 5 * (len(settled.seen) - 1) < 2000 and "stopped by Settled" in found.stops[-1]
+    assert abs(settled.seen[-1] - 1) < 1e-2
 
 
 def test_an_optimiser_is_trained_with_and_resumed(tmp_path: Path) -> None:
