@@ -99,6 +99,10 @@ class Domain(ABC):
             ValueError: unknown part.
         """
 
+    def outward(self, x: np.ndarray, on: On) -> np.ndarray:
+        """Outward unit normals (n, space) at points x (n, space) of parts of the boundary; ValueError: not known."""
+        raise ValueError(f"{self!r} knows no normals at points: give them as columns of the point set ({on!r})")
+
     @property
     def space(self) -> tuple[str, ...]:
         """The names of the coordinates that are not time."""

@@ -209,6 +209,26 @@ class Box(Domain):
         near = gaps.reshape(len(x), len(self.faces))[:, self._chosen(on)].any(axis=1)
         return near & self.contains(x, -tol)
 
+    def outward(self, x: np.ndarray, on: On) -> np.ndarray:
+        """Outward unit normals at points of parts of the boundary: of the nearest face, at an edge of the first.
+
+        Args:
+            x: points (n, space), without time.
+            on: parts of the boundary.
+
+        Returns:
+            Normals (n, space).
+
+        Raises:
+            ValueError: unknown part.
+        """
+        chosen = self._chosen(on)
+        body, axes = self._body(), [k // 2 for k in chosen]
+        ends = np.stack((body.lower, body.upper), axis=1).ravel()[chosen]
+        gaps = np.abs(x[:, axes] - ends) / (body.upper - body.lower)[axes]
+        units = np.stack((-np.eye(len(self.space)), np.eye(len(self.space))), axis=1).reshape(-1, len(self.space))
+        return units[chosen][gaps.argmin(axis=1)]
+
     def patches(self, on: On) -> list[Patch]:
         """The pieces of parts of the boundary, each with its measure and a chart.
 

@@ -203,6 +203,29 @@ class Geometry(Domain):
         claims[REST] = ~np.any(list(claims.values()), axis=0)
         return mask & np.any([claims[name] for name in wanted], axis=0)
 
+    def outward(self, x: np.ndarray, on: On) -> np.ndarray:
+        """Outward unit normals at points of the boundary: of the body whose surface they lie on, the first of several.
+
+        Args:
+            x: points (n, space), without time.
+            on: parts of the boundary.
+
+        Returns:
+            Normals (n, space).
+
+        Raises:
+            ValueError: unknown part.
+        """
+        names_of(on, (BOUNDARY, *self.faces))
+        found, best = np.zeros(x.shape), np.full(len(x), np.inf)
+        for k, (leaf, sign) in enumerate(self.tree.leaves()):
+            normals = sign * leaf.shape.normal(x)
+            # A surface that another body covers or cuts away there comes after all that remain.
+            gap = np.abs(leaf.level(x)) + np.where(self._survives(k, x, normals), 0.0, self._step)
+            nearer = gap < best - 1e-3 * self._step
+            found[nearer], best[nearer] = normals[nearer], gap[nearer]
+        return found
+
     def patches(self, on: On) -> list[Patch]:
         """The pieces of parts of the boundary, each with its measure and a chart.
 

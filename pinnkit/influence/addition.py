@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
-from pinnkit.model.fits import check_points
+from pinnkit.model.fits import own_points
 from pinnkit.model.quantity.base import Functional
 from pinnkit.statement.symbolic.residual import Residual
 
@@ -18,8 +18,7 @@ def candidates_of(model: QuadraticModel, key: str, candidates: PointSet | Tensor
     if key not in model.stack.readouts:
         raise ValueError(f"there is no point set {key!r} in the loss: it has {', '.join(model.stack.readouts)}")
     points = candidates if isinstance(candidates, PointSet) else PointSet(candidates)
-    check_points(model.solution.problem, {key: points})
-    return points.to(model.solution.theta)
+    return own_points(model.solution.problem, {key: points})[key].to(model.solution.theta)
 
 
 def added(

@@ -11,6 +11,7 @@ from pinnkit.domain.box import Box
 from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Network
 from pinnkit.network.torch_module import Module
+from pinnkit.statement.own_points import completed
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.statement.symbolic.place import INITIAL, Place
@@ -47,11 +48,12 @@ def check_outputs(model: Model, theta: Tensor) -> None:
         )
 
 
-def check_points(problem: Problem, points: Mapping[str, PointSet]) -> None:
-    """Whether points lie in the domain, and those of a part of a box's boundary or of the initial time on it.
+def own_points(problem: Problem, points: Mapping[str, PointSet]) -> dict[str, PointSet]:
+    """Points of a caller's own with what belongs to them, such as normals, computed where it was not given.
 
     Raises:
-        ValueError: the number of points that do not, the first of them, and how far off one may lie.
+        ValueError: points that do not lie in the domain, or on their part of the boundary, or at the initial time: how
+        many, the first of them, and how far off one may lie.
     """
     for key, own in points.items():
         if key not in problem.keys:
@@ -63,6 +65,7 @@ def check_points(problem: Problem, points: Mapping[str, PointSet]) -> None:
             )
         for X, part in ((own.X, key), *(() if own.image is None else ((own.image, key),))):
             _check(problem, part, X.detach().cpu())
+    return {key: completed(problem, key, own) for key, own in points.items()}
 
 
 def _check(problem: Problem, key: str, X: Tensor) -> None:
@@ -75,6 +78,9 @@ def _check(problem: Problem, key: str, X: Tensor) -> None:
     if not isinstance(domain, Box):
         space = [i for i, name in enumerate(domain.names) if name != domain.time]
         good &= torch.as_tensor(domain.inside(X.double(), tol=float(near[space].max())))
+        if problem.places[key].where == "faces":
+            on = problem.places[key].on
+            where, good = f"on {key}", good & domain.on_boundary(X.double(), on, tol=float(near[space].max()))
     elif parts := _faces(domain, problem.places[key], X, near):
         where, good = f"on {key}", good & torch.stack(parts).any(0)
     if problem.places[key] == INITIAL:

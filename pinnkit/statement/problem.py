@@ -198,7 +198,7 @@ class Problem(Record):
             return PointSet(condition.X, {condition.symbol.name: condition.values})
         if place == INTERIOR:
             X = off(list(self.posed.planes.values()), self.domain.sample(n, method=method, seed=seed), self.domain)
-            return self._weighted(PointSet(X))
+            return self.weighted(PointSet(X))
         if place.where == "interface":
             plane = self.posed.planes[key]
             others = [p for p in self.posed.planes.values() if p != plane]
@@ -216,8 +216,12 @@ class Problem(Record):
         space = [i for i, name in enumerate(domain.names) if name != domain.time]
         return PointSet(X, {f"n_{domain.names[i]}": normals[:, i] for i in space})
 
-    def _weighted(self, points: PointSet) -> PointSet:
-        """The points with the equations' weight, of mean 1."""
+    def weighted(self, points: PointSet) -> PointSet:
+        """The points with the equations' weight, of mean 1; as they are where the equations have none.
+
+        Args:
+            points: points of the interior.
+        """
         if self.weight is None:
             return points
         (w,) = Program([self.weight], self.variables)(dict(zip(self.variables, points.X.T, strict=True)))

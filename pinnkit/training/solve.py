@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pinnkit.domain.point_set import PointSet
-from pinnkit.model.fits import as_network, check_outputs, check_points
+from pinnkit.model.fits import as_network, check_outputs, own_points
 from pinnkit.model.history import History
 from pinnkit.model.model import Model
 from pinnkit.model.nan_cause import cause
@@ -82,7 +82,8 @@ def solve(
             the box scaled to [-1, 1]^d). Default None: the network of the recipe, or of
             ``start``.
         points: collocation points, or how many to draw: one number for the interior (the other sets get a fifth of it)
-            or numbers by set name. Default None: as in the recipe. With ``start``: its points, or the same numbers of
+            or numbers by set name; points (n, d) in the place of a number are taken as they are, with normals computed
+            where they lack them. Default None: as in the recipe. With ``start``: its points, or the same numbers of
             new points if ``problem`` is given too.
         stages: optimisers, in order. Default None: those of the recipe.
         resample: the rule that moves the points during training. None: never. Default False: the rule of the recipe,
@@ -168,7 +169,7 @@ def solve(
         recipe = replace(recipe, resample=None)
     if not isinstance(points, Points):
         points = sample(model.problem, points, method=recipe.method, seed=seed)
-    check_points(model.problem, {key: points[key] for key in given})
+    points = Points({**points, **own_points(model.problem, {key: points[key] for key in given})})
     chosen = Points({key: _solid(points[key].to(first)) for key in model.keys if key in points})
     if stages is not None and not isinstance(stages, Sequence):
         stages = (stages,)
@@ -340,8 +341,8 @@ class _Run:
         if not due or self.at.total == 0:
             return
         points = plan(self.now(), self.at.round)
-        check_points(self.model.problem, {key: points[key] for key in self.model.keys if key in points})
-        self.points = points
+        own = {key: points[key] for key in self.model.keys if key in points}
+        self.points = Points(own_points(self.model.problem, own))
         self.stack = Stack(self.model, self.points, self.solution.weights)
         if (self.at.round + 1) & self.at.round == 0:  # rounds 1, 2, 4, 8 ... are kept to be looked at
             self.rounds = self.rounds | {self.at.total: self.points}
