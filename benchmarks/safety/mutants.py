@@ -92,6 +92,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "error/noise": ("error/test_whiteness", "error/test_uncertainty"),
     "error/noise_covariance": ("error/test_whiteness",),
     "error/whiteness": ("error/test_whiteness",),
+    "training/loop": ("training/test_solve", "training/test_run_file", "tools/test_interrupt"),
     "training/solve": ("training/test_solve", "training/test_run_file", "training/test_balance"),
     "training/run_file": ("training/test_run_file", "training/test_solve"),
     "training/recipe": ("training/test_solve", "training/test_run_file"),

@@ -114,7 +114,7 @@ def _superpose(
 
 def _train(wish: "Wish", path: Path, go_on: bool, correct: bool, as_json: bool, quiet: bool) -> None:
     from pinnkit.network.linearised import Linearised
-    from pinnkit.training.solve import NOT_SAVED
+    from pinnkit.training.loop import NOT_SAVED
 
     from .jobs import corrected, resumed, started
 

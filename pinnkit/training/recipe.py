@@ -1,9 +1,11 @@
 """What a training run follows and where it stands: recipe, plan, progress."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+from torch import Tensor
 
 from pinnkit.network.base import Network
 from pinnkit.network.mlp import MLP
@@ -89,3 +91,20 @@ class Progress:
     def done(self) -> bool:
         """Whether all stages have run."""
         return self.stage >= len(self.plan.stages)
+
+    def apart(self) -> "Progress":
+        """The same with a state of its own: optimisers write in theirs."""
+        return replace(self, state=_copy(self.state))
+
+    def carried_over(self, plan: Plan) -> "Progress":
+        """The start of a new plan that keeps the optimiser's state where its kind stays the same."""
+        kept, last = None, self.finished if self.done else self.plan.stages[self.stage]
+        if plan.stages and self.state is not None and type(last) is type(plan.stages[0]):
+            kept = plan.stages[0].renew(_copy(self.state))
+        return Progress(plan, total=self.total, round=self.round, state=kept, wall_s=self.wall_s, cpu_s=self.cpu_s)
+
+
+def _copy(tree: Any) -> Any:
+    if isinstance(tree, Mapping):
+        return {key: _copy(value) for key, value in tree.items() if not str(key).startswith("_")}
+    return tree.clone() if isinstance(tree, Tensor) else tree

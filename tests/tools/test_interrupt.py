@@ -15,6 +15,7 @@ import torch
 import pinnkit as pk
 from pinnkit.tools import atomic_file as atomic
 from pinnkit.tools.interrupt import Interrupt, held
+from pinnkit.training import loop
 from pinnkit.training import solve as train
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals differ")
@@ -59,12 +60,12 @@ def heard_always(getsignal: Callable[[int], Any]) -> Callable[[int], Any]:
 
 MOMENTS = {  # what asks, whether there is a run file afterwards
     "while points are sampled": ((train, "sample"), False),
-    "while the residual is compiled": ((train, "_Run"), False),
-    "before the first checkpoint": ((train, "save"), True),
+    "while the residual is compiled": ((loop, "_Run"), False),
+    "before the first checkpoint": ((loop, "save"), True),
     "while the first checkpoint is written": ((atomic, "_settle"), True),
-    "after the first checkpoint": ((train, "save", 1, True), True),
-    "in the first step": ((train, "_one_step"), True),
-    "in the last step": ((train, "_one_step", 9), True),
+    "after the first checkpoint": ((loop, "save", 1, True), True),
+    "in the first step": ((loop, "_one_step"), True),
+    "in the last step": ((loop, "_one_step", 9), True),
     "while the end is written": ((atomic, "_settle", 2), True),
     "after the end": ((atomic, "_settle_folder", 2, True), True),
 }
@@ -97,7 +98,7 @@ def test_a_signal_at_any_moment_of_solve(
 
 def test_what_was_interrupted_goes_on_in_the_same_bits(call: Call, asking: Callable[..., None]) -> None:
     assert call(*WORDS, "--out", "whole.h5", "--quiet")[0] == 0
-    asking(train, "_one_step", signal.SIGTERM, 4)
+    asking(loop, "_one_step", signal.SIGTERM, 4)
     assert call(*WORDS, "--out", "x.h5", "--quiet")[0] == 143 and pk.load("x.h5").progress.total == 4
     assert call(*WORDS, "--out", "x.h5", "--resume", "--quiet")[0] == 0
     assert torch.equal(pk.load("x.h5").theta, pk.load("whole.h5").theta)
@@ -185,8 +186,8 @@ def test_a_second_signal_ends_the_step_and_then_the_process(
     call: Call, asking: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pinnkit.tools.interrupt.AGAIN", 0.0)
-    asking(train, "_one_step", signal.SIGTERM, None)
-    asking(train, "_after_step", signal.SIGTERM, None)
+    asking(loop, "_one_step", signal.SIGTERM, None)
+    asking(loop, "_after_step", signal.SIGTERM, None)
     code, text, complaint = call(*WORDS, "--out", "x.h5", "--quiet")
     assert (code, text, complaint) == (143, "", "") and os.listdir() == ["x.h5"]
     assert pk.load("x.h5").progress.total == 0  # the checkpoint at the start
@@ -203,7 +204,7 @@ def test_a_run_that_is_ended_and_cannot_be_saved_says_so_last(
         signal.raise_signal(number)
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(train, "_after_step", gone)
+    monkeypatch.setattr(loop, "_after_step", gone)
     code, text, complaint = call(*WORDS, "--out", "o/x.h5", "--quiet")
     said = complaint.splitlines()[-1]
     assert code == (2 if number == signal.SIGINT else 128 + number) and "Traceback" not in complaint
