@@ -11,7 +11,7 @@ enclosed ones of N problems that miss one thing at a time (`campaign`).
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,14 +36,22 @@ def members(rng: np.random.Generator, kind: str, d: int, number: float, count: i
     return found
 
 
+def travelling(problem: Any, pairs: Sequence[tuple[Sequence[complex], complex]]) -> tuple[Any, np.ndarray]:
+    """Exponentials for complex (wave, rate) that solve the equation: the family, and parameters of its members."""
+    from pinnkit.exact.superposition.linear_operator import operator
+    from pinnkit.exact.superposition.separated import exponentials
+
+    op = operator(problem)
+    found = [(np.insert(np.array(wave, complex), op.t, rate), np.ones(1)) for wave, rate in pairs]
+    return exponentials(op, problem.domain.bounds, found)
+
+
 def heat_or_wave(kind: str, d: int, how: str, seed: int) -> Any:
     """One random problem with an approximate solution."""
     import sympy as sp
     import torch
 
     import pinnkit as pk
-    from pinnkit.exact.superposition.linear_operator import operator
-    from pinnkit.exact.superposition.separated import travelling
     from pinnkit.exact.superposition.superposition import Superposition
 
     rng = np.random.default_rng([seed, d, len(kind), len(how)])
@@ -60,7 +68,7 @@ def heat_or_wave(kind: str, d: int, how: str, seed: int) -> Any:
         problem = pk.Problem(kind, u, equation, box, still, reference=pk.Exact({u: sp.S.Zero}))
         return network(problem, seed, 1.0)
     pairs = members(rng, kind, d, number, int(rng.integers(1, 5)))
-    family, theta = travelling(operator(pk.Problem("start", u, equation, box, still)), box, pairs)
+    family, theta = travelling(pk.Problem("start", u, equation, box, still), pairs)
     amplitudes = torch.as_tensor(rng.normal(size=len(theta)) * 10.0 ** rng.uniform(-4, 0))
     model = Superposition((family,), tuple((0, tuple(row)) for row in theta.tolist()))
     other = amplitudes + torch.as_tensor(rng.normal(size=len(theta))) * amplitudes.abs().max()

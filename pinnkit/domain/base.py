@@ -118,14 +118,9 @@ class Domain(ABC):
         return float(extent * (np.ptp(self.bounds[:, self.names.index(self.time)]) if self.time else 1.0))
 
     def sample(
-        self,
-        n: Whole,
-        *,
-        method: str = "sobol",
-        seed: Seed = 0,
-        dtype: torch.dtype = torch.float64,
+        self, n: Whole, *, method: str = "sobol", seed: Seed = 0, dtype: torch.dtype = torch.float64,
         device: Device = None,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """n points strictly inside, uniform in space-time.
 
         Args:
@@ -145,23 +140,17 @@ class Domain(ABC):
         return _tensor(self._interior(n, self.names, method, seed, dtype), dtype, device)
 
     def sample_initial(
-        self,
-        n: Whole,
-        *,
-        method: str = "sobol",
-        seed: Seed = 0,
-        dtype: torch.dtype = torch.float64,
+        self, n: Whole, *, method: str = "sobol", seed: Seed = 0, dtype: torch.dtype = torch.float64,
         device: Device = None,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """n points strictly inside space, at the initial time; the one point there is where time is all.
 
         Args:
             n: number of points.
-            method: "sobol" (default: evenly spread), "random", "halton", "lhs", or another of
-                :mod:`pinnkit.tools.sequences`.
-            seed: seed of the draw, or a torch generator.
-            dtype: precision of the points.
-            device: torch device of the points. Default None: the CPU.
+            method: as in :meth:`sample`.
+            seed: as there.
+            dtype: as there.
+            device: as there.
 
         Returns:
             A tensor (n, d).
@@ -190,11 +179,10 @@ class Domain(ABC):
         Args:
             n: number of points.
             on: parts of the boundary. Default: all of it.
-            method: "sobol" (default: evenly spread), "random", "halton", "lhs", or another of
-                :mod:`pinnkit.tools.sequences`.
-            seed: seed of the draw, or a torch generator.
-            dtype: precision of the points.
-            device: torch device of the points. Default None: the CPU.
+            method: as in :meth:`sample`.
+            seed: as there.
+            dtype: as there.
+            device: as there.
 
         Returns:
             Points (n, d) and normals (n, d), whose component in time is 0.

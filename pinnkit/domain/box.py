@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.tools.checked import Device, Whole, checked_but, fit
 from pinnkit.tools.sequences import Seed
@@ -103,25 +104,18 @@ class Box(Domain):
         return tuple(f"{name}_{end}" for name in self.space for end in ("min", "max"))
 
     def face_pair(
-        self,
-        name: str,
-        n: Whole,
-        *,
-        method: str = "sobol",
-        seed: Seed = 0,
-        dtype: torch.dtype = torch.float64,
+        self, name: str, n: Whole, *, method: str = "sobol", seed: Seed = 0, dtype: torch.dtype = torch.float64,
         device: Device = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """The same n points on the lower and the upper face of a space coordinate.
 
         Args:
             name: the coordinate.
             n: number of points.
-            method: "sobol" (default: evenly spread), "random", "halton", "lhs", or another of
-                :mod:`pinnkit.tools.sequences`.
-            seed: seed of the draw, or a torch generator.
-            dtype: precision of the points.
-            device: torch device of the points. Default None: the CPU.
+            method: as in :meth:`sample`.
+            seed: as there.
+            dtype: as there.
+            device: as there.
 
         Returns:
             Two tensors (n, d).
@@ -178,50 +172,19 @@ class Box(Domain):
         """The volume in space, without time."""
         return self._body().volume
 
+    @override
     def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
-        """Which points lie in the box, widened by -margin where that is positive.
-
-        Args:
-            x: points (n, space), without time.
-            margin: the distance, in units of the coordinates; 0 or below.
-
-        Returns:
-            A bool mask (n,).
-        """
         # Interior points are clipped coordinate by coordinate, so that only a tolerance is left to judge.
         return self._body().level(x) <= max(-margin, 0.0)
 
+    @override
     def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
-        """Which points lie on parts of the boundary, up to a tolerance.
-
-        Args:
-            x: points (n, space), without time.
-            on: parts of the boundary.
-            tol: the tolerance, in units of the coordinates.
-
-        Returns:
-            A bool mask (n,).
-
-        Raises:
-            ValueError: unknown part.
-        """
         gaps = np.stack([np.abs(x - end) <= tol for end in (self._body().lower, self._body().upper)], axis=2)
         near = gaps.reshape(len(x), len(self.faces))[:, self._chosen(on)].any(axis=1)
         return near & self.contains(x, -tol)
 
+    @override
     def outward(self, x: np.ndarray, on: On) -> np.ndarray:
-        """Outward unit normals at points of parts of the boundary: of the nearest face, at an edge of the first.
-
-        Args:
-            x: points (n, space), without time.
-            on: parts of the boundary.
-
-        Returns:
-            Normals (n, space).
-
-        Raises:
-            ValueError: unknown part.
-        """
         chosen = self._chosen(on)
         body, axes = self._body(), [k // 2 for k in chosen]
         ends = np.stack((body.lower, body.upper), axis=1).ravel()[chosen]
@@ -229,18 +192,8 @@ class Box(Domain):
         units = np.stack((-np.eye(len(self.space)), np.eye(len(self.space))), axis=1).reshape(-1, len(self.space))
         return units[chosen][gaps.argmin(axis=1)]
 
+    @override
     def patches(self, on: On) -> list[Patch]:
-        """The pieces of parts of the boundary, each with its measure and a chart.
-
-        Args:
-            on: parts of the boundary.
-
-        Returns:
-            The pieces.
-
-        Raises:
-            ValueError: unknown part.
-        """
         pieces = self._body().pieces
         return [Patch(pieces[k].measure, pieces[k]) for k in self._chosen(on)]
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from pinnkit.tools.checked import checked
 from pinnkit.tools.sequences import unit
@@ -165,32 +166,12 @@ class Geometry(Domain):
         """The volume in space, without time; of overlapping bodies to about 1e-4."""
         return self.tree.volume
 
+    @override
     def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
-        """Which points lie in the body, at least a margin away from its boundary.
-
-        Args:
-            x: points (n, space), without time.
-            margin: the distance, in units of the coordinates; below 0 it widens the body.
-
-        Returns:
-            A bool mask (n,).
-        """
         return self.tree.level(x) <= -margin
 
+    @override
     def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
-        """Which points lie on parts of the boundary, up to a tolerance.
-
-        Args:
-            x: points (n, space), without time.
-            on: parts of the boundary.
-            tol: the tolerance, in units of the coordinates.
-
-        Returns:
-            A bool mask (n,).
-
-        Raises:
-            ValueError: unknown part.
-        """
         wanted = names_of(on, (BOUNDARY, *self.faces))
         mask = np.abs(self.tree.level(x)) <= tol
         # A wall between two bodies that touch has level 0 too, but nothing outside next to it.
@@ -203,19 +184,8 @@ class Geometry(Domain):
         claims[REST] = ~np.any(list(claims.values()), axis=0)
         return mask & np.any([claims[name] for name in wanted], axis=0)
 
+    @override
     def outward(self, x: np.ndarray, on: On) -> np.ndarray:
-        """Outward unit normals at points of the boundary: of the body whose surface they lie on, the first of several.
-
-        Args:
-            x: points (n, space), without time.
-            on: parts of the boundary.
-
-        Returns:
-            Normals (n, space).
-
-        Raises:
-            ValueError: unknown part.
-        """
         names_of(on, (BOUNDARY, *self.faces))
         found, best = np.zeros(x.shape), np.full(len(x), np.inf)
         for k, (leaf, sign) in enumerate(self.tree.leaves()):
@@ -226,18 +196,8 @@ class Geometry(Domain):
             found[nearer], best[nearer] = normals[nearer], gap[nearer]
         return found
 
+    @override
     def patches(self, on: On) -> list[Patch]:
-        """The pieces of parts of the boundary, each with its measure and a chart.
-
-        Args:
-            on: parts of the boundary.
-
-        Returns:
-            The pieces.
-
-        Raises:
-            ValueError: unknown part.
-        """
         wanted = names_of(on, (BOUNDARY, *self.faces))
         return [
             patch for name, share in self._shares.items() if name in wanted or BOUNDARY in wanted for patch in share

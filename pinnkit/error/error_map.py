@@ -94,16 +94,10 @@ class ErrorMap:
         return -self._space.fields(X, self.delta)[1].to(X)
 
     def corrected(self, X: Tensor) -> Tensor:
-        """The corrected fields u + J_u delta at points.
+        """The corrected fields u + J_u delta at points, shape (n, fields).
 
         Args:
-            X: points (n, d), coordinates in the order of the domain.
-
-        Returns:
-            A tensor (n, fields) in the dtype of X.
-
-        Raises:
-            ValueError: points of another shape.
+            X: points (n, d), as for :meth:`error`.
         """
         u, moved = self._space.fields(X, self.delta)
         return (u + moved).to(X)
@@ -164,16 +158,10 @@ class ErrorMap:
         return found
 
     def save(self, path: str | Path) -> Path:
-        """Write figures, delta and the map on the grid to an HDF5 file.
+        """Write figures, delta and the map on the grid to an HDF5 file, and return its path.
 
         Args:
-            path: the file, usually with the suffix .h5.
-
-        Returns:
-            The path.
-
-        Raises:
-            OSError: the file cannot be written.
+            path: the file, usually with the suffix .h5. OSError where it cannot be written.
         """
         axes, error, corrected = self.on_grid()
         grid: dict[str, Any] = dict(axes)

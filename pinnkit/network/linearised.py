@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.channels import Channels
@@ -37,31 +38,15 @@ class Linearised(Network):
         """The coordinates of which the network is exactly periodic."""
         return periodic(self.network)
 
+    @override
     def build(self, domain: Domain) -> "LinearisedTape":
-        """The evaluator on a domain.
-
-        Args:
-            domain: the domain, whose bounding box scales the coordinates.
-
-        Raises:
-            ValueError: the network does not fit the domain, or has another number of parameters.
-        """
         base = evaluator(self.network, domain)
         if self.at.shape != (base.count,):
             raise ValueError(f"{self.network} has {base.count} parameters: it cannot stand at {tuple(self.at.shape)}")
         return LinearisedTape(base, self.at)
 
+    @override
     def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
-        """The first parameters d = 0: the network itself.
-
-        Args:
-            domain: the domain.
-            seed: seed of the draw.
-            dtype: precision.
-
-        Returns:
-            A tensor (P,).
-        """
         del domain, seed
         return torch.zeros(len(self.at), dtype=dtype)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from typing_extensions import override
 
 from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.channels import Channels, partial
@@ -65,17 +66,8 @@ class Module(Network):
         """The module's class."""
         return type(self.module).__name__
 
+    @override
     def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
-        """The first parameters: those of the module, or fresh ones.
-
-        Args:
-            domain: the domain.
-            seed: seed of the draw.
-            dtype: precision.
-
-        Returns:
-            A tensor (P,).
-        """
         del domain
         module = _redrawn(self.module, seed) if self.fresh else self.module
         return torch.cat([p.detach().reshape(-1).to(dtype) for p in module.parameters() if p.requires_grad])

@@ -6,33 +6,6 @@ import torch
 from torch import Tensor
 
 
-def arnoldi(
-    product: Callable[[Tensor], Tensor],
-    P: int,
-    dim: int = 200,
-    *,
-    tol: float = 0.1,
-    damping: float = 1e-3,
-    keep: int = 50,
-    smallest: float = 1e-4,
-    seed: int = 0,
-    start: Tensor | None = None,
-    like: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """V (P, k) and ascending eigenvalues (k,) with H + damping ~ V diag(eigenvalues) V^T for a product v -> H v.
-
-    The ``keep`` largest of those above ``smallest``, after ``dim`` steps of Arnoldi's iteration from a random start, or
-    from ``start`` (P,), or until a new vector is shorter than ``tol`` (Schioppa et al. 2022, section 3.2, with the
-    settings of captum's ArnoldiInfluenceFunction, which also leaves out the last vector). ``like`` gives dtype and
-    device.
-
-    Raises:
-        ValueError: where no eigenvalue is left.
-    """
-    V, eigenvalues, _ = ritz(product, start_vector(P, start, seed, like), dim, tol, damping, keep, smallest)
-    return V, eigenvalues
-
-
 def start_vector(P: int, start: Tensor | None, seed: int, like: Tensor | None) -> Tensor:
     """The vector (P,) that is given, else Gaussian noise by the seed, in the kind of ``like``."""
     if start is not None:
@@ -44,7 +17,15 @@ def start_vector(P: int, start: Tensor | None, seed: int, like: Tensor | None) -
 def ritz(
     product: Callable[[Tensor], Tensor], start: Tensor, dim: int, tol: float, damping: float, keep: int, smallest: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """V and the eigenvalues that are kept, and all shifted eigenvalues of the projected matrix."""
+    """V (P, k) and ascending eigenvalues (k,) with H + damping ~ V diag(eigenvalues) V^T, and all eigenvalues found.
+
+    H is known by its product v -> H v. V has the ``keep`` largest of those above ``smallest``, after ``dim`` steps of
+    Arnoldi's iteration from ``start`` (P,), or until a new vector is shorter than ``tol`` (Schioppa et al. 2022, sect.
+    3.2, with the settings of captum's ArnoldiInfluenceFunction, which also leaves out the last vector).
+
+    Raises:
+        ValueError: where no eigenvalue is left.
+    """
     Q, H = _krylov(product, start, dim, tol)
     if not len(H):
         raise ValueError(f"Arnoldi's iteration stopped at its first vector: give a smaller tol than {tol:g}")

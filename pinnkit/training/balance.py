@@ -125,10 +125,10 @@ def gradient_balance(**settings: Unpack[Settings]) -> Balance:
     """Loss balancing with s_k = |d mean(r_k^2)/dtheta|, the norm of the term's gradient.
 
     Args:
-        settings: the other arguments of :class:`Balance`, by name.
+        settings: as for :func:`ntk_balance`.
 
     Returns:
-        The rule, for ``solve(balance=...)``.
+        The rule.
 
     Source:
         Wang, Sankaran, Wang, Perdikaris, arXiv:2308.08468 (2023), eq. 4.5.

@@ -5,10 +5,8 @@ import pytest
 import torch
 
 import pinnkit as pk
-from benchmarks.certificate.certificates import members
+from benchmarks.certificate.certificates import members, travelling
 from pinnkit.certificate.misfits import sampled
-from pinnkit.exact.superposition.linear_operator import operator
-from pinnkit.exact.superposition.separated import travelling
 from pinnkit.exact.superposition.superposition import Superposition
 
 
@@ -16,7 +14,7 @@ from pinnkit.exact.superposition.superposition import Superposition
 def test_bounds_hold_in_three_dimensions(kind, number, monkeypatch):
     monkeypatch.setattr(sampled, "POINTS", 4000)
     problem, rng = pk.problem(f"{kind}3d"), np.random.default_rng(0)
-    family, theta = travelling(operator(problem), problem.domain, members(rng, kind, 3, number, 3))
+    family, theta = travelling(problem, members(rng, kind, 3, number, 3))
     model = Superposition((family,), tuple((0, tuple(row)) for row in theta.tolist()))
     a = torch.as_tensor(rng.normal(size=len(theta)))
     solution = pk.Solution(pk.Model(problem, model, False, frozenset({"pde"})), a, pk.Points({}))

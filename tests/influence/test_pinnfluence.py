@@ -9,7 +9,7 @@ from benchmarks.speed.loss_gradient import burgers_rows, kovasznay_rows, slopes
 from pinnkit.influence.pinnfluence import GradientDot, published_scores
 from pinnkit.model.published_curvature import Published, published_curvature, unweighted
 from pinnkit.model.solution import Solution
-from pinnkit.tools.arnoldi import arnoldi
+from pinnkit.tools.arnoldi import ritz, start_vector
 from problems.burgers import burgers
 from problems.heat import heat
 from problems.kovasznay import kovasznay
@@ -117,6 +117,11 @@ def test_captum_must_be_helped_where_a_parameter_is_unused():
     G = captum.gradients(captum.Squares(solution.model, solution.theta, rows, helped=True), X)
     name = next(iter(problem.equations))
     near(published_scores(solution, X, X, of=name, through=name, curvature=GradientDot()), G @ G.T, 1e-10)
+
+
+def arnoldi(product, n, *, dim=200, tol=0.1, damping=1e-3, keep=50, smallest=1e-4, like=None):
+    """The leading eigenpairs of a symmetric matrix (n, n), from noise of seed 0."""
+    return ritz(product, start_vector(n, None, 0, like), dim, tol, damping, keep, smallest)[:2]
 
 
 def test_arnoldi_finds_the_leading_part():

@@ -263,7 +263,7 @@ def _slab(
     center, width = (_spline(g, v) for g, v in ((fine, c), (wide, w)))
     size = coarser(np.abs(_cells(fine, c)), Part(wide, {}).cells) + _cells(wide, w)
     start = known[-1] if before is None and s.time is not None else None
-    slab = Slab(center, width, known[0], tuple(known[1 : 1 + len(s.walls)]), start, tuple(slopes[0]), tuple(slopes[1]))
+    slab = Slab(center, width, known[0], tuple(known[1 : 1 + len(s.walls)]), start, tuple(slopes[0]))
     return slab, float(size.max())
 
 

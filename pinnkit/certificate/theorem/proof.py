@@ -27,7 +27,6 @@ All numbers are exact: floats are rational numbers.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import sympy as sp
@@ -49,13 +48,6 @@ class Spline:
     degrees: tuple[int, ...]
     periodic: tuple[bool, ...]
     coefficients: np.ndarray
-
-    def knots(self, k: int) -> list[Fraction]:
-        """The knots by coordinate number k, exactly."""
-        z, p, n = [Fraction(float(v)) for v in self.breaks[k]], self.degrees[k], len(self.breaks[k]) - 1
-        if not self.periodic[k]:
-            return [z[0]] * p + z + [z[-1]] * p
-        return [z[(j - p) % n] + (j - p) // n * (z[-1] - z[0]) for j in range(n + 2 * p + 1)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +78,7 @@ class Slab:
     """c and w between two times (or everywhere, without time), and what is known of the data there.
 
     The breaks of every enclosure contain those of ``center`` and ``width`` by their coordinates. ``misfits`` follows
-    ``walls``; ``start`` is there in the first slab. ``slopes`` are the s_J; ``wide_slopes`` enclose the same functions
-    on the cells of ``width``, and are to be used with w.
+    ``walls``; ``start`` is there in the first slab. ``slopes`` are the s_J.
     """
 
     center: Spline
@@ -96,7 +87,6 @@ class Slab:
     misfits: tuple[Enclosure, ...]
     start: Enclosure | None = None
     slopes: tuple[tuple[Index, Enclosure], ...] = ()
-    wide_slopes: tuple[tuple[Index, Enclosure], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,6 @@ class JetSpace:
         self.ring = self.tower.ring
         self.x = [self.tower.gen[s] for s in self.coordinates]
         self.u = {jet: self.tower.gen[s] for jet, s in self.symbols.items()}
-        self.jet_of = {gen: jet for jet, gen in self.u.items()}
         self.position = {gen: k for k, gen in enumerate(self.ring.gens)}
         self.equations = [self.tower(e) for e in expressions]
 

@@ -120,10 +120,10 @@ class Family:
         """Derivatives d(D^J phi)/dtheta of members at points.
 
         Args:
-            theta: parameters (K, p).
-            X: points (n, d).
-            indices: orders of the derivative by each coordinate, one tuple for every derivative.
-            field: number of the field. Default 0.
+            theta: as in :meth:`values`.
+            X: as there.
+            indices: as there.
+            field: as there.
 
         Returns:
             A tensor (J, p, K, n).

@@ -137,14 +137,6 @@ def exponentials(
     return fixed("exponential", phi, op, symbols, np.array(theta).reshape(-1, len(symbols)))
 
 
-def travelling(
-    op: Operator, box: Domain, pairs: Sequence[tuple[Sequence[complex], complex]]
-) -> tuple[Family, np.ndarray]:
-    """Exponentials for complex (wave, rate) with p(wave, rate) = 0."""
-    found = [(np.insert(np.array(wave, complex), op.t, rate), np.ones(1)) for wave, rate in pairs]
-    return exponentials(op, box.bounds, found)
-
-
 def plane(
     op: Operator | System, walls: Sequence[Wall], box: Domain, count: int, wavelength: float
 ) -> tuple[Family, np.ndarray]:

@@ -28,7 +28,17 @@ class Functional(Protocol):
         """What each of the numbers is called."""
 
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """f at the solution, shape (K,), and df/dtheta, shape (K, P)."""
+        """The values and their gradients by the parameters.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            f (K,) and df/dtheta (K, P).
+
+        Raises:
+            ValueError: the solution has no such quantity.
+        """
 
 
 @runtime_checkable

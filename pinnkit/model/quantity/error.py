@@ -4,18 +4,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.tools.checked import checked
 
-from .base import Curve, gram, rows_of, square
+from .base import Curve, Functional, gram, rows_of, square
 
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Error:
+class Error(Functional):
     """f = |u - u*| / |u*|, the relative L2 error over the grid of the reference.
 
     Args:
@@ -47,18 +48,8 @@ class Error:
                 norm = norm + exact[:, i] @ exact[:, i]
         return pairs, norm
 
+    @override
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """The value and the gradient by the parameters.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            f (1,) and df/dtheta (1, P).
-
-        Raises:
-            ValueError: the problem has no reference.
-        """
         pairs, norm = self._gaps(solution)
         total = sum(gap @ gap for _, gap in pairs)
         gradient = sum(rows.vjp(solution.theta, gap) for rows, gap in pairs)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
@@ -16,7 +17,7 @@ from .base import Expression, Functional, Several, rows_of
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Field:
+class Field(Functional):
     """f_i = e(x_i), an expression in fields and their derivatives at every point.
 
     Args:
@@ -46,18 +47,8 @@ class Field:
         what = self.name or str(self.expression)
         return tuple(f"{what} at ({', '.join(f'{c:.4g}' for c in x)})" for x in self.points.X.tolist())
 
+    @override
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """The values and their gradients by the parameters.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            f (K,) and df/dtheta (K, P).
-
-        Raises:
-            ValueError: a point that lies outside the domain.
-        """
         outside = ~solution.problem.domain.inside(self.points.X.detach().cpu())
         if outside.any():
             place = ", ".join(f"{c:.6g}" for c in self.points.X[outside.nonzero()[0, 0]].tolist())
@@ -106,8 +97,8 @@ class _At(Field):
         places = (zip(self.order, x, strict=True) for x in self.points.X.tolist())
         return tuple(f"{what} at {', '.join(f'{n}={c:.4g}' for n, c in place)}" for place in places)
 
+    @override
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """Values (K,) and gradients (K, P); raises ValueError where a coordinate is missing."""
         wanted = solution.problem.domain.names
         if set(self.order) != set(wanted):
             raise ValueError(f"a point of {solution.problem.name} has {', '.join(wanted)}: got {', '.join(self.order)}")

@@ -91,10 +91,10 @@ def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> In
     """The force of a plane flow on a body along y, see :func:`force`.
 
     Args:
-        problem: a problem with a plane flow: velocities u, v and, for forces, a pressure p.
-        on: the part or parts of the boundary that are the body.
+        problem: as in :func:`drag`.
+        on: as there.
         scale: a factor, as 2 / (U^2 D) for c_L. Default 1.
-        n: number of quadrature points.
+        n: as there.
 
     Returns:
         A functional.

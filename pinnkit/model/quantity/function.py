@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import checked
@@ -14,7 +15,7 @@ from .base import Functional, Several
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Function:
+class Function(Functional):
     """f = F(g_1, g_2, ...), a function of other functionals.
 
     Args:
@@ -38,18 +39,8 @@ class Function:
         """One name."""
         return (self.name,)
 
+    @override
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """The value and the gradient by the parameters, by the chain rule.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            f (1,) and df/dtheta (1, P).
-
-        Raises:
-            ValueError: F does not give one number.
-        """
         values, gradients = Several(tuple(self.of)).linearise(solution)
         g = values.detach().requires_grad_()
         value = self.F(g)

@@ -4,18 +4,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
 from pinnkit.tools.checked import Count, Finite, Whole, checked
 
-from .base import Expression, rows_of
+from .base import Expression, Functional, rows_of
 
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Integral:
+class Integral(Functional):
     """f = sum_i q_i e(x_i), an integral by quadrature.
 
     Args:
@@ -35,15 +36,8 @@ class Integral:
         """One name."""
         return (self.name,)
 
+    @override
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """The value and the gradient by the parameters.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            f (1,) and df/dtheta (1, P).
-        """
         rows = rows_of(solution, self.expression, self.points)
         q = self.q.to(solution.theta)
         return (q @ rows.values(solution.theta))[None], rows.vjp(solution.theta, q)[None]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
@@ -12,12 +13,12 @@ from pinnkit.statement.points import Points, sample
 from pinnkit.statement.problem import Problem
 from pinnkit.tools.checked import Count, Whole, checked
 
-from .base import Curve, gram, square
+from .base import Curve, Functional, gram, square
 
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Loss:
+class Loss(Functional):
     """f = sum_m a_m r_m^2, the loss of all terms or of one.
 
     Args:
@@ -48,18 +49,8 @@ class Loss:
                 part.zero_()
         return stack, w
 
+    @override
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """The value and the gradient by the parameters.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            f (1,) and df/dtheta (1, P).
-
-        Raises:
-            ValueError: a term that is not in the loss.
-        """
         stack, w = self._rows(solution)
         r = stack.values(solution.theta)
         return (w * r * r).sum()[None], stack.vjp(solution.theta, 2 * w * r)[None]

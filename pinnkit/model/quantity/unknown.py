@@ -4,14 +4,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import checked
 
+from .base import Functional
+
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Unknown:
+class Unknown(Functional):
     """f = an unknown coefficient of an inverse problem.
 
     Args:
@@ -30,18 +33,8 @@ class Unknown:
         """The coefficient."""
         return (self.coefficient,)
 
+    @override
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
-        """The value and the gradient by the parameters.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            f (1,) and df/dtheta (1, P).
-
-        Raises:
-            ValueError: a coefficient that was not trained.
-        """
         known = list(solution.problem.unknowns)
         if self.coefficient not in known:
             trained = ", ".join(known) or "none"

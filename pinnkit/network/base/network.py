@@ -47,11 +47,27 @@ class Network(ABC):
 
     @abstractmethod
     def build(self, domain: Domain) -> Evaluator:
-        """The evaluator on that domain."""
+        """The evaluator on a domain.
+
+        Args:
+            domain: the domain, whose bounding box scales the coordinates.
+
+        Raises:
+            ValueError: the network does not fit the domain.
+        """
 
     @abstractmethod
     def initial(self, domain: Domain, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Starting parameters, shape (P,)."""
+        """The first parameters.
+
+        Args:
+            domain: the domain.
+            seed: seed of the draw.
+            dtype: precision.
+
+        Returns:
+            A tensor (P,).
+        """
 
     @property
     def periodic(self) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ class _Beside:
     def __init__(self, ax: Axes) -> None:
         self.ax = ax
 
-    def __call__(self, _: _AxesBase, renderer: Any) -> Bbox:
+    def __call__(self, _: _AxesBase, _renderer: Any) -> Bbox:
         figure, box = self.ax.figure, self.ax.get_position()
         (x0, _), (x1, _) = figure.transSubfigure.transform([(0, 0), (1, 0)])
         inch = float(figure.dpi / (x1 - x0))

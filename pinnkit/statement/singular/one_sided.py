@@ -34,11 +34,6 @@ def breaks(call: Callable[[np.ndarray], np.ndarray], box: np.ndarray) -> Iterato
                     yield order, None if plane is None else tuple(map(float, plane)), jump, tuple(map(float, point))
 
 
-def one_sided(f: Callable[[np.ndarray], np.ndarray], lo: float, hi: float) -> list[tuple[int, float, float]]:
-    """(order, place, jump) of a function on an interval, orders 0 to 2."""
-    return _on_line(f, lo, hi)
-
-
 def _line(call: Callable, base: np.ndarray, i: int) -> Callable[[np.ndarray], np.ndarray]:
     def f(x: np.ndarray) -> np.ndarray:
         X = np.repeat(base[None], len(x), 0)

@@ -1,9 +1,12 @@
 """Conditions on parts of the boundary: values, normal derivatives, both, or any operator (of the interior too)."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
+from typing_extensions import override
 
 from pinnkit.domain.box import Domain
 from pinnkit.tools.checked import NotNegative, checked, checked_but
@@ -11,7 +14,7 @@ from pinnkit.tools.checked import NotNegative, checked, checked_but
 from .condition_checks import check_face, check_weight, settle
 from .expression import as_expression
 from .place import faces
-from .residual import Residual
+from .residual import Kind, Residual, Stated
 
 On = str | tuple[str, ...]  # parts of the boundary
 
@@ -34,9 +37,42 @@ def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
     return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
 
 
+@dataclass(frozen=True)
+class Valued(Stated):
+    """trace = value on a part of the boundary, where the trace is a linear function of u and its gradient there."""
+
+    title: ClassVar[str]  # of the trace, with {u} for the field
+    kind: ClassVar[Kind]
+    u: AppliedUndef
+    value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
+    on: On = "boundary"
+    weight: NotNegative = 1.0
+
+    def __post_init__(self) -> None:
+        settle(self, "value")
+
+    @property
+    def name(self) -> str:
+        """The term's name in losses and reports."""
+        return f"{self.title.format(u=self.u.func)} on {faces(self.on)}"
+
+    @abstractmethod
+    def trace(self, domain: Domain) -> sp.Expr:
+        """What has the value there.
+
+        Args:
+            domain: the domain.
+        """
+
+    @override
+    def residuals(self, domain: Domain) -> list[Residual]:
+        check_face(self, domain)
+        return [Residual(self.name, self.trace(domain) - self.value, faces(self.on), kind=self.kind)]
+
+
 @checked_but("u", "value", "weight")
 @dataclass(frozen=True)
-class Dirichlet:
+class Dirichlet(Valued):
     """u = value on a part of the boundary.
 
     Args:
@@ -55,43 +91,22 @@ class Dirichlet:
         'u on x_min'
     """
 
-    u: AppliedUndef
-    value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
-    on: On = "boundary"
-    weight: NotNegative = 1.0
+    title = "{u}"
+    kind = "dirichlet"
 
-    def __post_init__(self) -> None:
-        settle(self, "value")
-
-    @property
-    def name(self) -> str:
-        """The term's name in losses and reports."""
-        return f"{self.u.func} on {faces(self.on)}"
-
-    def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual u - value.
-
-        Args:
-            domain: the domain.
-
-        Returns:
-            The residuals.
-
-        Raises:
-            ValueError: ``on`` is no part of the boundary.
-        """
-        check_face(self, domain)
-        return [Residual(self.name, self.u - self.value, faces(self.on), kind="dirichlet")]
+    @override
+    def trace(self, domain: Domain) -> sp.Expr:
+        return self.u
 
 
 @checked_but("u", "value", "weight")
 @dataclass(frozen=True)
-class Neumann:
+class Neumann(Valued):
     """n . grad u = value on a part of the boundary, n the outward unit normal.
 
     Args:
         u: the field.
-        value: an expression of the coordinates, a number, or a torch function of them. Default 0.
+        value: the normal derivative, in any form that :class:`Dirichlet` takes. Default 0.
         on: parts of the boundary: a face, a coordinate for both its faces, or "boundary" (default) for all.
         weight: weight of the term in the loss, relative to 1 for equations.
 
@@ -105,46 +120,24 @@ class Neumann:
         'x_max'
     """
 
-    u: AppliedUndef
-    value: sp.Expr = 0.0  # of a number, an expression or a function of the coordinates
-    on: On = "boundary"
-    weight: NotNegative = 1.0
+    title = "d{u}/dn"
+    kind = "neumann"
 
-    def __post_init__(self) -> None:
-        settle(self, "value")
-
-    @property
-    def name(self) -> str:
-        """The term's name in losses and reports."""
-        return f"d{self.u.func}/dn on {faces(self.on)}"
-
-    def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual n . grad u - value.
-
-        Args:
-            domain: the domain.
-
-        Returns:
-            The residuals.
-
-        Raises:
-            ValueError: ``on`` is no part of the boundary.
-        """
-        check_face(self, domain)
-        row = _normal_derivative(self.u, domain) - self.value
-        return [Residual(self.name, row, faces(self.on), kind="neumann")]
+    @override
+    def trace(self, domain: Domain) -> sp.Expr:
+        return _normal_derivative(self.u, domain)
 
 
 @checked_but("u", "a", "b", "value", "weight")
 @dataclass(frozen=True)
-class Robin:
+class Robin(Stated):
     """a u + b n . grad u = value on a part of the boundary, n the outward unit normal.
 
     Args:
         u: the field.
         a: coefficient of u, as ``value``.
         b: coefficient of n . grad u, as ``value``.
-        value: an expression of the coordinates, a number, or a torch function of them. Default 0.
+        value: the right-hand side, in any form that :class:`Dirichlet` takes. Default 0.
         on: parts of the boundary: a face, a coordinate for both its faces, or "boundary" (default) for all.
         weight: weight of the term in the loss, relative to 1 for equations.
 
@@ -173,18 +166,8 @@ class Robin:
         """The term's name in losses and reports."""
         return f"{self.u.func} Robin on {faces(self.on)}"
 
+    @override
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual a u + b n . grad u - value.
-
-        Args:
-            domain: the domain.
-
-        Returns:
-            The residuals.
-
-        Raises:
-            ValueError: ``on`` is no part of the boundary.
-        """
         check_face(self, domain)
         row = self.a * self.u + self.b * _normal_derivative(self.u, domain) - self.value
         return [Residual(self.name, row, faces(self.on), kind="robin")]
@@ -192,7 +175,7 @@ class Robin:
 
 @checked_but("expression", "weight")
 @dataclass(frozen=True)
-class Operator:
+class Operator(Stated):
     """expression = 0 on the boundary, in the interior or at the initial time.
 
     Args:
@@ -221,18 +204,8 @@ class Operator:
         check_weight(self)
         object.__setattr__(self, "expression", as_expression(self.expression, self.name))
 
+    @override
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual, the expression itself.
-
-        Args:
-            domain: the domain.
-
-        Returns:
-            The residual, in a list.
-
-        Raises:
-            ValueError: "initial" in a domain without time, or ``on`` is no part of the boundary.
-        """
         if self.on == "initial" and domain.time is None:
             raise ValueError(f"{self.name}: the domain has no time coordinate: use a part of the boundary")
         if self.on not in ("pde", "initial"):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
+from typing_extensions import override
 
 from pinnkit.domain.box import Box, Domain
 from pinnkit.tools.checked import NotNegative, Whole, checked_but
@@ -12,12 +13,12 @@ from .boundary_conditions import Boundary
 from .condition_checks import settle
 from .observations import Observations
 from .place import INITIAL, pair
-from .residual import Residual
+from .residual import Residual, Stated
 
 
 @checked_but("u", "value", "weight")
 @dataclass(frozen=True)
-class Initial:
+class Initial(Stated):
     """d^order u / dt^order = value at the initial time.
 
     Args:
@@ -49,18 +50,8 @@ class Initial:
         """The term's name in losses and reports."""
         return f"{self.u.func} initial" + (f" (d{self.order}t)" if self.order else "")
 
+    @override
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual d^order u / dt^order - value.
-
-        Args:
-            domain: the domain.
-
-        Returns:
-            The residuals.
-
-        Raises:
-            ValueError: the domain has no time, or the order is no whole number of at least 0.
-        """
         if domain.time is None:
             raise ValueError(f"{self.name}: the domain has no time coordinate: use Dirichlet on a face")
         t = self.u.args[domain.names.index(domain.time)]
@@ -70,7 +61,7 @@ class Initial:
 
 @checked_but("u", "weight")
 @dataclass(frozen=True)
-class Periodic:
+class Periodic(Stated):
     """u and its first derivatives agree on the two faces of one coordinate of a box.
 
     Args:
@@ -102,18 +93,8 @@ class Periodic:
         """The term's name in losses and reports."""
         return f"{self.u.func} periodic in {self.coordinate}"
 
+    @override
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The differences between both faces, one residual for every order.
-
-        Args:
-            domain: the domain.
-
-        Returns:
-            The residuals.
-
-        Raises:
-            ValueError: the coordinate has no pair of faces.
-        """
         if not isinstance(domain, Box):
             raise ValueError(f"{self.name}: only a Box has opposite faces, and the domain is {domain!r}")
         if self.coordinate not in domain.space:

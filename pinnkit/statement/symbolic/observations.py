@@ -7,6 +7,7 @@ import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import real
@@ -15,12 +16,12 @@ from pinnkit.tools.checked import NotNegative, checked_but
 from .condition_checks import check_weight
 from .expression import as_expression
 from .place import data
-from .residual import Residual
+from .residual import Residual, Stated
 
 
 @checked_but("u", "X", "values", "weight")
 @dataclass(frozen=True, eq=False)
-class Observations:
+class Observations(Stated):
     """Measured values of a field, or of an expression in fields, at points.
 
     Args:
@@ -67,18 +68,8 @@ class Observations:
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "values", values)
 
+    @override
     def residuals(self, domain: Domain) -> list[Residual]:
-        """The residual u - values.
-
-        Args:
-            domain: the domain.
-
-        Returns:
-            The residuals.
-
-        Raises:
-            ValueError: points outside the domain.
-        """
         if self.X.shape[1] != len(domain.names):
             raise ValueError(
                 f"{self.name}: X has {self.X.shape[1]} columns, expected one for every coordinate "

@@ -170,7 +170,7 @@ class Computed:
             names: names of the fields and derived quantities.
 
         Returns:
-            Axes by name, points (n, d), the mask (n,) of those with values, and the values (n, names).
+            What :meth:`Exact.on_grid` returns.
         """
         axes, X, mask = _grid(domain)
         found = dict(zip(names, self(X).unbind(1), strict=False))
@@ -293,7 +293,7 @@ class Table:
             names: names of the fields and derived quantities.
 
         Returns:
-            Axes by name, points (n, d), the mask (n,) of those with values, and the values (n, names).
+            What :meth:`Exact.on_grid` returns.
 
         Raises:
             ValueError: a table of other coordinates or fields, or a file that cannot be read.

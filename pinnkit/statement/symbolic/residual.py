@@ -1,9 +1,12 @@
 """A residual: what vanishes, where, and what it comes from."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
 import sympy as sp
+
+from pinnkit.domain.box import Domain
 
 from .place import Place
 
@@ -28,3 +31,22 @@ class Residual:
     def key(self) -> str:
         """The name of the point set that it is evaluated at."""
         return str(self.place)
+
+
+class Stated(ABC):
+    """A condition: what a problem states beside its equations, as residuals."""
+
+    @abstractmethod
+    def residuals(self, domain: Domain) -> list[Residual]:
+        """What vanishes where the condition holds.
+
+        Args:
+            domain: the domain.
+
+        Returns:
+            The residuals.
+
+        Raises:
+            ValueError: a place that the domain does not have: a part of the boundary, a pair of faces, the initial
+                time, or points outside.
+        """

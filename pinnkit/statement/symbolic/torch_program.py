@@ -47,7 +47,7 @@ class Opaque(sp.Function):
             known[argindex] = _slope(type(self), argindex)
         return known[argindex](*self.args)
 
-    def _eval_evalf(self, prec: int) -> None:
+    def _eval_evalf(self, _prec: int) -> None:
         return None  # SymPy would take a function of the same name from mpmath
 
 

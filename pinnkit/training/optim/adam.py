@@ -1,16 +1,16 @@
 """Adam (Kingma, Ba 2015) with an exponentially falling step size: the first thousand steps of most runs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.tools.checked import Below1, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, State, Step, holds, usable
+from .stage import Objective, Optimiser, State, Step, holds, usable
 
 HELD = holds("m", "v", numbers=("steps",))
 
@@ -18,8 +18,10 @@ HELD = holds("m", "v", numbers=("steps",))
 @register
 @checked
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimiser[Objective]):
     """theta <- theta - lr m / (sqrt(v) + epsilon), with running means m of the gradient and v of its square.
+
+    When the points change, m and v stay.
 
     Args:
         iterations: the largest number of steps.
@@ -45,41 +47,12 @@ class Adam:
     beta2: Below1 = 0.999
     epsilon: Positive = 1e-8
 
+    @override
     def start(self, theta: Vector, objective: Objective | None) -> State:
-        """The state before the first step: m = v = 0.
-
-        Args:
-            theta: parameters (P,).
-            objective: the loss, which the stage may need to lay out its state.
-
-        Returns:
-            The state: tensors, numbers and texts by name, which a run file can hold.
-        """
         return {"m": torch.zeros_like(theta), "v": torch.zeros_like(theta), "steps": 0}
 
-    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
-        """The state after the points have changed: m and v stay.
-
-        Args:
-            state: the state of this stage.
-
-        Returns:
-            The state to continue with.
-        """
-        return dict(state)
-
+    @override
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step of Adam; the losses it returns are those before the step.
-
-        Args:
-            theta: parameters (P,).
-            state: the state of this stage. It is used up: its tensors may be overwritten.
-            objective: the loss, with its gradient or its rows.
-
-        Returns:
-            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
-            reason.
-        """
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
             return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")

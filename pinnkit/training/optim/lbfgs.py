@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.tools.checked import Count, NotNegative, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
 from .quasi_newton import descend, evaluated, first_step
-from .stage import Objective, State, Step, drop, holds
+from .stage import Objective, Optimiser, State, Step, drop, holds
 
 HELD = holds("S", "Y")
 
@@ -19,10 +20,13 @@ HELD = holds("S", "Y")
 @register
 @checked
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Optimiser[Objective]):
     """Limited-memory BFGS: theta <- theta - alpha H g, with H from the last pairs of steps and gradient changes.
 
     The step alpha satisfies the strong Wolfe conditions.
+
+    Pairs stay when the points change, since they describe the curvature of the loss; where H gives no descent they are
+    dropped and theta stays.
 
     Args:
         iterations: the largest number of steps.
@@ -43,42 +47,17 @@ class LBFGS:
     memory: Count = 50
     tolerance: NotNegative = 1e-14
 
+    @override
     def start(self, theta: Vector, objective: Objective | None) -> State:
-        """The state before the first step: no pairs.
-
-        Args:
-            theta: parameters (P,).
-            objective: the loss, which the stage may need to lay out its state.
-
-        Returns:
-            The state: tensors, numbers and texts by name, which a run file can hold.
-        """
         empty = theta.new_empty(0, len(theta))
         return {"S": empty, "Y": empty}
 
+    @override
     def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
-        """The state after the points have changed: pairs stay, since they describe the curvature of the loss.
-
-        Args:
-            state: the state of this stage.
-
-        Returns:
-            The state to continue with.
-        """
         return drop(state, "losses", "gradient", "gain")
 
+    @override
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step along -H g; where H gives no descent the pairs are dropped and theta stays.
-
-        Args:
-            theta: parameters (P,).
-            state: the state of this stage. It is used up: its tensors may be overwritten.
-            objective: the loss, with its gradient or its rows.
-
-        Returns:
-            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
-            reason.
-        """
         state = evaluated(state, theta, objective)
         S, Y = state["S"], state["Y"]
         Hg = two_loops(S, Y, state["gradient"])

@@ -1,18 +1,18 @@
 """Levenberg-Marquardt on the weighted rows: J^T J or its dual J J^T, whichever is smaller."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.tools.checked import NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
-from .stage import State, Step, holds
+from .stage import Optimiser, State, Step, holds
 
 
 class LeastSquares(Protocol):
@@ -40,10 +40,11 @@ HELD = holds(numbers=("damping", "grow"))
 @register
 @checked
 @dataclass(frozen=True)
-class LevenbergMarquardt:
+class LevenbergMarquardt(Optimiser[LeastSquares]):
     """Damped Gauss-Newton steps: (J^T A J + mu D) delta = -J^T A r, with the damping mu adapted to the gain.
 
     The damping falls at least as fast as |r| in good steps, so convergence to a vanishing residual is quadratic.
+    A step is an accepted one: rejected trials raise the damping until the loss falls.
 
     Args:
         iterations: the largest number of accepted steps.
@@ -64,41 +65,12 @@ class LevenbergMarquardt:
     damping: Positive = 1e-3
     tolerance: NotNegative = 1e-14
 
+    @override
     def start(self, theta: Vector, objective: LeastSquares | None) -> State:
-        """The state before the first step: the first step sets the damping from the curvature.
-
-        Args:
-            theta: parameters (P,).
-            objective: the loss, which the stage may need to lay out its state.
-
-        Returns:
-            The state: tensors, numbers and texts by name, which a run file can hold.
-        """
         return {"damping": math.nan, "grow": 2.0}
 
-    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
-        """The state after the points have changed: the damping stays.
-
-        Args:
-            state: the state of this stage.
-
-        Returns:
-            The state to continue with.
-        """
-        return dict(state)
-
+    @override
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: LeastSquares) -> tuple[Tensor, State, Step]:
-        """One accepted step; rejected trials raise the damping until the loss falls.
-
-        Args:
-            theta: parameters (P,).
-            state: the state of this stage. It is used up: its tensors may be overwritten.
-            objective: the loss, with its gradient or its rows.
-
-        Returns:
-            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
-            reason.
-        """
         losses = objective.losses(theta)
         loss = float(losses.sum())
         if not math.isfinite(loss):

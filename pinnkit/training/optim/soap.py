@@ -1,16 +1,16 @@
 """SOAP (Vyas et al. 2024) of the library pytorch-optimizer, the extra ``soap``."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from torch import Tensor, nn, optim
+from typing_extensions import override
 
 from pinnkit.tools.checked import Count, NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, State, Step, holds, usable
-from .torch_optimizer import Live, cut, pack, unpack
+from .stage import Objective, Optimiser, State, Step, holds, usable
+from .torch_optimizer import Live, at_hand, cut, pack
 
 HELD = holds(numbers=("steps",), trees=("optimiser",))
 
@@ -18,8 +18,10 @@ HELD = holds(numbers=("steps",), trees=("optimiser",))
 @register
 @checked
 @dataclass(frozen=True)
-class SOAP:
+class SOAP(Optimiser[Objective]):
     """Adam in the eigenbasis of Shampoo's preconditioner, on the matrices and vectors of the network.
+
+    Moments and eigenbases stay when the points change.
 
     Args:
         iterations: the largest number of steps.
@@ -46,51 +48,16 @@ class SOAP:
     weight_decay: NotNegative = 0.0
     decay: Positive = 1.0
 
+    @override
     def start(self, theta: Vector, objective: Objective | None) -> State:
-        """The state before the first step: zero moments.
-
-        Args:
-            theta: parameters (P,).
-            objective: the loss, which the stage may need to lay out its state.
-
-        Returns:
-            The state: tensors, numbers and texts by name, which a run file can hold.
-
-        Raises:
-            ImportError: the extra is not installed.
-        """
         return {"optimiser": pack(Live(self._made, theta, objective).optimiser.state_dict()), "steps": 0}
 
-    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
-        """The state after the points have changed: moments and eigenbases stay.
-
-        Args:
-            state: the state of this stage.
-
-        Returns:
-            The state to continue with.
-        """
-        return dict(state)
-
+    @override
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step of SOAP; the losses it returns are those before the step.
-
-        Args:
-            theta: parameters (P,).
-            state: the state of this stage. It is used up: its tensors may be overwritten.
-            objective: the loss, with its gradient or its rows.
-
-        Returns:
-            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
-            reason.
-        """
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
             return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
-        n, live = state["steps"], state.get("_live")
-        if live is None or live.steps != n:
-            live = Live(self._made, theta, objective)
-            live.optimiser.load_state_dict(unpack(state["optimiser"]))
+        n, live = state["steps"], at_hand(state, lambda: Live(self._made, theta, objective))
         lr = self.lr * self.decay ** (min(n, self.iterations) / max(1, self.iterations))
         live.optimiser.param_groups[0]["lr"] = lr
         new = live.step(cut(theta, objective), cut(g, objective))

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.tools.checked import NotNegative, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
 from .quasi_newton import Descent, descend, evaluated, first_step
-from .stage import Objective, State, Step, drop, holds
+from .stage import Objective, Optimiser, State, Step, drop, holds
 
 _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one pass over H instead of eight
 
@@ -23,11 +24,12 @@ HELD = holds("H", "U", "M", numbers=("scale", "used", "steps", "resets"))
 @register
 @checked
 @dataclass(frozen=True)
-class SSBroyden:
+class SSBroyden(Optimiser[Objective]):
     """Quasi-Newton steps theta <- theta - alpha H g, with a dense, self-scaled Broyden update of H (P, P).
 
     It converges far below the loss where first-order methods stall. The memory is P^2 numbers, so it serves P up to
-    about 10^4. H survives a change of points.
+    about 10^4. H stays when the points change, since it describes the curvature of the loss; where it gives no descent
+    it is reset and theta stays.
 
     Args:
         iterations: the largest number of steps.
@@ -63,19 +65,8 @@ class SSBroyden:
             "use LBFGS or SOAP, or a smaller network", theta.device,
         )  # fmt: skip
 
+    @override
     def start(self, theta: Vector, objective: Objective | None) -> State:
-        """The state before the first step: H = I, kept as scale H + U M U^T with room for delayed updates.
-
-        Args:
-            theta: parameters (P,).
-            objective: the loss, which the stage may need to lay out its state.
-
-        Returns:
-            The state: tensors, numbers and texts by name, which a run file can hold.
-
-        Raises:
-            MemoryError: there is less memory than H needs.
-        """
         self.claim(theta)
         P = len(theta)
         return {
@@ -84,29 +75,12 @@ class SSBroyden:
             "used": 0, "steps": 0, "resets": 0,
         }  # fmt: skip
 
+    @override
     def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
-        """The state after the points have changed: H stays, since it describes the curvature of the loss.
-
-        Args:
-            state: the state of this stage.
-
-        Returns:
-            The state to continue with.
-        """
         return drop(state, "losses", "gradient", "gain", "Hg")
 
+    @override
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step along -H g, then the update of H; where H gives no descent it is reset and theta stays.
-
-        Args:
-            theta: parameters (P,).
-            state: the state of this stage. It is used up: its tensors may be overwritten.
-            objective: the loss, with its gradient or its rows.
-
-        Returns:
-            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
-            reason.
-        """
         state = evaluated(state, theta, objective)
         Hg = state["Hg"] if "Hg" in state else multiply(state, state["gradient"])
         first = first_step(state, Hg, state["steps"] > 0)

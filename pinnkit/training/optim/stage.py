@@ -1,13 +1,15 @@
 """What every optimiser is: settings, a state that goes in and comes out, one step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from pinnkit.tools.checked import checked
 from pinnkit.tools.type_words import Rule
 
 State = dict[str, Any]  # tensors, numbers and strings, possibly nested: it can be written to a file
@@ -50,6 +52,56 @@ class Stage(Protocol):
 
     def renew(self, state: Mapping[str, Any]) -> State:
         """The state to go on with when the points have changed: what was learnt stays, values are dropped."""
+
+
+Loss = TypeVar("Loss", contravariant=True)  # what an optimiser asks of the loss: an Objective, or more
+
+
+class Optimiser(ABC, Generic[Loss]):
+    """A stage of the package: what its three methods take and give."""
+
+    @abstractmethod
+    def start(self, theta: Tensor, objective: Loss | None) -> State:
+        """The state before the first step.
+
+        Args:
+            theta: parameters (P,).
+            objective: the loss, which the stage may need to lay out its state.
+
+        Returns:
+            The state: tensors, numbers and texts by name, which a run file can hold.
+
+        Raises:
+            MemoryError: there is less memory than the state needs.
+            ImportError: the library behind the optimiser is not installed.
+            ValueError: the optimiser does not take these parameters.
+        """
+
+    @checked
+    def renew(self, state: Mapping[str, Any]) -> State:
+        """The state after the points have changed: what was learnt stays, values at the old points are dropped.
+
+        Args:
+            state: the state of this stage.
+
+        Returns:
+            The state to continue with.
+        """
+        return dict(state)
+
+    @abstractmethod
+    def step(self, theta: Tensor, state: State, objective: Loss) -> tuple[Tensor, State, Step]:
+        """One step.
+
+        Args:
+            theta: parameters (P,).
+            state: the state of this stage. It is used up: its tensors may be overwritten.
+            objective: the loss, with its gradient or its rows.
+
+        Returns:
+            New parameters (P,), the new state, and a ``Step`` with the losses by term (those before the step where the
+            new ones were not evaluated) and, if the stage must end, the reason.
+        """
 
 
 @runtime_checkable

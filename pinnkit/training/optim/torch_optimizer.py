@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 from torch.optim import lr_scheduler
+from typing_extensions import override
 
 from pinnkit.tools.checked import Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, State, Step, holds, usable
+from .stage import Objective, Optimiser, State, Step, holds, usable
 
 HELD = holds(numbers=("steps",), trees=("optimiser",))
 
@@ -29,7 +30,7 @@ def known(module: Any, kind: type) -> dict[str, type]:
 @register
 @checked
 @dataclass(frozen=True)
-class Torch:
+class Torch(Optimiser[Objective]):
     """Steps of an optimiser of torch.optim on the matrices and vectors of the network.
 
     The whole state is kept: a run that is saved in the middle and resumed ends in the same bits.
@@ -72,53 +73,16 @@ class Torch:
             raise ValueError(f"Torch: there is no schedule {self.schedule!r}: choose one of {', '.join(plans)}")
         self._scheduled(self._made([torch.nn.Parameter(torch.zeros(1, 1))]))
 
+    @override
     def start(self, theta: Vector, objective: Objective | None) -> State:
-        """The state before the first step: the optimiser's own.
-
-        Args:
-            theta: parameters (P,).
-            objective: the loss, which gives the shapes of the network's matrices.
-
-        Returns:
-            The state: tensors, numbers and texts by name, which a run file can hold.
-
-        Raises:
-            ValueError: an optimiser that does not take vectors, as Muon.
-        """
         return {**self._packed(self._live(theta, objective)), "steps": 0}
 
-    def renew(self, state: Annotated[Mapping[str, Any], HELD]) -> State:
-        """The state after the points have changed: all that was learnt stays.
-
-        Args:
-            state: the state of this stage.
-
-        Returns:
-            The state to continue with.
-        """
-        return dict(state)
-
+    @override
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
-        """One step; the losses it returns are those before the step.
-
-        Args:
-            theta: parameters (P,).
-            state: the state of this stage. It is used up: its tensors may be overwritten.
-            objective: the loss with its gradient.
-
-        Returns:
-            New parameters (P,), the new state, and a ``Step`` with the losses by term and, if the stage must end, the
-            reason.
-        """
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
             return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
-        n, live = state["steps"], state.get("_live")
-        if live is None or live.steps != n:
-            live = self._live(theta, objective)
-            live.optimiser.load_state_dict(unpack(state["optimiser"]))
-            if live.schedule is not None:
-                live.schedule.load_state_dict(unpack(state["schedule"]))
+        live = at_hand(state, lambda: self._live(theta, objective))
 
         def again(at: Tensor) -> tuple[float, Tensor]:  # optimisers with a line search ask more than once
             others, slope = objective.loss_and_gradient(at)
@@ -128,8 +92,8 @@ class Torch:
         if live.schedule is not None:
             plateau = isinstance(live.schedule, lr_scheduler.ReduceLROnPlateau)
             live.schedule.step(*([float(losses.sum())] if plateau else []))
-        live.steps = n + 1
-        return new, {**self._packed(live), "steps": n + 1, "before": theta, "_live": live}, Step(losses)
+        live.steps += 1
+        return new, {**self._packed(live), "steps": live.steps, "before": theta, "_live": live}, Step(losses)
 
     def _live(self, theta: Tensor, objective: Objective | None) -> "Live":
         return Live(self._made, theta, objective, self._scheduled)
@@ -198,6 +162,18 @@ class Live:
 
     def _joined(self) -> Tensor:
         return torch.cat([p.detach().reshape(-1) for p in self.parameters])
+
+
+def at_hand(state: Mapping[str, Any], make: Callable[[], Live]) -> Live:
+    """The optimiser that the last step left, where it is in this state; else one made anew and put into it."""
+    live = state.get("_live")
+    if live is None or live.steps != state["steps"]:
+        live = make()
+        live.steps = state["steps"]
+        live.optimiser.load_state_dict(unpack(state["optimiser"]))
+        if live.schedule is not None:
+            live.schedule.load_state_dict(unpack(state["schedule"]))
+    return live
 
 
 def cut(theta: Tensor, objective: Objective | None) -> list[Tensor]:

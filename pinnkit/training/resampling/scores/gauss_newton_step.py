@@ -13,59 +13,62 @@ from .candidates import curvature, stack, term_weights
 from .leverage import fields_at, newton_step
 
 
-@register
-@checked
 @dataclass(frozen=True)
-class TestLossInfluence:
-    """|sum_k w_k r_k J_k delta|, the first-order change of the loss on fresh points when the point is added.
+class NewtonStep:
+    """delta = -(G + lam)^-1 J^T A r, the Gauss-Newton step on ``points`` fresh interior points drawn by ``seed``."""
 
-    delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step on ``points`` fresh interior points: one tangent for all
-    candidates (Koh, Liang 2017, eq. 2 with the test loss on the left).
-    """
-
-    __test__ = False  # pytest
     points: Whole = 0
     seed: Whole = 0
 
+    def step(self, solution: Solution) -> Tensor:
+        """delta (P,)."""
+        return newton_step(curvature(solution, self.points, self.seed))
+
+    def moved(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
+        """The change J_k delta of the residuals by the step, shape (R, n)."""
+        return stack(solution, {key: candidates}).jvp(solution.theta, self.step(solution)).view(-1, len(candidates))
+
+
+@register
+@checked
+@dataclass(frozen=True)
+class TestLossInfluence(NewtonStep):
+    """|sum_k w_k r_k J_k delta|, the first-order change of the loss on fresh points when the point is added.
+
+    One tangent serves all candidates (Koh, Liang 2017, eq. 2 with the test loss on the left).
+    """
+
+    __test__ = False  # pytest
+
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        r, e = solution.rows(key, candidates), _moved(self, solution, key, candidates)
+        r, e = solution.rows(key, candidates), self.moved(solution, key, candidates)
         return (term_weights(solution, key)[:, None] * r * e).sum(0).abs()
 
 
 @register
 @checked
 @dataclass(frozen=True)
-class ReducibleResidual:
-    """sqrt(sum_k w_k (J_k delta)^2), the part of the residuals that the model can remove. Settings as above."""
-
-    points: Whole = 0
-    seed: Whole = 0
+class ReducibleResidual(NewtonStep):
+    """sqrt(sum_k w_k (J_k delta)^2), the part of the residuals that the model can remove."""
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        e = _moved(self, solution, key, candidates)
+        e = self.moved(solution, key, candidates)
         return (term_weights(solution, key)[:, None] * e * e).sum(0).sqrt()
 
 
 @register
 @checked
 @dataclass(frozen=True)
-class PredictedError:
-    """|J_u(x) delta|, the error of the fields at the point as the step predicts it. Settings as above."""
-
-    points: Whole = 0
-    seed: Whole = 0
+class PredictedError(NewtonStep):
+    """|J_u(x) delta|, the error of the fields at the point as the step predicts it."""
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        delta = newton_step(curvature(solution, self.points, self.seed))
-        return fields_at(solution, candidates).jvp(solution.theta, delta).view(-1, len(candidates)).norm(dim=0)
-
-
-def _moved(
-    score: "TestLossInfluence | ReducibleResidual", solution: Solution, key: str, candidates: PointSet
-) -> Tensor:
-    """The change J_k delta of the residuals by the step, shape (R, n)."""
-    delta = newton_step(curvature(solution, score.points, score.seed))
-    return stack(solution, {key: candidates}).jvp(solution.theta, delta).view(-1, len(candidates))
+        return (
+            fields_at(solution, candidates)
+            .jvp(solution.theta, self.step(solution))
+            .view(-1, len(candidates))
+            .norm(dim=0)
+        )
