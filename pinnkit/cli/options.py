@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import torch
 
@@ -15,10 +15,12 @@ from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.network.mlp import Layered
 from pinnkit.statement.problem import Problem
+from pinnkit.tools.serialise import registered
 from pinnkit.training.balance import KINDS, Balance
 from pinnkit.training.optim import STAGES, Stage
 from pinnkit.training.resampling.resample import RESAMPLERS, Resampler
 
+SCALARS = (bool, int, float, str)
 _SHORT = {"lm": "levenbergmarquardt"}
 
 
@@ -62,19 +64,32 @@ def stages(text: str) -> tuple[Stage, ...]:
 
 def _stage(text: str) -> Stage:
     name, *rest = text.split(":")
-    known = {key.lower(): kind for key, kind in STAGES.items()}
+    known = {key.lower(): kind for key, kind in (_registered_stages() | STAGES).items()}
     kind = known.get(_SHORT.get(name.lower(), name.lower()))
     if kind is None:
         raise ValueError(f"--stages {text}: {name!r} is not an optimiser; choose among {', '.join([*known, 'lm'])}")
     settings: dict[str, Any] = {}
     if rest and "=" not in rest[0]:
         settings["iterations"] = _whole(rest.pop(0), f"--stages {text}")
-    kinds = {f.name: type(f.default) for f in fields(kind)}
+    kinds = _typed(kind)
     for key, value in pairs(rest, "--stages").items():
         if key not in kinds:
             raise ValueError(f"--stages {text}: {kind.__name__} has no setting {key!r}; it has {', '.join(kinds)}")
         settings[key] = _as(kinds[key], value, f"--stages {text}")
     return kind(**settings)
+
+
+def _registered_stages() -> dict[str, type]:
+    """Optimisers of one's own, as a problem's file may register them: dataclasses that start, step and renew."""
+    return {name: kind for name, kind in registered().items() if isinstance(kind, type) and is_dataclass(kind)
+            and all(callable(getattr(kind, method, None)) for method in ("start", "step", "renew"))}  # fmt: skip
+
+
+def _typed(kind: type) -> dict[str, type]:
+    """The settings of a stage that a word can give, each with its type: bool, int, float or str."""
+    hints = get_type_hints(kind)
+    scalars = {f.name: [k for k in (hints[f.name], *get_args(hints[f.name])) if k in SCALARS] for f in fields(kind)}
+    return {name: kinds[0] for name, kinds in scalars.items() if kinds}
 
 
 def resampler(name: str | None, every: int | None, like: Resampler | None) -> Resampler | None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pinnkit.statement import catalogue
 from pinnkit.tools.atomic_file import check_or_make_folder
 from pinnkit.tools.lock import only_writer
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 @app.command()
 def problems(as_json: Json = False) -> None:
     """List the problems of the catalogue with their arguments."""
+    from pinnkit.statement import catalogue
+
     entries = catalogue.entries()
     if as_json:
         print_json([{"name": e.name, "summary": e.summary, "arguments": dict(e.arguments)} for e in entries])

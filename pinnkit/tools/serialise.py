@@ -45,6 +45,11 @@ def register(thing: Thing, maker: Callable[..., Any] | None = None) -> Thing:
     return thing
 
 
+def registered() -> dict[str, Callable[..., Any]]:
+    """What is registered in this process so far, by name."""
+    return dict(_KNOWN)
+
+
 def _known(name: str) -> Callable[..., Any] | None:
     root = import_module(__package__.partition(".")[0])  # whose table of names loads nothing
     home = (root.PUBLIC | root.NAMED).get(name, "")

@@ -115,6 +115,38 @@ def test_other_settings_reach_the_run(call: Call) -> None:
     assert len(solution.points["pde"]) == 70
 
 
+OWN = """
+from dataclasses import dataclass
+import pinnkit as pk
+from pinnkit.training.optim import Step
+
+@pk.register
+@dataclass(frozen=True)
+class Descent:
+    iterations: int
+    rate: float = 1e-3
+    name: str | None = None
+    start, renew = (lambda self, theta, objective: {}), (lambda self, state: dict(state))
+
+    def step(self, theta, state, objective):
+        losses, gradient = objective.loss_and_gradient(theta)
+        return theta - self.rate * gradient, state, Step(losses)
+
+def rod():
+    return pk.problem("heat")
+"""
+
+
+def test_a_stage_that_the_problems_file_registers_is_known(call: Call) -> None:
+    Path("rod.py").write_text(OWN)
+    words = ["rod.py", "--stages", "descent:3:rate=0.01:name=plain", "--points", "20", "--network", "4", "--quiet"]
+    assert call("solve", *words, "--out", "rod.h5")[0] == 0
+    (stage,) = pk.load("rod.h5", pk.problem("heat")).progress.plan.stages
+    assert (type(stage).__name__, stage.iterations, stage.rate, stage.name) == ("Descent", 3, 0.01, "plain")
+    code, _, said = call("solve", "rod.py", "--stages", "descent:3:speed=1")
+    assert code == 2 and "Descent has no setting 'speed'; it has iterations, rate, name" in said
+
+
 def test_a_run_is_not_overwritten_unasked(call: Call) -> None:
     assert call("solve", "burgers", *QUICK, "--quiet")[0] == 0
     before = Path("runs/burgers-seed0.h5").read_bytes()
