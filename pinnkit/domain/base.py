@@ -100,7 +100,18 @@ class Domain(ABC):
         """
 
     def outward(self, x: np.ndarray, on: On) -> np.ndarray:
-        """Outward unit normals (n, space) at points x (n, space) of parts of the boundary; ValueError: not known."""
+        """Outward unit normals at points of parts of the boundary, of the nearest face or body; the first at an edge.
+
+        Args:
+            x: points (n, space), without time.
+            on: parts of the boundary.
+
+        Returns:
+            Normals (n, space).
+
+        Raises:
+            ValueError: unknown part, or a domain that knows no normals at points.
+        """
         raise ValueError(f"{self!r} knows no normals at points: give them as columns of the point set ({on!r})")
 
     @property
