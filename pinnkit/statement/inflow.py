@@ -96,6 +96,28 @@ def lacks(problem: Record, rows: list[Lowered], evaluate: Evaluate) -> list[_Lac
     return found
 
 
+def entrances(problem: Record, rows: list[Lowered], i: int) -> int | None:
+    """Through how many faces of a coordinate a single field that is transported in time flows in, at some points.
+
+    None where coefficients do not decide it, or derivatives of another kind ask for conditions.
+    """
+    if len(rows) != 1 or len(problem.fields) != 1 or problem.domain.time is None or not isinstance(problem.domain, Box):
+        return None
+    block = _Block((0,), (0,))
+    if not _order(rows, block, problem.domain.names.index(problem.domain.time)):
+        return None
+    if not _transports(problem, rows, block, i):
+        return None
+    count = 0
+    for end, side in (("min", 1), ("max", -1)):
+        X, _ = problem.domain.sample_boundary(POINTS, f"{problem.domain.names[i]}_{end}", method="random", seed=1)
+        speeds = _speeds(problem, rows, block, i, of_coordinates(problem), X)
+        if speeds is None:
+            return None
+        count += bool((side * speeds > STILL * speeds.abs().max()).any())
+    return count
+
+
 def _least(choices: list[list[_Lack]]) -> list[_Lack]:
     """Of both directions in which steady characteristics may be followed that with fewer lacks."""
     return min(choices, key=lambda lacks: (sum(lack.surely for lack in lacks), len(lacks)))

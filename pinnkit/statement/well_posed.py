@@ -11,7 +11,9 @@ from pinnkit.statement.symbolic.record import Record
 
 from .checks import PROBES, faces
 from .growth import check_cauchy, check_growth
+from .inflow import entrances
 from .orders import coefficients, differentiated, equations, order, system_order
+from .walls import check_walls
 
 _WALLS = (Dirichlet, Neumann, Robin, Operator)
 
@@ -36,6 +38,7 @@ def check_counts(problem: Record) -> None:
             _check_initial(problem, u, order(rows, k, problem.domain.names.index(problem.domain.time)))
     paid = _check_boundary(problem, rows)
     _check_unknowns(problem, paid)
+    check_walls(problem, rows)
     check_cauchy(problem, rows)
 
 
@@ -51,14 +54,17 @@ def _check_equations(problem: Record) -> None:
 def _check_unknowns(problem: Record, paid: int) -> None:
     """Unknowns need data, more equations than fields, or conditions beyond those that the fields ask for.
 
-    A constant that stands in boundary data alone is found as the fields are: psi on a body, beside its slope.
+    Of an ordinary equation a condition pays for one unknown, as it is one number. A constant that stands in boundary
+    data alone is found as the fields are: psi on a body, beside its slope.
     """
     inside = {s.name for e in problem.equations.values() for s in e.free_symbols} & set(problem.unknowns)
-    if inside and paid < 1 and len(problem.equations) <= len(problem.fields):
-        unknowns = ", ".join(sorted(inside))
+    ordinary = problem.domain.names == problem.domain.space[:1]
+    asked = len(inside) if ordinary else min(1, len(inside))
+    if inside and paid < asked and len(problem.equations) <= len(problem.fields):
+        number = f"{asked} conditions beyond those that the fields ask for (there is {paid})" if paid > 0 else ""
         raise ValueError(
-            f"{problem.name}: the unknowns {unknowns} need observations to be found, or conditions beyond those that "
-            "the fields ask for"
+            f"{problem.name}: the unknowns {', '.join(sorted(inside))} need observations to be found, or "
+            f"{number or 'conditions beyond those that the fields ask for'}"
         )
 
 
@@ -90,13 +96,13 @@ def _check_boundary(problem: Record, rows: list[Lowered]) -> int:
     space = [i for i, name in enumerate(problem.domain.names) if name in problem.domain.space]
     orders = {i: max(order(rows, k, i) for k in range(len(problem.fields))) for i in space}
     boundary: list[Condition] = [c for c in problem.conditions if not isinstance(c, Initial)]
-    if not boundary and any(orders.values()):
+    if not boundary and any(n and not _closed(problem, rows, i, n) for i, n in orders.items()):
         raise ValueError(
             f"{problem.name} is ill-posed: the equations have derivatives in space, but there is no boundary "
             "condition: add Dirichlet, Neumann, Robin, Periodic or Operator"
         )
     if any(isinstance(c, Operator) and c.on in ("pde", "initial") for c in boundary):
-        return 1  # a condition inside: what it gives cannot be counted
+        return max(1, len(problem.unknowns))  # a condition inside: what it gives cannot be counted
     if isinstance(problem.domain, Box):
         paid = max((_check_ends(problem, rows, i, orders[i], boundary) for i in space), default=0)
     else:
@@ -132,7 +138,7 @@ def _check_ends(problem: Record, rows: list[Lowered], i: int, highest: int, boun
     if single:
         if periods:
             return given - highest
-        needed = highest - sum((highest + 1) // 2 for face in ends if _degenerate(problem, rows[0], i, highest, face))
+        needed = _asked(problem, rows, i, highest)
     elif differentiated(rows) == {i}:
         X = problem.domain.sample(PROBES, method="random", seed=1)
         needed = system_order(problem, rows, i, X)
@@ -145,6 +151,20 @@ def _check_ends(problem: Record, rows: list[Lowered], i: int, highest: int, boun
             f"{needed} conditions on {ends[0]} and {ends[1]} together, got {given}"
         )
     return 0 if needed is None else given - needed
+
+
+def _asked(problem: Record, rows: list[Lowered], i: int, highest: int) -> int:
+    """How many conditions a single equation asks for on both faces of a coordinate: fewer where it degenerates."""
+    if highest == 1 and (found := entrances(problem, rows, i)) is not None:
+        return found
+    ends = (f"{problem.domain.names[i]}_{end}" for end in ("min", "max"))
+    return highest - sum((highest + 1) // 2 for face in ends if _degenerate(problem, rows[0], i, highest, face))
+
+
+def _closed(problem: Record, rows: list[Lowered], i: int, highest: int) -> bool:
+    """Whether a single equation asks for no condition on the faces of a coordinate."""
+    single = isinstance(problem.domain, Box) and len(problem.fields) == len(rows) == 1
+    return single and not _asked(problem, rows, i, highest)
 
 
 def _degenerate(problem: Record, row: Lowered, i: int, order: int, face: str) -> bool:

@@ -15,13 +15,17 @@ w, o, q = pk.field("w", x, y), pk.field("o", x), pk.field("q", x)
 f = pk.field("f", x, t, a)
 BAR, SQUARE, LINE = pk.Box(x=(0, 1), t=(0, 1)), pk.Box(x=(0, 1), y=(0, 1)), pk.Box(x=(0, 1))
 FAMILY = pk.Box(x=(0, 1), t=(0, 0.5), a=(0.1, 1))
-E = sp.Symbol("E")
+E, K = sp.symbols("E K")
 
 
 def flow(speed, *on):
     return pk.Problem(
         "flow", u, u.diff(t) + speed * u.diff(x), BAR, [pk.Initial(u, 0), *(pk.Dirichlet(u, 0, on=s) for s in on)]
     )
+
+
+def evolving(equation, *conditions):
+    return pk.Problem("evolving", u, equation, BAR, [pk.Initial(u, 0), *conditions])
 
 
 def two(first, second, *conditions):
@@ -73,6 +77,24 @@ ILL = {
     "fourth order, three conditions": (lambda: beam(MOMENT), "order 4 in x, so it needs 4 .* got 3"),
     "a system of fourth order, three conditions": (
         lambda: chain(pk.Dirichlet(o, 0), pk.Dirichlet(q, 0, on="x_min")), "together order 4 in x.* got 3"),
+    "both data of heat at one wall": (
+        lambda: evolving(u.diff(t) - u.diff(x, 2), pk.Dirichlet(u, 0, on="x_min"), pk.Neumann(u, 0, on="x_min")),
+        "1 condition must stand on x_max, .* got 0"),
+    "three of four data at one wall": (
+        lambda: evolving(u.diff(t) + u.diff(x, 4), pk.Dirichlet(u, 0, on="x"), pk.Neumann(u, 0, on="x_min"),
+                         pk.Operator("moment", u.diff(x, 2), on="x_min")),
+        "2 conditions must stand on x_max, .* got 1"),
+    "third order, the slope at the wrong wall": (
+        lambda: evolving(u.diff(t) + u * u.diff(x) + u.diff(x, 3), pk.Dirichlet(u, 0), pk.Neumann(u, 0, on="x_min")),
+        "2 conditions must stand on x_max, .* got 1"),
+    "third order to the left, the slope at the wrong wall": (
+        lambda: evolving(-u.diff(t) + u.diff(x, 3), pk.Dirichlet(u, 0), pk.Neumann(u, 0, on="x_max")),
+        "2 conditions must stand on x_min, .* got 1"),
+    "inflow at both walls, no condition": (
+        lambda: flow(sp.Rational(1, 2) - x), "there is no boundary condition"),
+    "two unknowns, one condition": (
+        lambda: pk.Problem("rate", q, q.diff(x) - E * q - K, LINE, [pk.Dirichlet(q, 1)], unknowns={"E": 1, "K": 0}),
+        "unknowns E, K need observations .* 2 conditions beyond .* is 1"),
     "an unknown that nothing pays for": (lambda: well(pk.Dirichlet(q, 0, on="x_min")), "unknowns E need observations"),
     "data where nothing is differentiated": (
         lambda: pk.Problem("decay", u, u.diff(t) + x * u, BAR, [pk.Initial(u, 1), pk.Dirichlet(u, 0)]),
@@ -122,6 +144,15 @@ WELL = {
     "an unknown that a flux pays for": lambda: pk.Problem(
         "heat", u, u.diff(t) - E * u.diff(x, 2), BAR,
         [pk.Initial(u, x), pk.Dirichlet(u, x, on="x"), pk.Neumann(u, 1, on="x_max")], unknowns={"E": 1}),
+    "third order": lambda: evolving(u.diff(t) + u * u.diff(x) + u.diff(x, 3), pk.Dirichlet(u, 0),
+                                    pk.Neumann(u, 0, on="x_max")),
+    "third order to the left": lambda: evolving(-u.diff(t) + u.diff(x, 3), pk.Dirichlet(u, 0),
+                                                pk.Neumann(u, 0, on="x_min")),
+    "outflow at both walls, no condition": lambda: flow(x - sp.Rational(1, 2)),
+    "a diffusivity that vanishes at both walls": lambda: evolving(u.diff(t) - (x * (1 - x) * u.diff(x)).diff(x)),
+    "two unknowns, two conditions": lambda: pk.Problem(
+        "rate", q, q.diff(x) - E * q - K, LINE, [pk.Dirichlet(q, 1), pk.Neumann(q, 2, on="x_max")],
+        unknowns={"E": 1, "K": 0}),
     "an ordinary equation at every x": lambda: pk.Problem("decay", u, u.diff(t) + u**2, BAR, [pk.Initial(u, 1 + x)]),
 }  # fmt: skip
 
