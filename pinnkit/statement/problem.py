@@ -96,6 +96,11 @@ class Problem(Record):
 
         single = isinstance(self.fields, sp.Basic) or not isinstance(self.fields, Sequence)
         fix("fields", (self.fields,) if single else tuple(self.fields))
+        if isinstance(self.equations, (list, tuple)):
+            raise TypeError(
+                f"{self.name}: equations are given as a {type(self.equations).__name__}: expected one expression, or "
+                "several by name, as in {'mass': ..., 'momentum': ...}"
+            )
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
         fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
         for name in ("parameters", "unknowns"):

@@ -19,7 +19,7 @@ x, y, t = pk.coordinates("x y t")
 u, v = pk.field("u", x, y), pk.field("v", x, y)
 u_x, u_y, u_xx, u_xy, u_yy = pk.derivatives(u, "x", "y", "xx", "xy", "yy")
 v_x, v_xx, v_yy = pk.derivatives(v, "x", "xx", "yy")
-nu = sp.Symbol("nu")
+nu, s = sp.symbols("nu s")
 
 
 def lowered(*expressions):
@@ -43,6 +43,10 @@ def test_names_of_derivatives():
     (lambda: lowered(u.subs(x, 0)), r"u\(0, y\) stands in an expression"),
     (lambda: lowered(pk.field("w", x, y).diff(x)), "w.*stands in an expression"),
     (lambda: lowered(sp.Integral(u, (x, 0, 1))), "Integral.*stands in an expression"),
+    (lambda: lowered(sp.Integral(u.subs(x, s), (s, 0, x))), r"integral up to x is a field w of its own: w.diff\(x\)"),
+    (lambda: lowered(sp.Integral(u.subs(x, s) / sp.sqrt(x - s), (s, 0, x))), r"a sum of w_k exp\(-s_k \(x - s"),
+    (lambda: lowered(u_x - u.subs(x, x / 3)), r"method of steps: .* every interval of x whose x/3 lies"),
+    (lambda: lowered(((1 + sp.floor(3 * x)) * u_x).diff(x)), r"with floor is differentiated.*pk.divergence\(k, u\)"),
 ])  # fmt: skip
 def test_what_is_refused(call, words):
     with pytest.raises(ValueError, match=words):

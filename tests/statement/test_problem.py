@@ -105,6 +105,11 @@ NUMBERS = {
     "NaN from a callable": (
         lambda: heat(conditions=[pk.Initial(u, nothing), WALLS]), "'u initial' is not a finite n.*nothing"),
     "NaN from a source": (lambda: heat(equations=u_t - u_xx - pk.function(nothing, "q")(x, t)), "function q"),
+    "a callable that torch cannot call": (
+        lambda: heat(conditions=[pk.Initial(u, lambda a, b: math.sin(a)), WALLS]), "failed on 2 tensors .*torch.sin"),
+    "a callable of columns": (lambda: heat(conditions=[pk.Initial(u, lambda a, b: {}["x"]), WALLS]), "failed .*'x'"),
+    "a callable without a value": (lambda: heat(conditions=[pk.Initial(u, lambda a, b: None), WALLS]), "returned None"),
+    "a list of equations": (lambda: heat(equations=[u_t - u_xx]), "given as a list: expected .* by name, as in"),
     "shape of a callable": (lambda: heat(conditions=[pk.Initial(u, lambda a, b: a[:3]), WALLS]), r"gave shape \(3,\)"),
     "singular value": (
         lambda: heat(conditions=[START, pk.Dirichlet(u, sp.log(x), on="x")]), "not a finite number at x = 0"),

@@ -51,6 +51,7 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
     for atom in sorted(atoms, key=lambda a: not isinstance(a, sp.Integral)):  # what is integrated stands for itself
         u = atom.expr if isinstance(atom, sp.Derivative) else atom
         if u not in fields:
+            _check_coefficient(atom)
             raise ValueError(
                 f"{atom} stands in an expression: expected only the fields {', '.join(map(str, fields))} and "
                 f"their derivatives; {_way(atom, fields)}"
@@ -66,12 +67,30 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
     return Lowered(lowered, {s: slot for s, slot in sorted(slots.items(), key=str) if s in used})
 
 
+def _check_coefficient(atom: sp.Expr) -> None:
+    """Whether it is the derivative of a coefficient that SymPy cannot take: of a floor, say."""
+    inner = atom
+    while isinstance(inner, (sp.Subs, sp.Derivative)):
+        inner = inner.expr
+    if not isinstance(inner, (AppliedUndef, sp.Integral)):
+        raise ValueError(
+            f"a coefficient with {type(inner).__name__} is differentiated, and its derivative is not known: hold it, "
+            "as in pk.divergence(k, u) for (k u_x)_x, or write its jumps with Heaviside"
+        )
+
+
 def _way(atom: sp.Expr, fields: Sequence[AppliedUndef]) -> str:
     """How to state what is no field at the point itself."""
     if isinstance(atom, sp.Integral):
         s, *ends = atom.limits[0]
         if ends and ends[-1].is_Symbol:
             t = ends[-1]
+            if atom.function.has(t):
+                return (
+                    f"an integral up to {t} whose kernel depends on {t} is stated by auxiliary fields: the kernel as a "
+                    f"sum of w_k exp(-s_k ({t} - {s})), a field p_k with p_k' = f - s_k p_k and p_k = 0 at first for "
+                    "each, where f is what the kernel multiplies, and the sum of w_k p_k in its place"
+                )
             return f"an integral up to {t} is a field w of its own: w.diff({t}) is its derivative, and w = 0 at first"
         value = f", whose value at {s} = {ends[-1]} is the integral" if ends else ""
         return f"an integral is a field w of its own: w.diff({s}) is the integrand and w = 0 where it begins{value}"
@@ -83,6 +102,12 @@ def _way(atom: sp.Expr, fields: Sequence[AppliedUndef]) -> str:
         return (
             f"a delay is solved by the method of steps: a problem for every interval of length {abs(a - v)} in {v}, in "
             "which the delayed field is the solution of the interval before, by pinnkit.function"
+        )
+    if len(shifts) == 1 and shifts[0][1].has(shifts[0][0]):
+        v, a = shifts[0]
+        return (
+            f"a delay that varies is solved by the method of steps: a problem for every interval of {v} whose {a} lies "
+            "in the interval before, in which the delayed field is the solution there, by pinnkit.function"
         )
     return (
         "a field's value at a place belongs in a condition, or is a field w of its own: w.diff(x) = 0 by the "

@@ -109,6 +109,13 @@ def _opaque(f: type[Opaque], *arguments: Value) -> Tensor:
         raise TypeError(
             f"the function {f.__name__} does not take {len(full)} tensors of shape (B,), one an argument: {error}"
         ) from error
+    except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
+        raise ValueError(
+            f"the function {f.__name__} failed on {len(full)} tensors of shape (B,), one a coordinate: {error}; write "
+            "it in torch operations, as torch.sin(x) for math.sin(x)"
+        ) from error
+    if out is None:
+        raise ValueError(f"the function {f.__name__} returned None: return one number for every point")
     real(f"the function {f.__name__}", out)
     if not isinstance(out, Tensor):
         out = torch.as_tensor(out, dtype=like.dtype, device=like.device)
