@@ -109,7 +109,6 @@ NUMBERS = {
         lambda: heat(conditions=[pk.Initial(u, lambda a, b: math.sin(a)), WALLS]), "failed on 2 tensors .*torch.sin"),
     "a callable of columns": (lambda: heat(conditions=[pk.Initial(u, lambda a, b: {}["x"]), WALLS]), "failed .*'x'"),
     "a callable without a value": (lambda: heat(conditions=[pk.Initial(u, lambda a, b: None), WALLS]), "returned None"),
-    "a list of equations": (lambda: heat(equations=[u_t - u_xx]), "given as a list: expected .* by name, as in"),
     "shape of a callable": (lambda: heat(conditions=[pk.Initial(u, lambda a, b: a[:3]), WALLS]), r"gave shape \(3,\)"),
     "singular value": (
         lambda: heat(conditions=[START, pk.Dirichlet(u, sp.log(x), on="x")]), "not a finite number at x = 0"),
@@ -353,3 +352,8 @@ def test_a_callable_of_fields_as_a_boundary_operator():
         results.append((stack.values(theta), stack.vjp(theta, stack.values(theta)), stack.hvp(theta, theta)))
     for a, b in zip(*results, strict=True):
         assert torch.allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_equations_in_a_list_are_asked_for_by_name():
+    with pytest.raises(TypeError, match="given as a list: expected one expression, or several by name, as in"):
+        heat(equations=[u_t - u_xx])
