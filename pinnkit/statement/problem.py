@@ -98,8 +98,8 @@ class Problem(Record):
         fix("fields", (self.fields,) if single else tuple(self.fields))
         if isinstance(self.equations, (list, tuple)):
             raise TypeError(
-                f"{self.name}: equations are given as a {type(self.equations).__name__}: expected one expression, or "
-                "several by name, as in {'mass': ..., 'momentum': ...}"
+                f"{self.name}: equations are given as a {type(self.equations).__name__}: expected a SymPy expression, "
+                "or several by name, as in {'mass': ..., 'momentum': ...}"
             )
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
         fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
