@@ -152,6 +152,11 @@ class Opaque:
     direction at a random place crosses it with probability h |S| E|cos| / |box| (Crofton).
     """
 
+    lower: np.ndarray
+    upper: np.ndarray
+    diameter: float
+    volume: float
+
     def __init__(self, geometry: Any):
         self.geometry = geometry
         self.lower, self.upper = (_exact(b).reshape(-1) for b in geometry.bbox)

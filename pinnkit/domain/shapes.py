@@ -50,6 +50,11 @@ class Cuboid:
     Without any dimension, as the space of an ordinary equation in time, it is a point, and has no boundary.
     """
 
+    lower: np.ndarray
+    upper: np.ndarray
+    volume: float
+    pieces: tuple[Piece, ...]
+
     def __init__(self, lower: Numbers, upper: Numbers):
         self.lower, self.upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
         self.volume = float(np.prod(self.upper - self.lower))
@@ -81,6 +86,12 @@ class Cuboid:
 
 class Ball:
     """The ball |x - center| <= radius in dimension d >= 2."""
+
+    center: np.ndarray
+    radius: float
+    lower: np.ndarray
+    upper: np.ndarray
+    volume: float
 
     def __init__(self, center: Numbers, radius: float):
         self.center, self.radius = np.asarray(center, dtype=float), float(radius)
@@ -114,6 +125,15 @@ class Ball:
 
 class Polygon:
     """The simple polygon with vertices (m, 2) in either sense of rotation."""
+
+    vertices: np.ndarray
+    start: np.ndarray
+    edge: np.ndarray
+    volume: float
+    lower: np.ndarray
+    upper: np.ndarray
+    length: np.ndarray
+    outward: np.ndarray
 
     def __init__(self, vertices: Sequence[Sequence[float]] | np.ndarray):
         self.vertices = corners = np.asarray(vertices, dtype=float)
@@ -159,6 +179,16 @@ class Polygon:
 class Ellipse:
     """The ellipse with half axes a, b, a along (cos angle, -sin angle): DeepXDE turns clockwise."""
 
+    a: float
+    b: float
+    angle: float
+    center: np.ndarray
+    axes: np.ndarray
+    frame: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    volume: float
+
     def __init__(self, center: Numbers, a: float, b: float, angle: float = 0.0):
         self.a, self.b, self.angle = a, b, angle = float(a), float(b), float(angle)
         self.center, self.axes = np.asarray(center, dtype=float), np.array([a, b])
@@ -187,6 +217,14 @@ class Ellipse:
 
 class Star:
     """The body |x - center| <= r(theta) = r_0 + sum_i a_i cos(i theta) + b_i sin(i theta)."""
+
+    center: np.ndarray
+    radius: float
+    cos: np.ndarray
+    sin: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    volume: float
 
     def __init__(self, center: Numbers, radius: float, cos: Numbers, sin: Numbers):
         self.center, self.radius = np.asarray(center, dtype=float), float(radius)

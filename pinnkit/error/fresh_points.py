@@ -9,6 +9,7 @@ from torch import Tensor
 from pinnkit.domain.draw import draw
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.points import counts_of
+from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.adaptive_cells import graded
 
@@ -18,6 +19,12 @@ from .tangent_space import TangentSpace
 
 class FreshPoints:
     """Points of every set, drawn with seeds of their own, by the residual of u + J_u d."""
+
+    space: TangentSpace
+    settings: Settings
+    problem: Problem
+    keys: tuple[str, ...]
+    zero: Tensor
 
     def __init__(self, space: TangentSpace, seed: int, settings: Settings) -> None:
         self.space, self.settings, self.problem = space, settings, space.model.problem

@@ -22,6 +22,8 @@ from pinnkit.statement.symbolic.residual import Residual
 class TangentSpace:
     """u + J_u d for d (P,), where u = u_theta and J_u = du/dtheta stay those of a solution; in double precision."""
 
+    theta: Tensor
+
     def __init__(self, solution: Solution) -> None:
         self.solution = solution
         self.model: Model = solution.model

@@ -49,6 +49,8 @@ class Influence:
         3
     """
 
+    solution: Solution
+
     def __init__(self, solution: Solution, curvature: str | Curvature = "auto", damping: Damping = "gcv") -> None:
         self.solution, self._model = solution, QuadraticModel(solution, curvature, damping)
 

@@ -25,6 +25,8 @@ Asked = Functional | Sequence[Functional]
 class QuadraticModel:
     """sum_m a_m (r_m + J_m d)^2 + d^T (C - J^T A J) d + damping |d|^2 of the parameters' change d."""
 
+    solution: Solution
+
     def __init__(self, solution: Solution, kind: str | Curvature, damping: Damping) -> None:
         self.solution, self._kind, self._damping = solution, kind, damping
 

@@ -29,6 +29,11 @@ def block_size(tape: Evaluator, readout: Readout) -> int:
 class Rows:
     """Rows ordered by point set, then term, then point, with weights a_m = w_k / N_k; what a `Stack` is made on."""
 
+    model: Compiled
+    points: Mapping[str, PointSet]
+    readouts: dict[str, Readout]
+    weights: dict[str, float]
+
     def __init__(
         self,
         model: Compiled,

@@ -47,7 +47,7 @@ class FunctionalPass(Pass):
     def __init__(self, fields: Fields, theta: Tensor, X: Tensor, channels: Channels) -> None:
         self._all = fields, theta.detach(), X, channels
         output, self._back = vjp(self._of_theta, theta.detach())[:2]
-        self.output = output.detach()
+        self.output: Tensor = output.detach()
 
     def _of_theta(self, theta: Tensor) -> Tensor:
         fields, _, X, channels = self._all
@@ -112,7 +112,7 @@ class AutogradPass(Pass):
         self._fields, self._X, self._channels, self._mapped = fields, X, channels, mapped
         self._theta = theta.detach().clone().requires_grad_()
         self._values = self._evaluate(X)
-        self.output = self._values.detach()
+        self.output: Tensor = self._values.detach()
 
     def _evaluate(self, X: Tensor) -> Tensor:
         with torch.enable_grad():

@@ -69,7 +69,8 @@ class LinearisedTape(Evaluator):
     """The evaluator of a linearised network, with d in the place of theta."""
 
     def __init__(self, base: Evaluator, at: Tensor) -> None:
-        self._base, self._at, self.count = base, at, base.count
+        self._base, self._at = base, at
+        self.count: int = base.count
 
     @property
     def width(self) -> int:
@@ -98,7 +99,8 @@ class LinearisedPass(Pass):
     """One evaluation; derivatives are by d, so those of N stay."""
 
     def __init__(self, run: Pass, output: Tensor) -> None:
-        self._run, self.output = run, output
+        self._run = run
+        self.output: Tensor = output
 
     def tangent(self, v: Tensor) -> Tensor:
         """The derivative of the output along v (P,), shape (C, B, n)."""

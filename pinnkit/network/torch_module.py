@@ -4,6 +4,7 @@ import copy
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +150,9 @@ class ModuleTape(Evaluator):
     autograd takes all.
     """
 
+    backend: str
+    operations: tuple[Any, ...]
+
     def __init__(self, network: Module, domain: Domain) -> None:
         self.backend, self._asked = network.backend or BACKENDS[0], network.backend
         self._module = network.module
@@ -158,7 +162,8 @@ class ModuleTape(Evaluator):
             if p.requires_grad:
                 pieces.append(Piece(name, p.shape, offset))
                 offset += pieces[-1].count
-        self.operations, self.count = tuple(pieces), offset
+        self.operations = tuple(pieces)
+        self.count: int = offset
         lo, hi = domain.bounds if network.scaled else torch.tensor([[-1.0], [1.0]]).expand(2, len(domain.names)).numpy()
         self._scale, self._shift = torch.as_tensor(2 / (hi - lo)), torch.as_tensor((lo + hi) / 2)
         self._probe = domain.sample(2, method="random", seed=1)

@@ -6,7 +6,6 @@ from typing import Any, get_args
 
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.symbolic.boundary_conditions import Boundary, Operator, normals
@@ -18,6 +17,7 @@ from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Opaque, Program
+from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 PROBES = 16  # points at which the data of every condition must be finite
 
@@ -81,7 +81,7 @@ def faces(problem: Record, condition: Condition) -> set[str]:
 
 
 def _check_fields(problem: Record) -> None:
-    if not problem.fields or not all(isinstance(u, AppliedUndef) for u in problem.fields):
+    if not problem.fields or not all(is_applied(u) for u in problem.fields):
         raise TypeError(
             f"{problem.name}: the fields are {problem.fields}: expected functions of the coordinates, as in "
             'u = pinnkit.field("u", x, t)'

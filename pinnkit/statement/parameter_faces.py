@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box
 from pinnkit.statement.symbolic.boundary_conditions import Boundary, Dirichlet, Neumann, Operator, Robin
 from pinnkit.statement.symbolic.conditions import Condition
+from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 BOUNDARY = "boundary"
 
@@ -25,7 +25,7 @@ def without_parameter_faces(
     Raises:
         ValueError: a condition on "boundary" of which no face is left.
     """
-    if not isinstance(domain, Box) or not any(isinstance(u, AppliedUndef) for u in fields):
+    if not isinstance(domain, Box) or not any(is_applied(u) for u in fields):
         return tuple(conditions)
     by = {v.name for e in equations.values() for d in e.atoms(sp.Derivative) for v in d.variables}
     inside = {s.name for e in equations.values() for s in _outside_fields(e).free_symbols}

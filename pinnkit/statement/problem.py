@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet
@@ -24,6 +23,7 @@ from pinnkit.statement.symbolic.reference import Exact, Reference, as_reference
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Count, Whole, checked_but, fit
+from pinnkit.tools.sympy_types import AppliedUndef
 from pinnkit.tools.type_words import nearest
 
 from .checks import check, finite

@@ -11,7 +11,6 @@ from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain import domain_file
@@ -24,6 +23,7 @@ from pinnkit.tools.hdf5 import Json
 from pinnkit.tools.serialise import decode, encode, missing
 from pinnkit.tools.sympy_tree import decode as expression
 from pinnkit.tools.sympy_tree import encode as tree
+from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .problem import Problem
 
@@ -144,7 +144,7 @@ def _condition(held: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Conditi
 
 def _field(held: Any) -> AppliedUndef:
     u = expression(held)
-    if not isinstance(u, AppliedUndef):
+    if not is_applied(u):
         raise ValueError(f"a file states the field {u}, which is no function of coordinates")
     return u
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
@@ -14,6 +14,7 @@ from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.statement.symbolic.lowering import Affine, Ansatz, Lowered, Slot, at, at_image, collapse, insert, lower
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program, Value
+from pinnkit.tools.sympy_types import AppliedUndef
 
 Entry = tuple[int, int, int, int, Value]  # row, channel, image, output, value (B,) of dr/dN
 
@@ -23,6 +24,13 @@ class Readout:
 
     ``unknowns`` are symbols of trained coefficients. Shapes: channels (C, K B, n), rows (R, B).
     """
+
+    names: tuple[str, ...]
+    variables: tuple[Any, ...]
+    unknowns: tuple[Any, ...]
+    slots: dict[Any, Slot]
+    images: int
+    channels: Channels
 
     def __init__(
         self,
@@ -159,6 +167,9 @@ class Readout:
 
 class Slopes:
     """dr/dN as a sparse list, with the products that the row stack needs."""
+
+    readout: Readout
+    entries: list[tuple[int, Any, Value]]
 
     def __init__(self, readout: Readout, entries: list[tuple[int, sp.Symbol, Value]]) -> None:
         self.readout, self.entries = readout, entries

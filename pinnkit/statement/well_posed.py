@@ -1,13 +1,12 @@
 """Checks that a problem has as many equations and conditions as it needs."""
 
-from sympy.core.function import AppliedUndef
-
 from pinnkit.domain.box import Box
 from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Operator, Robin
 from pinnkit.statement.symbolic.conditions import Condition, Initial, Periodic
 from pinnkit.statement.symbolic.lowering import Lowered
 from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.record import Record
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .checks import PROBES, faces
 from .growth import check_cauchy, check_growth

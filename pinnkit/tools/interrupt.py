@@ -21,6 +21,8 @@ class Interrupt:
     the main thread, where signals do not arrive, nothing changes.
     """
 
+    asked: bool
+
     def __init__(self) -> None:
         self.asked = False
         self._before: dict[int, Any] = {}

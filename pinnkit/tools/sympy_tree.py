@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import sympy as sp
 from sympy.core.assumptions import _assume_defined as ASSUMPTIONS
-from sympy.core.function import AppliedUndef
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import Boolean
+
+from pinnkit.tools.sympy_types import is_applied
 
 Held = TypeVar("Held", bound=sp.Expr)
 _FUNCTIONS = {
@@ -56,7 +57,7 @@ def encode(e: sp.Basic) -> list:
     for name, constant in _CONSTANTS.items():
         if e == constant:
             return ["constant", name]
-    if isinstance(e, AppliedUndef):
+    if is_applied(e):
         return ["applied", e.func.__name__, dict(e.func._kwargs), *map(encode, e.args)]
     if isinstance(e, sp.Derivative):
         return ["Derivative", encode(e.expr), *([encode(s), int(n)] for s, n in e.variable_count)]
@@ -207,7 +208,7 @@ def _check_growth(e: sp.Basic) -> None:
         elif isinstance(node, sp.Pow) and own[0] > 1 and node.exp.is_number:
             k = int(abs(sp.N(node.exp, 5)))
             terms[node] = comb(own[0] + k - 1, k)
-        elif _differentiates(node) and not isinstance(node.args[0], AppliedUndef):
+        elif _differentiates(node) and not is_applied(node.args[0]):
             order = sum(n for _, n in node.variable_count) if isinstance(node, sp.Derivative) else SECOND
             nodes[node] = nodes[node.args[0]] ** (1 + order)
         if terms[node] > TERMS or nodes[node] > GROWTH:

@@ -32,6 +32,8 @@ class CSVLogger:
         (3, 'iteration,stage')
     """
 
+    path: Path
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._columns: tuple[str, ...] = ()

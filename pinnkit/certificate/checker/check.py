@@ -82,6 +82,13 @@ class Checked:
 class Slab:
     """c and w on one slab, with what has to be shown there."""
 
+    record: Mapping[str, Any]
+    proof: "Proof"
+    found: Checked
+    c: Spline
+    w: Spline
+    box: list[tuple[Any, Any]]
+
     def __init__(self, record: Mapping[str, Any], proof: "Proof") -> None:
         self.record, self.proof, self.found = record, proof, proof.found
         self.c, self.w = Spline(record["center"]), Spline(record["width"])
@@ -120,6 +127,19 @@ class Slab:
 
 class Proof:
     """A record, and the walk through all its claims."""
+
+    found: Checked
+    record: Mapping[str, Any]
+    names: list[Any]
+    time: Any
+    box: list[tuple[Any, ...]]
+    periodic: list[Any]
+    open: list[Any]
+    operator: list[tuple[Any, ...]]
+    d: int
+    t: int | None
+    zero: tuple[int, ...]
+    slabs: list[Slab]
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         self.found, self.record = Checked(), record

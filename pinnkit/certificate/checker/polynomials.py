@@ -97,6 +97,11 @@ def largest(p: Poly) -> fmpq:
 class Spline:
     """A tensor product of B-splines, as polynomials on cells."""
 
+    breaks: list[list[Any]]
+    degrees: list[int]
+    periodic: list[bool]
+    c: Any
+
     def __init__(self, record: Mapping[str, Any]) -> None:
         self.breaks = [[exactly(v) for v in z] for z in record["breaks"]]
         self.degrees, self.periodic = list(map(int, record["degrees"])), list(map(bool, record["periodic"]))
@@ -148,6 +153,8 @@ class Spline:
 
 class Enclosure:
     """A function within ``radius`` of polynomials on cells; it has to cover ``box``."""
+
+    breaks: list[list[Any]]
 
     def __init__(self, record: Mapping[str, Any], box: Cell) -> None:
         self.breaks = [[exactly(v) for v in z] for z in record["breaks"]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Interval:
         pad = abs(value) * relative
         return Interval(np.full(n, value - pad), np.full(n, value + pad))
 
-    def __getitem__(self, k) -> Interval:
+    def __getitem__(self, k: Any) -> Interval:
         return Interval(self.low[k], self.high[k])
 
     @property

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -167,7 +168,7 @@ class TaylorModel:
         """By how much f and the polynomial in ``c`` differ where |s_i| <= radius."""
         return (self.space.weighted(self.wrong).sum(0) + self.tail) * UP
 
-    def __getitem__(self, k) -> TaylorModel:
+    def __getitem__(self, k: Any) -> TaylorModel:
         """Some members of the batch, by its first axis."""
         return TaylorModel(self.space, self.c[:, k], self.wrong[:, k], self.tail[k])
 

@@ -31,6 +31,8 @@ def _parameters(generators: Sequence[Generator]) -> set[sp.Symbol]:
 class Span:
     """The linear span of generators over functions of the parameters."""
 
+    independent: list[bool]
+
     def __init__(self, generators: Sequence[Generator]) -> None:
         self._rows = [_coefficients(v) for v in generators]
         self._order: dict = {}

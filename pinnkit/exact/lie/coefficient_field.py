@@ -15,6 +15,8 @@ class Field:
     generators too, by their positions.
     """
 
+    parameters: tuple[Any, ...]
+
     def __init__(
         self,
         parameters: Iterable[sp.Symbol],

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from sympy.polys.rings import PolyElement
-
 from pinnkit.statement.symbolic.channels import Index
+from pinnkit.tools.sympy_types import PolyElement
 
 from .jet_space import Jet, JetSpace, plus, unit
 

@@ -11,7 +11,9 @@ from typing import Any
 import sympy as sp
 from sympy.polys.domains import QQ
 from sympy.polys.groebnertools import groebner
-from sympy.polys.rings import PolyElement, ring
+from sympy.polys.rings import ring
+
+from pinnkit.tools.sympy_types import PolyElement
 
 PRIME = 2**31 - 69  # (PRIME - 1) / 2 is a prime too: every square has a q-th root for every q below it
 _PAIRS = {sp.sin: (sp.sin, sp.cos), sp.cos: (sp.sin, sp.cos), sp.sinh: (sp.sinh, sp.cosh), sp.cosh: (sp.sinh, sp.cosh)}
@@ -28,6 +30,13 @@ class Tower:
     Raises:
         ValueError: a function that is not elementary.
     """
+
+    variables: tuple[Any, ...]
+    parameters: tuple[Any, ...]
+    gen: dict[Any, Any]
+    functions: dict[Any, Any]
+    inverses: dict[Any, Any]
+    related: set[Any]
 
     def __init__(self, expressions: Sequence[sp.Expr], variables: Sequence[sp.Symbol], parameters: Sequence[sp.Symbol]):
         self.variables, self.parameters = tuple(variables), tuple(parameters)

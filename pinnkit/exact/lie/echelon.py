@@ -14,6 +14,9 @@ class Echelon:
     ``field`` is "prime" (integers modulo PRIME) or "exact" (numbers with +, *, /).
     """
 
+    order: Callable[[Any], Any]
+    modular: bool
+
     def __init__(self, order: Callable[[Any], Any], field: str) -> None:
         self.order, self.modular = order, field == "prime"
         self.pivots: dict[Any, Row] = {}

@@ -5,7 +5,8 @@ from typing import Any
 
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
-from sympy.polys.rings import PolyElement
+
+from pinnkit.tools.sympy_types import PolyElement
 
 from .determining import Determining
 from .differential_ring import substituted

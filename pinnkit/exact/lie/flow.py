@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import sympy as sp
 
@@ -51,7 +52,7 @@ class Flow:
         """
         return self._map(lambda e: e.xreplace({self.parameter: symbol}), symbol)
 
-    def subs(self, values: Mapping) -> Flow:
+    def subs(self, values: Mapping[Any, Any]) -> Flow:
         """The group with symbols replaced, such as parameters of the equation by numbers.
 
         Args:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
+
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .generator import Generator
 

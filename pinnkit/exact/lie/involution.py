@@ -8,9 +8,8 @@ from itertools import product
 from math import comb, prod
 from typing import Any
 
-from sympy.polys.rings import PolyElement
-
 from pinnkit.statement.symbolic.channels import Index
+from pinnkit.tools.sympy_types import PolyElement
 
 from .determining import Determining, Key
 from .differential_ring import PRIME, value
@@ -139,6 +138,9 @@ def nilpotent(matrix: list[list[int]]) -> int | None:
 
 class Taylor:
     """Derivatives of the rows at a point, as rows in the Taylor coefficients of the unknown functions."""
+
+    system: Determining
+    value: Callable[[Any], Any]
 
     def __init__(self, system: Determining, value: Callable[[PolyElement], Any]) -> None:
         self.system, self.value = system, value

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
-from sympy.polys.rings import PolyElement
 
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.tools.sympy_types import AppliedUndef, PolyElement
 
 from .coefficient_field import Field
 from .differential_ring import Tower, standard
@@ -54,6 +54,17 @@ class JetSpace:
     Raises:
         ValueError: functions that are not elementary, no derivative at all, or an equation 0 = 0.
     """
+
+    fields: tuple[AppliedUndef, ...]
+    coordinates: tuple[Any, ...]
+    order: int
+    symbols: dict[Any, Any]
+    parameters: tuple[Any, ...]
+    tower: Tower
+    x: list[Any]
+    u: dict[Any, Any]
+    position: dict[Any, int]
+    equations: list[Any]
 
     def __init__(
         self, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef], more: Sequence[sp.Expr] = (),

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 from sympy.functions.combinatorial.numbers import stirling
 
 from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .generator import Generator
 
@@ -28,7 +28,7 @@ def logarithmic(
 
 
 def _explicit(e: sp.Expr) -> set[sp.Symbol]:
-    return e.replace(lambda a: isinstance(a, (sp.Derivative, AppliedUndef)), lambda a: sp.Dummy()).free_symbols
+    return e.replace(lambda a: isinstance(a, sp.Derivative) or is_applied(a), lambda a: sp.Dummy()).free_symbols
 
 
 def _moved(e: sp.Expr, fields: Sequence[AppliedUndef], s: sp.Symbol, y: sp.Symbol) -> sp.Expr:

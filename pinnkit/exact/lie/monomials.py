@@ -5,18 +5,23 @@ from fractions import Fraction
 from typing import Any
 
 from sympy.polys.domains import QQ
-from sympy.polys.rings import PolyElement
 
 from pinnkit.statement.symbolic.channels import Index
+from pinnkit.tools.sympy_types import PolyElement
 
 from .coefficient_field import Field
 from .determining import Determining
+from .jet_space import JetSpace
 
 Powers = tuple[int | Fraction, ...]
 
 
 class Letters:
     """Monomials in the variables of the unknown functions and in the functions of them."""
+
+    jets: JetSpace
+    field: Field
+    places: list[int]
 
     def __init__(self, system: Determining, field: Field) -> None:
         self.jets, self.field = system.jets, field

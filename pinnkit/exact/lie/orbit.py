@@ -9,7 +9,6 @@ from typing import Annotated
 
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.statement.problem import Problem
@@ -17,6 +16,7 @@ from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.lowering import lower
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import SOME, Finite, Matrix, Places, Whole, checked
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .flow import Flow, flow
 from .generator import Generator

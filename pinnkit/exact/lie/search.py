@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import product
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 from sympy.polys.polyerrors import CoercionFailed
-from sympy.polys.rings import PolyElement
+
+from pinnkit.tools.sympy_types import AppliedUndef, PolyElement
 
 from .arbitrary_functions import concrete, families
 from .coefficient_field import Field

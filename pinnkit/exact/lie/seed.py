@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.tools.checked import SOME, Rule, checked
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .determining import Determining
 from .jet_space import JetSpace, indices

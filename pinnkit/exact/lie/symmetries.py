@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.tools.checked import checked
+from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .algebra import structure
 from .determining import Determining
@@ -104,7 +105,7 @@ class Symmetries:
                 names = [sp.Symbol(name.format(k + 1), commutative=False) for k in combination]
                 yield pair, show(sp.Add(*(c * s for c, s in zip(combination.values(), names, strict=True))))
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """All results as plain numbers, texts, lists and dicts."""
         return {
             "dimension": self.known, "complete": self.complete, "linear": self.linear,
@@ -157,7 +158,7 @@ def symmetries(
         return find(list(problem.everywhere("symmetries do").values()), problem.fields)
     fields = (fields,) if isinstance(fields, sp.Basic) else tuple(fields)
     equations = [problem] if isinstance(problem, sp.Basic) else list(problem)
-    if not fields or not all(isinstance(u, AppliedUndef) for u in fields):
+    if not fields or not all(is_applied(u) for u in fields):
         raise TypeError(f"symmetries(equations, fields) is given the fields {fields}: expected pinnkit.field(...)")
     return find([as_expression(e, "an equation") for e in equations], fields)
 

@@ -49,7 +49,8 @@ class ColeHopfTape(Evaluator):
     """The evaluator of the map: ``count`` amplitudes; derivatives by nested autograd."""
 
     def __init__(self, phi: SuperpositionTape, nu: float) -> None:
-        self._phi, self._nu, self.count = phi, nu, phi.count
+        self._phi, self._nu = phi, nu
+        self.count: int = phi.count
         self._jet = Channels.closed(2, [((1.0, (1, 0)),)])
 
     @property

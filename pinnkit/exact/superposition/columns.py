@@ -24,8 +24,10 @@ class Columns(Protocol):
 class Dense:
     """A matrix that is written out."""
 
+    shape: tuple[int, int]
+
     def __init__(self, D: np.ndarray) -> None:
-        self.D, self.shape = D, D.shape
+        self.D, self.shape = D, (D.shape[0], D.shape[1])
 
     def dot(self, V: np.ndarray) -> np.ndarray:
         """D^T V."""
@@ -42,6 +44,10 @@ class Dense:
 
 class Joined:
     """Matrices side by side."""
+
+    parts: tuple[Columns, ...]
+    starts: np.ndarray
+    shape: tuple[int, int]
 
     def __init__(self, parts: Sequence[Columns]) -> None:
         self.parts = tuple(parts)

@@ -27,6 +27,8 @@ NEGLIGIBLE = 1e-25  # of phi
 class Line:
     """phi, phi_x and the data on a line on which the other coordinate is a number."""
 
+    nu: float
+
     def __init__(
         self, network: ColeHopf, amplitudes: np.ndarray, data: sp.Expr, variable: sp.Symbol, at: dict[sp.Symbol, float]
     ) -> None:

@@ -1,7 +1,8 @@
 """A superposition of exact solutions as a network that is linear in its parameters, the amplitudes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -105,7 +106,7 @@ class Superposition(ClosedForm):
         return {"families": families, "members": self.members}
 
 
-def superposition(families, members) -> Superposition:
+def superposition(families: Sequence[Mapping[str, Any]], members: Sequence[Any]) -> Superposition:
     """The superposition that ``to_json`` was asked for; ValueError for lists that it did not make."""
     found = [
         Family(
@@ -139,7 +140,8 @@ class SuperpositionTape(Evaluator):
     """The evaluator of a superposition: ``count`` amplitudes."""
 
     def __init__(self, spec: Superposition) -> None:
-        self._groups, self.count, self._fields = spec.groups(), len(spec.members), spec.fields
+        self._groups, self._fields = spec.groups(), spec.fields
+        self.count: int = len(spec.members)
 
     @property
     def width(self) -> int:
@@ -168,7 +170,7 @@ class LinearPass(Pass):
 
     def __init__(self, basis: Tensor, theta: Tensor) -> None:
         self._basis = basis
-        self.output = self.tangent(theta)
+        self.output: Tensor = self.tangent(theta)
 
     def tangent(self, v: Tensor) -> Tensor:
         """The derivative of the output along v (K,), shape (C, B, fields)."""

@@ -20,6 +20,8 @@ class Products:
     Of N^d points and K members it needs d tables of functions of one coordinate, and D^T r in about N^d operations.
     """
 
+    shape: tuple[int, int]
+
     def __init__(self, blocks: Sequence[Row], family: Family, theta: np.ndarray) -> None:
         self._family, d = family, len(family.coordinates)
         if family.factors is None:

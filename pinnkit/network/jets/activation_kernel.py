@@ -17,6 +17,9 @@ from .activation import Activation, New
 class Eager:
     """h = sigma(z) on jets z of shape (C, B, d), with its reverse, tangent and second-order passes."""
 
+    activation: Activation
+    channels: Channels
+
     def __init__(self, activation: Activation, channels: Channels) -> None:
         self.activation, self.channels = activation, channels
 
@@ -69,6 +72,9 @@ _INPUTS = {"forward": "z", "reverse": "zg", "tangent": "zy", "second": "zygw"}  
 
 class Fused:
     """The same passes as :class:`Eager`, each one loop over memory in compiled C."""
+
+    activation: Activation
+    channels: Channels
 
     def __init__(self, activation: Activation, channels: Channels, library: ctypes.CDLL) -> None:
         self.activation, self.channels = activation, channels

@@ -78,6 +78,11 @@ def _leibniz_reverse(g: Tensor, b: Tensor, channels: Channels) -> Tensor:
 class TapePass(Pass):
     """One evaluation of a tape: the channels of all values on it."""
 
+    tape: Tape
+    theta: Tensor
+    channels: Channels
+    values: list[Tensor]
+
     def __init__(self, tape: Tape, theta: Tensor, X: Tensor, channels: Channels, pool: Pool | None) -> None:
         self.tape, self.theta, self.channels = tape, theta, channels
         self._new: New = theta.new_empty if pool is None else (lambda shape: pool.new(shape, theta))
@@ -85,7 +90,7 @@ class TapePass(Pass):
         self._saved: list[Any] = []  # of an activation its kernel and what that keeps, which differs by the kernel
         for op in tape.operations:
             self.values.append(self._forward(op))
-        self.output = self.values[-1]
+        self.output: Tensor = self.values[-1]
 
     def _forward(self, op: Operation) -> Tensor:
         saved = None

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain.box import Box, Domain
@@ -25,6 +24,7 @@ from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.tools.sympy_types import is_applied
 
 ALL = slice(None)
 
@@ -91,6 +91,10 @@ def _body(geometry: ModuleType, tree: Tree) -> Any:
 
 class Rows:
     """Residuals on DeepXDE's tensors x (n, d), y (n, fields): derivatives by dde.grad, the rest compiled."""
+
+    residuals: tuple[Residual, ...]
+    coefficients: list[Any]
+    columns: tuple[Any, ...]
 
     def __init__(
         self, dde: ModuleType, problem: Problem, residuals: Sequence[Residual], unknowns: Mapping[str, Tensor]
@@ -270,7 +274,7 @@ class _Native:
         return slope
 
     def _observations(self, condition: Observations, rows: Rows) -> Any:
-        if isinstance(condition.u, AppliedUndef):
+        if is_applied(condition.u):
             k = self.problem.fields.index(condition.u)
             return self.dde.icbc.PointSetBC(condition.X.numpy(), condition.values[:, None].numpy(), k)
         points = PointSet(condition.X, {condition.symbol.name: condition.values})

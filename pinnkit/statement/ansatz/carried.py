@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.distance_function import exact
 from pinnkit.statement.problem import Problem
@@ -13,6 +12,7 @@ from pinnkit.statement.singular.regularity import Singularity, singularities
 from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann
 from pinnkit.statement.symbolic.conditions import Initial, Periodic
 from pinnkit.statement.symbolic.torch_program import Opaque
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .singular_data import INITIAL, almost_everywhere, crossing, sides_of
 from .singular_parts import Coefficients, Part, Side, coefficients, images, joined, meeting, part

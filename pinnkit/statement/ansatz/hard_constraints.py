@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain.box import Box
@@ -19,6 +18,7 @@ from pinnkit.statement.symbolic.conditions import Initial, Periodic
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.statement.well_posed import faces
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .carried import carry
 from .initial_layer import initial_layers

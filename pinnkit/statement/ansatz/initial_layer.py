@@ -4,7 +4,6 @@ import math
 
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import Plane
@@ -12,6 +11,7 @@ from pinnkit.statement.singular.plane_points import beside
 from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.lowering import lower
 from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.tools.sympy_types import AppliedUndef
 
 NEVER = 1e-30  # added to the time, so that the layer is 0 at its start and not 0/0
 SMALL = 1e-9  # of the fluxes that should balance: less is rounding

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain.box import Box
@@ -19,6 +18,7 @@ from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.statement.well_posed import faces
+from pinnkit.tools.sympy_types import AppliedUndef
 
 INITIAL, BODY = "its initial data", "the boundary"  # sides, beside the faces of a box
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.distance_function import exact
 from pinnkit.statement.checks import lowered
@@ -16,6 +15,7 @@ from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Opaque, number
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .singular_data import INITIAL, almost_everywhere, size_of
 

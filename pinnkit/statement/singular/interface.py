@@ -6,7 +6,6 @@ from functools import cached_property
 
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.statement.symbolic.boundary_conditions import Operator
@@ -16,6 +15,7 @@ from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.place import interface
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.residual import Residual
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .kink import Kink, Plane
 from .plane_points import beside, on_plane

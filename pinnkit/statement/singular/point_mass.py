@@ -1,16 +1,17 @@
 """An equation's delta functions: the planes that they live on, and their weights there."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.statement.symbolic.conservation import Divergence
 from pinnkit.statement.symbolic.lowering import Slot, lower
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .kink import Plane
 from .regularity import BENDS, STEPS
@@ -26,6 +27,13 @@ class Stated:
     Raises:
         ValueError: a delta function that no plane carries, or that is not alone in its term.
     """
+
+    problem: Record
+    name: str
+    where: str
+    interior: Any
+    body: Any
+    singular: Any
 
     def __init__(self, problem: Record, name: str, e: sp.Expr) -> None:
         self.problem, self.name, self.where = problem, name, f"{problem.name}, {name!r}"

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 from typing_extensions import override
 
 from pinnkit.domain.box import Domain
 from pinnkit.tools.checked import NotNegative, checked, checked_but
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .condition_checks import check_face, check_weight, settle
 from .expression import as_expression
@@ -91,8 +91,8 @@ class Dirichlet(Valued):
         'u on x_min'
     """
 
-    title = "{u}"
-    kind = "dirichlet"
+    title: ClassVar[str] = "{u}"
+    kind: ClassVar[Kind] = "dirichlet"
 
     @override
     def trace(self, domain: Domain) -> sp.Expr:
@@ -120,8 +120,8 @@ class Neumann(Valued):
         'x_max'
     """
 
-    title = "d{u}/dn"
-    kind = "neumann"
+    title: ClassVar[str] = "d{u}/dn"
+    kind: ClassVar[Kind] = "neumann"
 
     @override
     def trace(self, domain: Domain) -> sp.Expr:

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from sympy.core.function import AppliedUndef
-
 from pinnkit.domain.box import Box, Domain
 from pinnkit.tools.checked import NotNegative, fit
+from pinnkit.tools.sympy_types import is_applied
 
 from .expression import expression
 
 
 def settle(condition: Any, *names: str) -> None:
     """Make the values expressions, once: a callable wrapped twice would be two functions."""
-    if not isinstance(condition.u, AppliedUndef):
+    if not is_applied(condition.u):
         raise TypeError(
             f"{type(condition).__name__} is on {condition.u}: expected a field such as u(x, t); derivatives "
             "have Neumann, Initial with an order, and Operator"

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 from typing_extensions import override
 
 from pinnkit.domain.box import Box, Domain
 from pinnkit.tools.checked import NotNegative, Whole, checked_but
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .boundary_conditions import Boundary
 from .condition_checks import settle

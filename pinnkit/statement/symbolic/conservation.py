@@ -3,10 +3,10 @@
 from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.tools.checked import Finite, checked
 from pinnkit.tools.sympy_tree import held
+from pinnkit.tools.sympy_types import AppliedUndef
 
 
 @held

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.tools.checked import Named, checked, checked_but
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .channels import Index
 

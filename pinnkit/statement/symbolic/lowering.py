@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
+
+from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .channels import Channel, Index, partial, split
 from .fields import differentiate
@@ -95,7 +96,7 @@ def _way(atom: sp.Expr, fields: Sequence[AppliedUndef]) -> str:
         value = f", whose value at {s} = {ends[-1]} is the integral" if ends else ""
         return f"an integral is a field w of its own: w.diff({s}) is the integrand and w = 0 where it begins{value}"
     inner = atom.expr if isinstance(atom, (sp.Derivative, sp.Subs)) else atom
-    u = next((u for u in fields if isinstance(inner, AppliedUndef) and u.func == inner.func), None)
+    u = next((u for u in fields if is_applied(inner) and u.func == inner.func), None)
     shifts = [] if u is None else [(v, a) for v, a in zip(u.args, inner.args, strict=False) if a != v]
     if len(shifts) == 1 and (shifts[0][1] - shifts[0][0]).is_number:
         v, a = shifts[0]

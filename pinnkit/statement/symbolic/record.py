@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
-from sympy.core.function import AppliedUndef
 
 from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import PointSet
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .conditions import Condition
 from .lowering import Ansatz

@@ -12,12 +12,12 @@ import h5py
 import numpy as np
 import sympy as sp
 import torch
-from sympy.core.function import AppliedUndef
 from torch import Tensor
 
 from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import real
 from pinnkit.tools.checked import SOME, Finite, NotNegative, checked
+from pinnkit.tools.sympy_types import AppliedUndef
 
 from .torch_program import Program
 

@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
+from typing import Any
 
 import sympy as sp
 import torch
@@ -145,6 +146,9 @@ def number(e: sp.Basic) -> float:
 
 class Program:
     """Expressions compiled once: ``program(values) -> [tensors or floats]`` with values by symbol."""
+
+    inputs: tuple[Any, ...]
+    outputs: tuple[int, ...]
 
     def __init__(
         self,

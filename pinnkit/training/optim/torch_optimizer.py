@@ -122,6 +122,10 @@ class Torch(Optimiser[Objective]):
 class Live:
     """A library's optimiser with its schedule, kept at hand between steps; ``steps`` tells which state they are in."""
 
+    parameters: list[torch.nn.Parameter]
+    optimiser: torch.optim.Optimizer
+    schedule: Any
+
     def __init__(
         self,
         make: Callable[[list[torch.nn.Parameter]], torch.optim.Optimizer],

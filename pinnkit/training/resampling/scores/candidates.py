@@ -65,6 +65,9 @@ class Curvature:
     ``points`` = 0 takes so many that there is a row for every parameter; lam is ``DAMPING`` times the trace of G.
     """
 
+    gradient: Tensor
+    factor: Primal
+
     def __init__(self, solution: Solution, points: int, seed: int) -> None:
         R = len(solution.model.readouts["pde"].names)
         n = points or math.ceil(len(solution.theta) / R)
