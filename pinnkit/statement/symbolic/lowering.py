@@ -73,7 +73,7 @@ def _check_coefficient(atom: sp.Expr) -> None:
     inner = atom
     while isinstance(inner, (sp.Subs, sp.Derivative)):
         inner = inner.expr
-    if not isinstance(inner, (AppliedUndef, sp.Integral)):
+    if not (is_applied(inner) or isinstance(inner, sp.Integral)):
         raise ValueError(
             f"a coefficient with {type(inner).__name__} is differentiated, and its derivative is not known: hold it, "
             "as in pk.divergence(k, u) for (k u_x)_x, or write its jumps with Heaviside"
