@@ -37,7 +37,7 @@ PUBLIC = {
     "LogDistance": "network.features.log_distance",
     "Loss": "model.quantity.loss",
     "MLP": "network.mlp",
-    "March": "training.time_windows",
+    "March": "model.march",
     "Mesh": "domain.mesh",
     "Model": "model.model",
     "ModifiedMLP": "network.mlp",

@@ -45,6 +45,7 @@ from .influence.retrain import retrain as retrain
 from .influence.validation import Validation as Validation
 from .model.curvature import Curvature as Curvature
 from .model.curvature import curvature as curvature
+from .model.march import March as March
 from .model.model import Model as Model
 from .model.quantity.error import Error as Error
 from .model.quantity.field import Field as Field
@@ -132,7 +133,6 @@ from .training.solve import resume as resume
 from .training.solve import solve as solve
 from .training.stopping import Patience as Patience
 from .training.stopping import StopAt as StopAt
-from .training.time_windows import March as March
 from .training.time_windows import march as march
 
 __version__: str

@@ -90,7 +90,7 @@ def resumed(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
     head = runfile.header(checkpoint)
     problem = wish.problem(checkpoint, decode(head["problem"]["arguments"]))
     device = options.processor(wish.device or head["device"])
-    solution = runfile.load(checkpoint, problem, device=device)
+    solution = runfile.load_run(checkpoint, problem, device)
     if solution.progress is None:
         raise ValueError(f"{checkpoint} holds no state of its training, so it cannot be resumed")
     _check(wish, solution, checkpoint)
@@ -99,8 +99,8 @@ def resumed(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
     return resume(solution, checkpoint=checkpoint, progress=progress)
 
 
-def opened(path: Path, file: Path | None) -> Solution:
-    """The solution in a run file, its problem stated by another file if need be; raises as ``load``."""
+def opened(path: Path, file: Path | None) -> Any:
+    """The solution or march in a run file, its problem stated by another file if need be; raises as ``load``."""
     if file is None:
         return runfile.load(path)
     arguments = decode(runfile.header(path)["problem"]["arguments"])

@@ -22,6 +22,7 @@ import pinnkit as pk
 from pinnkit.tools import hdf5, interrupt, serialise
 from pinnkit.tools.compiler import kernels
 from pinnkit.training import run_file as runfile
+from pinnkit.training import run_tree
 from pinnkit.training.optim import Objective, State, Step
 
 SMALL = pk.MLP(2, 8, 8, 1)
@@ -147,7 +148,7 @@ def test_a_resumed_run_ends_in_the_same_bits(stages: str, resample: str, tmp_pat
         end = pk.resume(pk.load(tmp_path / "run.h5"), checkpoint=tmp_path / "run.h5", progress=False)
         assert same(end.theta, whole.theta) and same(sets(end.points), sets(whole.points))
         assert list(end.rounds) == list(whole.rounds)
-        assert same(runfile._visible(end.progress.state), runfile._visible(whole.progress.state))
+        assert same(run_tree._visible(end.progress.state), run_tree._visible(whole.progress.state))
         for name in set(whole.history.columns) - {"wall_s", "cpu_s"}:
             assert (end.history[name] == whole.history[name]).all()
         assert same(pk.load(tmp_path / "run.h5").theta, whole.theta)

@@ -8,8 +8,9 @@ from scipy.integrate import solve_ivp
 
 import pinnkit as pk
 import problems
+from pinnkit import plot
+from pinnkit.model.march import continued, window
 from pinnkit.statement.symbolic.torch_program import Program
-from pinnkit.training.time_windows import continued, window
 
 QUIET = {"progress": False, "validation": 50, "resample": None}
 SHORT = QUIET | {"stages": [pk.Adam(60, lr=5e-3), pk.SSBroyden(60)]}
@@ -75,6 +76,42 @@ def test_a_system_in_time_alone_hands_over_numbers():
     for before, after in zip(found.windows, found.windows[1:], strict=False):
         at = torch.tensor([[after.problem.domain.lower[0]]]).double()
         assert [float(c.value) for c in after.problem.conditions] == before(at)[0].tolist()
+
+
+def test_a_march_is_shown_in_a_line_and_drawn(marched):
+    assert len(repr(marched)) < 200 and "diffusion: 3 windows" in repr(marched)
+    assert repr(marched.windows[0]) == "Solution(diffusion, MLP, 151 parameters)"
+    assert len(marched.points["pde"]) == 3 * len(marched.windows[0].points["pde"])
+    assert marched.stops[0] == "3 windows, t = 0 to 1"
+    assert marched.history["iteration"][-1] == 360 and marched.progress.done
+    figures = plot.figures(marched)
+    assert {"summary", "solution", "error", "points", "history"} <= set(figures)
+    values = plot.plot_field(marched).collections[0].get_array()
+    u = marched.on_grid()[1]
+    assert abs(float(np.max(values)) - float(u.max())) < 1e-2
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_a_march_in_a_file(marched, tmp_path, small):
+    path = pk.save(marched, tmp_path / "march.h5", small=small)
+    read = pk.load(path)
+    assert isinstance(read, pk.March) and read.edges == marched.edges and read.problem.name == "diffusion"
+    X = marched.problem.sample("pde", 50).X
+    assert torch.equal(read.evaluate(list(read.problem.fields), X), marched(X))
+    assert torch.equal(read.jet(X, "u_xx"), marched.jet(X, "u_xx"))
+    assert (read.progress is None) == small
+    with pytest.raises(ValueError, match="holds no solution of this problem"):
+        pk.load(path, pk.problem("heat"))
+
+
+def test_a_march_in_a_file_states_its_ordinary_equation(tmp_path):
+    (t,) = pk.coordinates("t")
+    y = pk.field("y", t)
+    problem = pk.Problem("decay", y, y.diff(t) + y, pk.Box(t=(0, 2)), [pk.Initial(y, 1)])
+    found = pk.march(problem, 2, pk.MLP(1, 6, 1), 30, **QUIET | {"stages": [pk.LevenbergMarquardt(20)]})
+    read = pk.load(pk.save(found, tmp_path / "march.h5"))
+    X = torch.linspace(0, 2, 9, dtype=torch.float64)[:, None]
+    assert torch.equal(read(X), found(X)) and abs(float(read(X)[-1, 0]) - np.exp(-2)) < 1e-3
 
 
 def test_one_window_is_a_plain_solution():

@@ -179,7 +179,7 @@ def plot_rounds(solution: Solution, key: str = "pde", most: int = 6) -> Figure:
     chosen = [list(kept)[j] for j in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]
     figure, axes = panels(len(chosen), ratio(solution), scale=0.8)
     for i, ax in zip(chosen, axes, strict=True):
-        plot_points(replace(solution, points=kept[i]), ax, key)
+        plot_points(solution if i < 0 else replace(solution, points=kept[i]), ax, key)
         when = "the last draw" if i < 0 else f"iteration {i}"
         ax.set_title(f"{when}: {len(kept[i][key])} points")
     return figure

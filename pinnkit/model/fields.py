@@ -1,0 +1,136 @@
+"""Fields that can be asked for: values and derivatives at points, on a grid, beside the reference."""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import sympy as sp
+import torch
+from torch import Tensor
+
+from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.fields import differentiate, parse_index
+from pinnkit.statement.symbolic.reference import Axes
+from pinnkit.tools.checked import SOME, Named, Places, checked
+
+from .fits import far
+
+
+@checked
+class Fields(ABC):
+    """Approximate fields of a problem, all that follows from values of expressions at points."""
+
+    if TYPE_CHECKING:  # a field of one class, a property of the other
+
+        @property
+        def problem(self) -> Problem:
+            """The problem that the fields solve."""
+
+    @abstractmethod
+    def evaluate(self, expressions: Annotated[Sequence[sp.Expr], SOME], X: Places) -> Tensor:
+        """Values at points of expressions in fields, their derivatives and coordinates.
+
+        Args:
+            expressions: SymPy expressions.
+            X: points (n, d), coordinates in the order of the domain.
+
+        Returns:
+            A tensor (n, expressions).
+        """
+
+    def __call__(self, X: Places) -> Tensor:
+        """The fields at points X (n, d), shape (n, fields); a warning where some lie far outside the domain."""
+        if said := far(self.problem, X):
+            warnings.warn(said, stacklevel=2)
+        return self.evaluate(list(self.problem.fields), X)
+
+    def jet(self, X: Places, names: Named) -> tuple[Tensor, ...] | Tensor:
+        """Fields and derivatives by name at points: ``u, u_xx = solution.jet(X, "u u_xx")``.
+
+        Args:
+            X: points (n, d), coordinates in the order of the domain.
+            names: names, with spaces between them.
+
+        Returns:
+            A tensor (n,) for every name; a single one for one name.
+
+        Raises:
+            ValueError: a name that is no field, or a derivative by something that is no coordinate.
+        """
+        expressions = [self.derivative(name) for name in names.replace(",", " ").split()]
+        columns = self.evaluate(expressions, X).unbind(1)
+        return columns if len(columns) > 1 else columns[0]
+
+    def derivative(self, name: str) -> sp.Expr:
+        """The expression of a name such as u, u_x or v_xy, where u is a field or a derived quantity.
+
+        Args:
+            name: the name.
+
+        Raises:
+            ValueError: no such field or coordinate.
+        """
+        fields = self.problem.outputs
+        u, _, suffix = (name, "", "") if name in fields else name.partition("_")
+        if u not in fields or (name not in fields and not suffix):
+            known = ", ".join(fields)
+            raise ValueError(f"{name!r}: the fields are {known}, their derivatives like {next(iter(fields))}_x")
+        index = parse_index(suffix, self.problem.domain.names)
+        return differentiate(fields[u], index, self.problem.variables)
+
+    def on_grid(self) -> tuple[Axes, Tensor, Tensor | None]:
+        """Predictions and reference on a grid, for fields and derived quantities.
+
+        Returns:
+            Axes by name, predictions and reference values (..., outputs); the last is None without a reference. NaN
+            outside the domain and where the reference has no value.
+        """
+        reference, outputs = self.problem.reference, self.problem.outputs
+        d = len(self.problem.domain.names)
+        if reference is None:
+            axes, X, mask = self.problem.domain.grid((101 if d < 3 else 25,) * d)
+            values = None
+        else:
+            axes, X, mask, values = reference.on_grid(self.problem.domain, tuple(outputs))
+        shape = (*(len(a) for a in axes.values()), len(outputs))
+        predicted = torch.full((len(X), shape[-1]), torch.nan, dtype=torch.float64)
+        predicted[mask] = self.evaluate(list(outputs.values()), X[mask]).cpu().double()
+        if values is not None:
+            values = torch.where(mask[:, None], values, torch.nan).view(shape)
+        return axes, predicted.view(shape), values
+
+    def errors(self) -> dict[str, dict[str, float]]:
+        """The errors |u - u*| / |u*| in L2 and max |u - u*| over the grid of the reference.
+
+        Returns:
+            By field or derived quantity, the numbers "relative_l2" (NaN if the reference is zero) and "max".
+
+        Raises:
+            ValueError: the problem has no reference.
+        """
+        if self.problem.reference is None:
+            raise ValueError(f"{self.problem.name} has no reference for these parameters: an error cannot be measured")
+        _, predicted, values = self.on_grid()
+        found = {}
+        assert values is not None  # there is a reference
+        for i, name in enumerate(self.problem.outputs):
+            u, v = predicted[..., i], values[..., i]
+            inside = torch.isfinite(v)
+            if not inside.any():
+                continue
+            gap, size = (u - v)[inside], float(v[inside].norm())
+            relative = float(gap.norm()) / size if size else float("nan")
+            found[name] = {"relative_l2": relative, "max": float(gap.abs().max())}
+        return found
+
+    def grid_arrays(self) -> dict[str, np.ndarray]:
+        """Axes, predictions and errors on the grid as arrays by name, for files and pictures."""
+        axes, predicted, values = self.on_grid()
+        arrays = dict(axes)
+        for i, name in enumerate(self.problem.outputs):
+            arrays[f"{name}:prediction"] = predicted[..., i].numpy()
+            if values is not None:
+                arrays[f"{name}:error"] = (predicted - values)[..., i].numpy()
+        return arrays
