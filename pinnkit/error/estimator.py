@@ -19,6 +19,7 @@ from pinnkit.model.stack import Stack
 from pinnkit.model.undetermined import open_inflow
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement.symbolic.observations import Observations
+from pinnkit.statement.well_posed import surplus
 from pinnkit.tools.checked import Count, Positive, Whole, checked
 
 from .amplification import ROWS, Amplification, amplification, stepped
@@ -267,6 +268,7 @@ class _Search:
         evidence = Evidence(
             rows / K, fit.left, fit.bent, fit.moves, rounding, self._off(), unknown, nothing, undetermined,
             given=self.damping != "held-out", ill_posed=next(iter(open_inflow(self.space.solution)), ""),
+            surplus=surplus(self.problem),
         )  # fmt: skip
         return ErrorMap(
             solution=self.space.solution,

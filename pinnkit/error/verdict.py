@@ -64,6 +64,7 @@ class Evidence:
     nothing: tuple[str, ...] = ()  # fields that cannot be told from 0
     undetermined: tuple[str, ...] = ()  # fields that a finite step along the blind direction leaves where it ends
     ill_posed: str = ""  # what the statement itself leaves open
+    surplus: str = ""  # that it has more conditions than it asks for, if so
     given: bool = False  # whether the damping was given, and not chosen on held-out points
 
 
@@ -83,6 +84,8 @@ def verdict(signs: dict[str, Signs], seen: Evidence) -> str:
             "the change); a condition may be missing, stand where it has no effect, or weigh too little"
         )
     share = f"no small change of the model removes more than {max(0.0, 1 - seen.left):.0%} of its residual"
+    if seen.surplus and seen.left > UNSEEN:
+        return f"{never} {seen.surplus}, and {share}"
     if seen.off >= OFF and seen.left > 0.2:
         return (
             f"{never} {share}; the residual off the training points is {seen.off:.0e} times that on them, as in a "

@@ -41,6 +41,20 @@ def check_counts(problem: Record) -> None:
     check_cauchy(problem, rows)
 
 
+def surplus(problem: Record) -> str:
+    """In words, that a single equation has more conditions than it asks for; empty where it has not, or none can say.
+
+    Of unknowns every one costs a condition of an ordinary equation; of partial ones a single condition may pay for all.
+    """
+    inside = any(isinstance(c, Operator) and c.on in ("pde", "initial") for c in problem.conditions)
+    if inside or len(problem.equations) != 1 or any(isinstance(c, Observations) for c in problem.conditions):
+        return ""
+    more = _check_boundary(problem, equations(problem)) - len(problem.unknowns)
+    if more < 1 or (problem.unknowns and len(problem.domain.names) > 1):
+        return ""
+    return f"it has {more} condition{'s' * (more > 1)} more than its equation asks for, which may contradict each other"
+
+
 def _check_equations(problem: Record) -> None:
     data = any(isinstance(c, Observations) for c in problem.conditions)
     if len(problem.equations) < len(problem.fields) and not data:
@@ -130,7 +144,10 @@ def _check_ends(problem: Record, rows: list[Lowered], i: int, highest: int, boun
         return 0
     name, single = problem.domain.names[i], len(problem.fields) == len(rows) == 1
     ends = (f"{name}_min", f"{name}_max")
-    given = sum(f in faces(problem, c) for c in boundary if isinstance(c, _WALLS) for f in ends)
+    given = len({
+        (face, c.u if isinstance(c, Dirichlet) else c.name)  # the same value twice is one condition
+        for c in boundary if isinstance(c, _WALLS) for face in ends if face in faces(problem, c)
+    })  # fmt: skip
     periods = [c for c in boundary if isinstance(c, Periodic) and c.coordinate == name]
     given += sum(c.order + 1 for c in periods)
     needed: int | None = highest

@@ -246,3 +246,18 @@ def test_noise_that_cannot_be_estimated_is_no_trust(noisy: pk.Solution, monkeypa
     found = pk.error_map(noisy)
     assert found.verdict == "doubtful because the estimate is against the fit: the model can fit all measurements"
     assert found.parts["u"]["noise"] == 0
+
+
+@pytest.mark.parametrize("end", [1.0, 1.1])
+def test_conditions_that_contradict_each_other_are_not_trusted(end: float) -> None:
+    """u' = 1 + pi cos(pi x) from 0 to ``end``: at 1 the second condition says the same, at 1.1 there is no solution."""
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+    ends = [pk.Dirichlet(u, 0, on="x_min"), pk.Dirichlet(u, end, on="x_max")]
+    found = pk.error_map(
+        short(pk.Problem("twice", u, u.diff(x) - 1 - sp.pi * sp.cos(sp.pi * x), pk.Box(x=(0, 1)), ends))
+    )
+    if end > 1:
+        assert "1 condition more than its equation asks for, which may contradict" in found.verdict
+    else:
+        assert found.trusted and found.relative_l2["u"] < 1e-3
