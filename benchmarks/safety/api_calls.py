@@ -32,7 +32,8 @@ import pinnkit
 from pinnkit import scores
 from pinnkit.tools.checked import types_of
 
-from .api_values import Goods, World
+from .api_values import Goods
+from .api_world import World
 
 HOME = str(Path(pinnkit.__file__).parent)
 WRONG = ("raw", "hang", "silent")  # ends that no call may have

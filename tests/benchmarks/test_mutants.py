@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.safety import mutants
-from benchmarks.safety.mutants import applied, changes, drawn, judged, page, trial
+from benchmarks.safety.mutants import drawn, judged, page, trial
+from benchmarks.safety.mutations import applied, changes
 
 TEXT = '''"""A module."""
 
