@@ -91,6 +91,12 @@ def test_rooms_import_downwards_and_neither_files_nor_folders_in_circles() -> No
     list(TopologicalSorter(folders).static_order())
 
 
+def test_no_file_is_longer_than_can_be_read_at_once() -> None:
+    files = [p for room in ("pinnkit", "problems", "tests", "benchmarks") for p in (ROOT / room).rglob("*.py")]
+    long = {str(p.relative_to(ROOT)): n for p in files if (n := len(p.read_text(encoding="utf-8").splitlines())) > 400}
+    assert len(files) > 400 and not long, long
+
+
 def test_type_checkers_are_told_all_public_names_and_no_others() -> None:
     stub = ast.parse((ROOT / "pinnkit" / "__init__.pyi").read_text(encoding="utf-8"))
     told = {a.asname: f"{n.module}.{a.name}" for n in stub.body if isinstance(n, ast.ImportFrom) for a in n.names}

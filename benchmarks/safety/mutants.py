@@ -43,7 +43,12 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "statement/ansatz/hard_constraints": ("statement/test_hard_constraints", "statement/test_problem"),
     "domain/distance_function": ("statement/test_hard_constraints",),
     "tools/damped_solve": ("tools/test_damped_solve", "influence/test_influence"),
-    "model/curvature": ("influence/test_influence", "influence/test_pinnfluence", "influence/test_leave_out"),
+    "model/curvature": (
+        "model/test_curvature",
+        "influence/test_influence",
+        "influence/test_pinnfluence",
+        "influence/test_leave_out",
+    ),
     "influence/quadratic_model": ("influence/test_influence", "influence/test_leave_out"),
     "influence/removal": ("influence/test_influence", "influence/test_leave_out"),
     "influence/addition": ("influence/test_influence",),
@@ -77,7 +82,10 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "certificate/barrier/splines": ("certificate/test_barrier",),
     "certificate/corrected_twin": ("certificate/test_corrected_twin",),
     "certificate/validated/interval": ("certificate/test_certify", "exact/test_rounding"),
-    "certificate/validated/taylor_model": ("certificate/test_enclosed_networks",),
+    "certificate/validated/taylor_model": (
+        "certificate/test_enclosed_networks",
+        "certificate/test_enclosed_certificates",
+    ),
     "certificate/validated/elementary": ("certificate/test_enclosed_networks",),
     "certificate/norms/rectangle": ("certificate/test_certify",),
     "certificate/norms/box": ("certificate/test_certify", "exact/test_rounding"),
@@ -93,10 +101,10 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "error/noise": ("error/test_whiteness", "error/test_uncertainty"),
     "error/noise_covariance": ("error/test_whiteness",),
     "error/whiteness": ("error/test_whiteness",),
-    "training/loop": ("training/test_solve", "training/test_run_file", "tools/test_interrupt"),
-    "training/solve": ("training/test_solve", "training/test_run_file", "training/test_balance"),
-    "training/run_file": ("training/test_run_file", "training/test_solve"),
-    "training/recipe": ("training/test_solve", "training/test_run_file"),
+    "training/loop": ("training/test_solve", "training/test_resume", "tools/test_interrupt"),
+    "training/solve": ("training/test_solve", "training/test_resume", "training/test_balance"),
+    "training/run_file": ("training/test_run_file", "training/test_registered", "training/test_resume"),
+    "training/recipe": ("training/test_solve", "training/test_resume"),
 }
 
 

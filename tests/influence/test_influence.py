@@ -1,184 +1,32 @@
-"""Curvatures, functionals and influences against dense references, finite differences and small retrainings."""
+"""Influences against dense references, finite differences and small retrainings."""
 
 from dataclasses import replace
 
 import pytest
-import sympy as sp
 import torch
+import trained
+from trained import dense, functionals
 
 import pinnkit as pk
-from pinnkit.model import curvature as curvatures
 from pinnkit.model.quantity.base import Several, rows_of
-
-DAMPING = 1e-3
 
 
 @pytest.fixture(scope="module")
 def burgers():
-    """A small trained model with three terms."""
-    return pk.solve(
-        pk.problem("burgers"), pk.MLP(2, 6, 6, 1), {"pde": 60, "initial": 20, "x": 20}, hard=False,
-        stages=[pk.Adam(100, lr=1e-2), pk.SSBroyden(150)], resample=None, progress=False, validation=50,
-    )  # fmt: skip
+    return trained.burgers()
 
 
 @pytest.fixture(scope="module")
 def system():
-    """A system: three residuals and three fields, periodic rows and a coefficient that is trained."""
-    x, t = pk.coordinates("x t")
-    u, v = pk.field("u", x, t), pk.field("v", x, t)
-    problem = pk.Problem(
-        "pair", [u, v], {"first": u.diff(t) - sp.Symbol("c") * v.diff(x), "second": v.diff(t) - u.diff(x) + u * v},
-        pk.Box(x=(0, 1), t=(0, 1)),
-        [pk.Initial(u, sp.sin(2 * sp.pi * x)), pk.Initial(v, x), pk.Periodic(u, "x", order=1, weight=3.0),
-         pk.Observations(u * v, torch.tensor([[0.2, 0.3], [0.5, 0.5], [0.8, 0.1], [0.3, 0.9]]), torch.zeros(4))],
-        unknowns={"c": 0.7},
-    )  # fmt: skip
-    return pk.solve(
-        problem, pk.MLP(2, 6, 2), {"pde": 30, "initial": 12, "periodic_x": 10}, hard=False, stages=[pk.SSBroyden(60)],
-        resample=None, progress=False, validation=20,
-    )  # fmt: skip
+    return trained.system()
+
+
+DAMPING = 1e-3
 
 
 @pytest.fixture(params=["burgers", "system"])
 def solution(request):
     return request.getfixturevalue(request.param)
-
-
-def dense(solution, exact=True):
-    """The half Hessian or its Gauss-Newton part, and J, a, r."""
-    stack, theta = solution.stack, solution.theta
-    J, a, r = stack.jacobian(theta), stack.row_weights, stack.values(theta)
-    C = J.T @ (a[:, None] * J)
-    if exact:
-        C = torch.stack([stack.hvp(theta, e) for e in torch.eye(len(theta), dtype=theta.dtype)]) / 2
-    return C, J, a, r
-
-
-def functionals(solution):
-    u = solution.problem.fields[0]
-    x, t = solution.problem.variables
-    found = [
-        pk.at("u", x=0.2, t=[0.3, 0.9]), pk.Field(u.diff(x) * u, torch.tensor([[0.1, 0.4]])), pk.Loss(),
-        pk.Loss(term=solution.stack.terms[-1]), pk.test_loss(solution.problem, 30),
-        pk.integral(solution.problem, u**2, n=64),
-        pk.integral(solution.problem, u.diff(x) * sp.Symbol("n_x"), "x", n=32),
-        pk.Function("ratio", lambda f: f[0] / (1 + f[1] ** 2), [pk.at("u", x=0.5, t=0.5), pk.at("u_t", x=0.1, t=0.2)]),
-    ]  # fmt: skip
-    if solution.problem.reference is not None:
-        found.append(pk.Error("u"))
-    if solution.problem.unknowns:
-        found.append(pk.Unknown("c"))
-    return found
-
-
-# --------------------------------------------------------------------------------------------- functionals
-
-
-def test_functionals_have_the_gradients_of_their_values(solution):
-    v = torch.randn(len(solution.theta), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    step = 1e-6
-    up, down = (replace(solution, theta=solution.theta + s * step * v) for s in (1, -1))
-    for f in functionals(solution):
-        values, gradients = f.linearise(solution)
-        assert values.shape == (len(f.names),) and gradients.shape == (len(f.names), len(v))
-        slope = (f.linearise(up)[0] - f.linearise(down)[0]) / (2 * step)
-        torch.testing.assert_close(gradients @ v, slope, rtol=1e-5, atol=1e-7)
-
-
-def test_functionals_have_the_values_they_say(burgers):
-    theta, X = burgers.theta, torch.tensor([[0.2, 0.3], [0.2, 0.9]], dtype=torch.float64)
-    torch.testing.assert_close(pk.at("u", t=[0.3, 0.9], x=0.2).linearise(burgers)[0], burgers(X)[:, 0])
-    assert float(pk.Loss().linearise(burgers)[0]) == pytest.approx(float(burgers.stack.losses(theta).sum()))
-    assert float(pk.Error().linearise(burgers)[0]) == pytest.approx(burgers.errors()["u"]["relative_l2"])
-    x, t = burgers.problem.variables
-    exact = pk.integral(burgers.problem, x**2 * t, n=2048).linearise(burgers)[0]
-    assert float(exact) == pytest.approx(1 / 3, rel=1e-3)
-    line = pk.integral(burgers.problem, x**2 + t, n=2048, t=0.5).linearise(burgers)[0]
-    assert float(line) == pytest.approx(5 / 3, 1e-3)
-    n_x = sp.Symbol("n_x", real=True)
-    assert float(pk.integral(burgers.problem, n_x * x, "x", n=64).linearise(burgers)[0]) == pytest.approx(2.0)
-
-
-def test_functionals_refuse_with_a_sentence(burgers, system):
-    for f, sentence in [
-        (pk.at("w", x=0.0, t=0.0), "the fields are u"), (pk.at("u", x=0.0), "a point of burgers has x, t"),
-        (pk.Loss(term="no"), "the terms are"), (pk.Unknown("D"), "unknown coefficients are none"),
-        (pk.Error("v"), "the fields are u"), (pk.Field(sp.Symbol("q"), torch.zeros(1, 2)), "contains q"),
-        (pk.Function("two", lambda f: f, [pk.at("u", x=[0.1, 0.2], t=0.0)]), "expected one number"),
-    ]:  # fmt: skip
-        with pytest.raises(ValueError, match=sentence):
-            f.linearise(burgers)
-    with pytest.raises(ValueError, match="no reference"):
-        pk.Error().linearise(system)
-    with pytest.raises(TypeError, match="expected a functional"):
-        pk.Influence(burgers).attribute("u")
-    with pytest.raises(ValueError, match="no functional"):
-        pk.Influence(burgers).attribute([])
-    with pytest.raises(ValueError, match="no coordinate"):
-        pk.integral(burgers.problem, 1, z=0.0)
-
-
-# ------------------------------------------------------------------------------------------------ curvature
-
-
-def test_all_curvatures_are_the_dense_ones(solution, monkeypatch):
-    stack, theta, b = solution.stack, solution.theta, torch.randn(len(solution.theta), dtype=torch.float64)
-    eye = torch.eye(len(theta), dtype=theta.dtype)
-    for kind, exact in [("gauss-newton", False), ("explicit", True), ("exact", True)]:
-        found = pk.curvature(stack, theta, kind, 0.1)
-        C = dense(solution, exact)[0] + found.damping * eye
-        assert found.damping == 0.1, found.notes
-        torch.testing.assert_close(found.solve(b), torch.linalg.solve(C, b), rtol=1e-7, atol=1e-9)
-        B = torch.randn(len(theta), 5, dtype=torch.float64)
-        torch.testing.assert_close(found.solve(B), torch.linalg.solve(C, B), rtol=1e-7, atol=1e-9)
-    chosen = pk.curvature(stack, theta, "gauss-newton").damping
-    monkeypatch.setattr(curvatures, "DENSE", 1)
-    assert pk.curvature(stack, theta, "gauss-newton").damping == pytest.approx(chosen, rel=0.2)
-    low = pk.curvature(stack, theta, "gauss-newton", 0.1)
-    assert "rank" in low.kind and not low.notes
-    C, J, *_ = dense(solution, False)
-    C, rows = C + 0.1 * eye, J.T @ torch.randn(len(J), dtype=torch.float64)
-    for right, most in [(rows, 1e-4), (b, 0.1)]:  # what is left out is below a tenth of the damping
-        exact = torch.linalg.solve(C, right)
-        assert float((low.solve(right) - exact).norm()) < most * float(exact.norm())
-
-
-def test_primal_and_dual_agree_on_value_and_damping(burgers):
-    few = replace(burgers, points=burgers.points.replace(pde=burgers.points["pde"].X[:20]))
-    assert few.stack.rows < len(few.theta) < burgers.stack.rows + 1
-    dual = pk.curvature(few.stack, few.theta, "gauss-newton")
-    assert "dual" in dual.kind
-    C, J, a, r = dense(few, False)
-    from pinnkit.tools.damped_solve import path
-
-    line = path(None, C, few.theta, a.sqrt() * r, False, J.T @ (a * r))
-    assert line.choose() == pytest.approx(dual.damping, rel=0.5)
-    b, x = J[0], pk.curvature(few.stack, few.theta, "gauss-newton", 1e-6).solve(J[0])
-    assert float((C @ x + 1e-6 * x - b).norm()) < 1e-6 * float(b.norm())
-
-
-def test_an_indefinite_hessian_is_damped_until_a_minimum_exists_and_reported():
-    untrained = pk.solve(
-        pk.problem("burgers"), pk.MLP(2, 6, 6, 1), {"pde": 40}, stages=[pk.Adam(1)], resample=None, progress=False
-    )
-    lowest = float(torch.linalg.eigvalsh(dense(untrained)[0]).min())
-    assert lowest < -1e-4
-    for kind in ("explicit", "exact"):
-        found = pk.curvature(untrained.stack, untrained.theta, kind, 1e-9)
-        assert found.damping > -lowest and any("indefinite" in note for note in found.notes)
-
-
-def test_curvature_refuses_with_a_sentence(burgers):
-    with pytest.raises(ValueError, match="choose one of auto"):
-        pk.curvature(burgers.stack, burgers.theta, "kfac")
-    with pytest.raises(ValueError, match="positive number"):
-        pk.curvature(burgers.stack, burgers.theta, damping=-1.0)
-    with pytest.raises(ValueError, match="not finite"):
-        pk.curvature(burgers.stack, burgers.theta * torch.nan)
-
-
-# ---------------------------------------------------------------------------------------------- attribution
 
 
 def removed(solution, chosen, C, J, a, r, damping):
@@ -373,9 +221,6 @@ def test_the_strongest_points_are_named(burgers):
     (key, i, x, effect), *_ = found.strongest(3)
     assert abs(effect) == max(float(e.abs().max()) for e in found.joint.values())
     assert x == tuple(burgers.points[key].X[i].tolist()) and found.terms == burgers.stack.terms
-
-
-# ------------------------------------------------------------------------------------------------ any model
 
 
 def test_a_user_s_own_module_has_the_same_influence_as_the_built_in_network(burgers):

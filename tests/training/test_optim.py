@@ -7,101 +7,26 @@ import numpy as np
 import pytest
 import scipy.optimize
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from objectives import (
+    BFGS,
+    LBFGS,
+    NEWTON_LIKE,
+    SSBROYDEN,
+    Function,
+    matrix,
+    powell,
+    quadratic,
+    rosenbrock,
+    run,
+    small,
+    vector,
+)
 
 import pinnkit as pk
 from pinnkit.training.optim.lbfgs import two_loops
-from pinnkit.training.optim.levenberg_marquardt import _Dual, _Primal
-from pinnkit.training.optim.line_search import Trial, strong_wolfe
 from pinnkit.training.optim.ssbroyden import inverse_hessian
 
 pytestmark = pytest.mark.portable
-
-
-class Function:
-    """f with its gradient as an objective of one term."""
-
-    def __init__(self, f):
-        self.f, self.evaluations = f, 0
-
-    def loss_and_gradient(self, theta):
-        self.evaluations += 1
-        leaf = theta.clone().requires_grad_()
-        value = self.f(leaf)
-        return value.detach()[None], torch.autograd.grad(value, leaf)[0]
-
-    def parameter_groups(self, theta):
-        return []
-
-
-class Rows:
-    """sum of squares of r(theta), as a row stack offers it."""
-
-    def __init__(self, r):
-        self.r = r
-
-    def values(self, theta):
-        return self.r(theta)
-
-    def losses(self, theta):
-        return (self.r(theta) ** 2).sum()[None]
-
-    def jacobian(self, theta):
-        return torch.func.jacrev(self.r)(theta)
-
-    def normal(self, theta):
-        J = self.jacobian(theta)
-        return J.T @ J, J.T @ self.r(theta)
-
-    def fit(self, theta):
-        """The row count and weights for these parameters."""
-        self.rows = len(self.r(theta))
-        self.row_weights = torch.ones(self.rows, dtype=theta.dtype)
-        return self
-
-
-def rosenbrock(x):
-    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
-
-
-def powell(x):
-    a, b, c, d = x
-    return (a + 10 * b) ** 2 + 5 * (c - d) ** 2 + (b - 2 * c) ** 4 + 10 * (a - d) ** 4
-
-
-def matrix(n: int, condition: float) -> torch.Tensor:
-    Q, _ = torch.linalg.qr(torch.randn(n, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
-    return Q @ torch.diag(torch.logspace(0, math.log10(condition), n, dtype=torch.float64)) @ Q.T
-
-
-STEEP = matrix(12, 1e6)
-
-
-def quadratic(x):
-    return 0.5 * x @ (STEEP @ x)
-
-
-def vector(*values):
-    return torch.tensor(values, dtype=torch.float64)
-
-
-def run(stage, objective, theta, steps):
-    """The last parameters, all states in between, and the reason to stop (None if all steps were made)."""
-    objective = Function(objective) if callable(objective) else objective
-    state, reason, states = stage.start(theta, objective), None, []
-    for _ in range(steps):
-        theta, state, step = stage.step(theta, state, objective)
-        states.append(state)
-        reason = step.stop
-        if reason is not None:
-            break
-    return theta, states, reason
-
-
-SSBROYDEN, LBFGS = pk.SSBroyden(tolerance=1e-9), pk.LBFGS(tolerance=1e-9)
-BFGS = pk.SSBroyden(tolerance=1e-9, scaled=False)
-NEWTON_LIKE = [SSBROYDEN, BFGS, LBFGS]
 # function, start, most steps of each, how near the minimiser
 CASES = [
     (rosenbrock, vector(-1.2, 1), (50, 60, 60), 1e-7),
@@ -125,9 +50,6 @@ def test_minima_are_found(which, f, start, most, near):
 def test_adam_goes_downhill():
     theta, _, reason = run(pk.Adam(1000, lr=0.1, decay=0.5), rosenbrock, vector(-1.2, 1), 1000)
     assert reason is None and float(rosenbrock(theta)) < 1e-2
-
-
-# ------------------------------------------------------------------------------------ dense references
 
 
 def textbook(H, s, y, g, alpha, scaled):
@@ -214,114 +136,6 @@ def test_two_loops_are_bfgs_with_the_same_pairs():
     assert two_loops(S[:0], Y[:0], g) is g
 
 
-# ---------------------------------------------------------------------------------------- line search
-
-
-def along(f, slope):
-    return lambda a: Trial(a, f(a), slope(a), vector(f(a)), vector(slope(a)))
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.floats(0.05, 20), st.floats(-3, 3), st.floats(0, 2), st.floats(1, 9), st.floats(0.001, 1000))
-def test_accepted_steps_meet_the_strong_wolfe_conditions(curve, centre, wiggle, pitch, first):
-    trial = along(
-        lambda a: curve * (a - centre) ** 2 + wiggle * math.sin(pitch * a),
-        lambda a: 2 * curve * (a - centre) + pitch * wiggle * math.cos(pitch * a),
-    )
-    start = trial(0.0)
-    assume(start.slope < -1e-3)
-    found, reason = strong_wolfe(trial, start, first)
-    assert found is not None, reason
-    assert found.loss <= start.loss + 1e-4 * found.step * start.slope + start.rounding
-    assert abs(found.slope) <= 0.9 * abs(start.slope)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.floats(0.01, 5), st.floats(0.01, 100))
-def test_values_that_are_not_finite_are_stepped_back_from(wall, first):
-    def f(a):
-        return -math.log(wall - a) - 2 * a / wall if a < wall else math.nan
-
-    def slope(a):
-        return 1 / (wall - a) - 2 / wall if a < wall else math.nan
-
-    trial = along(f, slope)
-    found, reason = strong_wolfe(trial, trial(0.0), first)
-    assert reason is None and found.finite and found.loss < f(0.0)
-
-
-def test_slopes_decide_where_values_are_equal_to_rounding():
-    trial = along(lambda a: 1e6 + 1e-12 * (a - 1) ** 2, lambda a: 2e-12 * (a - 1))
-    found, _ = strong_wolfe(trial, trial(0.0), 30.0)
-    assert abs(found.slope) <= 0.9 * 2e-12
-
-
-def test_one_evaluation_a_step_is_nearly_enough():
-    """The first step length is right so often that a step costs little more than one evaluation; starting at 1, 1.8."""
-    problem = pk.problem("burgers")
-    model = pk.Model(problem, pk.MLP(2, 10, 10, 1))
-    stack, count = model.stack(pk.sample(problem, {"pde": 200})), 0
-
-    class Counted:
-        def loss_and_gradient(self, theta):
-            nonlocal count
-            count += 1
-            return stack.loss_and_gradient(theta)
-
-        def parameter_groups(self, theta):
-            return stack.parameter_groups(theta)
-
-    theta, _, reason = run(pk.SSBroyden(), Counted(), model.initial(0), 150)
-    assert reason is None and count <= 1.25 * 150
-
-
-# -------------------------------------------------------------------------------- Levenberg-Marquardt
-
-
-def small():
-    problem = pk.problem("diffusion")
-    model = pk.Model(problem, pk.MLP(2, 6, 6, 1))
-    return model, model.initial(0)
-
-
-def test_primal_and_dual_steps_of_levenberg_marquardt_agree():
-    model, theta = small()
-    stack = model.stack(pk.sample(model.problem, {"pde": 40}))
-    a, b = _Primal(stack, theta).solve(1e-3), _Dual(stack, theta).solve(1e-3)
-    assert (a[0] - b[0]).norm() <= 1e-8 * a[0].norm()
-    assert math.isclose(a[1], b[1], rel_tol=1e-8)
-
-
-def test_levenberg_marquardt_is_the_damped_least_squares_step():
-    model, theta = small()
-    stack = model.stack(pk.sample(model.problem, {"pde": 40}))
-    J, a = stack.jacobian(theta), stack.row_weights
-    damped = J.T @ (a[:, None] * J) + 0.1 * torch.eye(len(theta), dtype=theta.dtype)
-    expected = -torch.linalg.solve(damped, J.T @ (a * stack.values(theta)))
-    torch.testing.assert_close(_Primal(stack, theta).solve(0.1)[0], expected, rtol=1e-8, atol=1e-10)
-
-
-@pytest.mark.parametrize("extra", [0, 3], ids=["primal", "dual"])
-def test_levenberg_marquardt_converges_quadratically_where_the_residual_vanishes(extra):
-    def residuals(x):
-        return torch.cat([10 * (x[1:2] - x[:1] ** 2), 1 - x[:1] + 0 * x.sum()])
-
-    theta = torch.cat([vector(-1.2, 1), torch.zeros(extra, dtype=torch.float64)])
-    stage, objective = pk.LevenbergMarquardt(60), Rows(residuals).fit(theta)
-    state, errors, reason = stage.start(theta, objective), [], None
-    for _ in range(60):
-        theta, state, step = stage.step(theta, state, objective)
-        errors.append(float((theta[:2] - 1).norm()))
-        if step.stop is not None:
-            reason = step.stop
-            break
-    assert reason.startswith("converged") and len(errors) < 30 and errors[-1] < 1e-12
-    tail = [(a, b) for a, b in zip(errors, errors[1:], strict=False) if 1e-7 < a < 1e-2]
-    assert tail and all(b <= 20 * a**1.7 for a, b in tail)
-
-
-# ------------------------------------------------------------------- every stage: losses, states, reasons
-
 STAGES = [
     pk.Adam(40, lr=1e-2), pk.SOAP(40, decay=0.5), pk.Torch("LBFGS", 5, lr=0.5, settings={"max_iter": 4}),
     pk.Torch("AdamW", 40, lr=1e-2, schedule="CosineAnnealingLR"), pk.LBFGS(15), pk.SSBroyden(15),
@@ -391,26 +205,6 @@ def test_converged(stage):
     assert "rounding" in run(stage, lambda x: 1e20 + (x * x).sum(), vector(0.1, 0.2), 3)[2]
 
 
-def test_levenberg_marquardt_says_why_it_stops():
-    def stop(r, *theta):
-        start = vector(*theta)
-        end, _, reason = run(pk.LevenbergMarquardt(50), Rows(r).fit(start), start, 50)
-        assert torch.isfinite(end).all()
-        return reason
-
-    assert "not finite" in stop(lambda x: x / 0.0, 1.0, 2.0)
-    assert "largest entry" in stop(lambda x: x - 1.0, 0.0, 2.0)
-    assert "converged" in stop(lambda x: torch.cat([x - 1.0, x + 1.0]), 0.3, 2.0)
-
-    class Wrong(Rows):
-        def normal(self, theta):
-            A, right = super().normal(theta)
-            return A, -right
-
-    start = vector(1.0, 2.0)
-    assert "no damping" in run(pk.LevenbergMarquardt(5), Wrong(lambda x: x).fit(start), start, 5)[2]
-
-
 class Uphill(Function):
     """An objective whose gradient has the wrong sign."""
 
@@ -461,62 +255,3 @@ def test_a_step_of_negative_curvature_leaves_h_alone():
             if "H" in state:
                 assert torch.linalg.eigvalsh(inverse_hessian(state)).min() > 0
         assert reason.startswith("converged") and abs(float(torch.cos(theta).sum()) - 2) < 1e-12
-
-
-def test_soap_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pytorch_optimizer", None)
-    with pytest.raises(ImportError, match="pinnkit\\[soap\\]"):
-        pk.SOAP(1).start(vector(1, 2), None)
-
-
-# ------------------------------------------------------------------------------------- torch's own optimisers
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "settings", "schedule", "more"),
-    [
-        ("SGD", {"momentum": 0.9, "nesterov": True}, "ExponentialLR", {"gamma": 0.9}),
-        ("AdamW", {"weight_decay": 0.1}, "CosineAnnealingLR", {}),
-        ("Rprop", {}, "ReduceLROnPlateau", {"patience": 0}),
-        ("LBFGS", {"max_iter": 5, "line_search_fn": "strong_wolfe"}, None, {}),
-    ],
-)
-def test_steps_are_those_of_torch(optimizer, settings, schedule, more):
-    """A network's parameters as a torch module has them, trained by the same classes without pinnkit's stage."""
-    model, theta = small()
-    stack = model.stack(pk.sample(model.problem, {"pde": 40}))
-    stage = pk.Torch(optimizer, 8, lr=1e-2, settings=settings, schedule=schedule, schedule_settings=more)
-    pieces = [torch.nn.Parameter(p.clone()) for p in stack.parameter_groups(theta)]
-    assert sum(p.numel() for p in pieces) == len(theta)
-    twin = getattr(torch.optim, optimizer)(pieces, lr=1e-2, **settings)
-    lengths = {"T_max": 8} if schedule == "CosineAnnealingLR" else {}
-    plan = getattr(torch.optim.lr_scheduler, schedule)(twin, **lengths, **more) if schedule else None
-
-    def closure():
-        at = torch.cat([p.detach().reshape(-1) for p in pieces])
-        losses, g = stack.loss_and_gradient(at)
-        for p, slope in zip(pieces, stack.parameter_groups(g), strict=True):
-            p.grad = slope.clone()
-        return losses.sum()
-
-    state = stage.start(theta, stack)
-    for _ in range(8):
-        theta, state, step = stage.step(theta, state, stack)
-        loss = twin.step(closure)
-        assert float(loss) == float(step.losses.sum())
-        if plan is not None:
-            plan.step(*([loss] if schedule == "ReduceLROnPlateau" else []))
-    assert torch.equal(theta, torch.cat([p.detach().reshape(-1) for p in pieces]))
-
-
-def test_what_torch_does_not_have_is_refused():
-    for wrong, said in (
-        ({"optimizer": "Adman"}, "torch.optim has no optimizer 'Adman': choose one of .*AdamW"),
-        ({"settings": {"momentum": 0.9}}, "AdamW.*does not take these settings"),
-        ({"schedule": "LambdaLR"}, "there is no schedule 'LambdaLR'"),
-        ({"schedule": "StepLR"}, "StepLR does not take these settings.*step_size"),
-    ):
-        with pytest.raises(ValueError, match=said):
-            pk.Torch(**wrong)
-    with pytest.raises(ValueError, match="Muon"):
-        pk.Torch("Muon").start(torch.zeros(3, dtype=torch.float64), None)
