@@ -1,11 +1,12 @@
 # make demo: environment, install, main job and its pictures.   make test: environment, install, tests.
+# make long: the tests of tests/long.txt.
 # make portable: the tests that rounding could upset, with the processor's plainest instructions and no C compiler.
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test portable slow lint bench data wheel clean
+.PHONY: demo test long portable slow lint bench data wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -23,16 +24,20 @@ demo: .venv/installed
 
 # Tests start many processes, each of which would compile the package anew where bytecode is not kept. Files come in the
 # order of their names: by the number of their tests, four long notebooks would come last, with one worker idle.
-test: export PYTHONDONTWRITEBYTECODE =
+test long: export PYTHONDONTWRITEBYTECODE =
+test long: export SYMPY_CACHE_SIZE = 20000
 test: .venv/installed
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow and not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+long: .venv/installed
+	$(BIN)/python -m pytest -m "long and not slow" --numprocesses 2 --dist load
 
 # NumPy's vector kernels, torch's, OpenBLAS's and the compiled jets are other ones than in `make test`.
 FOUND := import numpy; print(*numpy.show_config("dicts")["SIMD Extensions"].get("found", []))
 portable: .venv/installed
 	NPY_DISABLE_CPU_FEATURES="$$($(BIN)/python -c '$(FOUND)')" ATEN_CPU_CAPABILITY=default CC= \
 		$(if $(filter x86_64,$(shell uname -m)),OPENBLAS_CORETYPE=Nehalem) \
-		$(BIN)/python -m pytest -m "portable and not slow" --numprocesses 2 --dist loadfile
+		$(BIN)/python -m pytest -m "portable and not slow and not long" --numprocesses 2 --dist loadfile
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

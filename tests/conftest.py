@@ -1,5 +1,6 @@
 """What several test files share: the command line, called in an empty folder."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,31 @@ from pinnkit.cli import main
 settings.register_profile("steady", derandomize=True)
 settings.register_profile("fresh")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+LONG = Path(__file__).with_name("long.txt")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of long.txt; its every line must name one, where whole files are collected."""
+    lines = {line for line in LONG.read_text().splitlines() if line and not line.startswith("#")}
+    names = {item: f"{item.path.relative_to(LONG.parent).as_posix()}::{item.name}" for item in items}
+    for item, name in names.items():
+        if lines & {name, name.split("[")[0]}:
+            item.add_marker(pytest.mark.long)
+    files = {name.split("::")[0] for name in names.values()}
+    met = {*names.values(), *(name.split("[")[0] for name in names.values())}
+    lost = sorted(line for line in lines if line.split("::")[0] in files and line not in met)
+    if lost and not any("::" in argument for argument in config.args):
+        raise pytest.UsageError(f"tests/long.txt names tests that are not there: {', '.join(lost)}")
+
+
+def pytest_collection_finish() -> None:
+    """The collector of garbage need not look at all tests and at SymPy again and again: a seventh of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)

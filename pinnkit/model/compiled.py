@@ -12,7 +12,7 @@ from pinnkit.network.base import Evaluator, Network, evaluator, periodic
 from pinnkit.network.kinked import with_kinks
 from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constraints
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import Readout, compiled
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.units import Units
@@ -168,7 +168,7 @@ class Compiled:
         if scaled:
             residuals = [replace(r, expression=r.expression.xreplace(scaled)) for r in residuals]
             ansatz = {u: tuple(sp.sympify(e).xreplace(scaled) for e in pair) for u, pair in ansatz.items()}
-        return Readout(residuals, p.fields, ansatz, values, unknowns)
+        return compiled(residuals, p.fields, ansatz, values, unknowns)
 
     def readout_of(self, key: str) -> Readout:
         """The compiled residuals of one point set.

@@ -1,7 +1,7 @@
 """Residuals compiled for one set of points: their values, slopes and curvature in the network's channels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,7 +13,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.statement.symbolic.lowering import Affine, Ansatz, Lowered, Slot, at, at_image, collapse, insert, lower
 from pinnkit.statement.symbolic.residual import Residual
-from pinnkit.statement.symbolic.torch_program import Program, Value
+from pinnkit.statement.symbolic.torch_program import Opaque, Program, Value
 from pinnkit.tools.sympy_types import AppliedUndef
 
 Entry = tuple[int, int, int, int, Value]  # row, channel, image, output, value (B,) of dr/dN
@@ -163,6 +163,34 @@ class Readout:
             part = w[r] * value * moved[t]
             _put(self, s, part, G, gu, len(points))
         return G, gu
+
+
+def compiled(
+    residuals: Sequence[Residual],
+    fields: Sequence[AppliedUndef],
+    ansatz: Ansatz,
+    parameters: Mapping[sp.Symbol, sp.Expr],
+    unknowns: Sequence[sp.Symbol] = (),
+) -> Readout:
+    """The readout of the arguments, compiled once a process: a run, its report and its correction share it.
+
+    What holds a caller's own function is compiled anew: memory would keep the function, and all it knows, alive.
+    """
+    pairs = tuple((u, sp.sympify(g, strict=True), sp.sympify(d, strict=True)) for u, (g, d) in ansatz.items())
+    if any(e.has(Opaque) for e in (*(r.expression for r in residuals), *(e for _, *pair in pairs for e in pair))):
+        return Readout(residuals, fields, ansatz, parameters, unknowns)
+    return _remembered(tuple(residuals), tuple(fields), pairs, frozenset(parameters.items()), tuple(unknowns))
+
+
+@lru_cache(maxsize=128)
+def _remembered(
+    residuals: tuple[Residual, ...],
+    fields: tuple[AppliedUndef, ...],
+    ansatz: tuple[tuple[AppliedUndef, sp.Expr, sp.Expr], ...],
+    parameters: frozenset[tuple[sp.Symbol, sp.Expr]],
+    unknowns: tuple[sp.Symbol, ...],
+) -> Readout:
+    return Readout(residuals, fields, {u: (g, d) for u, g, d in ansatz}, dict(parameters), unknowns)
 
 
 class Slopes:

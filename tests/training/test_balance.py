@@ -1,7 +1,5 @@
 """Weights by kernel traces and gradient norms against dense references, and what training makes of them."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -112,13 +110,10 @@ def test_a_problem_beside_the_start_brings_its_recipe():
     assert without.progress.round == 0 and without.weights == first.weights
 
 
-def test_from_the_shell(tmp_path):
-    command = [
-        sys.executable, "-m", "pinnkit", "solve", "diffusion", "--stages", "adam:20", "--points", "pde=40", "--quiet",
-        "--network", "4", "--out", str(tmp_path / "run.h5"), "--balance",
-    ]  # fmt: skip
-    done = subprocess.run([*command, "ntk"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert pk.load(tmp_path / "run.h5").progress.plan.balance == pk.ntk_balance()
-    wrong = subprocess.run([*command, "luck", "--overwrite"], capture_output=True, text=True)
-    assert wrong.returncode and "choose among ntk, gradient, none" in " ".join(wrong.stderr.split())
+def test_from_the_shell(call):
+    command = ["solve", "diffusion", "--stages", "adam:20", "--points", "pde=40", "--quiet", "--network", "4"]
+    code, _, said = call(*command, "--out", "run.h5", "--balance", "ntk")
+    assert code == 0, said
+    assert pk.load("run.h5").progress.plan.balance == pk.ntk_balance()
+    code, _, said = call(*command, "--out", "run.h5", "--balance", "luck", "--overwrite")
+    assert code and "choose among ntk, gradient, none" in " ".join(said.split())

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import sympy as sp
 
@@ -9,6 +10,7 @@ from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .channels import Channel, Index, partial, split
 from .fields import differentiate
+from .torch_program import Opaque
 
 Ansatz = Mapping[AppliedUndef, tuple[sp.Expr, sp.Expr]]  # field -> (g, d): the field is g + d N
 
@@ -42,8 +44,20 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
     Raises:
         ValueError: anything but the fields and their derivatives by their own coordinates.
     """
-    fields, variables = list(fields), list(variables)
-    given = [sp.sympify(e, strict=True) for e in expressions]
+    given = tuple(sp.sympify(e, strict=True) for e in expressions)
+    if any(e.has(Opaque) for e in given):  # memory would keep a caller's function alive
+        return _lowered(given, tuple(fields), tuple(variables))
+    return _remembered(given, tuple(fields), tuple(variables))
+
+
+@lru_cache(maxsize=512)
+def _remembered(
+    given: tuple[sp.Expr, ...], fields: tuple[AppliedUndef, ...], variables: tuple[sp.Symbol, ...]
+) -> Lowered:
+    return _lowered(given, fields, variables)
+
+
+def _lowered(given: tuple[sp.Expr, ...], fields: tuple[AppliedUndef, ...], variables: tuple[sp.Symbol, ...]) -> Lowered:
     _check_derivatives(given, fields)
     evaluated = [e.doit() for e in given]
     replace: dict[sp.Expr, sp.Symbol] = {}
