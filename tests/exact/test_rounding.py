@@ -14,7 +14,7 @@ from pinnkit.certificate.validated.running_error import Rounded, rounded
 from pinnkit.exact.superposition.enclosed_misfits import rounding_adds
 from pinnkit.exact.superposition.linear_operator import operator
 from pinnkit.exact.superposition.rounding import evaluation_bound, evaluation_error
-from pinnkit.exact.superposition.separated import travelling
+from pinnkit.exact.superposition.separated import exponentials
 from pinnkit.exact.superposition.superposition import Superposition
 from pinnkit.statement.symbolic.torch_program import Program
 
@@ -37,7 +37,8 @@ def cancelling(size):
     equation = u.diff(t) - u.diff(x, 2) / 10
     start = pk.Problem("start", u, equation, box, [pk.Initial(u, 0), pk.Dirichlet(u, 0)])
     waves = [3.0, 3.0 * (1 + 1 / size), 1.0]
-    family, theta = travelling(operator(start), box, [(np.array([1j * k]), complex(-0.1 * k * k)) for k in waves])
+    pairs = [(np.array([1j * k, -0.1 * k * k]), np.ones(1)) for k in waves]  # of the coordinates x, t
+    family, theta = exponentials(operator(start), box.bounds, pairs)
     model = Superposition((family,), tuple((0, tuple(row)) for row in theta.tolist()))
     per = len(theta) // len(waves)  # cosine and sine of a wave
     amplitudes = torch.cat([torch.full((per,), v, dtype=torch.float64) for v in (size, -size, 0.7)])
