@@ -10,12 +10,12 @@ from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.curvature import DENSE, curvature
+from pinnkit.model.gauss_newton import GaussNewton
 from pinnkit.model.quantity.base import rows_of
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import sample
 from pinnkit.tools.checked import Count, Positive, Whole, checked
-from pinnkit.tools.damped_solve import Primal
 
 from .indicator import Along, before, coordinate
 from .influence import Influence
@@ -234,8 +234,9 @@ def _solved(stack: Stack, theta: Tensor, b: Tensor) -> Tensor:
     """(J^T A J + damping)^-1 b for b (P, m), with the smallest damping that is safe from rounding."""
     if len(theta) > DENSE:
         return curvature(stack, theta, "gauss-newton").solve(b.contiguous())
-    C, _ = stack.normal(theta)
-    return Primal.of(C, 4 * len(theta) * torch.finfo(theta.dtype).eps * float(C.norm())).solve(b.contiguous())
+    found = GaussNewton.of(stack, theta)
+    safe = 4 * len(theta) * torch.finfo(theta.dtype).eps * float(found.matrix.norm())
+    return found.factor(safe).solve(b.contiguous())
 
 
 def _contracted(rows: Stack, weights: Tensor, theta: Tensor) -> Tensor:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from pinnkit.model.curvature import DENSE, curvature
+from pinnkit.model.gauss_newton import GaussNewton
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import Points
 from pinnkit.tools.checked import NotNegative, checked
-from pinnkit.tools.damped_solve import Primal
 
 from .chosen import distinct
 
@@ -211,7 +211,7 @@ def _gauss_newton(objective: Proximal, theta: Tensor) -> Apply:
     """The damped Gauss-Newton inverse at theta."""
     stack = objective.stack
     if len(theta) <= min(stack.rows, DENSE):
-        return Primal.of(stack.normal(theta)[0], objective.damping).solve
+        return GaussNewton.of(stack, theta).factor(objective.damping).solve
     return curvature(stack, theta, "gauss-newton", objective.damping).solve
 
 

@@ -12,6 +12,7 @@ from pinnkit.tools.checked import Damping, Matrix, Vector, checked
 from pinnkit.tools.damped_solve import Dual, Factor, Path, Primal, Spectral, cholesky, conjugate_gradients, path
 from pinnkit.tools.memory import afford
 
+from .gauss_newton import GaussNewton
 from .stack import Stack
 
 DENSE = 6000  # the largest matrix that is factored; above it the curvature is approximated by its leading part
@@ -168,9 +169,9 @@ def _gauss_newton(stack: Stack, theta: Tensor, damping: float | str, d: Tensor) 
         line = path(W, K, d, rho, True)
         kind, factor = "Gauss-Newton (dual)", lambda lam: Dual.of(W, K, lam)
     else:
-        C, g = stack.normal(theta)
-        line = path(None, C, d, rho, False, g)
-        kind, factor = "Gauss-Newton (primal)", lambda lam: Primal.of(C, lam)
+        found = GaussNewton.of(stack, theta)
+        line = path(None, found.matrix, d, rho, False, found.gradient)
+        kind, factor = "Gauss-Newton (primal)", found.factor
     return _settled(kind, line, damping, factor, M), factor
 
 

@@ -77,6 +77,19 @@ class Primal:
         """Row norms of E squared, shape (m,)."""
         return self.whiten(J).square().sum(1)
 
+    def roots(self, n: int, seed: int) -> Tensor:
+        """n directions W (P, n) with E[W W^T] = (C + damping I)^-1: |J_m W|^2 estimates the leverage of a row.
+
+        All P columns of an exact root with n = 0.
+        """
+        L = self.L
+        if n:  # drawn on the CPU, so that a seed means the same on every device
+            Z = torch.randn(len(L), n, dtype=L.dtype, generator=torch.Generator().manual_seed(seed)).to(L)
+            Z /= math.sqrt(n)
+        else:
+            Z = torch.eye(len(L), dtype=L.dtype, device=L.device)
+        return torch.linalg.solve_triangular(L.T, Z, upper=True)
+
 
 @dataclass(frozen=True, eq=False)
 class Dual:

@@ -1,13 +1,15 @@
-"""What the scores share: fresh points, the curvature on them, and the rows of candidates in blocks."""
+"""What the scores share: fresh points, the Gauss-Newton factor and step on them, rows of candidates in blocks."""
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
+from pinnkit.model.gauss_newton import GaussNewton
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import Points, counts_of
@@ -59,42 +61,26 @@ def fresh(solution: Solution, n: int, seed: int) -> Points:
     return Points(sets)
 
 
-class Curvature:
-    """The Gauss-Newton matrix G = J^T A J and half the loss gradient J^T A r on fresh points, G + lam I factored.
+class Newton(NamedTuple):
+    """On fresh points: the factor of the Gauss-Newton matrix G + lam I, and the step -(G + lam I)^-1 J^T A r (P,)."""
+
+    factor: Primal
+    step: Tensor
+
+
+_kept: WeakKeyDictionary[Solution, dict[tuple[int, int], Newton]] = WeakKeyDictionary()
+
+
+def newton(solution: Solution, points: int, seed: int) -> Newton:
+    """The factor and step of a solution, made once for all point sets that are scored with it: a solution is a value.
 
     ``points`` = 0 takes so many that there is a row for every parameter; lam is ``DAMPING`` times the trace of G.
     """
-
-    gradient: Tensor
-    factor: Primal
-
-    def __init__(self, solution: Solution, points: int, seed: int) -> None:
-        R = len(solution.model.readouts["pde"].names)
-        n = points or math.ceil(len(solution.theta) / R)
-        G, self.gradient = stack(solution, fresh(solution, n, seed)).normal(solution.theta)
-        self.factor = Primal.of(G, DAMPING * float(G.trace()))
-
-    def roots(self, n: int, seed: int) -> Tensor:
-        """n directions W (P, n) with E[W W^T] = (G + lam)^-1: |J_x W|^2 estimates J_x (G + lam)^-1 J_x^T.
-
-        All P columns of an exact root with n = 0.
-        """
-        L = self.factor.L
-        if n:
-            # On the CPU, so that a seed means the same on every device.
-            Z = torch.randn(len(L), n, dtype=L.dtype, generator=torch.Generator().manual_seed(seed)).to(L)
-            Z /= math.sqrt(n)
-        else:
-            Z = torch.eye(len(L), dtype=L.dtype, device=L.device)
-        return torch.linalg.solve_triangular(L.T, Z, upper=True)
-
-
-_kept: WeakKeyDictionary[Solution, dict[tuple[int, int], Curvature]] = WeakKeyDictionary()
-
-
-def curvature(solution: Solution, points: int, seed: int) -> Curvature:
-    """The curvature of a solution, made once for all point sets that are scored with it: a solution is a value."""
     made = _kept.setdefault(solution, {})
     if (points, seed) not in made:
-        made[points, seed] = Curvature(solution, points, seed)
+        R = len(solution.model.readouts["pde"].names)
+        n = points or math.ceil(len(solution.theta) / R)
+        found = GaussNewton.of(stack(solution, fresh(solution, n, seed)), solution.theta)
+        factor = found.factor(DAMPING * float(found.matrix.trace()))
+        made[points, seed] = Newton(factor, -factor.solve(found.gradient))
     return made[points, seed]

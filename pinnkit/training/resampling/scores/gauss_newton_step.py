@@ -9,8 +9,8 @@ from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import Whole, checked
 from pinnkit.tools.serialise import register
 
-from .candidates import curvature, stack, term_weights
-from .leverage import fields_at, newton_step
+from .candidates import newton, stack, term_weights
+from .leverage import fields_at
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class NewtonStep:
 
     def step(self, solution: Solution) -> Tensor:
         """delta (P,)."""
-        return newton_step(curvature(solution, self.points, self.seed))
+        return newton(solution, self.points, self.seed).step
 
     def moved(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """The change J_k delta of the residuals by the step, shape (R, n)."""

@@ -14,7 +14,7 @@ from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.tools.checked import Count, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .candidates import Curvature, blocks, curvature, fresh, gradients, term_weights
+from .candidates import blocks, fresh, gradients, newton, term_weights
 
 
 @register
@@ -33,7 +33,7 @@ class Leverage:
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        W = curvature(solution, self.points, self.seed).roots(self.probes, self.seed)
+        W = newton(solution, self.points, self.seed).factor.roots(self.probes, self.seed)
         return _leverage(solution, key, candidates, W)
 
 
@@ -69,7 +69,7 @@ class SelfInfluence:
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        W = curvature(solution, self.points, self.seed).roots(self.probes, self.seed)
+        W = newton(solution, self.points, self.seed).factor.roots(self.probes, self.seed)
         out = _lengths(solution, key, candidates, W)
         return out * _leverage(solution, key, candidates, W).sqrt() if self.levered else out
 
@@ -90,7 +90,7 @@ class ErrorWeighted:
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
         """Shape (n,)."""
-        K = curvature(solution, self.points, self.seed).factor
+        K = newton(solution, self.points, self.seed).factor
         at = fresh(solution, self.probes, self.seed + 1)["pde"]
         J = fields_at(solution, at).jacobian(solution.theta) / math.sqrt(self.probes)
         return _lengths(solution, key, candidates, K.solve(J.T))
@@ -101,8 +101,3 @@ def fields_at(solution: Solution, points: PointSet) -> Stack:
     names = zip(solution.problem.field_names, solution.problem.fields, strict=True)
     readout = solution.model.readout([Residual(name, u, data("at")) for name, u in names])
     return Stack(solution.model, {"at": points.to(solution.theta)}, readouts={"at": readout})
-
-
-def newton_step(K: Curvature) -> Tensor:
-    """delta = -(G + lam)^-1 J^T A r (P,), the Gauss-Newton step on the fresh points."""
-    return -K.factor.solve(K.gradient)
