@@ -19,7 +19,7 @@ import torch
 import pinnkit as pk
 from benchmarks.common import RESULTS, RUNS, figure, options, publish, table, verdict
 from benchmarks.error.random_problems import KINDS, drawn, trained
-from pinnkit.error.verdict import LEAST, REACH, Signs
+from pinnkit.error.verdict import LEAST, REACH, ErrorParts
 
 SMALL = 1e-3  # a true relative error up to which a model deserves trust
 FIRST = 112  # so many problems set thresholds
@@ -54,10 +54,10 @@ class Case:
         pairs = [(true, *sign.interval) for true, sign in self.signs()]
         return all(low / factor <= max(e, EXACT) and e <= max(high, EXACT) * factor for e, low, high in pairs)
 
-    def signs(self) -> Iterator[tuple[float, Signs]]:
+    def signs(self) -> Iterator[tuple[float, ErrorParts]]:
         """The true error and the signs of every field."""
         for name, parts in self.found["parts"].items():
-            yield self.true[name], Signs(**parts)
+            yield self.true[name], ErrorParts(**parts)
 
 
 def measured(number: int, folder: Path) -> list[Case]:

@@ -11,12 +11,12 @@ from pinnkit.certificate.theorem.bound import Bound
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.theorem.proof import BarrierProof
 from pinnkit.tools.checked import checked
-from pinnkit.tools.labelled import Labelled
+from pinnkit.tools.labelled import ResultTable
 
 from .corrected_twin import Twin
 
 if TYPE_CHECKING:
-    from pinnkit.certificate.checker.check import Checked
+    from pinnkit.certificate.checker.check import CheckResult
 
 MEANING = {
     "sup": "largest |error|",
@@ -32,7 +32,7 @@ MEANING = {
 
 @checked
 @dataclass(frozen=True)
-class Certificate(Labelled):
+class Certificate(ResultTable):
     """Upper bounds of the error |u - u*| of a solution, by norm, each from a theorem.
 
     In a norm that several theorems bound, the smallest bound counts.
@@ -154,7 +154,7 @@ class Certificate(Labelled):
             middle = self.twin.moved(X).double().cpu()
         return middle + low - apart, middle + high + apart
 
-    def verify(self) -> "Checked":
+    def verify(self) -> "CheckResult":
         """Check the proof of the bound of the largest error again, in exact rational arithmetic.
 
         The checker shares no code with the search for the proof, and needs python-flint: ``pip install

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import sympy as sp
 
-from pinnkit.certificate.misfits.enclosed import EnclosedNetwork
+from pinnkit.certificate.misfits.enclosed import EnclosedMisfits
 from pinnkit.certificate.misfits.sampled import SampledMisfits
 from pinnkit.certificate.theorem.bound import Bound, Theorem
 from pinnkit.certificate.theorem.closed_form import ENCLOSURES
@@ -119,7 +119,7 @@ def _twin(solution: Solution, twin: Solution, f: Form, known: list[Theorem], enc
 
 
 def _enclosed(solution: Solution, f: Form, scale: float) -> Misfits:
-    return ENCLOSURES.get(type(solution.network), EnclosedNetwork)(solution, f, scale)
+    return ENCLOSURES.get(type(solution.network), EnclosedMisfits)(solution, f, scale)
 
 
 def _best(known: list[Theorem], misfits: Misfits) -> dict[str, Bound]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pinnkit.certificate.misfits.norms import Asked, label
+from pinnkit.certificate.misfits.norms import MisfitNorms, label
 from pinnkit.certificate.theorem.bound import Bound
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.domain.box import Box
@@ -19,7 +19,7 @@ Part = tuple[Residual, tuple[str, ...], dict[str, float]]  # a residual, its der
 
 
 @dataclass(eq=False)
-class Recorded(Asked):
+class RecordedNorms(MisfitNorms):
     """The norms of a certificate: all of them, or 0 but for the one of that name.
 
     ``parts`` are the misfits that were asked for, by name.
@@ -85,7 +85,7 @@ def shares(solution: Solution, found: Certificate) -> tuple[dict[str, dict[str, 
             f"the certificate is of {found.problem}, expected one of {solution.problem.name}: give its own"
         )
     form, known = theorems(solution.problem, slopes=True)
-    whole = Recorded(solution, form, found.misfits)
+    whole = RecordedNorms(solution, form, found.misfits)
     used = []
     for theorem in known:
         try:
@@ -96,7 +96,7 @@ def shares(solution: Solution, found: Certificate) -> tuple[dict[str, dict[str, 
             used.append(theorem)
     by_norm: dict[str, dict[str, float]] = {b.norm: {} for b in found.direct}
     for name in whole.parts:
-        alone = Recorded(solution, form, found.misfits, name)
+        alone = RecordedNorms(solution, form, found.misfits, name)
         own = [b for theorem in used for b in theorem(alone)]
         for b in found.direct:
             by_norm[b.norm][name] = _alone(b, own)

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.certificate.enclosure.field import Field
+from pinnkit.certificate.enclosure.field import FieldEnclosure
 from pinnkit.certificate.enclosure.network import Cells, change, evaluate
 from pinnkit.certificate.misfits import sampled
 from pinnkit.certificate.misfits.enclosed import FLOOR, covered
-from pinnkit.certificate.norms.box import Covered
+from pinnkit.certificate.norms.box import BoxNorm
 from pinnkit.certificate.theorem.bound import Bound
 from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.certificate.theorem.misfit import Norm
@@ -130,7 +130,7 @@ def distances(solution: Solution, twin: Solution, norms: Iterable[str], scale: f
     found: dict[str, float] = {}
     time = box.names.index(box.time) if box.time in box.names else None
 
-    def cover(J: Index, fixed: dict[str, float]) -> Covered:
+    def cover(J: Index, fixed: dict[str, float]) -> BoxNorm:
         across = time if not fixed else None
         return covered(box, gap.function(J), sum(J), fixed, FLOOR * scale, ACCURACY, across)
 
@@ -154,7 +154,7 @@ def distances(solution: Solution, twin: Solution, norms: Iterable[str], scale: f
     return found
 
 
-def _sliced(found: Covered) -> float:
+def _sliced(found: BoxNorm) -> float:
     """The bound of the L2 norm in space at any time."""
     if found.slice is None:
         raise ValueError("the domain has no time coordinate: there is no norm at any time")
@@ -196,7 +196,7 @@ class _Gap:
 
     def __post_init__(self) -> None:
         self._parts = parts(self.solution, self.twin)
-        self._field = Field(self.twin)
+        self._field = FieldEnclosure(self.twin)
 
     def function(self, J: Index) -> Any:
         """D^J (c - v) on cells."""

@@ -19,7 +19,7 @@ from pinnkit.tools.atomic_file import check_or_make_folder, put
 from pinnkit.tools.hdf5_check import check_regular
 
 if TYPE_CHECKING:
-    from pinnkit.certificate.checker.check import Checked
+    from pinnkit.certificate.checker.check import CheckResult
 
 FORMAT = "pinnkit barrier proof 1"
 FILE = "pinnkit certificate 1"
@@ -88,7 +88,7 @@ def read(file: Path) -> dict[str, Any]:
     return found
 
 
-def verified(found: Mapping[str, Any]) -> Checked:
+def verified(found: Mapping[str, Any]) -> CheckResult:
     """The checker's findings on what a file holds, and whether the bound of the largest error follows.
 
     Raises:

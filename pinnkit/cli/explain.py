@@ -50,11 +50,11 @@ def influence(
 
     from pinnkit.influence.summary import reading
 
-    from .jobs import Question, influenced
+    from .jobs import InfluenceArguments, influenced
 
     torch.set_num_threads(threads)
     with working("curvature and influence"):
-        model, found = influenced(run, problem, Question(tuple(of), curvature, damping, convention))
+        model, found = influenced(run, problem, InfluenceArguments(tuple(of), curvature, damping, convention))
     files = _write_map(model, found, out, picture)
     with working("response to sources" if response else "summary"):
         said = reading(model, found, top, response)

@@ -20,7 +20,7 @@ from . import options
 
 
 @dataclass(frozen=True)
-class Wish:
+class SolveArguments:
     """What was typed, as text; None and () stand for what was left out."""
 
     target: str
@@ -59,7 +59,7 @@ class Wish:
         return found
 
 
-def started(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
+def started(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Solution:
     """A new run; raises ValueError for a wish that cannot be met, OSError for a file that cannot be written."""
     problem = wish.problem()
     device, dtype = options.processor(wish.device), options.number_type(wish.dtype or "float64")
@@ -69,7 +69,7 @@ def started(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
     )  # fmt: skip
 
 
-def superposed(wish: Wish, tolerance: float | None, *, file: Path, progress: bool, resume: bool) -> Solution:
+def superposed(wish: SolveArguments, tolerance: float | None, *, file: Path, progress: bool, resume: bool) -> Solution:
     """A superposition of exact solutions, written to a file; ValueError for settings that it does not have."""
     from pinnkit.exact.superposition.solve import solve_lie
 
@@ -85,7 +85,7 @@ def superposed(wish: Wish, tolerance: float | None, *, file: Path, progress: boo
     return solution
 
 
-def resumed(wish: Wish, *, checkpoint: Path, progress: bool) -> Solution:
+def resumed(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Solution:
     """The run in a file, gone on with; ValueError where the file holds another one than was asked for."""
     head = runfile.header(checkpoint)
     problem = wish.problem(checkpoint, decode(head["problem"]["arguments"]))
@@ -115,7 +115,7 @@ def corrected(solution: Solution, file: Path, seed: int = 0) -> Solution:
 
 
 @dataclass(frozen=True)
-class Question:
+class InfluenceArguments:
     """What was asked of a run's training points, as text."""
 
     of: tuple[str, ...] = ()
@@ -124,7 +124,7 @@ class Question:
     convention: str = "fixed"
 
 
-def influenced(path: Path, file: Path | None, question: Question) -> tuple[Influence, Attribution]:
+def influenced(path: Path, file: Path | None, question: InfluenceArguments) -> tuple[Influence, Attribution]:
     """The influence of a run's training points on what was asked (the loss on fresh points unless told otherwise).
 
     Raises:
@@ -137,7 +137,7 @@ def influenced(path: Path, file: Path | None, question: Question) -> tuple[Influ
     return influence, influence.attribute(functionals, convention=question.convention)
 
 
-def _check(wish: Wish, solution: Solution, path: Path) -> None:
+def _check(wish: SolveArguments, solution: Solution, path: Path) -> None:
     """The settings typed beside --resume must be those that the run has."""
     plan, typed = solution.progress.plan, wish.settings(solution.problem)
     network = solution.network.network if isinstance(solution.network, Linearised) else solution.network

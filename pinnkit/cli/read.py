@@ -228,14 +228,14 @@ def export(
     from pinnkit.output.vtk.export import export_points, export_vtk
 
     from . import options
-    from .jobs import Question, influenced, opened
+    from .jobs import InfluenceArguments, influenced, opened
 
     torch.set_num_threads(threads)
     if blank := [name for name in derivative if not name.strip()]:
         raise ValueError(f"--derivative {blank[0]!r}: give the name of a derivative, as u_x")
     vectors = options.pairs(vector, "--vector")
     if of:
-        model, found = influenced(run, problem, Question(tuple(of)))
+        model, found = influenced(run, problem, InfluenceArguments(tuple(of)))
         solution = model.solution
     else:
         solution, found = opened(run, problem), None

@@ -13,7 +13,7 @@ from .app import app
 from .common import Arguments, Json, Quiet, Target, Threads, print_json, print_report
 
 if TYPE_CHECKING:
-    from .jobs import Wish
+    from .jobs import SolveArguments
 
 
 @app.command()
@@ -77,11 +77,13 @@ def solve(
     _goes_on(path, resume, overwrite)  # asked before torch is loaded
     import torch
 
-    from .jobs import Wish
+    from .jobs import SolveArguments
 
     torch.set_num_threads(threads)
     arguments, counts = tuple(set_ or ()), tuple(points)
-    wish = Wish(target, arguments, network, counts, resample, every, stages, device, dtype, seed, time_limit, balance)
+    wish = SolveArguments(
+        target, arguments, network, counts, resample, every, stages, device, dtype, seed, time_limit, balance
+    )
     if solver not in ("pinn", "lie"):
         raise ValueError(f"--solver {solver}: choose pinn or lie")
     if solver == "lie" and correct:
@@ -105,7 +107,7 @@ def _goes_on(path: Path, resume: bool, overwrite: bool) -> bool:
 
 
 def _superpose(
-    wish: "Wish", tolerance: float | None, path: Path, resume: bool, as_json: bool, quiet: bool
+    wish: "SolveArguments", tolerance: float | None, path: Path, resume: bool, as_json: bool, quiet: bool
 ) -> None:  # fmt: skip
     from .jobs import superposed
 
@@ -113,7 +115,7 @@ def _superpose(
     print_report(found, as_json, path, estimate=False)
 
 
-def _train(wish: "Wish", path: Path, go_on: bool, correct: bool, as_json: bool, quiet: bool) -> None:
+def _train(wish: "SolveArguments", path: Path, go_on: bool, correct: bool, as_json: bool, quiet: bool) -> None:
     from pinnkit.network.linearised import Linearised
     from pinnkit.training.loop import NOT_SAVED
 
@@ -145,9 +147,9 @@ def symmetries(
     """Find the Lie point symmetries of a problem's equations."""
     from pinnkit.exact.lie.symmetries import symmetries as find
 
-    from .jobs import Wish
+    from .jobs import SolveArguments
 
-    found = find(Wish(target, tuple(set_ or ())).problem())
+    found = find(SolveArguments(target, tuple(set_ or ())).problem())
     if as_json:
         print_json(found.to_dict())
     elif latex:

@@ -131,7 +131,7 @@ def read(geometry: Any) -> Tree:
         for cls in type(geometry).__mro__:
             if cls.__name__ in _SHAPES:
                 return Leaf(_SHAPES[cls.__name__](geometry), geometry)
-    return Leaf(Opaque(geometry), geometry)
+    return Leaf(ForeignShape(geometry), geometry)
 
 
 _SHAPES: dict[str, Callable[[Any], Shape]] = {
@@ -145,7 +145,7 @@ _SHAPES: dict[str, Callable[[Any], Shape]] = {
 }
 
 
-class Opaque:
+class ForeignShape:
     """Any other DeepXDE geometry: drawn by its own method, then moved along the normal onto its boundary.
 
     Volume and surface are estimated, the surface to some two per cent: a needle of length h and random

@@ -16,7 +16,7 @@ PROBES = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class SmoothSide:
     """A smooth side of a body: a function of order 1, positive inside, that vanishes on it, and points X (n, d) of it.
 
     ``face`` is its name where the body is a box: x_min, x_max, ...
@@ -27,7 +27,7 @@ class Side:
     face: str = ""
 
 
-def sides(tree: Tree, variables: Sequence[sp.Symbol]) -> tuple[list[Side], list[Side]]:
+def sides(tree: Tree, variables: Sequence[sp.Symbol]) -> tuple[list[SmoothSide], list[SmoothSide]]:
     """The sides of the outer boundary, and the holes.
 
     The outer body is a ball, an ellipse, a box or a convex polygon, and so is every hole; holes lie apart inside.
@@ -43,7 +43,7 @@ def sides(tree: Tree, variables: Sequence[sp.Symbol]) -> tuple[list[Side], list[
         if (outer.level(X) >= 0).any() or any((level <= 0).any() for level in others):
             raise _unknown(tree)
     around = [(_outside(hole, x), np.concatenate([side.X for side in _inside(hole, x)])) for hole in holes]
-    return _inside(outer, x), [Side(zero, X) for zero, X in around]
+    return _inside(outer, x), [SmoothSide(zero, X) for zero, X in around]
 
 
 def distance(tree: Tree, variables: Sequence[sp.Symbol]) -> sp.Expr:
@@ -73,23 +73,23 @@ def _parts(tree: Tree) -> tuple[Leaf, list[Leaf]]:
     return outer, holes + cut
 
 
-def _inside(leaf: Leaf, x: sp.Matrix) -> list[Side]:
+def _inside(leaf: Leaf, x: sp.Matrix) -> list[SmoothSide]:
     """The sides of a shape, their functions positive inside."""
     shape = leaf.shape
     if isinstance(shape, (Ball, Ellipse)):
-        return [Side(1 - _round(shape, x), _on(shape.pieces[0]))]
+        return [SmoothSide(1 - _round(shape, x), _on(shape.pieces[0]))]
     if isinstance(shape, Cuboid):
         walls = []
         for k, piece in enumerate(shape.pieces):
             s, lo, hi = x[k // 2], exact(shape.lower[k // 2]), exact(shape.upper[k // 2])
             gap = hi - s if k % 2 else s - lo
-            walls.append(Side(2 * gap / (hi - lo), _on(piece), f"{s.name}_{'max' if k % 2 else 'min'}"))
+            walls.append(SmoothSide(2 * gap / (hi - lo), _on(piece), f"{s.name}_{'max' if k % 2 else 'min'}"))
         return walls
     if isinstance(shape, Polygon) and _convex(shape):
         size = exact(max(shape.upper - shape.lower))
         along = (np.arange(PROBES)[:, None] + 0.5) / PROBES
         return [
-            Side(4 * ((_exact(a) - x).T * _exact(n))[0] / size, a + along * e)
+            SmoothSide(4 * ((_exact(a) - x).T * _exact(n))[0] / size, a + along * e)
             for a, e, n in zip(shape.start, shape.edge, shape.outward, strict=True)
         ]
     raise _unknown(leaf)

@@ -12,7 +12,7 @@ from pinnkit.tools.checked import checked
 from pinnkit.tools.sequences import unit
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
-from .csg import Leaf, Node, Opaque, Tree, read
+from .csg import ForeignShape, Leaf, Node, Tree, read
 from .shapes import Ball, Chart, Piece
 
 REST = "rest"
@@ -107,7 +107,7 @@ class Geometry(Domain):
     @cached_property
     def _step(self) -> float:
         # DeepXDE's own tolerance is near 1e-6, so its other geometries must be looked at from further away.
-        known = all(not isinstance(leaf.shape, Opaque) for leaf, _ in self.tree.leaves())
+        known = all(not isinstance(leaf.shape, ForeignShape) for leaf, _ in self.tree.leaves())
         return (1e-8 if known else 1e-4) * float(np.linalg.norm(np.ptp(self.tree.bounds, axis=0)))
 
     @cached_property

@@ -14,7 +14,7 @@ from pinnkit.tools.checked import Whole, checked
 from .error_map import ErrorMap
 from .estimator import error_map
 from .tangent_space import TangentSpace, mean_size
-from .verdict import Signs
+from .verdict import ErrorParts
 
 FELL = 0.5  # of its mean |residual|, which a correction may leave at most on fresh points and on those of the map
 GAIN = 0.7  # share of the error that is seen, which what is not seen may reach: beyond it a field may get worse
@@ -80,7 +80,7 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) 
 
 def _may_not_help(found: ErrorMap) -> tuple[str, float, float] | None:
     """The field that gains least, what is seen of its error and what is not, if that is too much."""
-    pairs = [(name, sign.seen, sign.unseen) for name, sign in ((n, Signs(**p)) for n, p in found.parts.items())]
+    pairs = [(name, sign.seen, sign.unseen) for name, sign in ((n, ErrorParts(**p)) for n, p in found.parts.items())]
     name, seen, unseen = max(pairs, key=lambda p: p[2] / max(p[1], 1e-300))
     return (name, seen, unseen) if unseen > GAIN * seen else None
 

@@ -38,7 +38,7 @@ class ErrorMap:
         rows: number of residual rows that were used.
         verdict: "trust", or the reason why not.
         notes: what limits the result.
-        parts: by field, what the estimate consists of (:class:`pinnkit.error.verdict.Signs`).
+        parts: by field, what the estimate consists of (:class:`pinnkit.error.verdict.ErrorParts`).
         blind: the change of parameters (P,) that changes u most for how little it changes the residuals.
         cpu_s: seconds of CPU time.
 

@@ -28,7 +28,7 @@ from .fresh_points import FreshPoints
 from .settings import USUAL, Settings
 from .tangent_space import TangentSpace, mean_size, residual_size, uneven
 from .uncertainty import uncertainty
-from .verdict import Evidence, Signs, verdict
+from .verdict import ErrorParts, Evidence, verdict
 
 
 @checked
@@ -257,7 +257,7 @@ class _Search:
         between = uneven(self.space, fit.delta, seen / size) * size
         columns = (seen, look.typical * left, look.again, missed, noise, blind, between)
         values = (torch.stack(columns) / scale).T.tolist()
-        signs = {name: Signs(*row) for name, row in zip(self.problem.field_names, values, strict=True)}
+        signs = {name: ErrorParts(*row) for name, row in zip(self.problem.field_names, values, strict=True)}
         K, P = len(self.columns), len(self.zero)
         if K < P and bool(fit.delta.any()):
             notes = (f"{K} of {P} parameters, drawn at random, span the corrections", *notes)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from .noise_covariance import by_correlation, by_sizes
-from .whiteness import FEWEST, LEVEL, Array, Readings, Whiteness, off, whiteness
+from .whiteness import FEWEST, LEVEL, Array, StandardisedResiduals, Whiteness, off, whiteness
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class NoiseAnalysis:
     """A robust ``covariance`` (K, K) with the degrees of freedom (K,) of its diagonal, None if the noise looks white;
     ``bias`` (K,), by how far the offsets that were found move f; ``notes`` in words, ``chance`` by test.
     """
@@ -25,7 +25,7 @@ class Judgement:
     chance: Mapping[str, float] = field(default_factory=dict)
 
 
-def judged(readings: Readings, b: Array, freedom: float, seed: int = 0) -> Judgement:
+def judged(readings: StandardisedResiduals, b: Array, freedom: float, seed: int = 0) -> NoiseAnalysis:
     """Whether the residuals look like the noise that was estimated or given, and the covariance of f if they do not.
 
     b (K, n): how far f moves by noise of one standard deviation in every reading; ``freedom``, the degrees of freedom
@@ -46,7 +46,7 @@ def judged(readings: Readings, b: Array, freedom: float, seed: int = 0) -> Judge
         readings = replace(readings, E=np.column_stack([readings.E, sets]))
     if found.offset or correlated or found.changing or bool((scale != 1).any()):
         covariance, effective = _covariance(readings, b, correlated, found.changing, scale, freedom, seed)
-    return Judgement(
+    return NoiseAnalysis(
         _tensor(covariance), _tensor(effective), _tensor(bias), (*_words(readings, found), *more), chance,
     )  # fmt: skip
 
@@ -55,17 +55,19 @@ def _tensor(values: Array | None) -> Tensor | None:
     return None if values is None else torch.as_tensor(values)
 
 
-def _sets(readings: Readings, names: Collection[str]) -> Array:
+def _sets(readings: StandardisedResiduals, names: Collection[str]) -> Array:
     """The indicators (n, q) of some sets."""
     return readings.sets[:, [readings.names.index(k) for k in names]]
 
 
-def _regressed(readings: Readings, names: Collection[str]) -> Array:
+def _regressed(readings: StandardisedResiduals, names: Collection[str]) -> Array:
     """The rows c (q, n) whose products with z are the offsets of these sets, by least squares beside E."""
     return np.asarray(np.linalg.pinv(off(readings.without(), _sets(readings, names))), dtype=np.float64)
 
 
-def _beside_correlation(readings: Readings, found: Whiteness, correlated: Collection[str], seed: int) -> Whiteness:
+def _beside_correlation(
+    readings: StandardisedResiduals, found: Whiteness, correlated: Collection[str], seed: int
+) -> Whiteness:
     """The findings without the offsets that smooth noise explains as well."""
     from scipy.special import stdtr
 
@@ -85,7 +87,8 @@ def _beside_correlation(readings: Readings, found: Whiteness, correlated: Collec
 
 
 def _covariance(
-    readings: Readings, b: Array, correlated: Collection[str], changing: Collection[str], scale: Array, freedom: float,
+    readings: StandardisedResiduals, b: Array, correlated: Collection[str], changing: Collection[str], scale: Array,
+    freedom: float,
     seed: int,
 ) -> tuple[Array, Array]:  # fmt: skip
     """The sum over the sets, which are independent, and the degrees of freedom (Satterthwaite 1946)."""
@@ -104,7 +107,7 @@ def _covariance(
     return total, np.divide(total.diagonal() ** 2, uncertain, out=np.full(len(b), math.inf), where=uncertain > 0)
 
 
-def _variances(readings: Readings, chance: dict[str, float]) -> tuple[Array, tuple[str, ...]]:
+def _variances(readings: StandardisedResiduals, chance: dict[str, float]) -> tuple[Array, tuple[str, ...]]:
     """How many times larger than given the noise is, by set, where it is so significantly, with notes."""
     from scipy.special import ndtr
 
@@ -132,7 +135,7 @@ def _variances(readings: Readings, chance: dict[str, float]) -> tuple[Array, tup
     return scale, tuple(notes)
 
 
-def _words(readings: Readings, found: Whiteness) -> tuple[str, ...]:
+def _words(readings: StandardisedResiduals, found: Whiteness) -> tuple[str, ...]:
     """The findings, one sentence each."""
     p = found.chance
     notes = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .whiteness import Array, Readings, off
+from .whiteness import Array, StandardisedResiduals, off
 
 SUBSET, SUBSETS = 20, 16  # readings by which a correlation is fitted at a time, and how often
 PAIRS = 1500  # readings of a set between which it is summed
@@ -16,7 +16,7 @@ NUGGETS = (1e-3, 0.03, 0.1, 0.3, 0.6, 0.9)  # shares of the variance that are no
 LEAST = 1e-3  # probability below which a model of the correlation is left out
 
 
-def by_sizes(readings: Readings, b: Array, name: str) -> tuple[Array, Array]:
+def by_sizes(readings: StandardisedResiduals, b: Array, name: str) -> tuple[Array, Array]:
     """The covariance (K, K) of b z for b (K, n), of the readings of one set, and its diagonal's freedom (K,).
 
     Every reading has its own variance, estimated by its own squared residual over 1 - leverage (the sandwich of
@@ -35,7 +35,9 @@ def by_sizes(readings: Readings, b: Array, name: str) -> tuple[Array, Array]:
     return (b * off(Q, readings.z) ** 2 / left) @ b.T, freedom
 
 
-def by_correlation(readings: Readings, b: Array, name: str, rng: np.random.Generator) -> tuple[Array, Array]:
+def by_correlation(
+    readings: StandardisedResiduals, b: Array, name: str, rng: np.random.Generator
+) -> tuple[Array, Array]:
     """The covariance (K, K) of b z for the readings of one set, correlated between places, and its freedom (K,).
 
     Noise of the covariance s^2 [(1 - nu) rho(|x - x'| / l) + nu I], rho exponential or Gaussian, in all coordinates,
@@ -74,7 +76,7 @@ def by_correlation(readings: Readings, b: Array, name: str, rng: np.random.Gener
 
 
 def _under(
-    readings: Readings, b: Array, own: NDArray[np.int64], models: list[tuple], rng: np.random.Generator
+    readings: StandardisedResiduals, b: Array, own: NDArray[np.int64], models: list[tuple], rng: np.random.Generator
 ) -> Array:  # fmt: skip
     """The covariance (models, K, K) of b z under every model, from the pairs of some readings if there are many."""
     many = np.sort(rng.choice(own, min(len(own), PAIRS), replace=False))

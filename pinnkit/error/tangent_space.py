@@ -13,7 +13,7 @@ from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.network.linearised import Linearised
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.residual import Residual
@@ -36,7 +36,7 @@ class TangentSpace:
         return replace(self.model, network=Linearised(self.model.network, self.model.split(self.theta)[0]))
 
     @cached_property
-    def readout(self) -> Readout:
+    def readout(self) -> ResidualProgram:
         """The fields at points "at", as rows."""
         u = self.model.problem.fields
         return self.model.readout([Residual(str(i), e, data("at")) for i, e in enumerate(u)])

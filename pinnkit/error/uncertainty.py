@@ -19,9 +19,9 @@ from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
 from pinnkit.tools.damped_solve import Primal
 
 from .error_bars import HELD, Uncertainty
-from .noise import Judgement, judged
+from .noise import NoiseAnalysis, judged
 from .tangent_space import TangentSpace
-from .whiteness import Readings
+from .whiteness import StandardisedResiduals
 
 LARGEST = 6000  # parameters for which the rows are factored
 ROWS = 4  # rows of the equations for every parameter
@@ -181,7 +181,7 @@ def _solved(
     noise, freedom = (known, math.inf) if known else _noise(rows, grams, d)
     others = [_ridge(FAR * lam, data, physics), *(_ridge(lam, data, c**0.5 * physics) for c in (HEAVY, 1 / HEAVY))]
     changes = torch.stack([moved, *((slopes @ (other - d)).abs() for _, other in others)])
-    white, found = _covariance(rows, S, noise), Judgement()
+    white, found = _covariance(rows, S, noise), NoiseAnalysis()
     if min(noise.values()) > 0:
         response = _response(rows, S)
         readings = _readings(rows, factor, grams, d, noise, response, asked.names)
@@ -264,7 +264,7 @@ def _noise(rows: _Rows, grams: _Grams, d: Tensor) -> tuple[dict[str, float], flo
 def _readings(
     rows: _Rows, factor: Primal, grams: _Grams, d: Tensor, noise: Mapping[str, float], response: Mapping[str, Tensor],
     names: Sequence[str],
-) -> Readings:  # fmt: skip
+) -> StandardisedResiduals:  # fmt: skip
     """The residuals of the measurements in units of their noise, and the directions in which the fit follows them."""
     stack, still = rows.stack()
     share, V = torch.linalg.eigh(grams.total)
@@ -288,6 +288,6 @@ def _readings(
     sizes |= {f"the sensitivity of {name}": abs(row) for name, row in zip(names, slopes, strict=True)}
     extent = X.max(0) - X.min(0)
     X = (X - X.min(0)) / (extent + (extent == 0))
-    return Readings(
+    return StandardisedResiduals(
         tuple(misfit), rows.solution.problem.domain.names, term, X, -scaled(misfit), scaled(stack.by_columns(E)), sizes
     )

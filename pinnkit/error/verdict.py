@@ -14,7 +14,7 @@ AGREE = 3.0  # by how much estimates from two sets of points may differ
 
 
 @dataclass(frozen=True)
-class Signs:
+class ErrorParts:
     """What is known of one field's error, each a share of the field's own size |u| (rms over the domain).
 
     ``seen`` is the error found in the tangent space, ``left`` the typical amplification times the residual that this
@@ -68,7 +68,7 @@ class Evidence:
     given: bool = False  # whether the damping was given, and not chosen on held-out points
 
 
-def verdict(signs: dict[str, Signs], seen: Evidence) -> str:
+def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
     """ "trust", or "doubtful because ..." or "not to be trusted because ..." with the reason that weighs most."""
     name, worst = max(signs.items(), key=lambda pair: pair[1].estimate)
     never, perhaps = "not to be trusted because", "doubtful because"

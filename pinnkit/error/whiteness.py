@@ -20,7 +20,7 @@ CHUNK = 2**22  # numbers drawn at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Readings:
+class StandardisedResiduals:
     """n residuals z = (y - f) / sigma of measurements, as they stand after the fit.
 
     A fit moves f by a combination of the columns of E: z = e - E c for the noise e, so that P z = P e, where P projects
@@ -69,7 +69,7 @@ class Whiteness:
     changing: Mapping[str, tuple[str, float]]
 
 
-def whiteness(readings: Readings, seed: int = 0) -> Whiteness:
+def whiteness(readings: StandardisedResiduals, seed: int = 0) -> Whiteness:
     """Test the residuals at 1 % each for offsets, correlation and a size that changes from place to place.
 
     Offset: the score of a parameter added to one set's readings, with Student's distribution and the larger of the
@@ -91,7 +91,7 @@ def whiteness(readings: Readings, seed: int = 0) -> Whiteness:
     return Whiteness(chance, offset, correlated, changing)
 
 
-def offsets(readings: Readings) -> tuple[dict[str, float], dict[str, float]]:
+def offsets(readings: StandardisedResiduals) -> tuple[dict[str, float], dict[str, float]]:
     """The chance of every set's offset, and those found, in standard deviations: the clearest first, then the others
     beside it, since a model that follows one set's offset leaves its trace in all.
     """
@@ -111,7 +111,7 @@ def offsets(readings: Readings) -> tuple[dict[str, float], dict[str, float]]:
     return chance, found
 
 
-def _score(readings: Readings, Q: Array, i: int) -> tuple[float, float] | None:
+def _score(readings: StandardisedResiduals, Q: Array, i: int) -> tuple[float, float] | None:
     """The offset b of a set by least squares beside E, and the chance of so large a one; None where none is seen."""
     from scipy.special import stdtr
 
@@ -180,7 +180,7 @@ def _judged(shown: Array, chances: Array) -> tuple[NDArray[np.intp], Array]:
     return best, np.where(np.isfinite(top), p, np.nan)
 
 
-def _grouped(readings: Readings) -> tuple[list[str], Array]:
+def _grouped(readings: StandardisedResiduals) -> tuple[list[str], Array]:
     """The sets that are large enough to be looked at, and all together where there are several: names, columns."""
     many = readings.sets.sum(0) >= FEWEST
     names = [name for name, enough in zip(readings.names, many, strict=True) if enough]
@@ -190,14 +190,16 @@ def _grouped(readings: Readings) -> tuple[list[str], Array]:
     return names, np.column_stack(columns)
 
 
-def _clipped(readings: Readings, y: Array) -> Array:
+def _clipped(readings: StandardisedResiduals, y: Array) -> Array:
     """y with outliers cut at three robust standard deviations of their set."""
     scale = 1.4826 * np.array([np.median(np.abs(y[readings.term == i])) for i in range(len(readings.names))])
     most = CLIP * np.maximum(scale, 1e-300)[readings.term]
     return np.clip(y, -most, most)
 
 
-def _correlation(readings: Readings, Q: Array, rng: np.random.Generator) -> tuple[dict[str, float], dict[str, float]]:
+def _correlation(
+    readings: StandardisedResiduals, Q: Array, rng: np.random.Generator
+) -> tuple[dict[str, float], dict[str, float]]:
     names, groups = _grouped(readings)
     pairs = graphs(readings.X, readings.term)
     if not names or not pairs or len(readings.z) - Q.shape[1] < 4:
@@ -238,7 +240,7 @@ def _ranks(V: Array, groups: Array) -> Array:
 
 
 def _sizes(
-    readings: Readings, Q: Array, rng: np.random.Generator
+    readings: StandardisedResiduals, Q: Array, rng: np.random.Generator
 ) -> tuple[dict[str, float], dict[str, tuple[str, float]]]:  # fmt: skip
     many = readings.sets.sum(0) >= FEWEST
     if not many.any() or len(readings.z) - Q.shape[1] < 4:

@@ -12,7 +12,7 @@ from torch import Tensor
 from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.statement.points import Points
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.residual import Residual
 
 from .influence import Influence
@@ -23,7 +23,7 @@ SHIFT = sp.Symbol("planted_shift", real=True)
 
 
 @dataclass(frozen=True)
-class Planted:
+class CorruptedData:
     """How well planted wrong data are found: the area under the ROC curve by way of ranking, the mean over plantings.
 
     ``points`` of the sets ``keys`` were given wrong data, out of ``among``, ``plantings`` times; ``what`` tells how.
@@ -45,7 +45,7 @@ class Shifted(Model):
     shifted: frozenset[str] = frozenset()
 
     @cached_property
-    def readouts(self) -> dict[str, Readout]:
+    def readouts(self) -> dict[str, ResidualProgram]:
         """The compiled residuals of every point set."""
         groups: dict[str, list[Residual]] = {}
         for residual in self.problem.residuals:
@@ -72,7 +72,7 @@ def find_planted(
     curvature: str,
     damping: float,
     size: float = 0.1,
-) -> Planted:
+) -> CorruptedData:
     """Make data wrong, train on, rank the points: by self-influence, and by the size of the residual to compare.
 
     Wrong data are off by +-``size`` times the fields' root mean square. Where a model has no rows of data (they hold
@@ -106,7 +106,7 @@ def find_planted(
             total = [sum((score[name] for name in bad.stack.names(key)), torch.zeros(())) for key in keys]
             areas[way].append(auc(torch.cat(total), wrong))
     what = f"finding {count} planted wrong {where} among {among} ({plantings} times)"
-    return Planted(what, keys, count, among, plantings, {k: float(np.mean(v)) for k, v in areas.items()}, note)
+    return CorruptedData(what, keys, count, among, plantings, {k: float(np.mean(v)) for k, v in areas.items()}, note)
 
 
 def _scale(solution: Solution, keys: tuple[str, ...]) -> float:

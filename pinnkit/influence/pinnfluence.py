@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
-from pinnkit.model.published_curvature import Published, published_curvature
+from pinnkit.model.published_curvature import PublishedCurvature, published_curvature
 from pinnkit.model.quantity.base import rows_of
 from pinnkit.model.solution import Solution
 
@@ -16,7 +16,7 @@ CHUNK = 512  # points whose gradients are held at once
 
 
 @dataclass(frozen=True)
-class GradientDot:
+class IdentityCurvature:
     """C = H / 2 with H = I: scores are inner products of gradients (TracIn with one checkpoint, Pruthi et al. 2020)."""
 
     name: str = "gradient-dot"
@@ -43,7 +43,7 @@ def published_scores(
     *,
     of: str | Sequence[str] | None = None,
     through: str | Sequence[str] | None = None,
-    curvature: Published | GradientDot | None = None,
+    curvature: PublishedCurvature | IdentityCurvature | None = None,
 ) -> Tensor:
     """score_ij = g(x_i)^T H^-1 g(x_j) of test points i and training points j, shape (m, n); g of plain squares.
 

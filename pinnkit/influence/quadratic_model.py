@@ -15,7 +15,7 @@ from pinnkit.model.stack import Stack
 from pinnkit.tools.checked import Damping
 
 from .attribution import Stationarity
-from .pinnfluence import GradientDot
+from .pinnfluence import IdentityCurvature
 
 BASELINES = ("published", "gradient-dot")  # methods to compare with: their own objective, nothing corrected
 MANY = 8  # from this number of functionals on, rows and one matrix product cost less than a tangent pass for each
@@ -36,7 +36,7 @@ class QuadraticModel:
         if not isinstance(self._kind, str):
             return self._kind
         if self._kind in BASELINES:
-            own = published_curvature(self.solution) if self._kind == "published" else GradientDot()
+            own = published_curvature(self.solution) if self._kind == "published" else IdentityCurvature()
             return own  # type: ignore[return-value]  # what is only compared with has no leverage and no rule
         return curvature(self.stack, self.solution.theta, self._kind, self._damping)
 

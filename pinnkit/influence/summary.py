@@ -11,7 +11,7 @@ from .influence import Influence
 
 
 @dataclass(frozen=True)
-class Strong:
+class InfluentialPoint:
     """A training point and by how much a functional changes when the point is removed."""
 
     points: str
@@ -21,20 +21,20 @@ class Strong:
 
 
 @dataclass(frozen=True)
-class Answer:
+class FunctionalSummary:
     """One functional: its value, the share of every loss term in the influence on it, its strongest points."""
 
     of: str
     value: float
     shares: dict[str, float]
-    strongest: tuple[Strong, ...]
+    strongest: tuple[InfluentialPoint, ...]
 
 
 @dataclass(frozen=True)
-class Reading:
+class InfluenceSummary:
     """Answers for all functionals, and what they rest on."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[FunctionalSummary, ...]
     curvature: str
     convention: str
     stationarity: str
@@ -69,24 +69,26 @@ class Reading:
         return "\n".join([*lines, *(f"note          {note}" for note in self.notes)])
 
 
-def reading(influence: Influence, found: Attribution, top: int = 10, response: bool = False) -> Reading:
+def reading(influence: Influence, found: Attribution, top: int = 10, response: bool = False) -> InfluenceSummary:
     """The reading of an attribution, with the ``top`` strongest points of every functional and, asked for, the response
     of the first field to sources in the first equation."""
     shares = term_fractions(found.effects)
     answers = []
     for k, name in enumerate(found.names):
         strongest = tuple(
-            Strong(key, number, dict(zip(found.coordinates, x, strict=True)), change)
+            InfluentialPoint(key, number, dict(zip(found.coordinates, x, strict=True)), change)
             for key, number, x, change in found.strongest(top, k)
         )
-        answers.append(Answer(name, float(found.values[k]), {t: float(v[k]) for t, v in shares.items()}, strongest))
+        answers.append(
+            FunctionalSummary(name, float(found.values[k]), {t: float(v[k]) for t, v in shares.items()}, strongest)
+        )
     stationarity = str(influence.stationarity)
     notes = tuple(note for note in found.notes if note != stationarity)
     answered = respond(influence) if response else None
-    return Reading(tuple(answers), found.curvature, found.convention, stationarity, notes, answered)
+    return InfluenceSummary(tuple(answers), found.curvature, found.convention, stationarity, notes, answered)
 
 
-def _lines(answer: Answer) -> list[str]:
+def _lines(answer: FunctionalSummary) -> list[str]:
     shares = ", ".join(f"{name} {share:.0%}" for name, share in answer.shares.items())
     lines = [f"{answer.of} = {answer.value:.6g}", f"  influence through  {shares}"]
     if not answer.strongest:

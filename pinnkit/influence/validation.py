@@ -12,7 +12,7 @@ from torch import Tensor
 from pinnkit.tools import hdf5
 from pinnkit.tools.checked import checked
 
-from .corrupted_data import Planted
+from .corrupted_data import CorruptedData
 from .removed_groups import Group
 
 FORMAT, VERSION = "pinnkit-validation", 1
@@ -89,7 +89,7 @@ class Validation:
     damping: float
     functionals: tuple[str, ...]
     trials: tuple[Trial, ...]
-    planted: Planted | None
+    planted: CorruptedData | None
     notes: tuple[str, ...]
     wall_s: float
     cpu_s: float

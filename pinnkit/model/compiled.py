@@ -12,7 +12,7 @@ from pinnkit.network.base import Evaluator, Network, evaluator, periodic
 from pinnkit.network.kinked import with_kinks
 from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constraints
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.residual_program import Readout, compiled
+from pinnkit.statement.residual_program import ResidualProgram, compiled
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.units import Units
@@ -140,7 +140,7 @@ class Compiled:
         return tuple(self.readouts)
 
     @cached_property
-    def readouts(self) -> dict[str, Readout]:
+    def readouts(self) -> dict[str, ResidualProgram]:
         """The compiled residuals of every point set."""
         groups: dict[str, list] = {}
         for residual in self.problem.residuals:
@@ -148,7 +148,7 @@ class Compiled:
                 groups.setdefault(residual.key, []).append(residual)
         return {key: self.readout(group) for key, group in groups.items()}
 
-    def readout(self, residuals: Sequence[Residual]) -> Readout:
+    def readout(self, residuals: Sequence[Residual]) -> ResidualProgram:
         """Compile residuals with the fields of this model and the parameters of the problem.
 
         Args:
@@ -170,7 +170,7 @@ class Compiled:
             ansatz = {u: tuple(sp.sympify(e).xreplace(scaled) for e in pair) for u, pair in ansatz.items()}
         return compiled(residuals, p.fields, ansatz, values, unknowns)
 
-    def readout_of(self, key: str) -> Readout:
+    def readout_of(self, key: str) -> ResidualProgram:
         """The compiled residuals of one point set.
 
         Args:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.points import Points
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.tools.checked import NotNegative, checked
 
 from .compiled import Compiled
@@ -42,7 +42,7 @@ class Model(Compiled):
         """
         return Stack(self, points, weights)
 
-    def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, Readout] | None = None) -> Stack:
+    def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, ResidualProgram] | None = None) -> Stack:
         """The residual rows of some point sets only, or of other expressions, with unit weights.
 
         Args:

@@ -14,7 +14,7 @@ from .stack import Stack
 
 
 @dataclass(frozen=True, eq=False)
-class Published:
+class PublishedCurvature:
     """C = H / 2 with H ~ V diag(eigenvalues) V^T, the leading part of the Hessian of the plain sum of squares.
 
     H is twice what the package calls curvature elsewhere. V (P, k); ``eigenvalues`` (k,) ascend and hold the shift that
@@ -75,7 +75,7 @@ def published_curvature(
     smallest: float = 1e-4,
     seed: int = 0,
     start: Tensor | None = None,
-) -> Published:
+) -> PublishedCurvature:
     """The published inverse of the Hessian of sum_i sum_k r_k(x_i)^2 over the points; its notes say what it lacks.
 
     Raises:
@@ -95,4 +95,4 @@ def published_curvature(
     lost = int((found <= smallest).sum())
     if lost:
         notes.append(f"{lost} of the {n} eigenvalues found are below {smallest:g}, the lowest is {float(found[0]):.1e}")
-    return Published(V, kept, damping, tuple(notes))
+    return PublishedCurvature(V, kept, damping, tuple(notes))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Evaluator, Pool
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.tools.checked import LISTED, NotNegative, checked
 from pinnkit.tools.type_words import nearest
 
@@ -19,7 +19,7 @@ BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once
 KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
 
 
-def block_size(tape: Evaluator, readout: Readout) -> int:
+def block_size(tape: Evaluator, readout: ResidualProgram) -> int:
     """The number of points whose jets fill a block."""
     width = readout.images * len(readout.channels) * tape.width
     return max(64, BLOCK // width // 64 * 64)
@@ -31,7 +31,7 @@ class Rows:
 
     model: Compiled
     points: Mapping[str, PointSet]
-    readouts: dict[str, Readout]
+    readouts: dict[str, ResidualProgram]
     weights: dict[str, float]
 
     def __init__(
@@ -39,7 +39,7 @@ class Rows:
         model: Compiled,
         points: Mapping[str, PointSet],
         weights: Mapping[str, NotNegative] | None = None,
-        readouts: Mapping[str, Readout] | None = None,
+        readouts: Mapping[str, ResidualProgram] | None = None,
     ) -> None:
         self.model, self.points, self._pool = model, points, Pool()
         self._kept: dict[tuple[str, int, int], PointSet] = {}
@@ -92,7 +92,7 @@ class Rows:
         w = own.new_tensor([self.weights[name] / len(points) for name in names])
         return w[:, None] * own
 
-    def _blocks(self, most: int | None = None) -> Iterator[tuple[str, Readout, slice, PointSet]]:
+    def _blocks(self, most: int | None = None) -> Iterator[tuple[str, ResidualProgram, slice, PointSet]]:
         """Blocks of points that bound the memory of an evaluation, at most ``most`` points each."""
         for key, readout in self.readouts.items():
             size = block_size(self.model.tape, readout)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Pass, Pool
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.tools.checked import Count, Vector, checked
 from pinnkit.tools.memory import afford
 
@@ -37,14 +37,14 @@ class Stack(Rows):
         torch.Size([50, 33])
     """
 
-    def _run(self, theta: Tensor, readout: Readout, points: PointSet, pool: Pool | None = None) -> Pass:
+    def _run(self, theta: Tensor, readout: ResidualProgram, points: PointSet, pool: Pool | None = None) -> Pass:
         X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         pool = self._pool if pool is None else pool
         pool.release()  # the previous block is done with
         self._alike(theta, X)
         return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, pool)
 
-    def _sweep(self, theta: Tensor, readout: Readout, points: PointSet, v: Tensor | None = None):
+    def _sweep(self, theta: Tensor, readout: ResidualProgram, points: PointSet, v: Tensor | None = None):
         """The network's channels and their derivative along v, where no reverse pass follows."""
         X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
         self._pool.release()
@@ -235,7 +235,7 @@ class Stack(Rows):
             yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta, targets)
 
     def _jacobian_rows(
-        self, run: Pass, readout: Readout, slopes: Any, m: int, theta: Tensor, targets: list
+        self, run: Pass, readout: ResidualProgram, slopes: Any, m: int, theta: Tensor, targets: list
     ) -> Iterator[Tensor]:
         """J (m, P) of one residual after the other at m points."""
         unknowns, P = self.model.split(theta)[1], self.model.tape.count

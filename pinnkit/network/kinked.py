@@ -50,7 +50,9 @@ class Kinked(FeatureMap):
         """The features on that domain, all of size about 1."""
         maps, (lo, hi) = stretches(self.kinks, domain), domain.bounds.tolist()
         bends = [
-            Bend(Plane.across(i, len(lo), (lo[i] + hi[i]) / 2), (lo[i] + hi[i]) / 2, 1, (hi[i] - lo[i]) / 2, m, False)
+            KinkFunction(
+                Plane.across(i, len(lo), (lo[i] + hi[i]) / 2), (lo[i] + hi[i]) / 2, 1, (hi[i] - lo[i]) / 2, m, False
+            )
             for i, m in maps.items()
         ]
         for kink in self.kinks:
@@ -58,7 +60,7 @@ class Kinked(FeatureMap):
             stretch = maps.get(plane.main) if len(plane.support) == 1 else None
             origin = plane.offset if stretch is None else stretch.at(plane.offset)
             size = max(abs(end + plane.offset - origin) for end in plane.range(domain))
-            bends.append(Bend(plane, origin, kink.power, size, stretch, True))
+            bends.append(KinkFunction(plane, origin, kink.power, size, stretch, True))
         base = self.base.build(domain)
         if isinstance(base, Features) and isinstance(self.base, Scaled):  # stretched coordinates stand for their own
             kept = [i for i in range(len(lo)) if i not in maps]
@@ -67,7 +69,7 @@ class Kinked(FeatureMap):
 
 
 @dataclass(frozen=True)
-class Bend:
+class KinkFunction:
     """(s / size)^power, times sign(s) if ``bent``: s = h - origin, h the stretched coordinate or normal . x."""
 
     plane: Plane
@@ -105,7 +107,7 @@ class KinkFeatures(FeatureEvaluator):
     """
 
     base: FeatureEvaluator
-    bends: tuple[Bend, ...]
+    bends: tuple[KinkFunction, ...]
     sides: bool
 
     @property

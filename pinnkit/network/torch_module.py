@@ -121,7 +121,7 @@ def _redrawn(module: nn.Module, seed: int) -> nn.Module:
 
 
 @dataclass(frozen=True)
-class Piece:
+class ParameterSlice:
     """One parameter of a module: a slice of theta in the shape it has there."""
 
     name: str
@@ -160,7 +160,7 @@ class ModuleTape(Evaluator):
         offset, pieces = 0, []
         for name, p in network.module.named_parameters():
             if p.requires_grad:
-                pieces.append(Piece(name, p.shape, offset))
+                pieces.append(ParameterSlice(name, p.shape, offset))
                 offset += pieces[-1].count
         self.operations = tuple(pieces)
         self.count: int = offset

@@ -15,7 +15,7 @@ from pinnkit.network.features.scaled import Scaled
 from pinnkit.network.mlp import Layered
 from pinnkit.statement.points import counts_of
 from pinnkit.tools.checked import checked
-from pinnkit.tools.labelled import Labelled
+from pinnkit.tools.labelled import ResultTable
 from pinnkit.tools.versions import arithmetic
 
 FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
@@ -23,7 +23,7 @@ FRESH = 4096  # points on which the equation is tested; a quarter of it for ever
 
 @checked
 @dataclass(frozen=True)
-class Report(Labelled):
+class Report(ResultTable):
     """Figures of one solution: errors |u - u*| / |u*|, residuals on fresh points, cost and notes.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 
 from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet
-from pinnkit.statement.singular.interface import Posed, posed
+from pinnkit.statement.singular.interface import InterfaceProblem, posed
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
 from pinnkit.statement.symbolic.conditions import Condition
 from pinnkit.statement.symbolic.conservation import carried_out
@@ -123,7 +123,7 @@ class Problem(Record):
         check_counts(self)
 
     @cached_property
-    def posed(self) -> Posed:
+    def posed(self) -> InterfaceProblem:
         """The equations off their delta functions and jumps, and what holds there."""
         return posed(self)
 

@@ -19,7 +19,7 @@ from pinnkit.tools.sympy_types import AppliedUndef
 Entry = tuple[int, int, int, int, Value]  # row, channel, image, output, value (B,) of dr/dN
 
 
-class Readout:
+class ResidualProgram:
     """R expressions of fields u = g + d N as functions of the channels of N at points (and at their images).
 
     ``unknowns`` are symbols of trained coefficients. Shapes: channels (C, K B, n), rows (R, B).
@@ -144,12 +144,14 @@ class Readout:
         """r, shape (R, B)."""
         return _stack(self._run(self._values, output, points, unknowns), points.X)
 
-    def slopes(self, output: Tensor, points: PointSet, unknowns: Tensor) -> tuple[Tensor, "Slopes"]:
+    def slopes(self, output: Tensor, points: PointSet, unknowns: Tensor) -> tuple[Tensor, "ResidualSlopes"]:
         """r, shape (R, B), and dr by every channel and unknown coefficient that it depends on."""
         program, places = self._first
         out = self._run(program, output, points, unknowns)
         R = len(self._rows)
-        return _stack(out[:R], points.X), Slopes(self, [(r, s, v) for (r, s), v in zip(places, out[R:], strict=True)])
+        return _stack(out[:R], points.X), ResidualSlopes(
+            self, [(r, s, v) for (r, s), v in zip(places, out[R:], strict=True)]
+        )
 
     def curvature(
         self, output: Tensor, points: PointSet, unknowns: Tensor, w: Tensor, dN: Tensor, dunknowns: Tensor
@@ -171,14 +173,14 @@ def compiled(
     ansatz: Ansatz,
     parameters: Mapping[sp.Symbol, sp.Expr],
     unknowns: Sequence[sp.Symbol] = (),
-) -> Readout:
+) -> ResidualProgram:
     """The readout of the arguments, compiled once a process: a run, its report and its correction share it.
 
     What holds a caller's own function is compiled anew: memory would keep the function, and all it knows, alive.
     """
     pairs = tuple((u, sp.sympify(g, strict=True), sp.sympify(d, strict=True)) for u, (g, d) in ansatz.items())
     if any(e.has(Opaque) for e in (*(r.expression for r in residuals), *(e for _, *pair in pairs for e in pair))):
-        return Readout(residuals, fields, ansatz, parameters, unknowns)
+        return ResidualProgram(residuals, fields, ansatz, parameters, unknowns)
     return _remembered(tuple(residuals), tuple(fields), pairs, frozenset(parameters.items()), tuple(unknowns))
 
 
@@ -189,17 +191,17 @@ def _remembered(
     ansatz: tuple[tuple[AppliedUndef, sp.Expr, sp.Expr], ...],
     parameters: frozenset[tuple[sp.Symbol, sp.Expr]],
     unknowns: tuple[sp.Symbol, ...],
-) -> Readout:
-    return Readout(residuals, fields, {u: (g, d) for u, g, d in ansatz}, dict(parameters), unknowns)
+) -> ResidualProgram:
+    return ResidualProgram(residuals, fields, {u: (g, d) for u, g, d in ansatz}, dict(parameters), unknowns)
 
 
-class Slopes:
+class ResidualSlopes:
     """dr/dN as a sparse list, with the products that the row stack needs."""
 
-    readout: Readout
+    readout: ResidualProgram
     entries: list[tuple[int, Any, Value]]
 
-    def __init__(self, readout: Readout, entries: list[tuple[int, sp.Symbol, Value]]) -> None:
+    def __init__(self, readout: ResidualProgram, entries: list[tuple[int, sp.Symbol, Value]]) -> None:
         self.readout, self.entries = readout, entries
 
     def cotangent(self, w: Tensor, like: Tensor, unknowns: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,7 +233,7 @@ class Slopes:
         return out
 
 
-def _put(readout: Readout, s: sp.Symbol, part: Tensor, G: Tensor, gu: Tensor, B: int) -> None:
+def _put(readout: ResidualProgram, s: sp.Symbol, part: Tensor, G: Tensor, gu: Tensor, B: int) -> None:
     if s in readout.unknowns:
         gu[readout.unknowns.index(s)] += part.sum()
     else:

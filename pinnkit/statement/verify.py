@@ -9,7 +9,7 @@ from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact
 from pinnkit.statement.symbolic.residual import Residual
 
-from .residual_program import Readout
+from .residual_program import ResidualProgram
 
 
 def exact_residuals(problem: Record, n: int = 64, seed: int = 0) -> dict[str, float]:
@@ -32,7 +32,7 @@ def exact_residuals(problem: Record, n: int = 64, seed: int = 0) -> dict[str, fl
     for residual in (*problem.residuals, *derived):
         terms = sp.Add.make_args(residual.expression.doit())
         rows = [Residual(str(k), e, residual.place, residual.image) for k, e in enumerate(terms)]
-        readout = Readout(rows, problem.fields, ansatz, values)  # with u = g + 0 N any N will do
+        readout = ResidualProgram(rows, problem.fields, ansatz, values)  # with u = g + 0 N any N will do
         points = problem.sample(residual.key, n, method="random", seed=seed)
         N = points.X.new_zeros(len(readout.channels), readout.images * len(points), len(problem.fields))
         parts = readout.values(N, points, points.X.new_zeros(0))

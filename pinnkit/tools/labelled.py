@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @checked
-class Labelled:
+class ResultTable:
     """What has ``rows``: pairs of a label and a text; ``str`` and rich print them in two columns."""
 
     @abstractmethod

@@ -89,7 +89,7 @@ def _unweighted(stack: Stack, points: Points) -> Stack:
     return Stack(stack.model, points, dict.fromkeys(stack.terms, 1.0), stack.readouts)
 
 
-class Settings(TypedDict, total=False):
+class BalanceSettings(TypedDict, total=False):
     """The settings of `Balance` beside its kind."""
 
     every: int
@@ -100,7 +100,7 @@ class Settings(TypedDict, total=False):
 
 
 @checked
-def ntk_balance(**settings: Unpack[Settings]) -> Balance:
+def ntk_balance(**settings: Unpack[BalanceSettings]) -> Balance:
     """Loss balancing with s_k = mean_m |dr_m/dtheta|^2, the trace of the term's tangent kernel over its size.
 
     Args:
@@ -121,7 +121,7 @@ def ntk_balance(**settings: Unpack[Settings]) -> Balance:
 
 
 @checked
-def gradient_balance(**settings: Unpack[Settings]) -> Balance:
+def gradient_balance(**settings: Unpack[BalanceSettings]) -> Balance:
     """Loss balancing with s_k = |d mean(r_k^2)/dtheta|, the norm of the term's gradient.
 
     Args:

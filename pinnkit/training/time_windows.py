@@ -24,7 +24,7 @@ from .run_file import load_run
 from .solve import resume, solve
 
 
-class Settings(TypedDict, total=False):
+class MarchSettings(TypedDict, total=False):
     """The settings of `solve` that hold in every window."""
 
     stages: Sequence[Stage]
@@ -52,7 +52,7 @@ def march(
     points: Any = None,
     *,
     folder: str | Path | None = None,
-    **settings: Unpack[Settings],
+    **settings: Unpack[MarchSettings],
 ) -> March:
     """Solve an unsteady problem window by window: u_k(t_k) = u_k-1(t_k) is the initial condition on [t_k, t_k+1].
 
@@ -85,7 +85,7 @@ def march(
         True
     """
     edges, recipe = _edges(problem, windows), default_recipe(problem)
-    given: Settings = {
+    given: MarchSettings = {
         "stages": recipe.stages, "resample": recipe.resample, "balance": recipe.balance, **settings,
     }  # fmt: skip
     done: list[Solution] = []

@@ -9,7 +9,7 @@ import torch
 from scipy.linalg import solve_banded
 
 import pinnkit as pk
-from pinnkit.certificate.barrier.barrier import Plan, Statement, barrier, range_of
+from pinnkit.certificate.barrier.barrier import BarrierPlan, BarrierProblem, barrier, range_of
 from pinnkit.certificate.barrier.cell_polynomials import of_expression, of_model
 from pinnkit.certificate.checker.polynomial_range import largest_value
 from pinnkit.certificate.enclosure.network import Cells, evaluate
@@ -82,8 +82,8 @@ def by_hand(operator: dict, bounds: tuple, walls: dict, source, start=None, peri
 
     time = variables.index(t) if t in variables else None
     faces = tuple(Wall(face, sp.sympify(a), sp.sympify(b)) for face, (a, b, _) in walls.items())
-    statement = Statement(variables, time, bounds, operator, faces, periodic)
-    return barrier(statement, Known(), plan or Plan(16))
+    statement = BarrierProblem(variables, time, bounds, operator, faces, periodic)
+    return barrier(statement, Known(), plan or BarrierPlan(16))
 
 
 HEAT = {(0, 1): sp.S.One, (2, 0): -sp.S.One}
@@ -120,7 +120,7 @@ CASES = [(left, right, only) for left in (GIVEN, FLUX, LOSS) for right in (GIVEN
 def test_one_misfit_alone_is_bounded_by_little_more_than_its_error(left, right, only, T):
     f, g, start = float(only == "equation"), (float(only == "left"), float(only == "right")), float(only == "start")
     walls = {"x_min": (*left, g[0]), "x_max": (*right, g[1])}
-    plans = [Plan(8, coarse=1, slabs=4, first=16, corrected=c) for c in (True, False)]
+    plans = [BarrierPlan(8, coarse=1, slabs=4, first=16, corrected=c) for c in (True, False)]
     found = [by_hand(HEAT, ((0.0, 1.0), (0.0, T)), walls, f, start, plan=p).bound for p in plans]
     true = truth(left, right, f, g, start, T)
     assert 0.99 * true <= min(found) <= 1.1 * true and 0.99 * true <= max(found)  # 1 % for the finite volumes
@@ -138,11 +138,15 @@ def test_periodic_walls_and_a_growing_reaction(sign):
 def test_below_the_first_eigenvalue_there_is_a_barrier_and_above_it_none():
     walls = {"x_min": (*GIVEN, 0), "x_max": (*GIVEN, 0)}
     for k, n in ((8.0, 16), (9.8, 64)):  # pi^2 = 9.8696
-        found = by_hand({(2,): -sp.S.One, (0,): -sp.Rational(k)}, ((0.0, 1.0),), walls, 1, plan=Plan(n), variables=(x,))
+        found = by_hand(
+            {(2,): -sp.S.One, (0,): -sp.Rational(k)}, ((0.0, 1.0),), walls, 1, plan=BarrierPlan(n), variables=(x,)
+        )
         true = (1 / math.cos(math.sqrt(k) / 2) - 1) / k
         assert true <= found.bound <= 1.01 * true
     with pytest.raises(ValueError, match="no barrier"):
-        by_hand({(2,): -sp.S.One, (0,): -sp.Rational(99, 10)}, ((0.0, 1.0),), walls, 1, plan=Plan(64), variables=(x,))
+        by_hand(
+            {(2,): -sp.S.One, (0,): -sp.Rational(99, 10)}, ((0.0, 1.0),), walls, 1, plan=BarrierPlan(64), variables=(x,)
+        )
 
 
 def test_variable_coefficients_mixed_derivatives_and_two_dimensions():
@@ -155,7 +159,7 @@ def test_variable_coefficients_mixed_derivatives_and_two_dimensions():
         "x_min": (1, 0, e.subs(x, 0)), "x_max": (1 + y, 2, ((1 + y) * e + 2 * e.diff(x)).subs(x, 1)),
         "y_min": (1, 1, (e - e.diff(y)).subs(y, 0)), "y_max": (0, 1, e.diff(y).subs(y, 1)),
     }  # fmt: skip
-    found = by_hand(operator, ((0.0, 1.0), (0.0, 1.0)), walls, f, plan=Plan(8, coarse=1), variables=(x, y))
+    found = by_hand(operator, ((0.0, 1.0), (0.0, 1.0)), walls, f, plan=BarrierPlan(8, coarse=1), variables=(x, y))
     true = math.cosh(1) / 3
     assert true <= found.bound <= 1.001 * true
     X = np.random.default_rng(0).random((50, 2))
@@ -172,7 +176,7 @@ def test_heat_in_two_dimensions_with_walls_of_all_kinds():
     walls = {"x_min": (*GIVEN, 0), "x_max": (1, 3, (e + 3 * e.diff(x)).subs(x, 1)), "y_min": (*FLUX, 0),
              "y_max": (*GIVEN, e.subs(y, 1))}  # fmt: skip
     found = by_hand(operator, ((0.0, 1.0), (0.0, 1.0), (0.0, 0.5)), walls, f, e.subs(t, 0),
-                    plan=Plan(4, coarse=1, degree_in_time=3, slabs=4, first=4), variables=(x, y, t))  # fmt: skip
+                    plan=BarrierPlan(4, coarse=1, degree_in_time=3, slabs=4, first=4), variables=(x, y, t))  # fmt: skip
     true = math.sin(1)
     assert true <= found.bound <= 1.01 * true
 

@@ -19,7 +19,7 @@ from pinnkit.certificate.norms import rectangle as surface
 from pinnkit.certificate.norms.interval import norms
 from pinnkit.certificate.theorem import energy, heat, wave
 from pinnkit.certificate.theorem import maximum_principle as maximum
-from pinnkit.certificate.theorem.energy import End, lifts
+from pinnkit.certificate.theorem.energy import EndCondition, lifts
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.theorem.wave import crossings
 from pinnkit.certificate.theorems import theorems, weights
@@ -228,8 +228,8 @@ def test_crossings_of_the_interval_are_counted_exactly():
 
 
 def test_lifts_meet_the_conditions_exactly():
-    ends = [End(walls, "x_min", 0.0, 0, 1.0), End(walls, "x_min", 0.0, 1, -1.0), End(walls, "x_max", 0.3, 0, 1.0),
-            End(walls, "x_max", 0.3, 2, 2.0)]  # fmt: skip
+    ends = [EndCondition(walls, "x_min", 0.0, 0, 1.0), EndCondition(walls, "x_min", 0.0, 1, -1.0),
+            EndCondition(walls, "x_max", 0.3, 0, 1.0), EndCondition(walls, "x_max", 0.3, 2, 2.0)]  # fmt: skip
     for j, p in enumerate(lifts(ends, 0.3)):
         for i, e in enumerate(ends):
             value = e.factor * (p.deriv(e.order) if e.order else p)(e.at)

@@ -15,8 +15,8 @@ import pinnkit as pk
 
 flint = pytest.importorskip("flint")
 
-from pinnkit.certificate.checker.check import Checked, check  # noqa: E402
-from pinnkit.certificate.checker.polynomials import Spline as Parts  # noqa: E402
+from pinnkit.certificate.checker.check import CheckResult, check  # noqa: E402
+from pinnkit.certificate.checker.polynomials import ExactSpline as Parts  # noqa: E402
 from pinnkit.certificate.checker.polynomials import bernstein, coefficient, fmpq, plus  # noqa: E402
 from pinnkit.certificate.proof_file import read, record, tree, verified, write  # noqa: E402
 from pinnkit.certificate.theorem.proof import BarrierProof, Enclosure, Slab, Spline, Wall  # noqa: E402
@@ -299,7 +299,7 @@ def test_positivity_is_decided_on_parts():
     s = [fmpq(1, 9), fmpq(-2, 3), fmpq(1)]
     p = np.array(s, dtype=object)
     for added, holds in ((fmpq(1, 100), True), (fmpq(0), False), (fmpq(-1, 1000), False)):
-        found = Checked()
+        found = CheckResult()
         found.positive(plus(p, np.array([added], dtype=object)), fmpq(0), "square")
         assert found.holds == holds
     assert min(bernstein(p)) < 0

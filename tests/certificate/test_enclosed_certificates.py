@@ -12,7 +12,7 @@ import pinnkit as pk
 from benchmarks.certificate import certificates as cases
 from pinnkit.certificate.misfits import enclosed as enclosed_network
 from pinnkit.certificate.misfits import sampled
-from pinnkit.certificate.misfits.enclosed import EnclosedNetwork
+from pinnkit.certificate.misfits.enclosed import EnclosedMisfits
 from pinnkit.certificate.theorems import theorems
 from pinnkit.network.linearised import Linearised
 
@@ -166,10 +166,10 @@ def test_a_poor_budget_is_said(monkeypatch):
     monkeypatch.setattr(enclosed_network, "MOST", 20)
     problem = pk.Problem("heat", u, u_t - u_xx, BOX, [pk.Initial(u, 0), pk.Dirichlet(u, 0)])
     solution = unsolved(problem, pk.MLP(2, 6, 1))
-    found = EnclosedNetwork(solution, theorems(problem)[0], 1.0)
+    found = EnclosedMisfits(solution, theorems(problem)[0], 1.0)
     found.residual()
     assert found.tight or "too few" in found.evaluation
     monkeypatch.setattr(enclosed_network, "DEGREE", 3)
     steep = pk.Solution(solution.model, 30 * solution.theta, pk.Points({}))
     with pytest.raises(ValueError, match="could not be enclosed"):
-        EnclosedNetwork(steep, theorems(problem)[0], 1.0).residual()
+        EnclosedMisfits(steep, theorems(problem)[0], 1.0).residual()

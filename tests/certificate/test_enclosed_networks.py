@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import pinnkit as pk
 from pinnkit.certificate.enclosure.network import Cells, evaluate, outputs
-from pinnkit.certificate.misfits.enclosed import EnclosedNetwork
+from pinnkit.certificate.misfits.enclosed import EnclosedMisfits
 from pinnkit.certificate.norms import box as cover
 from pinnkit.certificate.theorems import theorems
 from pinnkit.certificate.validated.elementary import EXP, TANH, compose
@@ -229,7 +229,7 @@ def test_covers_lie_above_dense_samples(seed, sigma):
     problem = pk.Problem("heat", u, u_t - u_xx + u**3, BOX, [pk.Initial(u, 0), pk.Dirichlet(u, 0)])
     net = pk.MLP(2, 6, 6, 1, activation=sigma)
     solution = pk.Solution(pk.Model(problem, net, False), 1.5 * net.initial(BOX, seed), pk.Points({}))
-    found = EnclosedNetwork(solution, theorems(problem)[0], 1.0)
+    found = EnclosedMisfits(solution, theorems(problem)[0], 1.0)
     grid = torch.cartesian_prod(torch.linspace(-1, 1, 151).double(), torch.linspace(0, 1, 101).double())
     r = solution.evaluate([u_t - u_xx + u**3], grid)[:, 0].abs().reshape(151, 101).numpy()
     norm = found.residual()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import pinnkit as pk
 from benchmarks.certificate.certificates import RINGS, ring
-from pinnkit.certificate.enclosure.periodic_jump import Seam
+from pinnkit.certificate.enclosure.periodic_jump import PeriodicJump
 from pinnkit.certificate.theorem.misfit import Norm
 
 x, t = pk.coordinates("x t")
@@ -18,7 +18,7 @@ u = pk.field("u", x, t)
 
 
 def test_lifts_jump_in_one_derivative_only():
-    seam = Seam(0, x, -0.5, 1.0, 4)
+    seam = PeriodicJump(0, x, -0.5, 1.0, 4)
     for k in range(4):
         for j in range(4):
             assert sp.expand(seam.lift(k).diff(x, j) - seam.lift(k, j)) == 0
@@ -29,7 +29,7 @@ def test_lifts_jump_in_one_derivative_only():
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.2, 7), st.integers(0, 3), st.sampled_from(["sup", "L2(t)", "L1(t)", "H1(t)", "H2(t)", "L2(Q)"]))
 def test_norms_of_lifts_are_bounded(L, k, norm):
-    seam, derivative = Seam(0, x, 0.0, L, 4), {"H1(t)": 1, "H2(t)": 2}.get(norm, 0)
+    seam, derivative = PeriodicJump(0, x, 0.0, L, 4), {"H1(t)": 1, "H2(t)": 2}.get(norm, 0)
     jumps = [Norm(3.0, 2.0, 1.0) if j == k else Norm() for j in range(4)]
     s = np.linspace(0, L, 4001)
     v = np.abs(sp.lambdify(x, seam.lift(k, derivative))(s) * np.ones(4001))

@@ -28,7 +28,7 @@ from benchmarks.safety.damage import (
 )
 from benchmarks.safety.faults import GOOD, damaged
 from benchmarks.safety.openers import Target, targets
-from pinnkit.cli.jobs import Wish, opened, resumed
+from pinnkit.cli.jobs import SolveArguments, opened, resumed
 from pinnkit.tools import hdf5
 from pinnkit.tools import sympy_tree as tree
 
@@ -76,7 +76,7 @@ def test_no_text_of_a_file_is_run(run: Path, planted: Path, evil: str) -> None:
                 opened(path, None)
             if group == "problem":
                 with suppress(ValueError):
-                    resumed(Wish("diffusion"), checkpoint=path, progress=False)
+                    resumed(SolveArguments("diffusion"), checkpoint=path, progress=False)
             assert not Path("RAN").exists(), (group, key, change)
 
 
@@ -86,7 +86,7 @@ def test_the_path_in_a_run_is_not_opened(run: Path, tmp_path: Path) -> None:
     with h5py.File(path, "r+") as h5:
         set_text(h5["problem"], "origin", b'{"catalogue": "wake"}', False)
         set_text(h5["problem"], "arguments", json.dumps({"file": str(tmp_path / "secret.mat")}).encode(), False)
-    for act in (lambda: pk.load(path), lambda: resumed(Wish("wake"), checkpoint=path, progress=False)):
+    for act in (lambda: pk.load(path), lambda: resumed(SolveArguments("wake"), checkpoint=path, progress=False)):
         with pytest.raises(ValueError, match=r"with the file '.*secret.mat', which is not opened unasked"):
             act()
 

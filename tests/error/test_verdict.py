@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import pinnkit as pk
 from pinnkit.error.amplification import amplification, stepped
 from pinnkit.error.tangent_space import TangentSpace
-from pinnkit.error.verdict import Evidence, Signs, verdict
+from pinnkit.error.verdict import ErrorParts, Evidence, verdict
 from pinnkit.model.data_misfit import missed_data
 from pinnkit.output.plot import solution as plot
 
@@ -126,12 +126,12 @@ def test_a_constant_that_nothing_fixes_is_seen() -> None:
 
 
 def test_signs_become_an_interval_and_words() -> None:
-    good = Signs(seen=1e-3, left=1e-5, again=2e-5)
+    good = ErrorParts(seen=1e-3, left=1e-5, again=2e-5)
     low, high = good.interval
     assert low < 1e-3 < high < 1.1e-3 and good.estimate == pytest.approx(1e-3, rel=1e-3)
     fine = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0)
     assert verdict({"u": good}, fine) == "trust"
-    blind = Signs(seen=1e-3, left=1e-5, again=2e-5, blind=0.02)
+    blind = ErrorParts(seen=1e-3, left=1e-5, again=2e-5, blind=0.02)
     assert blind.interval[0] == 0.0 and blind.interval[1] > 0.02
     lost = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, undetermined=("u",))
     assert "leave u undetermined" in verdict({"v": good, "u": blind}, lost)
@@ -141,7 +141,7 @@ def test_signs_become_an_interval_and_words() -> None:
     assert "cannot be told from 0" in verdict({"u": good}, none)
     noisy = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, noise_unknown="too few readings")
     assert verdict({"u": good}, noisy).startswith("doubtful because the estimate is against the fit: too few")
-    assert np.isfinite(Signs(0.0, 0.0).interval).all()
+    assert np.isfinite(ErrorParts(0.0, 0.0).interval).all()
 
 
 def short(problem: pk.Problem, steps: int = 150) -> pk.Solution:

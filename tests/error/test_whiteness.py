@@ -9,16 +9,16 @@ from scipy.stats import ttest_1samp
 
 from pinnkit.error import noise_covariance, whiteness
 from pinnkit.error.noise import judged
-from pinnkit.error.whiteness import Readings, offsets
+from pinnkit.error.whiteness import StandardisedResiduals, offsets
 
 
-def readings(z: np.ndarray, X: np.ndarray, E: np.ndarray, sets: int = 1, **sizes: np.ndarray) -> Readings:
+def readings(z: np.ndarray, X: np.ndarray, E: np.ndarray, sets: int = 1, **sizes: np.ndarray) -> StandardisedResiduals:
     """What a fit of E to z leaves, in ``sets`` sets of equal size."""
     names = tuple(f"set {i}" for i in range(sets))
     coordinates = ("x", "y", "t")[: X.shape[1]]
     E = E / np.linalg.norm(E, axis=0)
     left = z - E @ np.linalg.lstsq(E, z, rcond=None)[0]
-    return Readings(names, coordinates, np.arange(len(z)) * sets // len(z), X, left, E, sizes)
+    return StandardisedResiduals(names, coordinates, np.arange(len(z)) * sets // len(z), X, left, E, sizes)
 
 
 def plane(n: int, seed: int, d: int = 2) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
@@ -34,7 +34,7 @@ def smooth(X: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray
     return np.linalg.cholesky(np.exp(-r2 / (2 * length**2)) + 1e-8 * np.eye(len(X))) @ rng.normal(size=len(X))
 
 
-def said(r: Readings) -> str:
+def said(r: StandardisedResiduals) -> str:
     return " | ".join(judged(r, np.ones((1, len(r.z))), len(r.z) - 2.0).notes)
 
 
@@ -63,7 +63,7 @@ def test_white_noise_is_called_white(case: str) -> None:
 # ------------------------------------------------------------------------------------------ what is not white is said
 
 
-def kinds(kind: str, seed: int) -> Readings:
+def kinds(kind: str, seed: int) -> StandardisedResiduals:
     """80 readings with noise of one kind."""
     X, E, rng = plane(80, seed)
     z = rng.normal(size=80)

@@ -8,7 +8,7 @@ import torch
 
 import pinnkit as pk
 from pinnkit.certificate.theorems import theorems
-from pinnkit.exact.superposition.enclosed_misfits import EnclosedMisfits
+from pinnkit.exact.superposition.enclosed_misfits import EnclosedSuperposition
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def solution():
 
 def test_misfits_of_a_cole_hopf_map_are_enclosed(solution):
     form, _ = theorems(solution.problem)
-    found = EnclosedMisfits(solution, form, 1.0).initial()
+    found = EnclosedSuperposition(solution, form, 1.0).initial()
     x, t = solution.problem.variables
     family = solution.network.phi.families[0]
     symbols = [r.symbol for r in family.ranges]

@@ -17,13 +17,13 @@ from pinnkit.exact.superposition.boundary_rows import rows
 from pinnkit.exact.superposition.box_conditions import walls
 from pinnkit.exact.superposition.columns import Dense, joined
 from pinnkit.exact.superposition.family import ITSELF, Family, Range
-from pinnkit.exact.superposition.linear_operator import Operator, operator
+from pinnkit.exact.superposition.linear_operator import LinearOperator, operator
 from pinnkit.exact.superposition.local_solutions import integrals, local
 from pinnkit.exact.superposition.matching_pursuit import Choice, Search, from_dictionary, prune, refine
 from pinnkit.exact.superposition.separated import forced, polynomials, standing
 from pinnkit.exact.superposition.solve import norms
 from pinnkit.exact.superposition.superposition import Superposition, superposition
-from pinnkit.exact.superposition.tensor_columns import Products
+from pinnkit.exact.superposition.tensor_columns import TensorColumns
 from pinnkit.exact.superposition.variable_projection import fit, jacobian
 from pinnkit.tools import sympy_tree as tree
 
@@ -291,7 +291,7 @@ def test_products_are_the_columns_without_writing_them_out():
     problem = room(R.diff(t, 2) - LAPLACE, *MIXED, exact=sp.cos(sp.pi * x))
     data = rows(problem, norms(problem), dict.fromkeys("xyzt", 3))
     family, theta = standing(operator(problem), walls(problem), problem.domain, 8)
-    products, D = Products(data.blocks, family, theta), data.columns(family, theta)
+    products, D = TensorColumns(data.blocks, family, theta), data.columns(family, theta)
     assert products.shape == D.shape and len(data.blocks) == 7
     V = np.random.default_rng(0).normal(size=(len(D), 2))
     assert products.dot(V) == pytest.approx(D.T @ V, abs=1e-12)
@@ -327,7 +327,7 @@ def test_a_rate_or_its_wave_number_is_next_to_an_exact_one(length, n, c, decades
     k = n * np.pi / length
     b = c * k * (1 + side * 10.0**decades)
     square = sp.Rational(c) ** 2
-    op = Operator((x, t), {(0, 2): sp.S.One, (0, 1): sp.Rational(2 * b), (2, 0): -square}, 1)
+    op = LinearOperator((x, t), {(0, 2): sp.S.One, (0, 1): sp.Rational(2 * b), (2, 0): -square}, 1)
     with mpmath.workdps(50):
         exact = [
             -mpmath.mpf(b) + sign * mpmath.sqrt(mpmath.mpf(b) ** 2 - (mpmath.mpf(c) * mpmath.mpf(k)) ** 2)

@@ -6,8 +6,8 @@ import torch
 import pinnkit as pk
 from benchmarks.influence import captum_influence as captum
 from benchmarks.speed.loss_gradient import burgers_rows, kovasznay_rows, slopes
-from pinnkit.influence.pinnfluence import GradientDot, published_scores
-from pinnkit.model.published_curvature import Published, published_curvature, unweighted
+from pinnkit.influence.pinnfluence import IdentityCurvature, published_scores
+from pinnkit.model.published_curvature import PublishedCurvature, published_curvature, unweighted
 from pinnkit.model.solution import Solution
 from pinnkit.tools.arnoldi import ritz, start_vector
 from problems.burgers import burgers
@@ -69,13 +69,13 @@ def test_scores_are_captums_where_all_is_spanned(flow):
 def test_gradient_dot_is_captums(flow):
     solution, module, X, T = flow
     expected = captum.gradients(module, T) @ captum.gradients(module, X).T
-    near(published_scores(solution, T, curvature=GradientDot()), expected, 1e-10)
+    near(published_scores(solution, T, curvature=IdentityCurvature()), expected, 1e-10)
 
 
 def test_systems_and_terms():
     solution = untrained(kovasznay(), 6, 5, 3, n=11, hard=False)
     X, T = solution.points["pde"].X, solution.problem.sample("pde", 4, seed=5).X
-    dot = GradientDot()
+    dot = IdentityCurvature()
     momentum = ("x momentum", "y momentum")
     module = captum.Squares(solution.model, solution.theta, kovasznay_rows)
     G, F = captum.gradients(module, X), captum.gradients(module, T)
@@ -93,7 +93,7 @@ def test_systems_and_terms():
 
 def test_a_field_is_taken_as_it_is(flow):
     solution, module, X, T = flow
-    scores = published_scores(solution, T, X, of="u_x", curvature=GradientDot())
+    scores = published_scores(solution, T, X, of="u_x", curvature=IdentityCurvature())
     step = 1e-6
     G = captum.gradients(module, X)
     for j in (0, 5):
@@ -116,7 +116,7 @@ def test_captum_must_be_helped_where_a_parameter_is_unused():
         captum.gradients(captum.Squares(solution.model, solution.theta, rows), X)
     G = captum.gradients(captum.Squares(solution.model, solution.theta, rows, helped=True), X)
     name = next(iter(problem.equations))
-    near(published_scores(solution, X, X, of=name, through=name, curvature=GradientDot()), G @ G.T, 1e-10)
+    near(published_scores(solution, X, X, of=name, through=name, curvature=IdentityCurvature()), G @ G.T, 1e-10)
 
 
 def arnoldi(product, n, *, dim=200, tol=0.1, damping=1e-3, keep=50, smallest=1e-4, like=None):
@@ -147,14 +147,18 @@ def test_the_interface_of_a_curvature(flow):
     solution, *_ = flow
     P = len(solution.theta)
     J = torch.randn(9, P, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    for curvature in (published_curvature(solution), GradientDot()):
+    for curvature in (published_curvature(solution), IdentityCurvature()):
         E, K = curvature.whiten(J), J @ curvature.solve(J.T)
         near(E @ E.T, K, 1e-12)
         near(curvature.leverage(J), K.diagonal(), 1e-12)
         near(curvature.solve(J[0]), curvature.solve(J.T)[:, 0], 1e-12)
         assert isinstance(curvature.name, str) and all(isinstance(note, str) for note in curvature.notes)
     found = published_curvature(solution)
-    assert isinstance(found, Published) and found.damping == 5e-4 and found.name.startswith("published (Arnoldi, rank")
+    assert (
+        isinstance(found, PublishedCurvature)
+        and found.damping == 5e-4
+        and found.name.startswith("published (Arnoldi, rank")
+    )
     near(found.solve(J.T) / 2, found.V @ torch.diag(1 / found.eigenvalues) @ found.V.T @ J.T, 1e-12)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import pinnkit as pk
 from pinnkit.domain.point_set import PointSet
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.channels import partial
 from pinnkit.statement.symbolic.fields import differentiate, parse_index
 from pinnkit.statement.symbolic.lowering import at_image, collapse, insert, lower
@@ -118,8 +118,8 @@ def test_parameters_count_as_numbers():
     w = pk.field("w", x, t)
     c = sp.Symbol("c", positive=True)
     row = Residual("wave", w.diff(t, 2) - c**2 * w.diff(x, 2), INTERIOR)
-    assert len(Readout([row], (w,), {}, {c: sp.Float(2)}).channels) == 4
-    assert len(Readout([row], (w,), {}, {}, [c]).channels) == 5
+    assert len(ResidualProgram([row], (w,), {}, {c: sp.Float(2)}).channels) == 4
+    assert len(ResidualProgram([row], (w,), {}, {}, [c]).channels) == 5
 
 
 # The product rule, and rows as functions of the network's channels: against direct differentiation
@@ -140,7 +140,7 @@ NETWORK = {u: sp.sin(2 * x + y) * sp.exp(x), v: sp.cos(x - 3 * y)}
 @given(rows=st.lists(st.one_of(EXPRESSIONS, LINEAR), min_size=1, max_size=2))
 def test_rows_equal_the_equation_of_the_ansatz(rows):
     ansatz = {f: (G[f], D[f]) for f in (u, v)}
-    readout = Readout([Residual(str(i), e, INTERIOR) for i, e in enumerate(rows)], (u, v), ansatz, {})
+    readout = ResidualProgram([Residual(str(i), e, INTERIOR) for i, e in enumerate(rows)], (u, v), ansatz, {})
     X = pk.Box(x=(0, 1), y=(0, 1)).sample(5)
     numbers = {x: X[:, 0].numpy(), y: X[:, 1].numpy()}
 

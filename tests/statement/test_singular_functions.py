@@ -6,7 +6,7 @@ import sympy as sp
 import torch
 
 from pinnkit.statement.singular.functions import corner, heat_ramp, ramp
-from pinnkit.statement.singular.heat_series import DEPTH, Flow, heat_series
+from pinnkit.statement.singular.heat_series import DEPTH, LocalEvolution, heat_series
 from pinnkit.statement.symbolic.torch_program import Program
 
 x, t, s = sp.symbols("x t s", real=True)
@@ -69,7 +69,7 @@ def test_a_series_solves_the_equation_to_its_order(n, forward, held):
     a, t0, turn = sp.Rational(1, 3), sp.S.One, 1 if held is None else -1
     terms = {(2, 0): (1 + x + t / 2) / 3, (1, 0): (x**2 + t) / 2, (0, 0): 1 - t}
     kappa = terms[2, 0].subs({x: a, t: t0})
-    flow = Flow((x, t), terms, x, a, t, t0, forward, turn, kappa)
+    flow = LocalEvolution((x, t), terms, x, a, t, t0, forward, turn, kappa)
     S = heat_series(flow, {(0, n): sp.S(2)}, held)
     sizes = [residual(flow, S, scale) for scale in (0.1, 0.05)]
     assert sizes[0] < 0.05 and sizes[0] / sizes[1] > 0.8 * 2 ** (DEPTH - 1)

@@ -11,13 +11,13 @@ from objectives import (
 )
 
 import pinnkit as pk
-from pinnkit.training.optim.line_search import Trial, strong_wolfe
+from pinnkit.training.optim.line_search import LinePoint, strong_wolfe
 
 pytestmark = pytest.mark.portable
 
 
 def along(f, slope):
-    return lambda a: Trial(a, f(a), slope(a), vector(f(a)), vector(slope(a)))
+    return lambda a: LinePoint(a, f(a), slope(a), vector(f(a)), vector(slope(a)))
 
 
 @settings(max_examples=150, deadline=None)

@@ -41,8 +41,8 @@ from pinnkit.statement.symbolic.channels import Index
 
 from .cell_polynomials import Breaks, constant, of_expression
 from .least import fitted, least
-from .operator_rows import Part, Rows, U, coarser
-from .splines import Axis, Grid, even
+from .operator_rows import BoxPart, OperatorRows, U, coarser
+from .splines import SplineAxis, SplineGrid, even
 
 NARROW = 0.003  # of the largest source, which the radius of its polynomials may reach
 MOST_CELLS = 300  # of a slab in two space dimensions: more take minutes
@@ -50,7 +50,7 @@ MOST_SPLIT = 8  # cells in an element, by each coordinate
 
 
 @dataclass(frozen=True, eq=False)
-class Statement:
+class BarrierProblem:
     """L, B and the box: coefficients by multi-index (that of e_t is 1), exact expressions of the coordinates."""
 
     variables: tuple[sp.Symbol, ...]
@@ -89,7 +89,7 @@ class Statement:
                    )  # fmt: skip
 
 
-class Data(Protocol):
+class BarrierData(Protocol):
     """What is known of f, g, e_0 and of the slopes of non-linear terms, on cells of any grid."""
 
     def source(self, breaks: Breaks, degrees: tuple[int, ...]) -> Enclosure:
@@ -106,7 +106,7 @@ class Data(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BarrierPlan:
     """Elements by a space coordinate and degrees of c; elements of w are ``coarse`` times as wide.
 
     Slabs of time are T / ``slabs`` long, at the start ``first`` times shorter. Unless ``corrected`` c = 0: of data that
@@ -124,7 +124,9 @@ class Plan:
     corrected: bool = True
 
 
-def barrier(s: Statement, data: Data, plan: Plan, reach: float | None = None, limited: bool = True) -> BarrierProof:
+def barrier(
+    s: BarrierProblem, data: BarrierData, plan: BarrierPlan, reach: float | None = None, limited: bool = True
+) -> BarrierProof:
     """The least bound of the error that this plan gives, verified.
 
     With ``reach`` slopes are enclosed for |e| <= reach, and it is a proof only if it stays below that; not ``limited``
@@ -156,7 +158,7 @@ def barrier(s: Statement, data: Data, plan: Plan, reach: float | None = None, li
     )  # fmt: skip
 
 
-def _times(s: Statement, plan: Plan) -> list[tuple[float, float] | None]:
+def _times(s: BarrierProblem, plan: BarrierPlan) -> list[tuple[float, float] | None]:
     """Slabs of time: short ones at the start, growing, then even ones."""
     if s.time is None:
         return [None]
@@ -171,38 +173,42 @@ def _times(s: Statement, plan: Plan) -> list[tuple[float, float] | None]:
     return [(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
 
-def _grid(s: Statement, plan: Plan, times: tuple[float, float] | None, coarse: bool, split: int = 1) -> Grid:
+def _grid(
+    s: BarrierProblem, plan: BarrierPlan, times: tuple[float, float] | None, coarse: bool, split: int = 1
+) -> SplineGrid:
     axes = []
     for i, (low, high) in enumerate(s.bounds):
         if i == s.time and times is not None:
-            axes.append(Axis(times, plan.coarse_degree_in_time if coarse else plan.degree_in_time, split=split))
+            axes.append(SplineAxis(times, plan.coarse_degree_in_time if coarse else plan.degree_in_time, split=split))
             continue
         breaks = even(low, high, plan.elements)
         breaks = breaks[:: plan.coarse] if coarse else breaks
-        axes.append(Axis(breaks, plan.coarse_degree if coarse else plan.degree, i in s.periodic, split))
-    return Grid(tuple(axes))
+        axes.append(SplineAxis(breaks, plan.coarse_degree if coarse else plan.degree, i in s.periodic, split))
+    return SplineGrid(tuple(axes))
 
 
-def groups(s: Statement, grid: Grid, first: bool, slopes: list[tuple[Index, Enclosure]]) -> list[Rows]:
+def groups(
+    s: BarrierProblem, grid: SplineGrid, first: bool, slopes: list[tuple[Index, Enclosure]]
+) -> list[OperatorRows]:
     """Rows of the equation, of every wall and, in the first slab, of the start."""
     d = len(s.variables)
     none = (0,) * d
-    inside = Part(grid, {})
+    inside = BoxPart(grid, {})
     terms = _terms(s, s.operator.items(), inside)
-    found = [Rows(inside, (*terms, *slopes))]
+    found = [OperatorRows(inside, (*terms, *slopes))]
     for wall in s.walls:
         i, high = s.face(wall.face)
         normal = tuple(int(k == i) for k in range(d))
         pairs = [(none, wall.alpha), (normal, wall.beta if high else -wall.beta)]
-        on = Part(grid, {i: high})
-        found.append(Rows(on, _terms(s, [(J, e) for J, e in pairs if e != 0], on)))
+        on = BoxPart(grid, {i: high})
+        found.append(OperatorRows(on, _terms(s, [(J, e) for J, e in pairs if e != 0], on)))
     if s.time is not None and first:
-        on = Part(grid, {s.time: False})
-        found.append(Rows(on, _terms(s, [(none, sp.S.One)], on)))
+        on = BoxPart(grid, {s.time: False})
+        found.append(OperatorRows(on, _terms(s, [(none, sp.S.One)], on)))
     return found
 
 
-def _terms(s: Statement, pairs, part: Part) -> tuple[tuple[Index, Enclosure], ...]:
+def _terms(s: BarrierProblem, pairs, part: BoxPart) -> tuple[tuple[Index, Enclosure], ...]:
     found = []
     for J, e in pairs:
         if e.free_symbols:
@@ -214,7 +220,7 @@ def _terms(s: Statement, pairs, part: Part) -> tuple[tuple[Index, Enclosure], ..
 
 
 def _split(
-    s: Statement, data: Data, plan: Plan, times: tuple[float, float] | None, split: tuple[int, bool]
+    s: BarrierProblem, data: BarrierData, plan: BarrierPlan, times: tuple[float, float] | None, split: tuple[int, bool]
 ) -> tuple[int, bool]:
     """Into how many cells by each coordinate elements are cut, for the radius of f to be small beside f.
 
@@ -223,7 +229,7 @@ def _split(
     n, settled = split
     best = n, math.inf
     while True:
-        part = Part(_grid(s, plan, times, False, n), {})
+        part = BoxPart(_grid(s, plan, times, False, n), {})
         f = data.source(part.breaks, tuple(a.degree for a in part.grid.axes))
         radius, size = float(f.radius.max()), float(np.abs(f.coefficients).max())
         if not np.isfinite(radius):
@@ -240,11 +246,16 @@ def _split(
 
 
 def _slab(
-    s: Statement, data: Data, plan: Plan, grids: tuple[Grid, Grid], before: Slab | None, reach: float | None
+    s: BarrierProblem,
+    data: BarrierData,
+    plan: BarrierPlan,
+    grids: tuple[SplineGrid, SplineGrid],
+    before: Slab | None,
+    reach: float | None,
 ) -> tuple[Slab, float]:
     """c and w on a slab, and the largest |c| + w."""
     fine, wide = grids
-    slopes = [[] if reach is None else data.slopes(Part(g, {}).breaks, reach) for g in (fine, wide)]
+    slopes = [[] if reach is None else data.slopes(BoxPart(g, {}).breaks, reach) for g in (fine, wide)]
     rows = groups(s, fine, before is None, slopes[0])
     known = [_data(data, k, r, len(s.walls)) for k, r in enumerate(rows)]
     f = [r.data(e) for r, e in zip(rows, known, strict=True)]
@@ -261,7 +272,7 @@ def _slab(
         raise ValueError("what is missed could not be enclosed on some cell")
     w = least(covering, shared, wide, s.time, None if before is None else _last(s, before.width))
     center, width = (_spline(g, v) for g, v in ((fine, c), (wide, w)))
-    size = coarser(np.abs(_cells(fine, c)), Part(wide, {}).cells) + _cells(wide, w)
+    size = coarser(np.abs(_cells(fine, c)), BoxPart(wide, {}).cells) + _cells(wide, w)
     start = known[-1] if before is None and s.time is not None else None
     slab = Slab(center, width, known[0], tuple(known[1 : 1 + len(s.walls)]), start, tuple(slopes[0]))
     return slab, float(size.max())
@@ -274,14 +285,14 @@ def _lowest(f: Enclosure) -> Enclosure:
     return replace(f, coefficients=low, radius=4 * U * (np.abs(f.coefficients).max(axes) + f.radius))
 
 
-def _data(data: Data, k: int, rows: Rows, walls: int) -> Enclosure:
+def _data(data: BarrierData, k: int, rows: OperatorRows, walls: int) -> Enclosure:
     breaks, degrees = rows.part.breaks, rows.degrees
     if k == 0:
         return data.source(breaks, degrees)
     return data.misfit(k - 1, breaks, degrees) if k <= walls else data.start(breaks, degrees)
 
 
-def _effect(s: Statement, grid: Grid, k: int) -> float:
+def _effect(s: BarrierProblem, grid: SplineGrid, k: int) -> float:
     """About what a misfit 1 of group k does to the error within the slab: the weight of its rows in least squares."""
     if k == 0:
         step = 0.0 if s.time is None else 1 / (grid.axes[s.time].breaks[-1] - grid.axes[s.time].breaks[0])
@@ -293,21 +304,21 @@ def _effect(s: Statement, grid: Grid, k: int) -> float:
     return 1 / max(s.size(wall.alpha) + s.size(wall.beta) / (high - low), 1e-300)
 
 
-def _last(s: Statement, spline: Spline) -> np.ndarray:
+def _last(s: BarrierProblem, spline: Spline) -> np.ndarray:
     """The coefficients at the end of a slab."""
     return np.take(spline.coefficients, -1, s.time)
 
 
-def _spline(grid: Grid, c: np.ndarray) -> Spline:
+def _spline(grid: SplineGrid, c: np.ndarray) -> Spline:
     axes = grid.axes
     return Spline(tuple(np.array(a.breaks) for a in axes), tuple(a.degree for a in axes),
                   tuple(a.periodic for a in axes), c.reshape(grid.shape))  # fmt: skip
 
 
-def _cells(grid: Grid, c: np.ndarray) -> np.ndarray:
+def _cells(grid: SplineGrid, c: np.ndarray) -> np.ndarray:
     """The largest |value| on every cell, rounded up."""
-    none, part = (0,) * len(grid.axes), Part(grid, {})
-    one = Rows(part, ((none, constant(sp.S.One, part.breaks, none)),))
+    none, part = (0,) * len(grid.axes), BoxPart(grid, {})
+    one = OperatorRows(part, ((none, constant(sp.S.One, part.breaks, none)),))
     return one.largest(np.abs(one.matrix @ c.ravel()) + one.lost(c.ravel()))
 
 
@@ -321,7 +332,7 @@ def range_of(proof: BarrierProof, X: np.ndarray) -> tuple[np.ndarray, np.ndarray
     for k, slab in enumerate(proof.slabs):
         on = which == k
         for out, spline in ((c, slab.center), (w, slab.width)):
-            axes = (Axis(tuple(b.tolist()), p, r) for b, p, r in
+            axes = (SplineAxis(tuple(b.tolist()), p, r) for b, p, r in
                     zip(spline.breaks, spline.degrees, spline.periodic, strict=True))  # fmt: skip
-            out[on] = Grid(tuple(axes)).at(spline.coefficients, X[on])
+            out[on] = SplineGrid(tuple(axes)).at(spline.coefficients, X[on])
     return c - w, c + w

@@ -9,8 +9,8 @@ import scipy.sparse as ss
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import linprog
 
-from .operator_rows import Rows
-from .splines import Grid
+from .operator_rows import OperatorRows
+from .splines import SplineGrid
 
 MARGIN = 1e-8  # by which constraints are met with more than equality, relative to the data
 LARGEST = 10.0  # what w's largest coefficient weighs beside the mean
@@ -18,10 +18,10 @@ TURNS = 6  # of enlarging margins where rounding takes more than that
 
 
 def fitted(
-    rows: Sequence[Rows],
+    rows: Sequence[OperatorRows],
     data: Sequence[np.ndarray],
     weights: Sequence[float],
-    grid: Grid,
+    grid: SplineGrid,
     time: int | None,
     held: np.ndarray | None,
 ) -> np.ndarray:
@@ -61,7 +61,11 @@ def _least_squares(M: ss.csr_matrix, b: np.ndarray) -> np.ndarray:
 
 
 def least(
-    rows: Sequence[Rows], data: Sequence[np.ndarray], grid: Grid, time: int | None, before: np.ndarray | None
+    rows: Sequence[OperatorRows],
+    data: Sequence[np.ndarray],
+    grid: SplineGrid,
+    time: int | None,
+    before: np.ndarray | None,
 ) -> np.ndarray:
     """w > 0 with A w > data (>= 0, by cell) in every group, flat; at the first time at least ``before``.
 

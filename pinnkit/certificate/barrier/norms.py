@@ -9,7 +9,7 @@ import numpy as np
 
 from pinnkit.certificate.theorem.proof import BarrierProof, Spline
 
-from .splines import Axis, Grid
+from .splines import SplineAxis, SplineGrid
 
 UP = 1 + 1e-11  # for the rounding of these sums
 HALVINGS = 3  # of slabs, for the largest norm at any time
@@ -83,8 +83,8 @@ def _root(s: Spline, k: int) -> np.ndarray:
     return (values * scale[:, :, None]).reshape(-1, axis.size)
 
 
-def _axis(s: Spline, k: int) -> Axis:
-    return Axis(tuple(s.breaks[k].tolist()), s.degrees[k], s.periodic[k])
+def _axis(s: Spline, k: int) -> SplineAxis:
+    return SplineAxis(tuple(s.breaks[k].tolist()), s.degrees[k], s.periodic[k])
 
 
 def middles(proof: BarrierProof) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -92,6 +92,6 @@ def middles(proof: BarrierProof) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for slab in proof.slabs:
         points = [np.unique(np.concatenate([b, (b[1:] + b[:-1]) / 2])) for b in slab.center.breaks]
         X = np.stack([g.ravel() for g in np.meshgrid(*points, indexing="ij")], 1)
-        c, w = (Grid(tuple(_axis(s, k) for k in range(X.shape[1]))).at(s.coefficients, X)
+        c, w = (SplineGrid(tuple(_axis(s, k) for k in range(X.shape[1]))).at(s.coefficients, X)
                 for s in (slab.center, slab.width))  # fmt: skip
         yield c, w

@@ -13,16 +13,16 @@ import scipy.sparse as ss
 from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.statement.symbolic.channels import Index
 
-from .splines import Grid, kron
+from .splines import SplineGrid, kron
 
 U = 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class BoxPart:
     """A box, or with ``ends`` (coordinate number -> whether its high end) a face of it."""
 
-    grid: Grid
+    grid: SplineGrid
     ends: Mapping[int, bool]
 
     @property
@@ -43,14 +43,14 @@ class Part:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class OperatorRows:
     """A = sum_J a_J D^J from a spline's coefficients to Bernstein's on all cells of a part.
 
     ``terms`` hold (J, a_J), a_J multilinear on cells (or constant) within its radius. ``degrees`` are those of the
     polynomials, by coordinate that of the spline, or 1 more where an a_J varies.
     """
 
-    part: Part
+    part: BoxPart
     terms: tuple[tuple[Index, Enclosure], ...]
 
     @cached_property

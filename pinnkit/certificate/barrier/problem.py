@@ -23,7 +23,7 @@ from pinnkit.statement.symbolic.conditions import Condition, Initial
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 
-from .barrier import Plan, Statement, barrier
+from .barrier import BarrierPlan, BarrierProblem, barrier
 from .cell_polynomials import Breaks, between, ends, limits, shape, widened
 from .norms import middles, norms
 
@@ -32,10 +32,10 @@ ENOUGH = 1.1  # of the bound over what the error reaches at least: no finer barr
 SMOOTH = 3.0  # the same: data are smooth enough for a correction
 SPACE = 2  # dimensions at most
 PLANS = {  # by space dimensions and whether there is time
-    (1, True): (Plan(16), Plan(32, slabs=16), Plan(128, slabs=32, coarse=4)),
-    (1, False): (Plan(16), Plan(64), Plan(256, coarse=4)),
-    (2, True): (Plan(6, coarse=1, degree_in_time=3),),
-    (2, False): (Plan(8, coarse=1), Plan(16), Plan(32)),
+    (1, True): (BarrierPlan(16), BarrierPlan(32, slabs=16), BarrierPlan(128, slabs=32, coarse=4)),
+    (1, False): (BarrierPlan(16), BarrierPlan(64), BarrierPlan(256, coarse=4)),
+    (2, True): (BarrierPlan(6, coarse=1, degree_in_time=3),),
+    (2, False): (BarrierPlan(8, coarse=1), BarrierPlan(16), BarrierPlan(32)),
 }
 LARGER = (1.2, 2.0, 6.0)  # than the guess may an error be, of non-linear equations: what is tried
 RECENT = 20  # enclosures that are kept
@@ -68,7 +68,7 @@ def match(f: Form) -> Theorem | None:
     return bound
 
 
-def _sharp(f: Form, s: Statement) -> bool:
+def _sharp(f: Form, s: BarrierProblem) -> bool:
     """Whether the maximum principle's constants are those of barriers: values on all faces, no drift, no growth."""
     given = all(w.beta == 0 for w in s.walls) and not s.open
     first = any(sum(J) == 1 and not (f.order and J[f.t]) for J in s.operator)
@@ -85,7 +85,7 @@ def _quasilinear(f: Form) -> bool:
     return True
 
 
-def statement(f: Form) -> tuple[Statement, list[tuple[Condition, str, int]]]:
+def statement(f: Form) -> tuple[BarrierProblem, list[tuple[Condition, str, int]]]:
     """L and B of a problem, and by wall its condition, the face and the sign that makes beta >= 0.
 
     Raises:
@@ -120,7 +120,9 @@ def statement(f: Form) -> tuple[Statement, list[tuple[Condition, str, int]]]:
             conditions.append((c, face, sign))
     bounds = tuple((float(a), float(b)) for a, b in f.problem.domain.bounds.T)
     periodic = tuple(i for i in f.space if f.problem.variables[i].name in f.periodic)
-    found = Statement(tuple(f.problem.variables), f.time, bounds, operator, tuple(walls), periodic, tuple(open_faces))
+    found = BarrierProblem(
+        tuple(f.problem.variables), f.time, bounds, operator, tuple(walls), periodic, tuple(open_faces)
+    )
     return found, conditions
 
 
@@ -141,7 +143,7 @@ def _exactly(f: Form, e: sp.Expr) -> sp.Expr:
     return e.xreplace({v: sp.Rational(v) for v in e.atoms(sp.Float)})
 
 
-def _linear(s: Statement, known: _Known, reach: float | None = None) -> BarrierProof:
+def _linear(s: BarrierProblem, known: _Known, reach: float | None = None) -> BarrierProof:
     """The least bound of some plans, the next one where the last is loose."""
     best, reasons = None, []
     first, *others = PLANS[len(s.space), s.time is not None]
@@ -163,7 +165,7 @@ def _linear(s: Statement, known: _Known, reach: float | None = None) -> BarrierP
     return best
 
 
-def _nonlinear(s: Statement, known: _Known) -> BarrierProof:
+def _nonlinear(s: BarrierProblem, known: _Known) -> BarrierProof:
     """The same where slopes depend on how large the error may be: that is guessed, and found to hold."""
     guess = barrier(s, known, PLANS[len(s.space), True][0], 0.0, limited=False).bound
     reasons = []
@@ -188,7 +190,7 @@ class _Known:
     """
 
     form: Form
-    statement: Statement
+    statement: BarrierProblem
     conditions: list[tuple[Condition, str, int]]
     misfits: Misfits
     _norms: dict = field(init=False, default_factory=dict)

@@ -14,7 +14,7 @@ Rational = list[Fraction]  # the coefficients of a polynomial on [0, 1], by powe
 
 
 @dataclass(frozen=True)
-class Axis:
+class SplineAxis:
     """Splines of degree ``degree`` with simple knots at ``breaks``, looked at on ``split`` cells in every element."""
 
     breaks: tuple[float, ...]
@@ -148,10 +148,10 @@ def kron(matrices: list[ss.csr_matrix]) -> ss.csr_matrix:
 
 
 @dataclass(frozen=True)
-class Grid:
+class SplineGrid:
     """The axes of a tensor product spline, in the order of the box's coordinates."""
 
-    axes: tuple[Axis, ...]
+    axes: tuple[SplineAxis, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -170,7 +170,7 @@ class Grid:
         return out
 
 
-def _local(a: Axis, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+def _local(a: SplineAxis, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     """By point the rows of its element and the Bernstein polynomials there."""
     e = np.clip(np.searchsorted(np.array(a.breaks), x, "right") - 1, 0, a.elements - 1)
     s, p = (x - np.array(a.breaks)[e]) / np.diff(a.breaks)[e], a.degree

@@ -25,9 +25,9 @@ from flint import arb, fmpq
 from .polynomials import (
     ZERO,
     Cell,
-    Enclosure,
+    ExactEnclosure,
+    ExactSpline,
     Poly,
-    Spline,
     bernstein,
     coefficient,
     exactly,
@@ -43,7 +43,7 @@ FORMAT = "pinnkit barrier proof 1"
 
 
 @dataclass
-class Checked:
+class CheckResult:
     """What was found: the number of Bernstein coefficients looked at, the least slack, and what does not hold."""
 
     coefficients: int = 0
@@ -79,19 +79,19 @@ class Checked:
         return all(self._positive(p, above, strictly, depth - 1) for p in parts)
 
 
-class Slab:
+class SlabCheck:
     """c and w on one slab, with what has to be shown there."""
 
     record: Mapping[str, Any]
-    proof: "Proof"
-    found: Checked
-    c: Spline
-    w: Spline
+    proof: "ProofCheck"
+    found: CheckResult
+    c: ExactSpline
+    w: ExactSpline
     box: list[tuple[Any, Any]]
 
-    def __init__(self, record: Mapping[str, Any], proof: "Proof") -> None:
+    def __init__(self, record: Mapping[str, Any], proof: "ProofCheck") -> None:
         self.record, self.proof, self.found = record, proof, proof.found
-        self.c, self.w = Spline(record["center"]), Spline(record["width"])
+        self.c, self.w = ExactSpline(record["center"]), ExactSpline(record["width"])
         self.box = [(z[0], z[-1]) for z in self.c.breaks]
         for s in (self.c, self.w):
             for k, name in enumerate(proof.names):
@@ -105,8 +105,8 @@ class Slab:
 
         The sum is linear in what is added, so that its least and its largest value at each point decide.
         """
-        more = [[list(Enclosure(e, box).cells()) for e in added] for _, _, added in terms]
-        for n, (cell, f, radius) in enumerate(Enclosure(data, box).cells()):
+        more = [[list(ExactEnclosure(e, box).cells()) for e in added] for _, _, added in terms]
+        for n, (cell, f, radius) in enumerate(ExactEnclosure(data, box).cells()):
             total, doubt = [-f, f], [radius, radius]
             swings: tuple[list[Poly], list[Poly]] = ([], [])
             for (tree, J, _), added in zip(terms, more, strict=True):
@@ -125,10 +125,10 @@ class Slab:
                     self.found.positive(q, r, f"{text}, {side}, {shown(cell)}")
 
 
-class Proof:
+class ProofCheck:
     """A record, and the walk through all its claims."""
 
-    found: Checked
+    found: CheckResult
     record: Mapping[str, Any]
     names: list[Any]
     time: Any
@@ -139,17 +139,17 @@ class Proof:
     d: int
     t: int | None
     zero: tuple[int, ...]
-    slabs: list[Slab]
+    slabs: list[SlabCheck]
 
     def __init__(self, record: Mapping[str, Any]) -> None:
-        self.found, self.record = Checked(), record
+        self.found, self.record = CheckResult(), record
         self.names, self.time = list(record["coordinates"]), record["time"]
         self.box = [tuple(map(exactly, record["box"][n])) for n in self.names]
         self.periodic, self.open = list(record["periodic"]), list(record["open"])
         self.operator = [(tree, tuple(J)) for J, tree in record["operator"]]
         self.d, self.t = len(self.names), self.names.index(self.time) if self.time is not None else None
         self.zero = (0,) * self.d
-        self.slabs = [Slab(s, self) for s in record["slabs"]]
+        self.slabs = [SlabCheck(s, self) for s in record["slabs"]]
 
     def unit(self, *coordinates: int) -> tuple[int, ...]:
         """The multi-index of a derivative."""
@@ -161,7 +161,7 @@ class Proof:
         k, high = self.names.index(name), {"min": False, "max": True}[end]
         return k, high, [(e[high],) * 2 if i == k else e for i, e in enumerate(box)]
 
-    def checked(self) -> Checked:
+    def checked(self) -> CheckResult:
         """All of it."""
         self.structure()
         before = None
@@ -178,7 +178,7 @@ class Proof:
             for wall, data in zip(self.record["walls"], given["misfits"], strict=True):
                 k, high, box = self.face(wall["face"], slab.box)
                 outward = ["*", ["number", "1" if high else "-1", "1"], wall["beta"]]
-                for cell, *_ in Enclosure(data, box).cells():
+                for cell, *_ in ExactEnclosure(data, box).cells():
                     self.not_negative(wall["beta"], cell, f"beta on {wall['face']}")
                 terms = [(wall["alpha"], self.zero, []), (outward, self.unit(k), [])]
                 slab.inequality(terms, data, box, f"{own}: {wall['face']}")
@@ -214,10 +214,10 @@ class Proof:
         else:
             require(len(self.slabs) == 1, "there are several slabs and no time")
 
-    def signs(self, source: Mapping[str, Any], slab: Slab, text: str, sloped: bool) -> None:
+    def signs(self, source: Mapping[str, Any], slab: SlabCheck, text: str, sloped: bool) -> None:
         """-(a_ij) is positive semi-definite (by dominance), and nothing comes in through open faces."""
         trees, space = {J: tree for tree, J in self.operator}, [k for k in range(self.d) if k != self.t]
-        for cell, *_ in Enclosure(source, slab.box).cells():
+        for cell, *_ in ExactEnclosure(source, slab.box).cells():
             for i in space:
                 mixed = [trees[J] for j in space if j != i and (J := self.unit(i, j)) in trees]
                 half = sum((largest(p) + r for p, r in (coefficient(tree, cell) for tree in mixed)), ZERO) / 2
@@ -236,7 +236,7 @@ class Proof:
         p, r = coefficient(tree, cell)
         self.found.positive(p, least + r, text, strictly=False)
 
-    def step(self, before: Slab, after: Slab, text: str) -> None:
+    def step(self, before: SlabCheck, after: SlabCheck, text: str) -> None:
         """From one slab to the next c + w does not fall and c - w does not rise."""
         ends = [(e[0],) * 2 if i == self.t else e for i, e in enumerate(after.box)]
         for cell in common(ends, before.c, before.w, after.c, after.w):
@@ -248,7 +248,7 @@ class Proof:
                 self.found.positive(plus(w, c, sign), ZERO, f"{text}, {shown(cell)}", strictly=False)
 
 
-def common(box: Cell, *splines: Spline) -> Iterator[Cell]:
+def common(box: Cell, *splines: ExactSpline) -> Iterator[Cell]:
     """The cells between all breaks of several splines."""
     lines = []
     for k, (a, b) in enumerate(box):
@@ -262,7 +262,7 @@ def shown(cell: Cell) -> str:
     return " x ".join(f"[{float(arb(a)):.6g}, {float(arb(b)):.6g}]" for a, b in cell)
 
 
-def check(record: Mapping[str, Any]) -> Checked:
+def check(record: Mapping[str, Any]) -> CheckResult:
     """Whether a stored bound is proved by its record: see above for what is checked and what is taken for given.
 
     Raises:
@@ -270,4 +270,4 @@ def check(record: Mapping[str, Any]) -> Checked:
     """
     if record.get("format") != FORMAT:
         raise ValueError(f"the record has the format {record.get('format')!r}, expected {FORMAT!r}")
-    return Proof(record).checked()
+    return ProofCheck(record).checked()

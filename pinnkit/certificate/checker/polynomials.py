@@ -94,7 +94,7 @@ def largest(p: Poly) -> fmpq:
     return max(abs(v) for v in bernstein(p).flat)
 
 
-class Spline:
+class ExactSpline:
     """A tensor product of B-splines, as polynomials on cells."""
 
     breaks: list[list[Any]]
@@ -151,7 +151,7 @@ class Spline:
         return self._known[key]
 
 
-class Enclosure:
+class ExactEnclosure:
     """A function within ``radius`` of polynomials on cells; it has to cover ``box``."""
 
     breaks: list[list[Any]]

@@ -17,20 +17,20 @@ from pinnkit.network.linearised import Linearised
 from pinnkit.statement.symbolic.channels import Index
 
 from .network import Cells, evaluate, outputs
-from .periodic_jump import Seam
+from .periodic_jump import PeriodicJump
 
 Found = dict[Index, TaylorModel]
 
 
 @dataclass(eq=False)
-class Field:
+class FieldEnclosure:
     """The function g + d N of a solution, or that with its jumps at a ``seam`` taken off."""
 
     solution: Solution
-    seam: Seam | None = None
+    seam: PeriodicJump | None = None
 
     @property
-    def joint(self) -> Seam:
+    def joint(self) -> PeriodicJump:
         """The seam; ValueError where there is none."""
         if self.seam is None:
             raise ValueError("no jumps are taken off at periodic ends")

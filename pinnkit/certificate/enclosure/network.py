@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.certificate.validated import elementary as analytic
-from pinnkit.certificate.validated.elementary import EXP, INVERSE, SIN, System, compose, of_activation, power
+from pinnkit.certificate.validated.elementary import EXP, INVERSE, SIN, OdeSystem, compose, of_activation, power
 from pinnkit.certificate.validated.interval import UNIT
 from pinnkit.certificate.validated.taylor_model import TINY, UP, Space, TaylorModel
 from pinnkit.network.base import FeatureEvaluator
@@ -18,7 +18,7 @@ from pinnkit.network.features.inversion import Formulas
 from pinnkit.network.jets.operations import Activate, Features, Gate, Linear
 from pinnkit.network.jets.tape import Tape
 
-_FUNCTIONS: dict[type, System] = {
+_FUNCTIONS: dict[type, OdeSystem] = {
     sp.exp: EXP, sp.sin: SIN, sp.cos: analytic.COS, sp.tanh: analytic.TANH, sp.log: analytic.LOG,
     sp.erf: analytic.ERF, sp.erfc: analytic.ERFC, sp.atan: analytic.ATAN, sp.asin: analytic.ASIN,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from pinnkit.certificate.theorem.form import Form
 from pinnkit.certificate.theorem.misfit import Norm
 
 
-def seam(f: Form) -> Seam | None:
+def seam(f: Form) -> PeriodicJump | None:
     """That of a problem whose only space coordinate is periodic; None where none is.
 
     Raises:
@@ -24,11 +24,11 @@ def seam(f: Form) -> Seam | None:
         raise ValueError("periodic conditions are enclosed in one space dimension only: use samples")
     (i,) = f.space
     low, high = (float(v) for v in f.problem.domain.bounds[:, i])
-    return Seam(i, f.problem.variables[i], low, high, max(J[i] for J in f.slots))
+    return PeriodicJump(i, f.problem.variables[i], low, high, max(J[i] for J in f.slots))
 
 
 @dataclass(frozen=True)
-class Seam:
+class PeriodicJump:
     """The ends ``low`` and ``high`` of coordinate number ``axis``, where ``orders`` derivatives from 0 on should agree.
 
     Of v with the jumps J_k(t) = D^k v(high, t) - D^k v(low, t) the function v - sum_k J_k l_k has none. The l_k = L^k

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.certificate.barrier.cell_polynomials import Breaks, closer, of_expression, of_model
-from pinnkit.certificate.enclosure.field import Field
+from pinnkit.certificate.enclosure.field import FieldEnclosure
 from pinnkit.certificate.enclosure.network import Cells, evaluate, supported
 from pinnkit.certificate.enclosure.periodic_jump import seam
 from pinnkit.certificate.norms import box as cover
@@ -29,7 +29,7 @@ from pinnkit.statement.symbolic.lowering import lower
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 
-from .norms import Asked
+from .norms import MisfitNorms
 
 DEGREE = 10  # of the Taylor polynomials
 COORDINATES = 3  # at most: with more there are too many terms
@@ -44,7 +44,7 @@ Function = Callable[[Cells, Space], tuple[TaylorModel, Tensor]]
 
 
 @dataclass(eq=False)
-class EnclosedNetwork(Asked):
+class EnclosedMisfits(MisfitNorms):
     """Norms of what a network misses, the equation's residual included, by Taylor models on cells that are split.
 
     What holds: the function g + d N(x) in exact arithmetic, N having the trained weights (floats are rational numbers)
@@ -104,8 +104,8 @@ class EnclosedNetwork(Asked):
         return self._field.seam.added([self._jump(k) for k in range(self._field.seam.orders)], norm)
 
     @cached_property
-    def _field(self) -> Field:
-        return Field(self.solution, seam(self.form))
+    def _field(self) -> FieldEnclosure:
+        return FieldEnclosure(self.solution, seam(self.form))
 
     def _jump(self, k: int) -> Norm:
         """Of the jump of derivative number k at the periodic ends."""
@@ -250,7 +250,7 @@ class EnclosedNetwork(Asked):
 def covered(
     box: Domain, function: Function, order: int, fixed: dict[str, float], floor: float, accuracy: float = cover.TIGHT,
     across: int | None = None,
-) -> cover.Covered:  # fmt: skip
+) -> cover.BoxNorm:  # fmt: skip
     """Norms of a function of cells on a box or where some coordinates are fixed; as ``cover.norms``."""
     d = len(box.names)
     whole, space = Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)

@@ -16,7 +16,7 @@ from pinnkit.statement.symbolic.residual import Residual
 
 
 @dataclass(eq=False)
-class Asked:
+class MisfitNorms:
     """What the two ways to find norms on a box share; they differ in how one is made."""
 
     rigorous: ClassVar[bool] = False

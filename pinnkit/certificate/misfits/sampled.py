@@ -18,7 +18,7 @@ from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.tools.gauss_panels import panels
 
-from .norms import Asked
+from .norms import MisfitNorms
 
 POINTS = 100_000  # at which a misfit is looked at, at most
 SCATTERED = 20_000  # the same in a domain that is no box
@@ -27,7 +27,7 @@ PERIOD = 1e-10  # of the solution's size: a jump that counts as none
 
 
 @dataclass(eq=False)
-class SampledMisfits(Asked):
+class SampledMisfits(MisfitNorms):
     """Norms by Gauss points, graded towards the ends, and what second differences say of the gaps between them."""
 
     points: int = 0

@@ -26,7 +26,7 @@ Model = Callable[[Tensor, Tensor], tuple[TaylorModel, Tensor]]  # (middle, half)
 
 
 @dataclass(frozen=True)
-class Covered:
+class BoxNorm:
     """Upper bounds of the norms, the largest value seen, the cells looked at, whether bounds are as tight as asked.
 
     ``slice`` bounds the L2 norm over all other coordinates at any one value of ``across``, where that was asked for.
@@ -67,7 +67,7 @@ class _Part:
 def norms(
     model: Model, ends: Sequence[tuple[float, float]], free: Sequence[int], floor: float, most: int,
     along: int | None = None, across: int | None = None, accuracy: float = TIGHT,
-) -> Covered:  # fmt: skip
+) -> BoxNorm:  # fmt: skip
     """Bounds of max |f|, of the L2 and the L1 norm of f over a box; coordinates that are not ``free`` have one value.
 
     Cells are halved until the maximum is known to ``accuracy`` (5 %) and no tail is above 5 % of the mean (or
@@ -103,7 +103,7 @@ def norms(
         float((found.mean * size).sum()) * up, envelope,
     )  # fmt: skip
     slice_ = None if across is None else _slice(found, across, list(free))
-    return Covered(norm, float(found.seen.max()), looked, tight, slice_)
+    return BoxNorm(norm, float(found.seen.max()), looked, tight, slice_)
 
 
 def _slice(p: _Part, across: int, free: list[int]) -> float:

@@ -17,7 +17,7 @@ MOST = 20_000  # cells in all
 
 
 @dataclass(frozen=True)
-class Enclosed:
+class IntervalNorm:
     """Upper bounds, and the largest value and the L2 norm by the middles of the cells, to see how tight they are."""
 
     norm: Norm
@@ -31,7 +31,7 @@ def norms(
     ends: tuple[float, float],
     fixed: Mapping[sp.Symbol, float],
     floor: float = 1e-14,
-) -> Enclosed:
+) -> IntervalNorm:
     """Bounds of max |e| and of the L2 norm of e over an interval, other symbols being fixed numbers.
 
     On a cell |x - m| <= h a term of e lies in sum_{j<p} e_j(m) [-h, h]^j + e_p(cell) [-h, h]^p with enclosed Taylor
@@ -49,7 +49,7 @@ def norms(
 
     rows = halved(look, ends, floor, MOST)
     width, _, seen = rows[:3]
-    return Enclosed(
+    return IntervalNorm(
         norm(rows, ends[0]), Norm(float(seen.max()), float(np.sqrt((width * seen**2).sum()))), rows.shape[1]
     )
 

@@ -11,7 +11,7 @@ from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.validated.interval import Interval
 from pinnkit.certificate.validated.interval_series import Series, enclose
 
-from .interval import Enclosed, terms
+from .interval import IntervalNorm, terms
 
 NODES = 12  # of Chebyshev in a cell, by each coordinate
 FINE = 6 * NODES  # at which the interpolant is looked at
@@ -29,7 +29,7 @@ def norms(
     fixed: Mapping[sp.Symbol, float],
     floor: float = 1e-14,
     along: int | None = None,
-) -> Enclosed:
+) -> IntervalNorm:
     """Bounds of max |e|, of the L2 and the L1 norm of e over a rectangle of two variables, the others being numbers.
 
     On a cell |x_i - m_i| <= h_i the interpolant p of e in n x n Chebyshev nodes has |e - p| <= R_1 + Lambda R_2, where
@@ -73,7 +73,7 @@ def norms(
         envelope,
     )  # fmt: skip
     seen = Norm(float(rows[:, 8].max()), math.sqrt(float((rows[:, 4] * rows[:, 8] ** 2).sum())))
-    return Enclosed(norm, seen, len(rows))
+    return IntervalNorm(norm, seen, len(rows))
 
 
 @lru_cache(maxsize=1)

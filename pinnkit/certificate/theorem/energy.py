@@ -55,7 +55,7 @@ Poly = np.polynomial.Polynomial
 
 
 @dataclass(frozen=True, eq=False)
-class End:
+class EndCondition:
     """One condition at one end of the interval: ``factor`` times the derivative of that order is given."""
 
     condition: Condition
@@ -88,12 +88,12 @@ def match(f: Form) -> Theorem | None:
     return _second(f, q, damping, ends, name)
 
 
-def _ends(f: Form, name: str) -> list[End]:
+def _ends(f: Form, name: str) -> list[EndCondition]:
     found = []
     for side, at in (("min", 0.0), ("max", f.sides[0])):
         for c in f.held[f"{name}_{side}"]:
             order, factor = _derivative(f, c, f"{name}_{side}")
-            found.append(End(c, f"{name}_{side}", at, order, factor))
+            found.append(EndCondition(c, f"{name}_{side}", at, order, factor))
     return found
 
 
@@ -114,12 +114,12 @@ def _derivative(f: Form, c: Condition, face: str) -> tuple[int, float]:
     raise ValueError(f"the condition {c.name!r} does not give one derivative of the solution, as the energy needs it")
 
 
-def _orders(ends: list[End], L: float) -> tuple[list[int], list[int]]:
+def _orders(ends: list[EndCondition], L: float) -> tuple[list[int], list[int]]:
     low, high = (sorted(e.order for e in ends if (e.at > 0) == high) for high in (False, True))
     return low, high
 
 
-def lifts(ends: list[End], L: float) -> list[Poly]:
+def lifts(ends: list[EndCondition], L: float) -> list[Poly]:
     """l_j with B_i l_j = (i = j), of the least degree that has them."""
     if not ends:
         return []
@@ -148,7 +148,7 @@ def _applied(p: Poly, q: list[float]) -> Poly:
     return sum((c * (p.deriv(k) if k else p) for k, c in enumerate(q) if c), 0.0 * p)
 
 
-def _first(f: Form, q: list[float], ends: list[End], name: str) -> Theorem | None:
+def _first(f: Form, q: list[float], ends: list[EndCondition], name: str) -> Theorem | None:
     L, T = f.sides[0], f.duration
     if q[2] == q[3] == 0 and name not in f.periodic:
         return _advection(f, q, ends)
@@ -170,7 +170,7 @@ def _first(f: Form, q: list[float], ends: list[End], name: str) -> Theorem | Non
     return bound
 
 
-def _advection(f: Form, q: list[float], ends: list[End]) -> Theorem:
+def _advection(f: Form, q: list[float], ends: list[EndCondition]) -> Theorem:
     T, speed = f.duration, -q[1]
     inflow = [e for e in ends if e.order == 0 and (e.at == 0) == (speed > 0)]
     if speed and not inflow:
@@ -186,7 +186,7 @@ def _advection(f: Form, q: list[float], ends: list[End]) -> Theorem:
     return bound
 
 
-def _decay(q: list[float], ends: list[End], L: float, periodic: bool) -> float:
+def _decay(q: list[float], ends: list[EndCondition], L: float, periodic: bool) -> float:
     """k with (A z, z) <= -k |z|^2 under homogeneous conditions; ValueError where they do not give one."""
     if q[2] < 0:
         raise ValueError("its second derivative has the sign of a diffusion backwards in time")
@@ -202,7 +202,7 @@ def _turn(f: Form, m: Misfits, name: str) -> None:
         m.periodic(f.periodic[name])
 
 
-def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str) -> Theorem:
+def _second(f: Form, q: list[float], damping: float, ends: list[EndCondition], name: str) -> Theorem:
     L, T = f.sides[0], f.duration
     mass, square, stiff, b = 0.0 - q[0], q[2], 0.0 - q[4], damping / 2
     if min(mass, square, stiff, b) < 0 or square == stiff == 0:
@@ -259,7 +259,7 @@ def _second(f: Form, q: list[float], damping: float, ends: list[End], name: str)
     return bound
 
 
-def _agreement(f: Form, ends: list[End], orders: int) -> bool | None:
+def _agreement(f: Form, ends: list[EndCondition], orders: int) -> bool | None:
     """Whether initial and boundary values are proved to agree at the ends; None where they contradict each other."""
     try:
         return agreement(f, [(e.condition, e.face) for e in ends if e.order < orders], orders)

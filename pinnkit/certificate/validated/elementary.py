@@ -23,7 +23,7 @@ Polynomial = tuple[tuple[tuple[str, ...], float], ...]  # ((names of factors), c
 
 
 @dataclass(frozen=True)
-class System:
+class OdeSystem:
     """Functions y_i of one variable z with y_i' = p_i(y, z): ``start`` encloses them at numbers, ``rules`` holds p_i.
 
     ``simple`` are polynomials of the others that rules use by name, ``result`` the one that is wanted.
@@ -35,7 +35,7 @@ class System:
     simple: tuple[tuple[str, Polynomial], ...] = ()
 
 
-def compose(system: System, z: TaylorModel, more: tuple[Polynomial, ...] = ()) -> list[TaylorModel]:
+def compose(system: OdeSystem, z: TaylorModel, more: tuple[Polynomial, ...] = ()) -> list[TaylorModel]:
     """The result of a system at z, and more polynomials of its functions.
 
     With D = s . grad a function y of z has D y = p(y, z) D z, so that its terms of degree k follow from those of lower
@@ -69,7 +69,7 @@ class _Plan:
 
 
 @cache
-def _plan(system: System, results: tuple[Polynomial, ...]) -> _Plan:
+def _plan(system: OdeSystem, results: tuple[Polynomial, ...]) -> _Plan:
     plan, simple = _Plan(), dict(system.simple)
     own = {name for name, _ in system.rules} - {"z"} - set(simple)
 
@@ -105,7 +105,7 @@ def _plan(system: System, results: tuple[Polynomial, ...]) -> _Plan:
 
 
 class _Composition:
-    def __init__(self, system: System, z: TaylorModel, results: tuple[Polynomial, ...]) -> None:
+    def __init__(self, system: OdeSystem, z: TaylorModel, results: tuple[Polynomial, ...]) -> None:
         self.plan, self.z, self.space = _plan(system, results), z, z.space
         self.series = {"z": _Series(z.c, z.phi, z.wrong)}
         for name in (*self.plan.slopes, *self.plan.order):
@@ -274,7 +274,7 @@ _AT: dict[str, Callable[[Interval], Interval]] = {  # the named values of activa
 
 
 @cache
-def of_activation(sigma: Activation) -> tuple[System, Polynomial]:
+def of_activation(sigma: Activation) -> tuple[OdeSystem, Polynomial]:
     """The system of an activation, and its slope sigma' in the same functions.
 
     Raises:
@@ -289,7 +289,7 @@ def of_activation(sigma: Activation) -> tuple[System, Polynomial]:
         return {n: _AT[f"{sigma.name} {n}"](z) for n in names}
 
     slope = tuple(sigma.derivatives(1)[1].items())
-    return System(start, sigma.rules, sigma.sigma, sigma.simple), slope
+    return OdeSystem(start, sigma.rules, sigma.sigma, sigma.simple), slope
 
 
 def _one(*names: str) -> Polynomial:
@@ -298,33 +298,33 @@ def _one(*names: str) -> Polynomial:
 
 _BACK = ("i", ((("i", "i"), -1.0),))  # i = 1 / z
 
-EXP = System(lambda z: {"y": z.exp()}, (("y", _one("y")),), _one("y"))
-SIN = System(lambda z: {"s": z.sin(), "c": z.cos()}, (("s", _one("c")), ("c", ((("s",), -1.0),))), _one("s"))
-COS = System(SIN.start, SIN.rules, _one("c"))
-INVERSE = System(lambda z: {"i": z.reciprocal()}, (_BACK,), _one("i"))
-LOG = System(lambda z: {"l": z.log(), "i": z.reciprocal()}, (("l", _one("i")), _BACK), _one("l"))
-TANH = System(lambda z: {"a": z.tanh()}, (("a", _one("s")),), _one("a"), (("s", (((), 1.0), (("a", "a"), -1.0))),))
-ATAN = System(
+EXP = OdeSystem(lambda z: {"y": z.exp()}, (("y", _one("y")),), _one("y"))
+SIN = OdeSystem(lambda z: {"s": z.sin(), "c": z.cos()}, (("s", _one("c")), ("c", ((("s",), -1.0),))), _one("s"))
+COS = OdeSystem(SIN.start, SIN.rules, _one("c"))
+INVERSE = OdeSystem(lambda z: {"i": z.reciprocal()}, (_BACK,), _one("i"))
+LOG = OdeSystem(lambda z: {"l": z.log(), "i": z.reciprocal()}, (("l", _one("i")), _BACK), _one("l"))
+TANH = OdeSystem(lambda z: {"a": z.tanh()}, (("a", _one("s")),), _one("a"), (("s", (((), 1.0), (("a", "a"), -1.0))),))
+ATAN = OdeSystem(
     lambda z: {"a": z.rising(np.arctan), "q": (_constant(1.0, z) + z * z).reciprocal()},
     (("a", _one("q")), ("q", ((("q", "q", "z"), -2.0),))), _one("a"),
 )  # fmt: skip
-ASIN = System(  # i = (1 - z^2)^(-1/2), i' = z i^3
+ASIN = OdeSystem(  # i = (1 - z^2)^(-1/2), i' = z i^3
     lambda z: {"a": z.rising(np.arcsin), "i": (_constant(1.0, z) - z * z).power(-0.5)},
     (("a", _one("i")), ("i", _one("i", "i", "i", "z"))), _one("a"),
 )  # fmt: skip
 _TWO = 2 / math.sqrt(math.pi)
 
 
-def _gauss(f: Callable[[Interval], Interval], sign: float) -> System:
+def _gauss(f: Callable[[Interval], Interval], sign: float) -> OdeSystem:
     rules = (("e", ((("g",), sign),)), ("g", ((("g", "z"), -2.0),)))
-    return System(lambda z: {"e": _padded(f(z)), "g": _bell(z, _TWO)}, rules, _one("e"))
+    return OdeSystem(lambda z: {"e": _padded(f(z)), "g": _bell(z, _TWO)}, rules, _one("e"))
 
 
 ERF, ERFC = _gauss(Interval.erf, 1.0), _gauss(Interval.erfc, -1.0)
 
 
 @cache
-def power(a: float) -> System:
+def power(a: float) -> OdeSystem:
     """z^a for z > 0: y' = a y / z."""
     rules = (("y", ((("i", "y"), a),)), _BACK)
-    return System(lambda z: {"y": z.power(a), "i": z.reciprocal()}, rules, _one("y"))
+    return OdeSystem(lambda z: {"y": z.power(a), "i": z.reciprocal()}, rules, _one("y"))

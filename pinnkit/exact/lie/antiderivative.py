@@ -9,7 +9,7 @@ import sympy as sp
 
 
 @dataclass(frozen=True)
-class Integral:
+class Antiderivative:
     """regular + sum c log(h), with h = 1 at s = 0; it exists while every h stays positive."""
 
     regular: sp.Expr
@@ -31,21 +31,21 @@ class Integral:
         return sp.exp(self.regular) * sp.Mul(*(h**c for c, h in self.logs))
 
 
-def integral(f: sp.Expr, s: sp.Symbol) -> Integral | None:
+def integral(f: sp.Expr, s: sp.Symbol) -> Antiderivative | None:
     """The integral of f from 0 to s: powers of linear functions, h'/h, hyperbolic functions, else term by term.
 
     None where no closed form that is regular at 0 is known.
     """
     f = sp.expand(f)
     if not f.has(s):
-        return Integral(sp.expand(f * s))
+        return Antiderivative(sp.expand(f * s))
     f, back = _without_roots(f, s)
     if any(a.has(s) and a.exp.is_Rational and not a.exp.is_Integer for a in f.atoms(sp.Pow)):
         f = sp.factor(f)  # roots may cancel
     found = (_rational(f, s) if f.is_rational_function(s) else _hyperbolic(f, s)) or _by_terms(f, s)
     if found is None or not back:
         return found
-    return Integral(found.regular.subs(back), tuple((c.subs(back), h.subs(back)) for c, h in found.logs))
+    return Antiderivative(found.regular.subs(back), tuple((c.subs(back), h.subs(back)) for c, h in found.logs))
 
 
 def _without_roots(f: sp.Expr, s: sp.Symbol) -> tuple[sp.Expr, dict[sp.Symbol, sp.Expr]]:
@@ -58,7 +58,7 @@ def _without_roots(f: sp.Expr, s: sp.Symbol) -> tuple[sp.Expr, dict[sp.Symbol, s
     return f, back
 
 
-def _by_terms(f: sp.Expr, s: sp.Symbol) -> Integral | None:
+def _by_terms(f: sp.Expr, s: sp.Symbol) -> Antiderivative | None:
     total = sp.S.Zero
     logs: list[tuple[sp.Expr, sp.Expr]] = []
     for term in sp.Add.make_args(f):
@@ -67,16 +67,16 @@ def _by_terms(f: sp.Expr, s: sp.Symbol) -> Integral | None:
             return None
         total += part.regular
         logs += part.logs
-    return Integral(total, tuple(logs))
+    return Antiderivative(total, tuple(logs))
 
 
-def _rational(f: sp.Expr, s: sp.Symbol) -> Integral | None:
+def _rational(f: sp.Expr, s: sp.Symbol) -> Antiderivative | None:
     """Polynomials over powers of one linear function L, by powers of L, and c h'/h."""
     num, den = sp.fraction(sp.together(f))
     den = sp.factor(den)
     factors = [a.as_base_exp() for a in sp.Mul.make_args(den) if a.has(s)]
     if not factors:
-        return Integral(sp.expand(sp.integrate(num, s) / den))
+        return Antiderivative(sp.expand(sp.integrate(num, s) / den))
     (base, power), *others = factors
     start = base.subs(s, 0)
     if others or sp.expand(start) == 0:
@@ -84,7 +84,7 @@ def _rational(f: sp.Expr, s: sp.Symbol) -> Integral | None:
     if power == 1:
         c = sp.cancel(num / (den / base) / sp.diff(base, s))
         if not c.has(s):
-            return Integral(sp.S.Zero, ((c, sp.expand(sp.cancel(base / start))),))
+            return Antiderivative(sp.S.Zero, ((c, sp.expand(sp.cancel(base / start))),))
     if sp.degree(base, s) != 1 or not power.is_Integer:
         return None
     q, p = sp.Poly(base, s).all_coeffs()
@@ -98,17 +98,17 @@ def _rational(f: sp.Expr, s: sp.Symbol) -> Integral | None:
             logs.append((sp.cancel(c / q), h))
         else:
             regular += sp.cancel(c * p**n / (q * n)) * (h**n - 1)
-    return Integral(sp.factor(regular), tuple(logs))
+    return Antiderivative(sp.factor(regular), tuple(logs))
 
 
-def _hyperbolic(f: sp.Expr, s: sp.Symbol) -> Integral | None:
+def _hyperbolic(f: sp.Expr, s: sp.Symbol) -> Antiderivative | None:
     """Rational functions of exp(c s) that are c h'/h, or that `_rational` can do by y = exp(4 c s) - 1."""
     if not f.has(sp.cosh, sp.sinh, sp.exp):
         return None
     num, h = sp.fraction(sp.together(f))
     ratio = sp.cancel(_exponentials(num / sp.diff(h, s))) if h.has(s) else s
     if not ratio.has(s):
-        return Integral(sp.S.Zero, ((ratio, h / h.subs(s, 0)),))
+        return Antiderivative(sp.S.Zero, ((ratio, h / h.subs(s, 0)),))
     slopes = {sp.diff(a.args[0], s) for a in f.atoms(sp.cosh, sp.sinh)}
     rates = {-c if c.could_extract_minus_sign() else c for c in slopes}
     if len(rates) != 1 or (rate := rates.pop()).has(s):
@@ -119,7 +119,7 @@ def _hyperbolic(f: sp.Expr, s: sp.Symbol) -> Integral | None:
     found = _rational(sp.expand(inner.subs(P, 1 + y)), y) if inner.is_rational_function(P) else None
     if found is None or found.logs:
         return None
-    return Integral(_centred(found.regular.subs(y, P - 1), P, rate * s))
+    return Antiderivative(_centred(found.regular.subs(y, P - 1), P, rate * s))
 
 
 def _centred(e: sp.Expr, P: sp.Symbol, half: sp.Expr) -> sp.Expr:
@@ -139,7 +139,7 @@ def _exponentials(e: sp.Expr) -> sp.Expr:
     return e.replace(lambda a: isinstance(a, (sp.cosh, sp.sinh)), lambda a: a.rewrite(sp.exp))
 
 
-def _direct(term: sp.Expr, s: sp.Symbol) -> Integral | None:
+def _direct(term: sp.Expr, s: sp.Symbol) -> Antiderivative | None:
     """One term by SymPy, where the result is elementary and regular at 0: powers times exponentials and waves."""
     if not all(_simple(a, s) for a in sp.Mul.make_args(term)):
         return None  # SymPy may search for minutes
@@ -157,7 +157,7 @@ def _direct(term: sp.Expr, s: sp.Symbol) -> Integral | None:
             regular += e - e.subs(s, 0)
     if any(e.has(sp.nan, sp.zoo, sp.oo, -sp.oo) for e in (regular, *(h for _, h in logs))):
         return None
-    return Integral(regular, tuple(logs))
+    return Antiderivative(regular, tuple(logs))
 
 
 def _simple(factor: sp.Expr, s: sp.Symbol) -> bool:

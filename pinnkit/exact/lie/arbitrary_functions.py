@@ -5,17 +5,17 @@ from typing import Any
 
 import sympy as sp
 
-from .coefficient_field import Field
+from .coefficient_field import CoefficientField
 from .determining import Determining
 from .echelon import Echelon
 from .generator import Generator
 from .reconstruct import ARBITRARY, generator
-from .symmetry_ansatz import Factor, solutions
+from .symmetry_ansatz import CommonFactor, solutions
 
 DERIVATIVES = 3  # of the arbitrary function that may occur
 
 
-def families(system: Determining, field: Field, wanted: int | None = None) -> list[Generator]:
+def families(system: Determining, field: CoefficientField, wanted: int | None = None) -> list[Generator]:
     """Generators sum z^a f^(k)(s) that are symmetries for every function f, for s a coordinate or a direction.
 
     Polynomials of degree 1 beside f, and of degree 2 where fewer than the ``wanted`` number were found.
@@ -26,9 +26,9 @@ def families(system: Determining, field: Field, wanted: int | None = None) -> li
     return found
 
 
-def _along(system: Determining, field: Field, slope: Mapping[int, Any], degree: int) -> list[Generator]:
+def _along(system: Determining, field: CoefficientField, slope: Mapping[int, Any], degree: int) -> list[Generator]:
     """Those with a function of one variable s."""
-    found, factor = [], Factor({}, slope)
+    found, factor = [], CommonFactor({}, slope)
     echelon = Echelon(lambda term: (term[2], sum(term[1]), term), "exact")
     for k in range(DERIVATIVES + 1):
         for v in solutions(system, field, degree, factor, k):
@@ -57,7 +57,7 @@ def _with(v: Generator, f: Callable[[sp.Expr], sp.Expr]) -> Generator:
     return Generator(v.coordinates, v.fields, tuple(parts[:n]), tuple(parts[n:]))
 
 
-def _directions(system: Determining, field: Field) -> list[Mapping[int, Any]]:
+def _directions(system: Determining, field: CoefficientField) -> list[Mapping[int, Any]]:
     """The coordinates, and the real characteristic directions of one linear equation in the plane."""
     jets = system.jets
     found: list[Mapping[int, Any]] = [{i: field.element(1)} for i in range(len(jets.x))]

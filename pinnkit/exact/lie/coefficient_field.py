@@ -8,7 +8,7 @@ import sympy as sp
 from sympy.polys.domains import QQ
 
 
-class Field:
+class CoefficientField:
     """QQ(parameters), or with ``roots`` an algebraic extension of QQ below the parameters.
 
     Polynomials start with the parameters as generators; ``inverses`` are functions of the parameters that are

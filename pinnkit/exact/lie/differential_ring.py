@@ -19,7 +19,7 @@ PRIME = 2**31 - 69  # (PRIME - 1) / 2 is a prime too: every square has a q-th ro
 _PAIRS = {sp.sin: (sp.sin, sp.cos), sp.cos: (sp.sin, sp.cos), sp.sinh: (sp.sinh, sp.cosh), sp.cosh: (sp.sinh, sp.cosh)}
 
 
-class Tower:
+class DifferentialRing:
     """The ring QQ[parameters, variables, functions of them], its partial derivatives and its normal forms.
 
     An elementary function is a further generator with a rule for its derivative, the reciprocal of a parameter (one of

@@ -11,7 +11,7 @@ from pinnkit.tools.sympy_types import PolyElement
 from .determining import Determining
 from .differential_ring import substituted
 from .echelon import Echelon
-from .involution import Solutions, Taylor, derivation, nilpotent
+from .involution import SolutionSpace, TaylorRows, derivation, nilpotent
 from .jet_space import plus, unit
 
 
@@ -22,7 +22,7 @@ def autonomous(system: Determining, i: int) -> bool:
     return not any(c.degree(g) > 0 for row in system.rows for c in row.values() for g in apart)
 
 
-def rates(system: Determining, solutions: Solutions, i: int) -> list[sp.Expr]:
+def rates(system: Determining, solutions: SolutionSpace, i: int) -> list[sp.Expr]:
     """All lambda such that symmetries are exp(lambda z_i) times polynomials in z_i: eigenvalues of d/dz_i.
 
     Roots of quadratic factors are included, and of biquadratic ones that split over one square root; those of others
@@ -59,7 +59,7 @@ def _roots(factor: sp.Poly) -> list[sp.Expr]:
 
 
 def _exact(
-    system: Determining, solutions: Solutions, i: int, point: Mapping[PolyElement, Any]
+    system: Determining, solutions: SolutionSpace, i: int, point: Mapping[PolyElement, Any]
 ) -> tuple[list[list], Any]:
     """The derivative by variable i on the parametric Taylor coefficients at a point, over QQ(parameters)."""
     field = system.jets.field()
@@ -67,7 +67,7 @@ def _exact(
     def value(p: PolyElement) -> Any:
         return field.polynomial(substituted(p, point))
 
-    taylor = Taylor(system, value)
+    taylor = TaylorRows(system, value)
     echelon = Echelon(solutions.echelon.order, "exact")
     taylor.keys = solutions.keys
     for name in solutions.independent:

@@ -22,7 +22,7 @@ LARGEST = 2000  # number of Taylor coefficients after which it does so
 
 
 @dataclass(frozen=True)
-class Solutions:
+class SolutionSpace:
     """The solution space of a determining system near a generic point.
 
     ``dimension`` is None where it is infinite; ``free`` are the numbers of free Taylor coefficients of order
@@ -42,14 +42,14 @@ class Solutions:
         return _growth(self.free) if self.dimension is None else None
 
 
-def count(system: Determining, seed: int = 0) -> Solutions:
+def count(system: Determining, seed: int = 0) -> SolutionSpace:
     """The dimension by completion to involution: derivatives of the rows are added until all of one order are
     fixed and nothing new follows for the lower ones (Reid, Lisle, Boulton, Wittkopf 1992; Cartan-Kuranishi).
 
     Once no coefficient of one order is free the dimension is finite, and every further step lowers it or ends.
     """
     point = system.jets.tower.point(seed)
-    taylor = Taylor(system, lambda p: value(p, point))
+    taylor = TaylorRows(system, lambda p: value(p, point))
     n, before, independent, free = len(system.base), None, [], []
     growth: list[tuple[int, int] | None] = []
     echelon = Echelon(lambda key: (sum(key[1]), key), "prime")
@@ -73,11 +73,13 @@ def count(system: Determining, seed: int = 0) -> Solutions:
             now = (least, sum(free[:least]))
             if now == before:
                 found = tuple(key for key in parametric if sum(key[1]) < least)
-                return Solutions(len(found), tuple(free[:least]), found, echelon, frozenset(keys), tuple(independent))
+                return SolutionSpace(
+                    len(found), tuple(free[:least]), found, echelon, frozenset(keys), tuple(independent)
+                )
             before = now
         growth.append(_growth(free[:-2]))
     settled = max(1, len(free) - 2)
-    return Solutions(None, tuple(free[:settled]), (), echelon, frozenset(keys), tuple(independent))
+    return SolutionSpace(None, tuple(free[:settled]), (), echelon, frozenset(keys), tuple(independent))
 
 
 def follow(system: Determining, keys: Sequence[Key], more: int = 3, seed: int = 0) -> bool:
@@ -86,7 +88,7 @@ def follow(system: Determining, keys: Sequence[Key], more: int = 3, seed: int = 
     Looked for at a random point modulo a prime, in which the probability of a wrong yes is about 1e-6.
     """
     point = system.jets.tower.point(seed)
-    taylor = Taylor(system, lambda p: value(p, point))
+    taylor = TaylorRows(system, lambda p: value(p, point))
     start = max(max((sum(m) for row in system.rows for _, m in row), default=0), *(sum(m) for _, m in keys))
     echelon = Echelon(lambda key: (sum(key[1]), key), "prime")
     for q in range(start, start + more + 1):
@@ -113,7 +115,7 @@ def _growth(free: Sequence[int]) -> tuple[int, int] | None:
     return None
 
 
-def derivation(system: Determining, solutions: Solutions, i: int) -> list[list[int]]:
+def derivation(system: Determining, solutions: SolutionSpace, i: int) -> list[list[int]]:
     """The derivative by base variable i as a matrix modulo the prime, on the parametric Taylor coefficients."""
     rows = []
     for f, m in solutions.parametric:
@@ -136,7 +138,7 @@ def nilpotent(matrix: list[list[int]]) -> int | None:
     return None
 
 
-class Taylor:
+class TaylorRows:
     """Derivatives of the rows at a point, as rows in the Taylor coefficients of the unknown functions."""
 
     system: Determining

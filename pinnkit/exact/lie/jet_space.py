@@ -12,8 +12,8 @@ from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.lowering import lower
 from pinnkit.tools.sympy_types import AppliedUndef, PolyElement
 
-from .coefficient_field import Field
-from .differential_ring import Tower, standard
+from .coefficient_field import CoefficientField
+from .differential_ring import DifferentialRing, standard
 
 Jet = tuple[int, Index]  # field a, derivative J
 
@@ -35,7 +35,7 @@ def unit(i: int, dimension: int) -> Index:
 
 
 @dataclass(frozen=True)
-class Rule:
+class RewriteRule:
     """den * jet^power = num modulo the equations."""
 
     jet: Jet
@@ -60,7 +60,7 @@ class JetSpace:
     order: int
     symbols: dict[Any, Any]
     parameters: tuple[Any, ...]
-    tower: Tower
+    tower: DifferentialRing
     x: list[Any]
     u: dict[Any, Any]
     position: dict[Any, int]
@@ -92,7 +92,7 @@ class JetSpace:
         free = set().union(*(e.free_symbols for e in (*expressions, *more))) - set(variables)
         self.parameters = tuple(sorted(free, key=str))
         expressions = [sp.fraction(sp.together(e))[0] for e in expressions]
-        self.tower = Tower([*expressions, *more], variables, self.parameters)
+        self.tower = DifferentialRing([*expressions, *more], variables, self.parameters)
         self.ring = self.tower.ring
         self.x = [self.tower.gen[s] for s in self.coordinates]
         self.u = {jet: self.tower.gen[s] for jet, s in self.symbols.items()}
@@ -115,9 +115,11 @@ class JetSpace:
         variables = (*self.coordinates, *self.symbols.values())
         return self.tower(standard(_rational(e), variables).xreplace({c: s for s, c in self.constants.items()}))
 
-    def field(self, roots: Iterable[sp.Expr] = ()) -> Field:
+    def field(self, roots: Iterable[sp.Expr] = ()) -> CoefficientField:
         """The field of the equations' coefficients, with further ``roots``."""
-        return Field(self.parameters, roots, {self.position[gen]: e for gen, e in self.tower.inverses.items()})
+        return CoefficientField(
+            self.parameters, roots, {self.position[gen]: e for gen, e in self.tower.inverses.items()}
+        )
 
     @cached_property
     def degree(self) -> int | None:
@@ -141,13 +143,13 @@ class JetSpace:
         return self.tower.normal(out)
 
     @cached_property
-    def rules(self) -> list[Rule]:
+    def rules(self) -> list[RewriteRule]:
         """The equations and those of their derivatives that stay within the order, solved for derivatives.
 
         Raises:
             ValueError: no derivative stands alone in an equation.
         """
-        rules: list[Rule] = []
+        rules: list[RewriteRule] = []
         left = sorted(enumerate(self.equations), key=lambda pair: self._order(pair[1]))
         for number, equation in left:
             reduced = self.reduce(equation, rules)
@@ -156,7 +158,7 @@ class JetSpace:
             rules = self._inserted(self._solved(reduced, number), reduced, rules)
         return rules
 
-    def _inserted(self, first: Rule, equation: PolyElement, rules: list[Rule]) -> list[Rule]:
+    def _inserted(self, first: RewriteRule, equation: PolyElement, rules: list[RewriteRule]) -> list[RewriteRule]:
         n, new = len(self.x), [(first, equation)]
         for steps in range(self.order - self._order(equation)):
             for rule, e in [pair for pair in new if sum(pair[0].jet[1]) == sum(first.jet[1]) + steps]:
@@ -170,7 +172,7 @@ class JetSpace:
         added = [rule for rule, _ in new]
         return [self._updated(rule, added) for rule in rules] + added
 
-    def _updated(self, rule: Rule, others: list[Rule]) -> Rule:
+    def _updated(self, rule: RewriteRule, others: list[RewriteRule]) -> RewriteRule:
         """A rule whose right-hand side holds none of the derivatives that the others are for."""
         gen = self.u[rule.jet]
         equation = self.reduce(rule.den * gen**rule.power - rule.num, others)
@@ -185,9 +187,9 @@ class JetSpace:
             default=0,
         )
 
-    def _solved(self, equation: PolyElement, number: int) -> Rule:
+    def _solved(self, equation: PolyElement, number: int) -> RewriteRule:
         """The equation for a derivative of the highest order with the simplest coefficient."""
-        found: list[tuple[tuple, Rule]] = []
+        found: list[tuple[tuple, RewriteRule]] = []
         for jet, gen in self.u.items():
             if any(equation.degree(f) > 0 for f in self.tower.functions_of(gen)):
                 continue
@@ -203,7 +205,7 @@ class JetSpace:
             )
         return min(found, key=lambda pair: pair[0])[1]
 
-    def _for(self, equation: PolyElement, jet: Jet) -> Rule | None:
+    def _for(self, equation: PolyElement, jet: Jet) -> RewriteRule | None:
         """The equation as den * jet^power = num, or None where other powers of it occur."""
         k = self.position[self.u[jet]]
         powers = {e[k] for e in equation} - {0}
@@ -215,13 +217,13 @@ class JetSpace:
                 den[(*e[:k], 0, *e[k + 1 :])] = c
             else:
                 num[e] = -c
-        return Rule(jet, power, self.ring.from_dict(num), self.ring.from_dict(den))
+        return RewriteRule(jet, power, self.ring.from_dict(num), self.ring.from_dict(den))
 
-    def reduce(self, p: PolyElement, rules: Sequence[Rule] | None = None) -> PolyElement:
+    def reduce(self, p: PolyElement, rules: Sequence[RewriteRule] | None = None) -> PolyElement:
         """A polynomial modulo the equations, times denominators."""
         return self.reduce_all({0: p}, rules).get(0, self.ring.zero)
 
-    def reduce_all(self, form: Mapping, rules: Sequence[Rule] | None = None) -> dict:
+    def reduce_all(self, form: Mapping, rules: Sequence[RewriteRule] | None = None) -> dict:
         """Polynomials modulo the equations, all times the same denominators."""
         form = {key: p for key, p in form.items() if p}
         for rule in self.rules if rules is None else rules:
@@ -230,7 +232,7 @@ class JetSpace:
         return form
 
 
-def _substituted(form: dict, k: int, rule: Rule) -> dict:
+def _substituted(form: dict, k: int, rule: RewriteRule) -> dict:
     most = max((e[k] // rule.power for p in form.values() for e in p), default=0)
     if most == 0:
         return form

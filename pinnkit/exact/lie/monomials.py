@@ -9,21 +9,21 @@ from sympy.polys.domains import QQ
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.tools.sympy_types import PolyElement
 
-from .coefficient_field import Field
+from .coefficient_field import CoefficientField
 from .determining import Determining
 from .jet_space import JetSpace
 
 Powers = tuple[int | Fraction, ...]
 
 
-class Letters:
+class Monomials:
     """Monomials in the variables of the unknown functions and in the functions of them."""
 
     jets: JetSpace
-    field: Field
+    field: CoefficientField
     places: list[int]
 
-    def __init__(self, system: Determining, field: Field) -> None:
+    def __init__(self, system: Determining, field: CoefficientField) -> None:
         self.jets, self.field = system.jets, field
         tower, position = self.jets.tower, self.jets.position
         own = list(system.base)

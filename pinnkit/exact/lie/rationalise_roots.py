@@ -7,7 +7,7 @@ import sympy as sp
 
 
 @dataclass(frozen=True)
-class Swap:
+class Substitution:
     """``parameter`` stands for ``value``, in which ``root`` is the new parameter for ``radical``."""
 
     parameter: sp.Symbol
@@ -16,7 +16,7 @@ class Swap:
     radical: sp.Expr
 
 
-def swap(expressions: Iterable[sp.Expr], parameters: Iterable[sp.Symbol]) -> Swap | None:
+def swap(expressions: Iterable[sp.Expr], parameters: Iterable[sp.Symbol]) -> Substitution | None:
     """The exchange of a parameter that removes a square root from the expressions, or None."""
     parameters = sorted(parameters, key=str)
     found = {a for e in expressions for a in e.atoms(sp.Pow) if a.exp.is_Rational and a.exp.q == 2}
@@ -27,5 +27,5 @@ def swap(expressions: Iterable[sp.Expr], parameters: Iterable[sp.Symbol]) -> Swa
                 root = sp.Symbol(f"_root{len(parameters)}", positive=True)
                 values = sp.solve(sign * base - root**2, p)
                 if len(values) == 1:
-                    return Swap(p, values[0], root, sp.sqrt(sign * base))
+                    return Substitution(p, values[0], root, sp.sqrt(sign * base))
     return None

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import sympy as sp
 
-from .coefficient_field import Field
+from .coefficient_field import CoefficientField
 from .determining import Determining
 from .generator import Generator
-from .symmetry_ansatz import Factor, Vector
+from .symmetry_ansatz import CommonFactor, Vector
 
 ARBITRARY = sp.Function("f", real=True)
 
 
-def generator(system: Determining, field: Field, vector: Vector, factor: Factor) -> list[Generator]:
+def generator(system: Determining, field: CoefficientField, vector: Vector, factor: CommonFactor) -> list[Generator]:
     """The generator of a solution; real and imaginary part where the rates of its exponential are complex."""
     terms = dict(zip(vector, field.primitive([field.domain.convert(c) for c in vector.values()]), strict=True))
     z = _symbols(system)
@@ -33,7 +33,7 @@ def generator(system: Determining, field: Field, vector: Vector, factor: Factor)
     return [_signed(_vector_field(system, part, sp.S.One)) for part in (first, second)]
 
 
-def complex_rate(field: Field, factor: Factor) -> bool:
+def complex_rate(field: CoefficientField, factor: CommonFactor) -> bool:
     """Whether the exponential of a factor oscillates, so that a solution of it stands for two."""
     return any(field.expression(r).has(sp.I) for r in factor.rate.values())
 

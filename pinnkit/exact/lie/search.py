@@ -9,16 +9,16 @@ from sympy.polys.polyerrors import CoercionFailed
 from pinnkit.tools.sympy_types import AppliedUndef, PolyElement
 
 from .arbitrary_functions import concrete, families
-from .coefficient_field import Field
+from .coefficient_field import CoefficientField
 from .determining import Determining, determining
 from .exponential_rates import autonomous, rates
 from .generator import Generator
-from .involution import Solutions, count, follow
+from .involution import SolutionSpace, count, follow
 from .jet_space import JetSpace
 from .prolongation import defects
 from .rationalise_roots import swap
 from .reconstruct import complex_rate, generator
-from .symmetry_ansatz import PLAIN, Factor, Graded, Steps, solutions
+from .symmetry_ansatz import PLAIN, CommonFactor, GradedBasis, PowerSteps, solutions
 
 HIGHEST = 6  # total degree up to which polynomials are tried ...
 HIGHEST_ODE = 8  # and for ordinary differential equations
@@ -27,7 +27,7 @@ WIDEST, WIDEST_ODE = 3, 5  # the same with half and negative powers
 
 def search(
     equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]
-) -> tuple[list[Generator], list[Generator], Determining, Solutions]:
+) -> tuple[list[Generator], list[Generator], Determining, SolutionSpace]:
     """Generators, families, the determining system, and the count of its solutions."""
     jets = JetSpace(equations, fields)
     system, counted = posed(jets)
@@ -54,7 +54,7 @@ def search(
     return found, [], system, counted
 
 
-def posed(jets: JetSpace) -> tuple[Determining, Solutions]:
+def posed(jets: JetSpace) -> tuple[Determining, SolutionSpace]:
     """The determining system and the count of its solutions.
 
     Coefficients are functions of coordinates and fields. Only for linear equations with infinitely many solutions,
@@ -106,8 +106,8 @@ def _finite(
     low = [tower.gen[z] for z in negative]
     ordinary = len(system.jets.x) == 1
     least = -2 if ordinary else -1
-    steps = [Steps(least if z in low else 0, tower.root(z)[0]) for z in system.base]
-    found, still = [Graded() for _ in factors], 0
+    steps = [PowerSteps(least if z in low else 0, tower.root(z)[0]) for z in system.base]
+    found, still = [GradedBasis() for _ in factors], 0
     highest = (WIDEST_ODE if ordinary else WIDEST) if negative else HIGHEST_ODE if ordinary else HIGHEST
     for degree in range(highest + 1):
         grown = [
@@ -124,10 +124,10 @@ def _finite(
     return _sorted([g for v, factor in pairs for g in generator(system, field, v, factor)])
 
 
-def _factor(field: Field, pair: dict[int, sp.Expr]) -> Factor | None:
+def _factor(field: CoefficientField, pair: dict[int, sp.Expr]) -> CommonFactor | None:
     """The exponential of these rates, or None where one of them is not in the field."""
     try:
-        return Factor({i: field.element(r) for i, r in pair.items() if r != 0}, {})
+        return CommonFactor({i: field.element(r) for i, r in pair.items() if r != 0}, {})
     except (ValueError, CoercionFailed):
         return None
 
@@ -142,10 +142,10 @@ def _pairs(own: dict[int, list[sp.Expr]]) -> list[dict[int, sp.Expr]]:
     return kept
 
 
-def _infinite(system: Determining, counted: Solutions) -> tuple[list[Generator], list[Generator]]:
+def _infinite(system: Determining, counted: SolutionSpace) -> tuple[list[Generator], list[Generator]]:
     """Polynomials up to the degree at which they stay the same, else up to degree 2; families."""
     field = system.jets.field()
-    found = Graded()
+    found = GradedBasis()
     for degree in (0, 1, 2):
         found.add(solutions(system, field, degree))
     plain = _sorted([g for v in found.basis for g in generator(system, field, v, PLAIN)])

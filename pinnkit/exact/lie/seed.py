@@ -12,7 +12,7 @@ from pinnkit.tools.sympy_types import AppliedUndef
 from .determining import Determining
 from .jet_space import JetSpace, indices
 from .log_coordinates import logarithmic
-from .symmetry_ansatz import Graded, solutions
+from .symmetry_ansatz import GradedBasis, solutions
 
 Degree = Annotated[int, Rule("a whole number from 0 to 40", lambda n: 0 <= n <= 40)]  # more take hours
 PROFILES = {
@@ -57,7 +57,7 @@ def polynomials(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef], de
                 row[a, J] = c
         rows.append(row)
     system = Determining(jets, True, tuple(jets.x), len(fields), tuple(rows), ())
-    field, found, graded = jets.field(), [], Graded()
+    field, found, graded = jets.field(), [], GradedBasis()
     for n in range(degree + 1):
         before = len(graded.basis)
         graded.add(solutions(system, field, n))

@@ -16,7 +16,7 @@ from .algebra import structure
 from .determining import Determining
 from .generator import Generator
 from .inhomogeneous import shifted, with_source
-from .involution import Solutions
+from .involution import SolutionSpace
 from .jet_space import JetSpace
 from .log_coordinates import back, logarithmic
 from .search import search, straight, verify
@@ -197,7 +197,7 @@ def _with_source(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -
 
 
 def _notes(
-    system: Determining, counted: Solutions, sources: bool, logs: Iterable[sp.Symbol], found: Sequence[Generator],
+    system: Determining, counted: SolutionSpace, sources: bool, logs: Iterable[sp.Symbol], found: Sequence[Generator],
     whole: bool,
 ) -> list[str]:  # fmt: skip
     notes, known = [], counted.dimension

@@ -11,18 +11,18 @@ from sympy.polys.domains import QQ
 
 from pinnkit.statement.symbolic.channels import Index
 
-from .coefficient_field import Field
+from .coefficient_field import CoefficientField
 from .determining import Determining
 from .echelon import Echelon
 from .jet_space import indices
-from .monomials import Letters, Powers
+from .monomials import Monomials, Powers
 
 Term = tuple[int, Powers, int]  # function f, powers of z, derivative k of the arbitrary function
 Vector = dict[Term, Any]
 
 
 @dataclass(frozen=True)
-class Factor:
+class CommonFactor:
     """What every term is multiplied by: exp(sum rate_i z_i), or an arbitrary function F(sum slope_i z_i)."""
 
     rate: Mapping[int, Any]
@@ -37,11 +37,11 @@ class Factor:
         return (1, 0) if times == 0 else None
 
 
-PLAIN = Factor({}, {})
+PLAIN = CommonFactor({}, {})
 
 
 @dataclass(frozen=True)
-class Steps:
+class PowerSteps:
     """The powers lowest, lowest + 1/root, ... of a variable."""
 
     lowest: int = 0
@@ -49,8 +49,8 @@ class Steps:
 
 
 def solutions(
-    system: Determining, field: Field, degree: int, factor: Factor = PLAIN, derivatives: int = 0,
-    steps: Sequence[Steps] = (),
+    system: Determining, field: CoefficientField, degree: int, factor: CommonFactor = PLAIN, derivatives: int = 0,
+    steps: Sequence[PowerSteps] = (),
 ) -> list[Vector]:  # fmt: skip
     """A basis of the solutions sum c z^a factor^(k) of total degree sum |a_i| <= degree, k <= derivatives.
 
@@ -58,7 +58,7 @@ def solutions(
     """
     terms = [
         (f, a, k)
-        for a in _powers(steps or [Steps()] * len(system.base), degree)
+        for a in _powers(steps or [PowerSteps()] * len(system.base), degree)
         for f in range(system.functions)
         for k in range(derivatives + 1)
         if not _excluded(system, factor, f, a)
@@ -69,7 +69,7 @@ def solutions(
     return [{term: field.domain.convert(c) for term, c in v.items()} for v in echelon.kernel(terms)]
 
 
-class Graded:
+class GradedBasis:
     """A basis that starts with the solutions of low degree; those of higher degree are reduced by them."""
 
     def __init__(self) -> None:
@@ -98,9 +98,9 @@ def _smallness(term: Term) -> tuple:
     return (-_degree(powers), -k, -f, tuple(-p for p in powers))
 
 
-def _powers(steps: Sequence[Steps], degree: int) -> list[Powers]:
+def _powers(steps: Sequence[PowerSteps], degree: int) -> list[Powers]:
     """All powers of total degree sum |a_i| <= degree, lowest first."""
-    if all(s == Steps() for s in steps):
+    if all(s == PowerSteps() for s in steps):
         return list(indices(len(steps), degree))
     choices = [[Fraction(k, s.root) for k in range(s.lowest * s.root, degree * s.root + 1)] for s in steps]
     found = [a for a in product(*choices) if _degree(a) <= degree]
@@ -114,7 +114,7 @@ def _degree(a: Powers) -> int | Fraction:
     return total
 
 
-def _excluded(system: Determining, factor: Factor, f: int, a: Powers) -> bool:
+def _excluded(system: Determining, factor: CommonFactor, f: int, a: Powers) -> bool:
     """Whether a derivative that must vanish does not, or the monomial is part of the arbitrary function's argument."""
     if any(a[i] for i in list(factor.slope)[:1]):
         return True
@@ -123,9 +123,11 @@ def _excluded(system: Determining, factor: Factor, f: int, a: Powers) -> bool:
     )
 
 
-def _equations(system: Determining, field: Field, terms: Sequence[Term], factor: Factor) -> list[dict[Term, Any]]:
+def _equations(
+    system: Determining, field: CoefficientField, terms: Sequence[Term], factor: CommonFactor
+) -> list[dict[Term, Any]]:
     """The determining equations on a sum of terms, split by all monomials in normal form."""
-    letters = Letters(system, field)
+    letters = Monomials(system, field)
     by_function: dict[int, list[Term]] = {}
     for term in terms:
         by_function.setdefault(term[0], []).append(term)
@@ -150,7 +152,7 @@ def _equations(system: Determining, field: Field, terms: Sequence[Term], factor:
     return found
 
 
-def _derivative(term: Term, m: Index, factor: Factor) -> dict[tuple[Powers, int], Any]:
+def _derivative(term: Term, m: Index, factor: CommonFactor) -> dict[tuple[Powers, int], Any]:
     """d^m of z^a factor^(k) by Leibniz' rule."""
     _, a, k = term
     choices = []

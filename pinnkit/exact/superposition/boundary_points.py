@@ -12,7 +12,7 @@ from torch import Tensor
 from pinnkit.domain.box import Box
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.place import INITIAL, Place
 from pinnkit.tools.gauss_panels import ORDER, Data, panels, resolve
 
@@ -24,7 +24,7 @@ MANY_AT_FIRST = 40_000  # and at the initial time
 
 
 @dataclass(frozen=True, eq=False)
-class Grid:
+class TensorGrid:
     """Points whose coordinates are those of axes, by coordinate, and the axes' quadrature weights."""
 
     axes: tuple[np.ndarray, ...]
@@ -45,10 +45,10 @@ class Grid:
         """The points' weights (n,)."""
         return torch.as_tensor(np.prod(np.meshgrid(*self.weights, indexing="ij"), axis=0).ravel())
 
-    def moved(self, i: int, value: float) -> "Grid":
+    def moved(self, i: int, value: float) -> "TensorGrid":
         """The same with coordinate i at one value."""
         axes = (*self.axes[:i], np.array([value]), *self.axes[i + 1 :])
-        return Grid(axes, self.weights)
+        return TensorGrid(axes, self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +56,12 @@ class Nodes:
     """A set of points; where it is grids one after the other, these and those of the image points."""
 
     points: PointSet
-    grids: tuple[Grid, ...] = ()
-    images: tuple[Grid, ...] = ()
+    grids: tuple[TensorGrid, ...] = ()
+    images: tuple[TensorGrid, ...] = ()
 
 
 def quadrature(
-    problem: Problem, readouts: dict[str, Readout], waves: Mapping[str, float],
+    problem: Problem, readouts: dict[str, ResidualProgram], waves: Mapping[str, float],
     cuts: np.ndarray = arcs.NOWHERE, order: int = ORDER,
 ) -> dict[str, Nodes]:  # fmt: skip
     """Point sets of all conditions with quadrature weights, fine enough for so many half-waves by each coordinate.
@@ -93,7 +93,7 @@ def quadrature(
     return found
 
 
-def _nodes(box: Box, place: Place, readout: Readout, waves: Mapping[str, float], order: int) -> Nodes:
+def _nodes(box: Box, place: Place, readout: ResidualProgram, waves: Mapping[str, float], order: int) -> Nodes:
     if place == INITIAL and box.time is not None:
         grid = _grid(box, (box.time, "min"), None, readout, waves, order)
         return Nodes(PointSet(grid.X, weights=grid.w / grid.w.mean()), (grid,))
@@ -118,11 +118,11 @@ def _grid(
     box: Box,
     fixed: tuple[str, str],
     normal: Tensor | None,
-    readout: Readout,
+    readout: ResidualProgram,
     waves: Mapping[str, float],
     order: int,
     images: bool = False,
-) -> Grid:
+) -> TensorGrid:
     """Tensor Gauss points on the face where one coordinate is at its end."""
     at = box.names.index(fixed[0])
     bounds = box.bounds
@@ -149,10 +149,10 @@ def _grid(
         count = max(1, int(most ** (1 / len(rules)) / ORDER))
         rules = [panels(np.linspace(bounds[0, i], bounds[1, i], count + 1), order) for i in free]
     axes = dict(zip(free, rules, strict=True)) | {at: (np.array([float(end)]), np.ones(1))}
-    return Grid(*zip(*(axes[i] for i in range(len(axes))), strict=True))
+    return TensorGrid(*zip(*(axes[i] for i in range(len(axes))), strict=True))
 
 
-def _data(box: Box, readout: Readout, place: Callable, normal: Tensor | None, opposite: int | None) -> Data:
+def _data(box: Box, readout: ResidualProgram, place: Callable, normal: Tensor | None, opposite: int | None) -> Data:
     """The values of the conditions' data along a line of points."""
 
     def data(s: np.ndarray) -> np.ndarray:
@@ -169,22 +169,22 @@ def _data(box: Box, readout: Readout, place: Callable, normal: Tensor | None, op
     return data
 
 
-def origin(readout: Readout, points: PointSet) -> Tensor:
+def origin(readout: ResidualProgram, points: PointSet) -> Tensor:
     """The residuals where the fields and all derivatives are 0, shape (R, B)."""
     return readout.values(_zeros(readout, points), points, points.X.new_zeros(0))
 
 
-def asked(readout: Readout, points: PointSet) -> np.ndarray:
+def asked(readout: ResidualProgram, points: PointSet) -> np.ndarray:
     """The data of linear conditions, shape (R, B)."""
     return -origin(readout, points).numpy()
 
 
-def _zeros(readout: Readout, points: PointSet) -> Tensor:
+def _zeros(readout: ResidualProgram, points: PointSet) -> Tensor:
     fields = 1 + max(slot.output for slot in readout.slots.values())
     return points.X.new_zeros(len(readout.channels), readout.images * len(points), fields)
 
 
-def linear(readout: Readout, points: PointSet) -> bool:
+def linear(readout: ResidualProgram, points: PointSet) -> bool:
     """Whether residuals are affine in the fields: tested with random values of them."""
     generator = torch.Generator().manual_seed(1)
     shape = _zeros(readout, points).shape

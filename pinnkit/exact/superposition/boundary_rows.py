@@ -12,12 +12,12 @@ from torch import Tensor
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.tools.gauss_panels import ORDER
 
 from .boundary_arcs import NOWHERE
-from .boundary_points import Grid, linear, origin, quadrature
+from .boundary_points import TensorGrid, linear, origin, quadrature
 from .family import Family
 
 
@@ -35,12 +35,12 @@ class Row:
     terms: tuple[tuple[Index, int, int, Tensor], ...]  # index, image, field, coefficient
     target: Tensor
     root: Tensor
-    grids: tuple[Grid, ...] = ()
-    image_grids: tuple[Grid, ...] = ()
+    grids: tuple[TensorGrid, ...] = ()
+    image_grids: tuple[TensorGrid, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class BoundaryRows:
     """All rows of a problem's conditions; M in number."""
 
     blocks: tuple[Row, ...]
@@ -106,7 +106,7 @@ class Rows:
         return out.permute(1, 0, 2).numpy()
 
 
-def conditions(problem: Problem) -> dict[str, Readout]:
+def conditions(problem: Problem) -> dict[str, ResidualProgram]:
     """The problem's conditions compiled by point set."""
     groups: dict[str, list] = {}
     for r in problem.residuals:
@@ -119,13 +119,13 @@ def conditions(problem: Problem) -> dict[str, Readout]:
         raise ValueError(f"{problem.name} has no conditions: nothing fixes a superposition")
     symbols = set().union(*(r.expression.free_symbols for group in groups.values() for r in group))
     values = {s: sp.Float(problem.parameters[s.name], 17) for s in symbols if s.name in problem.parameters}
-    return {key: Readout(group, problem.fields, {}, values) for key, group in groups.items()}
+    return {key: ResidualProgram(group, problem.fields, {}, values) for key, group in groups.items()}
 
 
 def rows(
     problem: Problem, weights: Mapping[str, float], waves: Mapping[str, float],
     cuts: np.ndarray = NOWHERE, order: int = ORDER,
-) -> Rows:  # fmt: skip
+) -> BoundaryRows:  # fmt: skip
     """The rows of a problem with quadrature points that resolve its data and so many half-waves by each coordinate.
 
     On the boundary of a plane domain they gather at corners and at the ``cuts`` (K, 2). A panel has ``order`` points.
@@ -147,10 +147,10 @@ def rows(
             terms = tuple((J, image, field, c) for row, J, image, field, c in entries if row == r)
             root = (weights[name] / len(at) * own).sqrt()
             blocks.append(Row(name, at.X, at.image, terms, target[r], root, nodes[key].grids, nodes[key].images))
-    return Rows(tuple(blocks), Points({key: n.points for key, n in nodes.items()}), dict(weights))
+    return BoundaryRows(tuple(blocks), Points({key: n.points for key, n in nodes.items()}), dict(weights))
 
 
-def _entries(readout: Readout, points: PointSet) -> Sequence[tuple[int, Index, int, int, Tensor]]:
+def _entries(readout: ResidualProgram, points: PointSet) -> Sequence[tuple[int, Index, int, int, Tensor]]:
     """(row, derivative, image, field, coefficient (n,)) of every derivative that a condition contains."""
     fields = 1 + max(slot.output for slot in readout.slots.values())
     zeros = points.X.new_zeros(len(readout.channels), readout.images * len(points), fields)

@@ -12,7 +12,7 @@ from pinnkit.statement.well_posed import faces
 
 
 @dataclass(frozen=True)
-class End:
+class FaceCondition:
     """a u + b n . grad u = data on one face; whether the data are 0 everywhere, and whether they are constant."""
 
     a: float
@@ -27,14 +27,14 @@ class End:
 
 
 @dataclass(frozen=True)
-class Wall:
+class FacePair:
     """What holds at the two faces of a coordinate: periodicity, two ends, or (neither) something else."""
 
     name: str
     index: int
     lower: float
     upper: float
-    ends: tuple[End, End] | None
+    ends: tuple[FaceCondition, FaceCondition] | None
     periodic: bool
 
     @property
@@ -43,23 +43,23 @@ class Wall:
         return self.upper - self.lower
 
 
-def walls(problem: Problem) -> tuple[Wall, ...]:
+def walls(problem: Problem) -> tuple[FacePair, ...]:
     """The walls of a problem's box, one for each space coordinate; other domains have none."""
     if not isinstance(problem.domain, Box):
         return ()
     return tuple(_wall(problem, name) for name in problem.domain.space)
 
 
-def _wall(problem: Problem, name: str) -> Wall:
+def _wall(problem: Problem, name: str) -> FacePair:
     i = problem.domain.names.index(name)
     lower, upper = problem.domain.bounds[:, i].tolist()
     low, high = (_end(problem, f"{name}_{end}") for end in ("min", "max"))
     periodic = any(isinstance(c, Periodic) and c.coordinate == name for c in problem.conditions)
     known = (low, high) if low is not None and high is not None and not periodic else None
-    return Wall(name, i, lower, upper, known, periodic)
+    return FacePair(name, i, lower, upper, known, periodic)
 
 
-def _end(problem: Problem, face: str) -> End | None:
+def _end(problem: Problem, face: str) -> FaceCondition | None:
     held = [c for c in problem.conditions if isinstance(c, Boundary)]
     on = [c for c in held if face in faces(problem, c)]
     if len(on) != 1 or not isinstance(on[0], (Dirichlet, Neumann, Robin)):
@@ -70,10 +70,10 @@ def _end(problem: Problem, face: str) -> End | None:
     value = c.value.xreplace(same).subs(known)
     data = value == 0, not value.free_symbols
     if isinstance(c, Dirichlet):
-        return End(1.0, 0.0, *data)
+        return FaceCondition(1.0, 0.0, *data)
     if isinstance(c, Neumann):
-        return End(0.0, 1.0, *data)
+        return FaceCondition(0.0, 1.0, *data)
     pair = [sp.sympify(v, strict=True).subs({s.name: v2 for s, v2 in known.items()}).subs(known) for v in (c.a, c.b)]
     if any(e.free_symbols for e in pair):
         return None
-    return End(float(pair[0]), float(pair[1]), *data)
+    return FaceCondition(float(pair[0]), float(pair[1]), *data)

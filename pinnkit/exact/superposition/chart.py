@@ -14,14 +14,14 @@ from pinnkit.statement.symbolic.channels import Index
 from pinnkit.tools.checked import checked
 
 from .boundary_arcs import NOWHERE
-from .box_conditions import End, Wall
+from .box_conditions import FaceCondition, FacePair
 from .dictionary import Dictionary, first, special
 from .family import ITSELF, Family
 from .heat_kernels import spreading
-from .linear_operator import Operator, operator
-from .local_solutions import Local, local, verify
+from .linear_operator import LinearOperator, operator
+from .local_solutions import LocalSolutions, local, verify
 from .singular_places import singular
-from .system import System
+from .system import LinearSystem
 
 HEAT = {(0, 1): sp.S.One, (2, 0): -sp.S.One}  # by the derivatives in space and time
 PLACES = 9  # by each coordinate, at which a map is looked at
@@ -37,20 +37,20 @@ class Chart:
     a plane domain, or (K, 1) on an interval at first.
     """
 
-    op: Operator | System
-    walls: tuple[Wall, ...]
+    op: LinearOperator | LinearSystem
+    walls: tuple[FacePair, ...]
     box: Domain
     form: NormalForm | None = None
-    own: Operator | None = None
+    own: LinearOperator | None = None
     slope: float = 1.0
     crowding: float = 1.0
     places: Mapping[sp.Symbol, tuple[float, float]] | None = None  # where to verify, unless from 0.1 to 0.9
     cuts: np.ndarray = field(default_factory=lambda: NOWHERE)
 
     @cached_property
-    def local(self) -> Local | None:
+    def local(self) -> LocalSolutions | None:
         """The local solutions, where the operator has such."""
-        return local(self.op, self.walls, self.box) if isinstance(self.op, Operator) else None
+        return local(self.op, self.walls, self.box) if isinstance(self.op, LinearOperator) else None
 
     def first(self, modes: int) -> Dictionary:
         """The dictionary that is tried first."""
@@ -58,7 +58,7 @@ class Chart:
 
     def singular(self) -> Dictionary:
         """What is singular where the data are."""
-        if self.form is not None or not isinstance(self.op, Operator) or not self.op.constant:
+        if self.form is not None or not isinstance(self.op, LinearOperator) or not self.op.constant:
             return Dictionary(())
         if self.op.time is None:
             return Dictionary(tuple(singular(self.op, self.box, self.cuts)))
@@ -95,14 +95,14 @@ class Chart:
 
 
 def charts(
-    problem: Problem, op: Operator | System, sides: tuple[Wall, ...], cuts: np.ndarray = NOWHERE
+    problem: Problem, op: LinearOperator | LinearSystem, sides: tuple[FacePair, ...], cuts: np.ndarray = NOWHERE
 ) -> tuple[Chart, ...]:
     """The coordinates of the heat equation where the coefficients vary and maps are known, else the problem's own.
 
     The data are singular at the ``cuts`` (K, 2) on the boundary of a plane domain.
     """
     own = Chart(op, sides, problem.domain, cuts=cuts)
-    if not isinstance(op, Operator) or op.constant or op.time is None or len(sides) != 1:
+    if not isinstance(op, LinearOperator) or op.constant or op.time is None or len(sides) != 1:
         return (own,)
     forms, _ = heat_forms(problem)
     return tuple(_mapped(op, sides[0], problem.domain, form) for form in forms) or (own,)
@@ -141,7 +141,7 @@ def heat_forms(problem: Problem) -> tuple[tuple[NormalForm, ...], str]:
     return normal_forms(a, b, c, (op.coordinates[i], op.coordinates[j]), box.bounds[:, [i, j]].tolist())
 
 
-def _mapped(op: Operator, wall: Wall, box: Domain, form: NormalForm) -> Chart:
+def _mapped(op: LinearOperator, wall: FacePair, box: Domain, form: NormalForm) -> Chart:
     x, t = form.coordinates
     start, end = box.bounds[:, op.t].tolist()
     slope = form.place.diff(x)
@@ -151,10 +151,10 @@ def _mapped(op: Operator, wall: Wall, box: Domain, form: NormalForm) -> Chart:
     lower, upper = float(place.min()), float(place.max())
     duration = float(form.clock.subs(t, sp.Rational(end)))
     ends = {x.name: (lower, upper), t.name: (0.0, duration)}
-    mapped = Wall(wall.name, wall.index, lower, upper, _ends(wall, form), False)
+    mapped = FacePair(wall.name, wall.index, lower, upper, _ends(wall, form), False)
     heat: dict[Index, sp.Expr] = {J if op.time == 1 else J[::-1]: c for J, c in HEAT.items()}
     return Chart(
-        Operator(op.coordinates, heat, op.time),
+        LinearOperator(op.coordinates, heat, op.time),
         (mapped,),
         Box.of({s.name: ends[s.name] for s in op.coordinates}, box.time),
         form,
@@ -173,7 +173,7 @@ def _real(form: NormalForm) -> bool:
     return all(np.isfinite(v).all() for v in found)
 
 
-def _ends(wall: Wall, form: NormalForm) -> tuple[End, End] | None:
+def _ends(wall: FacePair, form: NormalForm) -> tuple[FaceCondition, FaceCondition] | None:
     """The walls' conditions for v, where they keep their places and their coefficients do not vary."""
     x, t = form.coordinates
     if wall.ends is None or form.place.has(t):
@@ -184,6 +184,6 @@ def _ends(wall: Wall, form: NormalForm) -> tuple[End, End] | None:
         a, b = (v.subs(x, sp.Rational(place)) for v in (a, b))
         if a.has(t) or b.has(t):
             return None
-        found.append(End(float(a), float(b), e.homogeneous, e.homogeneous))
+        found.append(FaceCondition(float(a), float(b), e.homogeneous, e.homogeneous))
     low, high = found
     return low, high

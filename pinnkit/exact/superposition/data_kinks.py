@@ -9,7 +9,7 @@ import torch
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.singular.regularity import STRANGE, singularities
 from pinnkit.statement.symbolic.torch_program import Opaque, Program
 from pinnkit.tools.gauss_panels import Data, narrow
@@ -25,7 +25,7 @@ MOST = 24  # places: data with more are rough everywhere
 SAME = 1e-6  # of the domain's size: places that are closer are one
 
 
-def kinks(problem: Problem, readouts: Mapping[str, Readout]) -> np.ndarray:
+def kinks(problem: Problem, readouts: Mapping[str, ResidualProgram]) -> np.ndarray:
     """The places (K, 2) on the boundary where data are singular: from expressions, else by bisection in values.
 
     None for domains with time or not in the plane, and where there are more than a few.
@@ -49,7 +49,7 @@ def kinks(problem: Problem, readouts: Mapping[str, Readout]) -> np.ndarray:
     return np.array(kept).reshape(-1, 2) if len(kept) <= MOST else np.zeros((0, 2))
 
 
-def at_first(problem: Problem, readouts: Mapping[str, Readout]) -> list[float]:
+def at_first(problem: Problem, readouts: Mapping[str, ResidualProgram]) -> list[float]:
     """Where initial data on an interval are singular: from expressions, else by bisection in values."""
     domain = problem.domain
     if domain.time is None or len(domain.names) != 2 or "initial" not in readouts:

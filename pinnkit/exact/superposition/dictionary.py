@@ -9,16 +9,16 @@ from pinnkit.domain.box import Domain
 
 from . import steady
 from .boundary_arcs import NOWHERE
-from .boundary_rows import Rows
-from .box_conditions import Wall
+from .boundary_rows import BoundaryRows
+from .box_conditions import FacePair
 from .columns import Columns, Dense, joined
 from .family import Family
-from .linear_operator import Operator
-from .local_solutions import Local
+from .linear_operator import LinearOperator
+from .local_solutions import LocalSolutions
 from .matching_pursuit import HUGE
 from .separated import EXTENSION, forced, plane, polynomials, standing
-from .system import System
-from .tensor_columns import Products
+from .system import LinearSystem
+from .tensor_columns import TensorColumns
 
 DEGREE = {1: 8, 2: 4, 3: 3}  # of polynomial solutions, by the number of space dimensions
 STEADY_DEGREE = {1: 4, 2: 8, 3: 4}  # the same without time
@@ -33,12 +33,12 @@ class Dictionary:
 
     parts: tuple[Part, ...]
 
-    def columns(self, rows: Rows) -> Columns:
+    def columns(self, rows: BoundaryRows) -> Columns:
         """The weighted rows of all members, those that are not finite being 0: never chosen."""
         found: list[Columns] = [Dense(np.zeros((len(rows.target), 0)))]
         for family, theta in self.parts:
             if len(family.coordinates) > 2 and rows.gridded and family.factors is not None:
-                found.append(Products(rows.blocks, family, theta))
+                found.append(TensorColumns(rows.blocks, family, theta))
                 continue
             D = rows.columns(family, theta)
             found.append(Dense(np.where((np.abs(D) < HUGE).all(0), D, 0.0)))
@@ -58,7 +58,7 @@ def together(parts: Iterable[Dictionary]) -> Dictionary:
     return Dictionary(tuple(part for one in parts for part in one.parts))
 
 
-def first(domain: Domain, op: Operator | System, sides: Sequence[Wall], modes: int) -> Dictionary:
+def first(domain: Domain, op: LinearOperator | LinearSystem, sides: Sequence[FacePair], modes: int) -> Dictionary:
     """Polynomials of low degree and separated solutions, of which the walls' homogeneous conditions hold.
 
     Without time there are no such: polynomials of higher degree, and exponentials.
@@ -70,7 +70,7 @@ def first(domain: Domain, op: Operator | System, sides: Sequence[Wall], modes: i
             parts.append(steady.waves(op, domain.bounds))
     elif op.constant and _determined(op):
         parts.append(polynomials(op, domain, 1))
-        separated = standing(op, sides, domain, modes) if isinstance(op, Operator) else None
+        separated = standing(op, sides, domain, modes) if isinstance(op, LinearOperator) else None
         if separated is None and all(w.periodic for w in sides):
             separated = plane(op, sides, domain, modes // 2, 1)
         elif separated is None:
@@ -80,8 +80,8 @@ def first(domain: Domain, op: Operator | System, sides: Sequence[Wall], modes: i
 
 
 def special(
-    domain: Domain, op: Operator | System, sides: Sequence[Wall], near: Local | None, modes: int, wide: bool = False,
-    cuts: np.ndarray = NOWHERE,
+    domain: Domain, op: LinearOperator | LinearSystem, sides: Sequence[FacePair], near: LocalSolutions | None,
+    modes: int, wide: bool = False, cuts: np.ndarray = NOWHERE,
 ) -> Dictionary:  # fmt: skip
     """More polynomials, layers at the walls, and where the walls' data ask for them, oscillations of all kinds.
 
@@ -90,7 +90,9 @@ def special(
     those cost much.
     """
     if op.time is None:
-        return Dictionary(tuple(steady.sources(op, domain, cuts) if op.constant and isinstance(op, Operator) else ()))
+        return Dictionary(
+            tuple(steady.sources(op, domain, cuts) if op.constant and isinstance(op, LinearOperator) else ())
+        )
     parts = [polynomials(op, domain, DEGREE[len(sides)])]
     if near is not None:
         parts += [(f, np.zeros((1, 0))) for f in near.layers()]
@@ -104,6 +106,6 @@ def special(
     return Dictionary(tuple(part for part in parts if part is not None))
 
 
-def _determined(op: Operator | System) -> bool:
+def _determined(op: LinearOperator | LinearSystem) -> bool:
     """Whether exponentials can be told from the symbol."""
-    return isinstance(op, Operator) or op.determinant is not None
+    return isinstance(op, LinearOperator) or op.determinant is not None

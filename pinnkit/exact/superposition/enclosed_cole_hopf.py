@@ -24,7 +24,7 @@ BLOCK = 2**16  # kernels times cells in one step
 NEGLIGIBLE = 1e-25  # of phi
 
 
-class Line:
+class ColeHopfLine:
     """phi, phi_x and the data on a line on which the other coordinate is a number."""
 
     nu: float
@@ -44,9 +44,9 @@ class Line:
     def __len__(self) -> int:
         return len(self._a)
 
-    def kept(self, mask: np.ndarray) -> "Line":
+    def kept(self, mask: np.ndarray) -> "ColeHopfLine":
         """Some of the kernels."""
-        found = object.__new__(Line)
+        found = object.__new__(ColeHopfLine)
         found.__dict__ |= self.__dict__ | {k: self.__dict__[k][mask] for k in ("_theta", "_images", "_a")}
         return found
 
@@ -80,7 +80,7 @@ class Line:
         return phi, slope
 
 
-def norms(line: Line, ends: tuple[float, float], floor: float, antiderivative: bool) -> tuple[Norm, int]:
+def norms(line: ColeHopfLine, ends: tuple[float, float], floor: float, antiderivative: bool) -> tuple[Norm, int]:
     """Bounds of the norms of u - data over an interval, and the number of cells; with ``antiderivative`` its swing too.
 
     Raises:
@@ -114,7 +114,7 @@ def _images(family: Family, at: dict[sp.Symbol, float]) -> np.ndarray:
     return np.array(rows)
 
 
-def _without_negligible(line: Line, cells: Interval) -> tuple[Line, float]:
+def _without_negligible(line: ColeHopfLine, cells: Interval) -> tuple[ColeHopfLine, float]:
     """The line without negligible kernels, and what these can change in u - data, absolutely and relatively."""
     phi, slope = line.terms(cells, 0)
     least = _sum(phi).low[0]
@@ -127,7 +127,7 @@ def _without_negligible(line: Line, cells: Interval) -> tuple[Line, float]:
     return line.kept(keep), 2 * float(change)
 
 
-def _cells(line: Line, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def _cells(line: ColeHopfLine, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Rows of the cells: a bound of |u - data|, what it is in the middle, the data's integral from below and above."""
     middle, n = (left + right) / 2, len(left)
     radius = np.nextafter(np.maximum(right - middle, middle - left), np.inf)
@@ -155,7 +155,7 @@ def _cells(line: Line, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.stack([bound, seen, integral.low, integral.high])
 
 
-def _swing(line: Line, rows: np.ndarray, missing: float) -> float:
+def _swing(line: ColeHopfLine, rows: np.ndarray, missing: float) -> float:
     """Half the oscillation of int (u - data) dx = -(2 nu ln phi + int data), by its values at the ends of cells."""
     width, bound, _, left, right, low, high = rows
     phi, _ = line.sums(_point(np.append(left, right[-1]))[0], 0)

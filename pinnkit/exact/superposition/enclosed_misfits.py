@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import sympy as sp
 
-from pinnkit.certificate.enclosure.periodic_jump import Seam, seam
-from pinnkit.certificate.misfits.norms import Asked
+from pinnkit.certificate.enclosure.periodic_jump import PeriodicJump, seam
+from pinnkit.certificate.misfits.norms import MisfitNorms
 from pinnkit.certificate.norms import interval as enclosure
 from pinnkit.certificate.norms import rectangle as surface
 from pinnkit.certificate.theorem import elliptic
@@ -30,7 +30,7 @@ FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be 
 
 @encloses(Superposition, ColeHopf)
 @dataclass(eq=False)
-class EnclosedMisfits(Asked):
+class EnclosedSuperposition(MisfitNorms):
     """Norms by interval arithmetic: Taylor forms along lines, interpolation with an error bound on surfaces.
 
     They are norms of the closed form with the stored numbers as exact ones; what evaluating it in floating point adds,
@@ -40,7 +40,7 @@ class EnclosedMisfits(Asked):
     rigorous: ClassVar[bool] = True
     scale: float
     looked: int = 0  # cells
-    _seam: Seam | None = field(init=False, default=None)
+    _seam: PeriodicJump | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         name = self.solution.problem.name
@@ -88,7 +88,7 @@ class EnclosedMisfits(Asked):
         return closed_form(self.solution)
 
     @property
-    def _joint(self) -> Seam:
+    def _joint(self) -> PeriodicJump:
         if self._seam is None:
             raise ValueError("no jumps are taken off at periodic ends")
         return self._seam
@@ -158,7 +158,7 @@ class EnclosedMisfits(Asked):
         (free,) = (n for n in box.names if n not in fixed)
         at = {s: fixed[s.name] for s in (x, t) if s.name in fixed}
         along, a = x if free == x.name else t, self.solution.theta.numpy()
-        line = hopf.Line(self.solution.network, a, -e.subs(u, 0), along, at)
+        line = hopf.ColeHopfLine(self.solution.network, a, -e.subs(u, 0), along, at)
         ends = tuple(box.bounds[:, box.names.index(free)].tolist())
         norm, cells = hopf.norms(line, ends, FLOOR * self.scale, free == x.name)
         self.looked += cells

@@ -7,20 +7,20 @@ import sympy as sp
 
 from pinnkit.domain.box import Domain
 
-from .box_conditions import Wall
+from .box_conditions import FacePair
 from .family import MIRROR, Family, Range
-from .linear_operator import Operator
-from .local_solutions import Local, verify
-from .system import System
+from .linear_operator import LinearOperator
+from .local_solutions import LocalSolutions, verify
+from .system import LinearSystem
 
 
-def spreading(op: Operator | System, walls: Sequence[Wall], box: Domain, finest: float) -> list[Family]:
+def spreading(op: LinearOperator | LinearSystem, walls: Sequence[FacePair], box: Domain, finest: float) -> list[Family]:
     """e^{g s} prod_i of spreading Gaussians in one dimension each, all of one width w at first, at least ``finest``.
 
     For u_t = sum_i (kappa_i u_ii + b_i u_i) + g u with constant coefficients; empty for other equations. Where data of
     walls vary in time, also those that pass through these without images.
     """
-    parts = _axes(op) if isinstance(op, Operator) and len(walls) > 1 else None
+    parts = _axes(op) if isinstance(op, LinearOperator) and len(walls) > 1 else None
     if parts is None:
         return []
     t = op.coordinates[op.t]
@@ -28,8 +28,8 @@ def spreading(op: Operator | System, walls: Sequence[Wall], box: Domain, finest:
     growth, axes = parts
     near = []
     for wall, (kappa, drift) in zip(walls, axes, strict=True):
-        alone = Operator((op.coordinates[wall.index], t), {(0, 1): sp.S.One, (1, 0): -drift, (2, 0): -kappa}, 1)
-        one = Local(alone, replace(wall, index=0), start, end - start, (kappa, drift, sp.S.Zero), ())
+        alone = LinearOperator((op.coordinates[wall.index], t), {(0, 1): sp.S.One, (1, 0): -drift, (2, 0): -kappa}, 1)
+        one = LocalSolutions(alone, replace(wall, index=0), start, end - start, (kappa, drift, sp.S.Zero), ())
         near.append([bell for bell in one.families(finest) if "Gaussian" in bell.name])
     width = Range("w", finest, 2 * max(w.length for w in walls), log=True)
     found = []
@@ -46,7 +46,7 @@ def spreading(op: Operator | System, walls: Sequence[Wall], box: Domain, finest:
     return found
 
 
-def _axes(op: Operator) -> tuple[sp.Expr, list[tuple[sp.Expr, sp.Expr]]] | None:
+def _axes(op: LinearOperator) -> tuple[sp.Expr, list[tuple[sp.Expr, sp.Expr]]] | None:
     """g and the pairs (kappa_i, b_i) by space coordinate."""
     if op.time is None or not op.constant:
         return None

@@ -20,7 +20,7 @@ PLACES = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Operator:
+class LinearOperator:
     """sum_J c_J D^J u = 0 in coordinates x, the time (if any) being number ``time``."""
 
     coordinates: tuple[sp.Symbol, ...]
@@ -100,7 +100,7 @@ def _quadratic(a: complex, b: complex, c: complex) -> np.ndarray:
 
 
 def misfit(
-    parts: Sequence[tuple[Operator, sp.Expr]], values: Mapping[sp.Symbol, tuple[float, float]], seed: int = 0
+    parts: Sequence[tuple[LinearOperator, sp.Expr]], values: Mapping[sp.Symbol, tuple[float, float]], seed: int = 0
 ) -> float:
     """max |sum of all A phi| / sum of their |terms| at random places and values of other symbols, in 40 digits.
 
@@ -123,7 +123,7 @@ def misfit(
     return worst
 
 
-def operator(problem: Problem) -> Operator:
+def operator(problem: Problem) -> LinearOperator:
     """The operator of a problem's equation.
 
     Raises:
@@ -135,7 +135,7 @@ def operator(problem: Problem) -> Operator:
             "linear equation of one field"
         )
     ((coefficients,),) = coefficients_of(problem)
-    return Operator(problem.variables, coefficients, time_of(problem))
+    return LinearOperator(problem.variables, coefficients, time_of(problem))
 
 
 def time_of(problem: Problem) -> int | None:

@@ -16,10 +16,10 @@ import sympy as sp
 
 from pinnkit.domain.box import Domain
 
-from .box_conditions import Wall
+from .box_conditions import FacePair
 from .family import ITSELF, MIRROR, Family, Range
-from .linear_operator import Operator
-from .system import System
+from .linear_operator import LinearOperator
+from .system import LinearSystem
 
 TINY = 1e-24  # shifts the initial time of a layer, as a fraction of T: x / sqrt(t) needs t > 0
 FAR = 22.0  # exponent below which an image is not felt: 3e-10
@@ -31,11 +31,11 @@ Images = tuple[tuple[float, int, float], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
+class LocalSolutions:
     """Local solutions of one equation between two walls; None from ``local`` where the equation has none."""
 
-    op: Operator
-    wall: Wall
+    op: LinearOperator
+    wall: FacePair
     start: float
     duration: float
     heat: tuple[sp.Expr, sp.Expr, sp.Expr] | None  # kappa, b, c
@@ -249,7 +249,7 @@ class Local:
 
 
 def verify(
-    op: Operator | System,
+    op: LinearOperator | LinearSystem,
     phi: sp.Expr | tuple[sp.Expr, ...],
     name: str,
     ranges: Sequence[Range] = (),
@@ -263,7 +263,7 @@ def verify(
         raise ValueError(f"{name!r} does not solve the equation: its residual is {misfit:.1e} of its terms")
 
 
-def local(op: Operator, walls: Sequence[Wall], box: Domain) -> Local | None:
+def local(op: LinearOperator, walls: Sequence[FacePair], box: Domain) -> LocalSolutions | None:
     """The local solutions of an equation, where its symbol has one of the two forms."""
     if len(walls) != 1 or op.time is None or not op.constant:
         return None
@@ -271,10 +271,10 @@ def local(op: Operator, walls: Sequence[Wall], box: Domain) -> Local | None:
     if heat is None and speeds is None:
         return None
     start, end = box.bounds[:, op.time].tolist()
-    return Local(op, walls[0], start, end - start, heat, tuple(speeds or ()))
+    return LocalSolutions(op, walls[0], start, end - start, heat, tuple(speeds or ()))
 
 
-def _parabolic(op: Operator) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
+def _parabolic(op: LinearOperator) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
     """kappa, b, c of u_t = kappa u_xx + b u_x + c u with kappa > 0."""
     i, t = 1 - op.t, op.t
     by = {(J[i], J[t]): c for J, c in op.coefficients.items()}
@@ -284,7 +284,7 @@ def _parabolic(op: Operator) -> tuple[sp.Expr, sp.Expr, sp.Expr] | None:
     return (kappa, b, c) if kappa > 0 else None
 
 
-def _characteristics(op: Operator) -> list[tuple[sp.Expr, sp.Expr]] | None:
+def _characteristics(op: LinearOperator) -> list[tuple[sp.Expr, sp.Expr]] | None:
     """(c, d) of every factor s - (c l + d) of the symbol, if it is a product of such with order at most 2 in s."""
     l, s = sp.symbols("l s")  # noqa: E741
     i = 1 - op.t

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .boundary_rows import Rows
+from .boundary_rows import BoundaryRows
 from .columns import Columns
 from .family import Family
 from .variable_projection import fit, jacobian
@@ -41,7 +41,7 @@ class Choice:
 class Search:
     """What a greedy search works on: rows, a dictionary's columns D (M, K), families, the target (M,)."""
 
-    rows: Rows
+    rows: BoundaryRows
     D: Columns
     families: Sequence[Family]
     target: np.ndarray

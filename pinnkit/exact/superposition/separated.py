@@ -11,17 +11,19 @@ import sympy as sp
 from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.channels import Index
 
-from .box_conditions import Wall
+from .box_conditions import FacePair
 from .family import Family, Range
-from .linear_operator import Operator
-from .system import System
+from .linear_operator import LinearOperator
+from .system import LinearSystem
 
 GROWTH = 30.0  # the largest exponent of a growing mode: beyond it the problem is ill-posed
 FAST = 500.0  # half-waves in time of a mode that does not satisfy the walls' conditions, at most
 EXTENSION = 1.6  # of the interval on which a function without eigenfunctions is periodic (Fourier extension)
 
 
-def standing(op: Operator, walls: Sequence[Wall], box: Domain, count: int) -> tuple[Family, np.ndarray] | None:
+def standing(
+    op: LinearOperator, walls: Sequence[FacePair], box: Domain, count: int
+) -> tuple[Family, np.ndarray] | None:
     """prod_i e^{m_i x_i} cos(k_i x_i - p_i) e^{r t} cos(w t - q), slowest first, at most ``count`` wave vectors.
 
     The k_i and p_i satisfy the homogeneous conditions at the walls, r and w the dispersion relation. None where a wall
@@ -55,7 +57,7 @@ def standing(op: Operator, walls: Sequence[Wall], box: Domain, count: int) -> tu
     return fixed("separated", phi, op, symbols, np.array(theta))
 
 
-def _centre(op: Operator, wall: Wall) -> float | None:
+def _centre(op: LinearOperator, wall: FacePair) -> float | None:
     """m such that p(m + ik) = p(m - ik): 0 without odd derivatives by the wall's coordinate."""
     i = wall.index
     if op.order(i) % 2 == 0 and not any(J[i] % 2 for J in op.coefficients):
@@ -68,7 +70,7 @@ def _centre(op: Operator, wall: Wall) -> float | None:
     return -float(sum(first.values())) / (2 * float(sum(second.values())))
 
 
-def halfwaves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]]:
+def halfwaves(wall: FacePair, centre: float, count: int) -> list[tuple[float, float]]:
     """The first (k, p) for which e^{m x} cos(k x - p), x from the lower face, satisfies the homogeneous conditions."""
     L = wall.length
     if wall.periodic:
@@ -101,7 +103,7 @@ def halfwaves(wall: Wall, centre: float, count: int) -> list[tuple[float, float]
     return found[:count]
 
 
-def _rates(op: Operator, wave: np.ndarray) -> list[tuple[complex, tuple[float, ...]]]:
+def _rates(op: LinearOperator, wave: np.ndarray) -> list[tuple[complex, tuple[float, ...]]]:
     """The rates of a wave vector, one of each conjugate pair, and the phases that make real solutions of them."""
     found: list[tuple[complex, tuple[float, ...]]] = []
     for s in op.rates(wave):
@@ -112,7 +114,10 @@ def _rates(op: Operator, wave: np.ndarray) -> list[tuple[complex, tuple[float, .
 
 
 def exponentials(
-    op: Operator | System, bounds: np.ndarray, found: Sequence[tuple[np.ndarray, np.ndarray]], fields: int = 1
+    op: LinearOperator | LinearSystem,
+    bounds: np.ndarray,
+    found: Sequence[tuple[np.ndarray, np.ndarray]],
+    fields: int = 1,
 ) -> tuple[Family, np.ndarray]:
     """Re and Im of p e^{k.x} for pairs (k, p) with P(k) p = 0, scaled so that |e^{k.x}| is at most 1 in the box.
 
@@ -138,7 +143,7 @@ def exponentials(
 
 
 def plane(
-    op: Operator | System, walls: Sequence[Wall], box: Domain, count: int, wavelength: float
+    op: LinearOperator | LinearSystem, walls: Sequence[FacePair], box: Domain, count: int, wavelength: float
 ) -> tuple[Family, np.ndarray]:
     """Plane waves with the wave numbers 2 pi n / (wavelength L), slowest first, one of each pair of opposite ones.
 
@@ -157,7 +162,7 @@ def plane(
     return exponentials(op, box.bounds, found, len(op.entries[0]))
 
 
-def forced(op: Operator | System, box: Domain, count: int) -> tuple[Family, np.ndarray]:
+def forced(op: LinearOperator | LinearSystem, box: Domain, count: int) -> tuple[Family, np.ndarray]:
     """Solutions that oscillate in time at the frequencies of a Fourier extension, with all their waves in space."""
     T, found = float(np.ptp(box.bounds[:, op.time])), []
     for j in range(1, count + 1):
@@ -165,9 +170,9 @@ def forced(op: Operator | System, box: Domain, count: int) -> tuple[Family, np.n
     return exponentials(op, box.bounds, found, len(op.entries[0]))
 
 
-def solutions(op: Operator | System, i: int, given: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def solutions(op: LinearOperator | LinearSystem, i: int, given: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """All (k, p) with P(k) p = 0 and all components of k but number i given, one of each conjugate pair."""
-    symbol = op if isinstance(op, Operator) else op.determinant
+    symbol = op if isinstance(op, LinearOperator) else op.determinant
     assert symbol is not None  # solutions are asked for of operators that determine them
     found: list[tuple[np.ndarray, np.ndarray]] = []
     for root in symbol.roots(i, given):
@@ -176,11 +181,11 @@ def solutions(op: Operator | System, i: int, given: np.ndarray) -> list[tuple[np
         if not given.any() and (root.imag < 0 or any(abs(root - other[i]) < 1e-9 for other, _ in found)):
             continue
         k = np.insert(np.array(given, complex), i, root)
-        found += [(k, p) for p in ([np.ones(1)] if isinstance(op, Operator) else op.kernel(k))]
+        found += [(k, p) for p in ([np.ones(1)] if isinstance(op, LinearOperator) else op.kernel(k))]
     return found
 
 
-def polynomials(op: Operator | System, box: Domain, degree: int) -> tuple[Family, np.ndarray] | None:
+def polynomials(op: LinearOperator | LinearSystem, box: Domain, degree: int) -> tuple[Family, np.ndarray] | None:
     """All polynomial solutions up to a degree, by the null space over the rationals, centred and scaled on the box."""
     n, fields = len(op.coordinates), range(len(op.entries[0]))
     centre = [Fraction(float(v)) for v in box.bounds.mean(0)]
@@ -269,7 +274,7 @@ def _by_degree(J: tuple[int, ...]) -> tuple:
 def fixed(
     name: str,
     phi: sp.Expr | tuple[sp.Expr, ...],
-    op: Operator | System,
+    op: LinearOperator | LinearSystem,
     symbols: Sequence[sp.Symbol],
     theta: np.ndarray,
 ) -> tuple[Family, np.ndarray]:

@@ -13,7 +13,7 @@ import sympy as sp
 from pinnkit.domain.box import Domain
 
 from .family import Family
-from .linear_operator import Operator
+from .linear_operator import LinearOperator
 from .separated import fixed
 from .steady import corners, direction, plane
 
@@ -23,7 +23,7 @@ LONGEST = 100.0  # |l| r^2 / 4 up to which the powers do not cancel too much
 ROUNDING = 1e-18  # of the sum: smaller terms are left out
 
 
-def singular(op: Operator, domain: Domain, cuts: np.ndarray) -> list[tuple[Family, np.ndarray]]:
+def singular(op: LinearOperator, domain: Domain, cuts: np.ndarray) -> list[tuple[Family, np.ndarray]]:
     """These solutions from the ``cuts`` (K, 2) and from corners, of an elliptic equation of second order in the plane.
 
     Coefficients are constant. The branch cut leaves the domain. Empty without cuts, and for other equations.

@@ -21,7 +21,7 @@ from pinnkit.tools.versions import versions
 from pinnkit.training.recipe import Plan, Progress
 
 from . import burgers
-from .boundary_rows import Rows, conditions, rows
+from .boundary_rows import BoundaryRows, conditions, rows
 from .box_conditions import walls
 from .chart import Chart, charts
 from .cole_hopf import ColeHopf
@@ -30,14 +30,14 @@ from .data_kinks import at_first, kinks
 from .dictionary import OSCILLATIONS, Dictionary, together
 from .family import Family
 from .fresh_misfit import misfit
-from .linear_operator import Operator, operator
+from .linear_operator import LinearOperator, operator
 from .local_solutions import verify
 from .matching_pursuit import Choice, Search, from_dictionary, from_families, prune
 from .orbit_families import drawn
 from .orbit_families import families as orbits
 from .steady import frequencies
 from .superposition import Superposition
-from .system import System, system
+from .system import LinearSystem, system
 from .variable_projection import Fit, fit
 from .well_posed import check
 
@@ -142,7 +142,7 @@ def solve_lie(
     weights = _weights(problem)
     deadline = np.inf if time_limit is None else clock[0] + time_limit
     history: list[tuple[int, float, float, float]] = []
-    tried: list[Found] = []
+    tried: list[FittedSuperposition] = []
     with reporter(progress, f"{problem.name} (superposition)", most) as screen:
 
         def tell(choice: Choice) -> None:
@@ -170,7 +170,7 @@ def solve_lie(
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FittedSuperposition:
     """A superposition, its fit, and the misfit of the data, relative to them, at points that the fit has not seen."""
 
     search: Search
@@ -183,7 +183,7 @@ class Found:
 def _attempt(
     problem: Problem, search: Search, where: Sequence[Chart], families: Sequence[Family], waves: Mapping[str, float],
     cuts: np.ndarray, count: int, most: int,
-) -> Found:  # fmt: skip
+) -> FittedSuperposition:  # fmt: skip
     """What the dictionary, then what is singular where data are, then sources and free families reach."""
     data, op, tell = search.rows, where[0].op, search.tell
     size = float(np.linalg.norm(search.target))
@@ -226,7 +226,7 @@ def _attempt(
 
 def superposed(
     problem: Problem, search: Search, listed: Dictionary, choice: Choice, waves: Mapping[str, float], cuts: np.ndarray
-) -> Found:  # fmt: skip
+) -> FittedSuperposition:  # fmt: skip
     """The fit of the members that are chosen from a dictionary and from free families."""
     members = [listed.member(j) for j in choice.fixed]
     members += [
@@ -235,7 +235,9 @@ def superposed(
     named = tuple(dict.fromkeys(f for f, _ in members))
     network = Superposition(named, tuple((named.index(f), z) for f, z in members))
     solved = fit(search.columns(choice), search.target)
-    return Found(search, choice, network, solved, misfit(problem, network, solved.a, search.rows.weights, waves, cuts))
+    return FittedSuperposition(
+        search, choice, network, solved, misfit(problem, network, solved.a, search.rows.weights, waves, cuts)
+    )
 
 
 @checked
@@ -272,7 +274,7 @@ def mixed(search: Search, linear: Choice, lifts: int, most: int) -> Choice:
     return found if found.misfit <= max(search.goal, linear.misfit) else linear
 
 
-def _seen(family: Family, fine: Rows, data: Rows, seed: int) -> np.ndarray:
+def _seen(family: Family, fine: BoundaryRows, data: BoundaryRows, seed: int) -> np.ndarray:
     """Members of an orbit for the dictionary, without those that change between the points: finer ones see others."""
     if not family.count:
         return np.zeros((1, 0))
@@ -286,7 +288,7 @@ def _misfit(choice: Choice) -> float:
     return choice.misfit
 
 
-def _verify(op: Operator | System, families: Sequence[Family]) -> None:
+def _verify(op: LinearOperator | LinearSystem, families: Sequence[Family]) -> None:
     for family in families:
         if family.coordinates != op.coordinates:
             raise ValueError(f"the family {family.name!r} depends on {family.coordinates}: expected {op.coordinates}")
@@ -308,7 +310,7 @@ def _waves(where: Sequence[Chart], modes: int) -> dict[str, float]:
     per = modes if len(sides) == 1 else (2 * modes) ** (1 / max(1, len(sides)))
     time = domain.names[op.t]
     found = {w.name: per * crowding for w in sides} | {time: float(OSCILLATIONS)}
-    scalar = op if isinstance(op, Operator) else op.determinant
+    scalar = op if isinstance(op, LinearOperator) else op.determinant
     if op.constant and scalar is not None and sides:
         fastest = scalar.rates(np.array([1j * math.pi * per / w.length for w in sides]))
         waves = float(np.abs(fastest.imag).max() * np.ptp(domain.bounds[:, op.t]) / math.pi)
@@ -316,7 +318,7 @@ def _waves(where: Sequence[Chart], modes: int) -> dict[str, float]:
     return found
 
 
-def _finest(data: Rows, problem: Problem) -> float:
+def _finest(data: BoundaryRows, problem: Problem) -> float:
     """The smallest width of a solution that the points still see."""
     found = []
     for i, name in enumerate(problem.domain.names):
@@ -329,7 +331,9 @@ def _finest(data: Rows, problem: Problem) -> float:
     return min(found, default=1.0)
 
 
-def _solution(problem: Problem, found: Found, history: list, tolerance: float, clock: tuple[float, float]) -> Solution:
+def _solution(
+    problem: Problem, found: FittedSuperposition, history: list, tolerance: float, clock: tuple[float, float]
+) -> Solution:
     search, choice, solved = found.search, found.choice, found.solved
     fitted = solved.misfit / float(np.linalg.norm(search.target))
     stop = (

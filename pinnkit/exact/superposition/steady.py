@@ -11,9 +11,9 @@ from pinnkit.domain.box import Domain
 
 from .boundary_arcs import NOWHERE, arcs
 from .family import Family
-from .linear_operator import Operator
+from .linear_operator import LinearOperator
 from .separated import EXTENSION, exponentials, fixed, solutions
-from .system import System
+from .system import LinearSystem
 
 FREQUENCIES = {1: 1, 2: 24, 3: 6}  # of exponentials along one coordinate, by the number of coordinates
 MOST = 120  # the same where waves are short
@@ -21,16 +21,20 @@ POLES = 24  # at each end of an arc, gathering like exp(-4 sqrt(n)) (Gopal, Tref
 AROUND = 32  # on a smooth closed curve
 
 
-def frequencies(op: Operator | System, bounds: np.ndarray) -> int:
+def frequencies(op: LinearOperator | LinearSystem, bounds: np.ndarray) -> int:
     """How many frequencies a coordinate gets: more where the equation's own waves are short."""
-    d, sides, symbol = len(op.coordinates), np.ptp(bounds, axis=0), op if isinstance(op, Operator) else op.determinant
+    d, sides, symbol = (
+        len(op.coordinates),
+        np.ptp(bounds, axis=0),
+        op if isinstance(op, LinearOperator) else op.determinant,
+    )
     if d == 1 or symbol is None or not symbol.constant:
         return FREQUENCIES[min(d, 3)]
     own = [np.abs(symbol.roots(i, [0.0] * (d - 1)).imag).max(initial=0.0) * sides[i] for i in range(d)]
     return min(MOST, FREQUENCIES[min(d, 3)] + math.ceil(EXTENSION * max(own) / math.pi))
 
 
-def waves(op: Operator | System, bounds: np.ndarray) -> tuple[Family, np.ndarray]:
+def waves(op: LinearOperator | LinearSystem, bounds: np.ndarray) -> tuple[Family, np.ndarray]:
     """p e^{k.x} with P(k) p = 0: frequencies of a Fourier extension in all coordinates but one, every root in that."""
     d, count, sides = len(op.coordinates), frequencies(op, bounds), np.ptp(bounds, axis=0)
     found: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
@@ -49,7 +53,7 @@ def _key(k: np.ndarray) -> tuple:
     return tuple((round(v.real, 9) + 0.0, round(v.imag, 9) + 0.0) for v in k)
 
 
-def sources(op: Operator, domain: Domain, cuts: np.ndarray = NOWHERE) -> list[tuple[Family, np.ndarray]]:
+def sources(op: LinearOperator, domain: Domain, cuts: np.ndarray = NOWHERE) -> list[tuple[Family, np.ndarray]]:
     """Poles and logarithms outside a plane domain, and angles seen from its corners, of an equation like Laplace's.
 
     Where all derivatives are second ones, solutions are harmonic in (X, Y) = (x + Re(w) y, Im(w) y), p(1, w) = 0. The
@@ -74,15 +78,17 @@ def sources(op: Operator, domain: Domain, cuts: np.ndarray = NOWHERE) -> list[tu
     return found
 
 
-def direction(op: Operator) -> complex | None:
+def direction(op: LinearOperator) -> complex | None:
     """The root w of p(1, w) = 0, p the second derivatives' part, where an equation in the plane is elliptic."""
     if len(op.coordinates) != 2:
         return None
-    w = Operator(op.coordinates, {J: c for J, c in op.coefficients.items() if sum(J) == 2}, None).roots(1, [1.0])[0]
+    w = LinearOperator(op.coordinates, {J: c for J, c in op.coefficients.items() if sum(J) == 2}, None).roots(1, [1.0])[
+        0
+    ]
     return None if abs(w.imag) < 1e-9 * abs(w) else complex(w)
 
 
-def plane(op: Operator, w: complex) -> tuple[sp.Expr, sp.Expr]:
+def plane(op: LinearOperator, w: complex) -> tuple[sp.Expr, sp.Expr]:
     """(X, Y) from the place (a, b), in which solutions are harmonic."""
     (x, y), (a, b) = op.coordinates, sp.symbols("a b", real=True)
     return x - a + sp.Float(w.real, 17) * (y - b), sp.Float(abs(w.imag), 17) * (y - b)

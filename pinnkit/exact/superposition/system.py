@@ -10,7 +10,7 @@ import sympy as sp
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Index
 
-from .linear_operator import Operator, coefficients_of, misfit, time_of
+from .linear_operator import LinearOperator, coefficients_of, misfit, time_of
 
 KERNEL = 1e-9  # singular values of the symbol below this fraction of its size belong to its kernel
 
@@ -18,7 +18,7 @@ Entry = Mapping[Index, sp.Expr]
 
 
 @dataclass(frozen=True, eq=False)
-class System:
+class LinearSystem:
     """sum_b A_ab u_b = 0 with operators A_ab = sum_J c_J D^J, as many equations as fields."""
 
     coordinates: tuple[sp.Symbol, ...]
@@ -43,7 +43,7 @@ class System:
         return all(not c.free_symbols for line in self.entries for entry in line for c in entry.values())
 
     @cached_property
-    def determinant(self) -> Operator | None:
+    def determinant(self) -> LinearOperator | None:
         """The operator that every field satisfies by itself, without repeated factors.
 
         None where coefficients vary or the determinant is 0.
@@ -57,7 +57,7 @@ class System:
         det = sp.Poly(sp.Matrix(symbols).det(method="berkowitz"), *k)
         if det.is_zero or det.is_ground:
             return None
-        return Operator(self.coordinates, dict(sp.sqf_part(det).terms()), self.time)
+        return LinearOperator(self.coordinates, dict(sp.sqf_part(det).terms()), self.time)
 
     def kernel(self, exponents: Sequence[complex] | np.ndarray) -> np.ndarray:
         """All p with P(k) p = 0, so that p exp(k . x) solves the equations: shape (dimension, fields)."""
@@ -71,12 +71,14 @@ class System:
         """The largest residual of an equation, relative to its terms, at random places, in 40 digits."""
         worst = 0.0
         for line in self.entries:
-            parts = [(Operator(self.coordinates, entry, self.time), e) for entry, e in zip(line, phi, strict=True)]
+            parts = [
+                (LinearOperator(self.coordinates, entry, self.time), e) for entry, e in zip(line, phi, strict=True)
+            ]
             worst = max(worst, misfit([part for part in parts if part[0].coefficients], values, seed))
         return worst
 
 
-def system(problem: Problem) -> System:
+def system(problem: Problem) -> LinearSystem:
     """The operators of a problem's equations.
 
     Raises:
@@ -89,7 +91,7 @@ def system(problem: Problem) -> System:
             "needs as many equations as fields"
         )
     entries = tuple(tuple(line) for line in coefficients_of(problem))
-    return System(problem.variables, entries, time_of(problem))
+    return LinearSystem(problem.variables, entries, time_of(problem))
 
 
 def _power(k: Sequence[sp.Symbol], J: Index) -> sp.Expr:

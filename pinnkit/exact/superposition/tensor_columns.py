@@ -14,7 +14,7 @@ from .boundary_rows import Row
 from .family import Family
 
 
-class Products:
+class TensorColumns:
     """The weighted rows of members theta (K, p) of a family with factors; a sum over a grid is one over each axis.
 
     Of N^d points and K members it needs d tables of functions of one coordinate, and D^T r in about N^d operations.

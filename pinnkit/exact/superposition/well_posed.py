@@ -9,16 +9,15 @@ import sympy as sp
 
 from pinnkit.domain.box import Box, face_of
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Robin
-from pinnkit.statement.symbolic.boundary_conditions import Operator as Condition
+from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Operator, Robin
 from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.well_posed import faces
 
-from .box_conditions import Wall, walls
-from .linear_operator import Operator
+from .box_conditions import FacePair, walls
+from .linear_operator import LinearOperator
 from .separated import halfwaves
-from .system import System
+from .system import LinearSystem
 
 FAST = 30.0  # exponent of the growth in the whole time that a wave of GRID half-waves may not reach
 GRID = 2000
@@ -27,7 +26,7 @@ FLAT = 1e-6  # of the symbol in a direction, relative to its largest value, that
 RESONANT = 1e-9  # the same of the symbol at an eigenfunction of the box
 
 
-def check(problem: Problem, op: Operator | System) -> None:
+def check(problem: Problem, op: LinearOperator | LinearSystem) -> None:
     """Refuse what is ill-posed; observations make nearly everything well-posed.
 
     Raises:
@@ -41,25 +40,25 @@ def check(problem: Problem, op: Operator | System) -> None:
         return
     if frozen.time is not None:
         _check_growth(problem, frozen)
-    elif isinstance(op, Operator) and len(op.coordinates) > 1:
+    elif isinstance(op, LinearOperator) and len(op.coordinates) > 1:
         _check_elliptic(problem, frozen)
         _check_faces(problem, max(map(sum, op.coefficients)))
         if op.constant and isinstance(problem.domain, Box):
             _check_resonance(problem, op)
 
 
-def _frozen(problem: Problem, op: Operator | System) -> Operator | None:
+def _frozen(problem: Problem, op: LinearOperator | LinearSystem) -> LinearOperator | None:
     """The scalar operator with the coefficients that hold in the middle of the domain."""
     X = problem.domain.sample(64, method="random", seed=0)
     middle = X[(X - X.mean(0)).norm(dim=1).argmin()].tolist()
     at = dict(zip(op.coordinates, map(sp.Rational, middle), strict=True))
-    if isinstance(op, System):
+    if isinstance(op, LinearSystem):
         entries = tuple(tuple({J: c.subs(at) for J, c in e.items()} for e in line) for line in op.entries)
-        return System(op.coordinates, entries, op.time).determinant
-    return Operator(op.coordinates, {J: c.subs(at) for J, c in op.coefficients.items()}, op.time)
+        return LinearSystem(op.coordinates, entries, op.time).determinant
+    return LinearOperator(op.coordinates, {J: c.subs(at) for J, c in op.coefficients.items()}, op.time)
 
 
-def _check_growth(problem: Problem, op: Operator) -> None:
+def _check_growth(problem: Problem, op: LinearOperator) -> None:
     sides = np.delete(np.ptp(problem.domain.bounds, axis=0), op.t)
     T = float(np.ptp(problem.domain.bounds[:, op.t]))
     for direction in _directions(len(sides)):
@@ -72,9 +71,9 @@ def _check_growth(problem: Problem, op: Operator) -> None:
             )
 
 
-def _check_elliptic(problem: Problem, op: Operator) -> None:
+def _check_elliptic(problem: Problem, op: LinearOperator) -> None:
     order = max(map(sum, op.coefficients))
-    leading = Operator(op.coordinates, {J: c for J, c in op.coefficients.items() if sum(J) == order}, None)
+    leading = LinearOperator(op.coordinates, {J: c for J, c in op.coefficients.items() if sum(J) == order}, None)
     values = np.array([complex(leading.symbol(1j * v)) for v in _directions(len(op.coordinates))])
     turned = (values / values[np.abs(values).argmax()]).real
     if order % 2 or turned.min() < FLAT:
@@ -87,7 +86,7 @@ def _check_elliptic(problem: Problem, op: Operator) -> None:
 def _check_faces(problem: Problem, order: int) -> None:
     needed = order // 2
     for face in problem.domain.faces or ("boundary",):
-        given = [c for c in problem.conditions if isinstance(c, (Dirichlet, Neumann, Robin, Condition))]
+        given = [c for c in problem.conditions if isinstance(c, (Dirichlet, Neumann, Robin, Operator))]
         count = sum(face in faces(problem, c) for c in given)
         periodic = {c.coordinate for c in problem.conditions if isinstance(c, Periodic)}  # which only boxes have
         count += needed * bool(periodic and face_of(problem.domain, face).coordinate in periodic)
@@ -99,7 +98,7 @@ def _check_faces(problem: Problem, order: int) -> None:
             )
 
 
-def _check_resonance(problem: Problem, op: Operator) -> None:
+def _check_resonance(problem: Problem, op: LinearOperator) -> None:
     """Whether an eigenfunction of the box with its homogeneous conditions solves the equation."""
     sides = walls(problem)
     if any(J[w.index] % 2 for J in op.coefficients for w in sides) or any(_unknown(w) for w in sides):
@@ -116,7 +115,7 @@ def _check_resonance(problem: Problem, op: Operator) -> None:
             )
 
 
-def _unknown(wall: Wall) -> bool:
+def _unknown(wall: FacePair) -> bool:
     return wall.ends is None and not wall.periodic
 
 

@@ -42,7 +42,7 @@ class Functional(Protocol):
 
 
 @runtime_checkable
-class Curved(Protocol):
+class SecondOrderFunctional(Protocol):
     """A functional that is far from linear in the fields, as a square is: effects contain the rest of its change."""
 
     def curve(self, solution: Solution) -> Curve | None:
@@ -96,7 +96,7 @@ class Several:
 
 def curve_of(of: Functional, solution: Solution) -> Curve | None:
     """What a functional changes by beyond first order, if it is one that says so."""
-    return of.curve(solution) if isinstance(of, Curved) else None
+    return of.curve(solution) if isinstance(of, SecondOrderFunctional) else None
 
 
 def several(of: Functional | Sequence[Functional]) -> Functional:

@@ -89,7 +89,7 @@ def _body(geometry: ModuleType, tree: Tree) -> Any:
     raise TypeError(f"DeepXDE has no counterpart of a {type(s).__name__}")
 
 
-class Rows:
+class DeepXDEResiduals:
     """Residuals on DeepXDE's tensors x (n, d), y (n, fields): derivatives by dde.grad, the rest compiled."""
 
     residuals: tuple[Residual, ...]
@@ -116,9 +116,9 @@ class Rows:
         """The names of the residuals."""
         return tuple(r.name for r in self.residuals)
 
-    def only(self, residual: Residual, problem: Problem) -> "Rows":
+    def only(self, residual: Residual, problem: Problem) -> "DeepXDEResiduals":
         """One of the residuals alone."""
-        return Rows(self._dde, problem, [residual], self._unknowns)
+        return DeepXDEResiduals(self._dde, problem, [residual], self._unknowns)
 
     def __call__(
         self, x: Tensor, y: Tensor, at: slice = ALL, columns: Mapping[str, Tensor] | None = None
@@ -157,14 +157,14 @@ def column(value: Tensor | float, like: Tensor) -> Tensor:
     return torch.zeros_like(like[:, :1]) + value
 
 
-class Own:
+class PointCondition:
     """One residual at points that ``choose`` makes of DeepXDE's, with their normals, data and images.
 
     It stands where DeepXDE has no condition of the kind, and wherever the points are given: DeepXDE only ever
     calls the two methods.
     """
 
-    def __init__(self, dde: ModuleType, rows: Rows, choose: Callable[[np.ndarray], PointSet]) -> None:
+    def __init__(self, dde: ModuleType, rows: DeepXDEResiduals, choose: Callable[[np.ndarray], PointSet]) -> None:
         self._dde, self._rows, self._choose = dde, rows, choose
         self._columns: dict[str, Tensor] = {}
 
@@ -186,11 +186,11 @@ class Own:
 
 
 def pinned(
-    dde: ModuleType, problem: Problem, groups: Mapping[str, Rows], points: Mapping[str, PointSet]
-) -> dict[str, Own]:
+    dde: ModuleType, problem: Problem, groups: Mapping[str, DeepXDEResiduals], points: Mapping[str, PointSet]
+) -> dict[str, PointCondition]:
     """Every condition at its given points, by the names of the terms."""
     return {
-        residual.name: Own(dde, rows.only(residual, problem), partial(_given, points[key]))
+        residual.name: PointCondition(dde, rows.only(residual, problem), partial(_given, points[key]))
         for key, rows in groups.items() if key != "pde" for residual in rows.residuals
     }  # fmt: skip
 
@@ -201,7 +201,7 @@ def _given(points: PointSet, X: np.ndarray) -> PointSet:
     return points
 
 
-def native(dde: ModuleType, geometry: Any, problem: Problem, groups: Mapping[str, Rows]) -> dict[str, Any]:
+def native(dde: ModuleType, geometry: Any, problem: Problem, groups: Mapping[str, DeepXDEResiduals]) -> dict[str, Any]:
     """Every condition as DeepXDE's own, where it has one, by the names of the terms."""
     maker = _Native(dde, geometry, problem)
     trained = {r.name: rows for key, rows in groups.items() if key != "pde" for r in rows.residuals}
@@ -220,7 +220,7 @@ class _Native:
     def __init__(self, dde: ModuleType, geometry: Any, problem: Problem) -> None:
         self.dde, self.geometry, self.problem, self.domain = dde, geometry, problem, problem.domain
 
-    def make(self, condition: Condition, order: int, rows: Rows) -> Any:
+    def make(self, condition: Condition, order: int, rows: DeepXDEResiduals) -> Any:
         """DeepXDE's condition for one residual; ``order`` is its number among the condition's."""
         icbc, problem = self.dde.icbc, self.problem
         if isinstance(condition, Observations):
@@ -242,9 +242,9 @@ class _Native:
             return icbc.PeriodicBC(self.geometry, i, part, order, k)
         return self._operator(rows, part)
 
-    def _operator(self, rows: Rows, part: Part) -> Any:
+    def _operator(self, rows: DeepXDEResiduals, part: Part) -> Any:
         if rows.columns or rows.residuals[0].image:
-            return Own(self.dde, rows, self._chooser(rows, part))
+            return PointCondition(self.dde, rows, self._chooser(rows, part))
         return self.dde.icbc.OperatorBC(self.geometry, lambda x, y, X: rows(x, y)[0], part)
 
     def _part(self, place: Place) -> Part:
@@ -273,14 +273,14 @@ class _Native:
 
         return slope
 
-    def _observations(self, condition: Observations, rows: Rows) -> Any:
+    def _observations(self, condition: Observations, rows: DeepXDEResiduals) -> Any:
         if is_applied(condition.u):
             k = self.problem.fields.index(condition.u)
             return self.dde.icbc.PointSetBC(condition.X.numpy(), condition.values[:, None].numpy(), k)
         points = PointSet(condition.X, {condition.symbol.name: condition.values})
-        return Own(self.dde, rows, lambda X: points)
+        return PointCondition(self.dde, rows, lambda X: points)
 
-    def _chooser(self, rows: Rows, part: Part) -> Callable[[np.ndarray], PointSet]:
+    def _chooser(self, rows: DeepXDEResiduals, part: Part) -> Callable[[np.ndarray], PointSet]:
         geometry, names, residual = self.geometry, self.domain.names, rows.residuals[0]
 
         def choose(X: np.ndarray) -> PointSet:

@@ -25,7 +25,7 @@ from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Count, checked
 
-from .conditions import Rows, column, geometry_of, native, pinned, with_parameters
+from .conditions import DeepXDEResiduals, column, geometry_of, native, pinned, with_parameters
 
 BACKEND = "pytorch"
 NUM = {"domain": 2000, "boundary": 400, "initial": 400}
@@ -187,7 +187,7 @@ def to_deepxde(
     problem.everywhere("DeepXDE does")
     joined, geometry = Model(problem, None, hard), geometry_of(dde, problem)
     unknowns = {n: dde.Variable(v, dtype=dde.config.real(torch)) for n, v in problem.unknowns.items()}
-    rows = {key: Rows(dde, problem, group, unknowns) for key, group in _groups(joined).items()}
+    rows = {key: DeepXDEResiduals(dde, problem, group, unknowns) for key, group in _groups(joined).items()}
     conditions: Mapping[str, Any]
     drawn: Mapping[str, Any]
     if points is None:

@@ -12,7 +12,7 @@ from pinnkit.statement.symbolic.reference import Exact
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class Slice:
     """Values on one or two axes, shape (n,) or (n, m), NaN outside the domain, at fixed other coordinates."""
 
     names: tuple[str, ...]
@@ -48,7 +48,7 @@ def derivative(solution: Solution, name: str) -> Callable[[Tensor], Tensor]:
 def plane(
     solution: Solution, values: Callable[[Tensor], Tensor], *, t: float | None = None, count: int = 256,
     at: Mapping[str, np.ndarray] | None = None,
-) -> Plane:  # fmt: skip
+) -> Slice:  # fmt: skip
     """A function of points X (n, d) -> (n,) on a grid; time, where not shown, is fixed at t or its end.
 
     The grid is uniform, of about count by count cells, square ones in space; ``at`` names other nodes of a coordinate.
@@ -73,10 +73,10 @@ def plane(
     mask = domain.inside(X)
     found = torch.full((len(X),), torch.nan, dtype=torch.float64)
     found[mask] = values(X[mask]).cpu().double()
-    return Plane(names, axes, found.numpy().reshape(shape), fixed, names[0] == domain.time)
+    return Slice(names, axes, found.numpy().reshape(shape), fixed, names[0] == domain.time)
 
 
-def error_plane(solution: Solution, name: str, t: float | None = None, *, truth: bool = False) -> Plane:
+def error_plane(solution: Solution, name: str, t: float | None = None, *, truth: bool = False) -> Slice:
     """|u - u*| (or u* itself) of a field, on a grid as :func:`plane` where the reference is a closed form.
 
     Another reference has its own nodes, and coordinates that are not shown are at the node next to the middle.
@@ -107,7 +107,7 @@ def error_plane(solution: Solution, name: str, t: float | None = None, *, truth:
             array, fixed[n] = np.take(array, i, axis), float(nodes[i])
     left = [n for n in axes if n in names]
     array = array.transpose([left.index(n) for n in names])
-    return Plane(names, tuple(axes[n] for n in names), array, fixed, names[0] == domain.time)
+    return Slice(names, tuple(axes[n] for n in names), array, fixed, names[0] == domain.time)
 
 
 def _column(reference: Exact, name: str) -> int | None:
@@ -115,6 +115,6 @@ def _column(reference: Exact, name: str) -> int | None:
     return names.index(name) if name in names else None
 
 
-def titled(text: str, seen: Plane) -> str:
+def titled(text: str, seen: Slice) -> str:
     """A title that says where the other coordinates are held."""
     return text + "".join(f", {name} = {value:.4g}" for name, value in seen.fixed.items())

@@ -22,7 +22,7 @@ from .body import draw_body
 from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from .flow import plot_flow
 from .layout import break_in, colour_bar, panels, summary_panels, summary_size
-from .slice import Plane, derivative, error_plane, plane, ratio, shown, titled
+from .slice import Slice, derivative, error_plane, plane, ratio, shown, titled
 
 DECADES = 4  # of an error map, counted from its largest value
 
@@ -267,7 +267,7 @@ def plot_slices(
     return ax
 
 
-def _cut(seen: Plane, axis: int, value: float) -> tuple[np.ndarray, np.ndarray]:
+def _cut(seen: Slice, axis: int, value: float) -> tuple[np.ndarray, np.ndarray]:
     """The other axis, and the values on the line where one coordinate has a value, linear between its nodes."""
     nodes, values = seen.axes[axis], np.moveaxis(seen.values, axis, 0)
     i = int(np.clip(np.searchsorted(nodes, value), 1, len(nodes) - 1))
@@ -370,7 +370,7 @@ def _colours(values: np.ndarray) -> str:
     return DIVERGING if isinstance(_signed(values), TwoSlopeNorm) else SEQUENTIAL
 
 
-def _image(solution: Solution, seen: Plane, title: str, ax: Axes, norm: Normalize | None, colours: str) -> Axes:
+def _image(solution: Solution, seen: Slice, title: str, ax: Axes, norm: Normalize | None, colours: str) -> Axes:
     ax.set_title(title)
     if len(seen.axes) == 1:
         ax.plot(seen.axes[0], seen.values, color=BLUE)
@@ -383,7 +383,7 @@ def _image(solution: Solution, seen: Plane, title: str, ax: Axes, norm: Normaliz
     return _label(ax, seen)
 
 
-def _label(ax: Axes, seen: Plane) -> Axes:
+def _label(ax: Axes, seen: Slice) -> Axes:
     ax.set_xlabel(seen.names[0])
     if len(seen.names) == 2:
         ax.set_ylabel(seen.names[1])

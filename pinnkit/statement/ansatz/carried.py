@@ -7,7 +7,7 @@ import sympy as sp
 
 from pinnkit.domain.distance_function import exact
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.singular.functions import Known
+from pinnkit.statement.singular.functions import NumericalFunction
 from pinnkit.statement.singular.regularity import Singularity, singularities
 from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann
 from pinnkit.statement.symbolic.conditions import Initial, Periodic
@@ -15,7 +15,7 @@ from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.tools.sympy_types import AppliedUndef
 
 from .singular_data import INITIAL, almost_everywhere, crossing, sides_of
-from .singular_parts import Coefficients, Part, Side, coefficients, images, joined, meeting, part
+from .singular_parts import BoxSide, Coefficients, SingularPart, coefficients, images, joined, meeting, part
 
 MORE = 2  # orders beyond those that an equation loses are carried too: then its residual is smooth
 LIMIT = 40  # parts at most: reflections of waves between walls
@@ -29,7 +29,7 @@ class Datum:
     """What a condition asks for on one side, less what is carried: ``value`` + ``smooth``."""
 
     value: sp.Expr
-    side: Side
+    side: BoxSide
     order: int = 0  # of the time derivative that is given
     smooth: sp.Expr = sp.S.Zero  # traces of parts that lie elsewhere
 
@@ -40,7 +40,7 @@ class Datum:
 
 
 @dataclass(frozen=True)
-class Carried:
+class SubtractedPart:
     """S, and what the data are without it."""
 
     part: sp.Expr
@@ -58,7 +58,7 @@ class Carried:
 
 def carry(
     problem: Problem, u: AppliedUndef, conditions: Sequence[Given], periodic: tuple[str, ...] = ()
-) -> Carried:  # fmt: skip
+) -> SubtractedPart:  # fmt: skip
     """The singular part S of a field on a box by its initial, Dirichlet and Neumann data, where its equation gives it.
 
     S solves the equation's principal part with its coefficients frozen where the data are singular, and, where time is
@@ -67,7 +67,7 @@ def carry(
     network that is itself ``periodic`` in one could not take what is left, so there nothing is carried.
     """
     slopes = [c for c in problem.conditions if isinstance(c, Neumann) and c.u == u and _of_coordinates(problem, c)]
-    found = Carried(sp.S.Zero, data_of(problem, [*conditions, *slopes]))
+    found = SubtractedPart(sp.S.Zero, data_of(problem, [*conditions, *slopes]))
     known = None if periodic else coefficients(problem, u)
     if known is None:
         return found
@@ -97,11 +97,11 @@ def data_of(problem: Problem, conditions: Sequence[Given]) -> dict[Key, Datum]:
             value, order = c.value.subs(y, at), c.order if isinstance(c, Initial) else 0
             if isinstance(c, Neumann):
                 value, order = -inward * value, 1
-            found[c.name, name] = Datum(value, Side(name, y, at, inward), order)
+            found[c.name, name] = Datum(value, BoxSide(name, y, at, inward), order)
     return found
 
 
-def _next(problem: Problem, u: AppliedUndef, known: Coefficients, found: Carried) -> Carried | None:
+def _next(problem: Problem, u: AppliedUndef, known: Coefficients, found: SubtractedPart) -> SubtractedPart | None:
     """One more part, None where there is none left that can be carried."""
     for key, datum in found.data.items():
         for s in _near(problem, u, datum):
@@ -112,8 +112,8 @@ def _next(problem: Problem, u: AppliedUndef, known: Coefficients, found: Carried
 
 
 def _one(
-    problem: Problem, u: AppliedUndef, known: Coefficients, found: Carried, key: Key, s: Singularity
-) -> Carried | None:  # fmt: skip
+    problem: Problem, u: AppliedUndef, known: Coefficients, found: SubtractedPart, key: Key, s: Singularity
+) -> SubtractedPart | None:  # fmt: skip
     """The part of one singularity of the data of a side, with its images; None where it is not known."""
     datum, place = found.data[key], s.place(problem.variables)
     if place is None or s.jump is None or s.order < -datum.order or s.jump.has(place[0], datum.side.symbol):
@@ -147,7 +147,7 @@ def _seams(problem: Problem, u: AppliedUndef, datum: Datum) -> Iterator[Singular
                 yield Singularity(k, x - lo, jump, ())
 
 
-def _corner(problem: Problem, known: Coefficients, found: Carried) -> Carried | None:
+def _corner(problem: Problem, known: Coefficients, found: SubtractedPart) -> SubtractedPart | None:
     """The jump between the data of two sides where they meet."""
     items = sorted(found.data.items(), key=lambda item: item[1].side.name != INITIAL)
     for i, (key, datum) in enumerate(items):
@@ -161,7 +161,7 @@ def _corner(problem: Problem, known: Coefficients, found: Carried) -> Carried | 
     return None
 
 
-def _with(found: Carried, made: Part, whose: str, what: str) -> Carried:
+def _with(found: SubtractedPart, made: SingularPart, whose: str, what: str) -> SubtractedPart:
     """The same with one more part."""
     data = {}
     for key, datum in found.data.items():
@@ -172,12 +172,12 @@ def _with(found: Carried, made: Part, whose: str, what: str) -> Carried:
             for _ in range(datum.order):
                 trace = trace.diff(y)
             trace = trace.subs(y, at)
-        plain = not trace.has(Known)
+        plain = not trace.has(NumericalFunction)
         data[key] = replace(
             datum, value=_alike(datum.value - trace) if plain else datum.value,
             smooth=datum.smooth if plain else datum.smooth - trace,
         )  # fmt: skip
-    return Carried(found.part + made.expression, data, (*found.taken, (whose, what, made.kind)))
+    return SubtractedPart(found.part + made.expression, data, (*found.taken, (whose, what, made.kind)))
 
 
 def _alike(e: sp.Expr) -> sp.Expr:

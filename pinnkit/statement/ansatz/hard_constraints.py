@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Box
-from pinnkit.domain.distance_function import Side, exact, rising, sides
+from pinnkit.domain.distance_function import SmoothSide, exact, rising, sides
 from pinnkit.domain.geometry import Geometry
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import stretches
@@ -22,7 +22,16 @@ from pinnkit.tools.sympy_types import AppliedUndef
 
 from .carried import carry
 from .initial_layer import initial_layers
-from .singular_data import BODY, INITIAL, Clash, almost_everywhere, check_regular, check_stated, sides_of, size_of
+from .singular_data import (
+    BODY,
+    INITIAL,
+    IncompatibleData,
+    almost_everywhere,
+    check_regular,
+    check_stated,
+    sides_of,
+    size_of,
+)
 from .stated import met
 
 Pair = tuple[sp.Expr, sp.Expr]  # g and d
@@ -90,7 +99,7 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = (), strict: b
             pair = ansatz.get(condition.u, (sp.S.Zero, sp.S.One))
             try:
                 _check_periodic(problem, condition, pair)
-            except Clash as clash:
+            except IncompatibleData as clash:
                 if strict:
                     raise
                 notes.append(f"{condition.name} is trained softly: {_reason(problem, clash)}")
@@ -149,7 +158,7 @@ def _pair(
 
 def _at_fault(problem: Problem, own: list[Given], error: ValueError) -> list[Given]:
     """The conditions that an error names; initial ones stand and fall together; all, where it names none."""
-    sides = set(error.sides if isinstance(error, Clash) else ())
+    sides = set(error.sides if isinstance(error, IncompatibleData) else ())
     found: list[Given] = [c for c in own if isinstance(c, Initial) and INITIAL in sides]
     found += [c for c in own if isinstance(c, Dirichlet) and (sides & {*faces(problem, c), BODY})]
     return found or own
@@ -248,7 +257,7 @@ def _on_body(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], start: P
     return g, start[1] * d
 
 
-def _around(problem: Problem, u: AppliedUndef, data: Mapping[Side, sp.Expr], g: sp.Expr, order: int) -> Pair:
+def _around(problem: Problem, u: AppliedUndef, data: Mapping[SmoothSide, sp.Expr], g: sp.Expr, order: int) -> Pair:
     """g and d for the sides of the outer boundary that have data."""
     values = list(dict.fromkeys(data.values()))
     if all(side.face for side in data):
@@ -262,7 +271,7 @@ def _around(problem: Problem, u: AppliedUndef, data: Mapping[Side, sp.Expr], g: 
     return g + _later(problem, values[0] - g, order), sp.prod(side.zero for side in data)
 
 
-def _value_on(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], side: Side) -> sp.Expr | None:
+def _value_on(problem: Problem, u: AppliedUndef, walls: list[Dirichlet], side: SmoothSide) -> sp.Expr | None:
     """The value that conditions give on a side, None if there is none; they must agree, and cover all of it."""
     X = _in_time(problem, side.X)
     masks: dict[sp.Expr, np.ndarray] = {}
@@ -323,7 +332,7 @@ def _check_meeting(
     for other, (e, fixed) in meetings.items():
         found = size_of(problem, e, fixed, X)
         if not found <= TOLERANCE * size:
-            raise Clash(
+            raise IncompatibleData(
                 f"{problem.name}: the data of {u.func} on {face} and {other} differ by {found:.1e} where "
                 "they meet, so no smooth ansatz takes both; use soft conditions (hard=False)",
                 face, other.removeprefix("its data on ").removesuffix(" (rate)"),
@@ -338,7 +347,7 @@ def _check_periodic(problem: Problem, condition: Periodic, pair: Pair) -> None:
             slope = sp.diff(e, x, k)
             found = size_of(problem, slope.subs(x, ends[0]) - slope.subs(x, ends[1]))
             if not found <= TOLERANCE * size_of(problem, slope):
-                raise Clash(
+                raise IncompatibleData(
                     f"{problem.name}: the data of {condition.u.func} differ by {found:.1e} between the two "
                     f"faces of {condition.coordinate}, in which it is periodic; use soft conditions "
                     "(hard=False)"

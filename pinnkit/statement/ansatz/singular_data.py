@@ -23,7 +23,7 @@ from pinnkit.tools.sympy_types import AppliedUndef
 INITIAL, BODY = "its initial data", "the boundary"  # sides, beside the faces of a box
 
 
-class Clash(ValueError):
+class IncompatibleData(ValueError):
     """Data that no smooth ansatz takes, and the sides that they belong to (none of them: all)."""
 
     def __init__(self, message: str, *sides: str) -> None:
@@ -51,7 +51,7 @@ def check_regular(
 ) -> None:
     """What a condition gives on a side must not lose a jump or a kink in the equation, else `Clash`."""
     for s in lost(problem, u, value, fixed):
-        raise Clash(
+        raise IncompatibleData(
             f"{problem.name}: the data of {name!r} have {s}, which an ansatz g + d N would lose in derivatives of "
             f"order {crossing(problem, u, s.surface)}; use soft conditions (hard=None for this one alone, hard=False "
             "for all)",

@@ -9,7 +9,7 @@ from pinnkit.domain.distance_function import exact
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.functions import corner, ramp
-from pinnkit.statement.singular.heat_series import Flow, heat_series
+from pinnkit.statement.singular.heat_series import LocalEvolution, heat_series
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
@@ -26,7 +26,7 @@ Place = tuple[sp.Symbol, sp.Expr]
 
 
 @dataclass(frozen=True)
-class Side:
+class BoxSide:
     """A side of a box: the coordinate that is fixed, its value, +1 where the inside lies at larger ones and -1 else."""
 
     name: str
@@ -36,7 +36,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Part:
+class SingularPart:
     """A singular part, its traces in plain terms by (side, order of the time derivative), and its kind in words."""
 
     expression: sp.Expr
@@ -89,8 +89,8 @@ def coefficients(problem: Problem, u: AppliedUndef) -> Coefficients | None:
 
 
 def part(
-    problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr, rate: int = 0
-) -> Part | None:
+    problem: Problem, known: Coefficients, side: BoxSide, place: Place, n: int, jump: sp.Expr, rate: int = 0
+) -> SingularPart | None:
     """The part for data whose n-th derivative jumps at a place of a side, None where no such solution is known here.
 
     ``rate`` is 1 where the data are the derivative by the side's own coordinate: a rate at first, a slope on a wall.
@@ -114,15 +114,15 @@ def part(
     return None
 
 
-def joined(parts: list[Part]) -> Part:
+def joined(parts: list[SingularPart]) -> SingularPart:
     """The sum of parts of one kind."""
     sides = {key for part in parts for key in part.traces}
     traces = {key: sum(part.traces[key] for part in parts) for key in sides}
-    return Part(sum(part.expression for part in parts), traces, parts[0].kind)
+    return SingularPart(sum(part.expression for part in parts), traces, parts[0].kind)
 
 
 def images(
-    problem: Problem, u: AppliedUndef, known: Coefficients, side: Side, x: sp.Symbol
+    problem: Problem, u: AppliedUndef, known: Coefficients, side: BoxSide, x: sp.Symbol
 ) -> list[sp.Expr]:  # fmt: skip
     """Shifts of a part by periods, as many as time lets it travel; only 0 where u is not periodic in x."""
     if not any(isinstance(c, Periodic) and c.u == u and c.coordinate == x.name for c in problem.conditions):
@@ -139,8 +139,8 @@ def images(
 
 
 def meeting(
-    problem: Problem, known: Coefficients, first: tuple[sp.Expr, Side, int], second: tuple[sp.Expr, Side, int]
-) -> Part | None:
+    problem: Problem, known: Coefficients, first: tuple[sp.Expr, BoxSide, int], second: tuple[sp.Expr, BoxSide, int]
+) -> SingularPart | None:
     """The part for a jump between the data of two sides where they meet, None where there is none or it is not known.
 
     Data are given with the order of the derivative by their side's coordinate; the part's trace is on the second side.
@@ -174,19 +174,21 @@ def _sign(problem: Problem, e: sp.Expr, at: Mapping[sp.Symbol, sp.Expr]) -> int:
     return (value > 0) - (value < 0)
 
 
-def _parabolic(problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr) -> Part | None:
+def _parabolic(
+    problem: Problem, known: Coefficients, side: BoxSide, place: Place, n: int, jump: sp.Expr
+) -> SingularPart | None:
     """The equation's solution from ``jump`` (x - a)_+^n / n! on the side where time starts, to the weight ``DEPTH``."""
     (x, a), y = place, side.symbol
     flow = _flow(problem, known, x, a, y, side.at, side.inward)
     if flow is None:
         return None
     expression = heat_series(flow, {(0, n): jump})
-    return Part(expression, {(side.name, 0): jump * ramp(n, x - a)}, "heat kernels")
+    return SingularPart(expression, {(side.name, 0): jump * ramp(n, x - a)}, "heat kernels")
 
 
 def _parabolic_wall(
-    problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr, rate: int
-) -> Part | None:
+    problem: Problem, known: Coefficients, side: BoxSide, place: Place, n: int, jump: sp.Expr, rate: int
+) -> SingularPart | None:
     """The equation's solution from rest with ``jump`` (t - t1)_+^n / n! on a wall, to the weight ``DEPTH``.
 
     These are its values, or with ``rate`` 1 its derivative by y.
@@ -198,13 +200,13 @@ def _parabolic_wall(
     # On the wall 2 E_2n = s^n / n!.
     start = {(0, 2 * n + rate): 2 * jump * (-side.inward) ** rate / flow.kappa**n}
     own = {(side.name, rate): _later(problem, jump, n, t, t1)}
-    return Part(heat_series(flow, start, rate), own | {(INITIAL, 0): sp.S.Zero}, "heat kernels")
+    return SingularPart(heat_series(flow, start, rate), own | {(INITIAL, 0): sp.S.Zero}, "heat kernels")
 
 
 def _flow(
     problem: Problem, known: Coefficients, x: sp.Symbol, a: sp.Expr, t: sp.Symbol, t0: sp.Expr, forward: int,
     turn: int = 1,
-) -> Flow | None:  # fmt: skip
+) -> LocalEvolution | None:  # fmt: skip
     """The parabolic equation about a place, None where it is none, or has derivatives that mix x or t with others."""
     i, j = known.variables.index(x), known.variables.index(t)
     front, lead = known.get(**{t.name: 1}), known.get(**{x.name: 2})
@@ -215,7 +217,7 @@ def _flow(
     if kappa.free_symbols & set(known.variables) or _sign(problem, kappa, {}) <= 0:
         return None
     terms = {index: forward * -c / front for index, c in known.of.items() if not index[j] and c is not None}
-    return Flow(known.variables, terms, x, a, t, t0, forward, turn, kappa)
+    return LocalEvolution(known.variables, terms, x, a, t, t0, forward, turn, kappa)
 
 
 def _later(problem: Problem, jump: sp.Expr, n: int, t: sp.Symbol, t1: sp.Expr) -> sp.Expr:
@@ -234,8 +236,8 @@ def _frozen(problem: Problem, e: sp.Expr | None, at: Mapping[sp.Symbol, sp.Expr]
 
 
 def _elliptic(
-    problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr, rate: int
-) -> Part | None:
+    problem: Problem, known: Coefficients, side: BoxSide, place: Place, n: int, jump: sp.Expr, rate: int
+) -> SingularPart | None:
     """-Im L_n(x - a + root d) / pi, d the distance from the side: L_n the n-fold integral of log z.
 
     The root makes any function of x - a + root d a solution of the frozen principal part in x and d. With ``rate`` 1
@@ -252,10 +254,12 @@ def _elliptic(
     p, q = x - a - side.inward * xy / (2 * yy) * away, root * away
     trace = jump * (ramp(n, x - a) - (x - a) ** n / sp.factorial(n))
     value = side.inward / root * corner(n + 1, False)(p, q) if rate else -corner(n)(p, q)
-    return Part(jump / sp.pi * value, {(side.name, rate): trace}, "logarithms at the boundary")
+    return SingularPart(jump / sp.pi * value, {(side.name, rate): trace}, "logarithms at the boundary")
 
 
-def _elliptic_corner(problem: Problem, known: Coefficients, a: Side, b: Side, jump: sp.Expr) -> Part | None:
+def _elliptic_corner(
+    problem: Problem, known: Coefficients, a: BoxSide, b: BoxSide, jump: sp.Expr
+) -> SingularPart | None:
     """The angle from side a to side b, over its value on b."""
     at = {a.symbol: a.at, b.symbol: b.at}
     names = a.symbol.name, b.symbol.name
@@ -264,14 +268,16 @@ def _elliptic_corner(problem: Problem, known: Coefficients, a: Side, b: Side, ju
         return None
     p, q = b.inward * (b.symbol - b.at), a.inward * (a.symbol - a.at) * sp.sqrt(bb / aa)
     traces = {(b.name, 0): jump, (a.name, 0): sp.S.Zero}
-    return Part(2 * jump / sp.pi * corner(0)(p, q), traces, "the angle in the corner")
+    return SingularPart(2 * jump / sp.pi * corner(0)(p, q), traces, "the angle in the corner")
 
 
 def _constant(problem: Problem, e: sp.Expr | None) -> bool:
     return e is not None and not sp.sympify(e).free_symbols & set(problem.variables)
 
 
-def _transport(problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr) -> Part | None:
+def _transport(
+    problem: Problem, known: Coefficients, side: BoxSide, place: Place, n: int, jump: sp.Expr
+) -> SingularPart | None:
     """(x - a - c y)_+^n / n! exp(-r y), y the way from the side: for u_y + c u_x + r u with constant coefficients."""
     (x, a), y = place, side.symbol
     front, slope, decay = known.get(**{y.name: 1}), known.get(**{x.name: 1}), known.get()
@@ -287,12 +293,12 @@ def _transport(problem: Problem, known: Coefficients, side: Side, place: Place, 
         if _sign(problem, c, {}) < 0:  # data at an outflow
             return None
         traces = {(side.name, 0): _later(problem, jump, n, x, a), (INITIAL, 0): sp.S.Zero}
-    return Part(expression, traces, "travelling waves")
+    return SingularPart(expression, traces, "travelling waves")
 
 
 def _wave(
-    problem: Problem, known: Coefficients, side: Side, place: Place, n: int, jump: sp.Expr, rate: int
-) -> Part | None:
+    problem: Problem, known: Coefficients, side: BoxSide, place: Place, n: int, jump: sp.Expr, rate: int
+) -> SingularPart | None:
     """d'Alembert's two waves from initial data, or one from a wall, damped as half of u_t's coefficient says."""
     (x, a), y = place, side.symbol
     t = y if side.name == INITIAL else x
@@ -309,7 +315,7 @@ def _wave(
         expression = factor * ramp(n + rate, x - a - away / c)
         own = sp.exp(-k * (x - a)) * _later(problem, jump, n, x, a)
         traces = {(INITIAL, 0): sp.S.Zero, (INITIAL, 1): sp.S.Zero, (side.name, rate): own}
-        return Part(expression, traces, "travelling waves")
+        return SingularPart(expression, traces, "travelling waves")
     left, right = x - a + c * away, x - a - c * away
     if rate:
         expression = jump * sp.exp(-k * away) * (ramp(n + 1, left) - ramp(n + 1, right)) / (2 * c)
@@ -317,4 +323,4 @@ def _wave(
     else:
         expression = jump * sp.exp(-k * away) * (ramp(n, left) + ramp(n, right)) / 2
         traces = {(INITIAL, 0): jump * ramp(n, x - a), (INITIAL, 1): -k * jump * ramp(n, x - a)}
-    return Part(expression, traces, "travelling waves")
+    return SingularPart(expression, traces, "travelling waves")

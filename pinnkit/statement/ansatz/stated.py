@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import sympy as sp
 import torch
 
-from pinnkit.statement.residual_program import Readout
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.residual import Residual
 
@@ -30,7 +30,7 @@ def _holds(problem: "Problem", ansatz: Ansatz, residual: Residual) -> bool:
     symbols = set().union(*(e.free_symbols for e in expressions))
     values = {s: sp.Float(problem.parameters[s.name], 17) for s in symbols if s.name in problem.parameters}
     unknowns = [s for s in symbols if s.name in problem.unknowns]
-    readout = Readout([residual], problem.fields, ansatz, values, unknowns)
+    readout = ResidualProgram([residual], problem.fields, ansatz, values, unknowns)
     points = problem.sample(residual.key, PROBES, method="random", seed=7)
     shape = (len(readout.channels), readout.images * len(points), len(problem.fields))
     generator = torch.Generator().manual_seed(7)

@@ -11,7 +11,7 @@ from torch import Tensor
 from pinnkit.statement.symbolic.torch_program import Opaque
 
 
-class Known(Opaque):
+class NumericalFunction(Opaque):
     """A function by its values, whose derivatives are functions of the same kind."""
 
     derivatives: tuple[Callable, ...]  # by argument: gives (factor, function) when called
@@ -27,7 +27,7 @@ Derivative = Callable[[], tuple[int, type[Opaque]]]
 
 def _known(name: str, call: Callable[..., Tensor], *derivatives: Derivative) -> type[Opaque]:
     members = {"call": staticmethod(call), "slopes": {}, "derivatives": derivatives}
-    return type(name, (Known,), members)
+    return type(name, (NumericalFunction,), members)
 
 
 def ramp(n: int, x: sp.Expr) -> sp.Expr:

@@ -16,7 +16,7 @@ Monomial = tuple[int, int, int, Index, sp.Expr]  # X^i s^l d^m/dX^m D^index, its
 
 
 @dataclass(frozen=True)
-class Flow:
+class LocalEvolution:
     """u_time = sum terms D u about x = a, t = t0: time is ``forward`` (t - t0), and X is ``turn`` (x - a)."""
 
     variables: tuple[sp.Symbol, ...]
@@ -35,7 +35,7 @@ class Flow:
         return self.kappa * self.forward * (self.t - self.t0)
 
 
-def heat_series(flow: Flow, start: Series, held: int | None = None) -> sp.Expr:
+def heat_series(flow: LocalEvolution, start: Series, held: int | None = None) -> sp.Expr:
     """The solution S that begins as the sum of ``start``, up to terms of a weight above ``DEPTH``.
 
     With X = turn (x - a) and u_s = u_XX + b u_X + r u + R u, S solves S = start + (d/ds - d^2/dX^2)^-1 R S, and the
@@ -76,7 +76,7 @@ def _ratio(m: int, k: int) -> sp.Expr:
     return sp.gamma(1 + sp.Rational(m, 2)) / sp.gamma(1 + sp.Rational(k, 2))
 
 
-def _expanded(flow: Flow, depth: int, known: Mapping[Index, sp.Expr]) -> Iterator[Monomial]:
+def _expanded(flow: LocalEvolution, depth: int, known: Mapping[Index, sp.Expr]) -> Iterator[Monomial]:
     """R as monomials: Taylor polynomials of the coefficients at the place, less u_XX and what is known."""
     ix = flow.variables.index(flow.x)
     for index, c in flow.terms.items():
@@ -95,7 +95,7 @@ def _expanded(flow: Flow, depth: int, known: Mapping[Index, sp.Expr]) -> Iterato
                     yield i, late, m, rest, value if value.free_symbols or value.is_Rational else sp.Float(value, 17)
 
 
-def _applied(monomial: Monomial, series: Series, flow: Flow, b: sp.Expr) -> Series:
+def _applied(monomial: Monomial, series: Series, flow: LocalEvolution, b: sp.Expr) -> Series:
     """X^i s^l d^m/dX^m D^index of a series in X + b s, by z E_k(z) = (k + 1) E_(k+1) - 2 s E_(k-1)."""
     i, late, m, rest, value = monomial
     out: dict[tuple[int, int], sp.Expr] = {}

@@ -19,16 +19,16 @@ from pinnkit.tools.sympy_types import AppliedUndef
 
 from .kink import Kink, Plane
 from .plane_points import beside, on_plane
-from .point_mass import GAUSSIAN, MIXED, Stated
+from .point_mass import GAUSSIAN, MIXED, PointMassEquation
 from .regularity import LOST, STEPS
-from .zero_set import Curved, planes_of
+from .zero_set import NotPlanar, planes_of
 
 PROBES = 256  # points at which coefficients are compared across a plane
 ALIKE = 1e-9  # of their size: how far values may differ that are the same
 
 
 @dataclass(frozen=True)
-class Posed:
+class InterfaceProblem:
     """Equations without their delta functions, the interfaces by the name of their point set, and what holds there."""
 
     interior: Mapping[str, sp.Expr]
@@ -37,7 +37,7 @@ class Posed:
     kinks: tuple[Kink, ...] = ()
 
 
-def posed(problem: Record) -> Posed:
+def posed(problem: Record) -> InterfaceProblem:
     """The equations of a problem in the sense of distributions.
 
     Let a field u have order m across a plane. Its derivatives below order m - 1 are continuous there, and the delta
@@ -54,15 +54,17 @@ def posed(problem: Record) -> Posed:
                 f"{problem.name}, {c.name!r}: a divergence with a jumping coefficient is solved in equations, not in "
                 "conditions: state it among the equations"
             )
-    stated = [Stated(problem, name, e) for name, e in problem.equations.items()]
+    stated = [PointMassEquation(problem, name, e) for name, e in problem.equations.items()]
     if not any(one.singular for one in stated):
-        return Posed(problem.equations)
+        return InterfaceProblem(problem.equations)
     planes = dict.fromkeys(plane for one in stated for plane in (*one.weights, *_jumps(one)))
     every = [_Interface(problem, plane, stated) for plane in planes]
     found = {_name(one.plane, problem): one for one in every if one.strong}
     rows = tuple(row for name, one in found.items() for row in one.rows(name))
     kinks = (*(one.kink for one in found.values()), *(one.kink for one in every if one.weak))
-    return Posed({one.name: one.interior for one in stated}, {n: one.plane for n, one in found.items()}, rows, kinks)
+    return InterfaceProblem(
+        {one.name: one.interior for one in stated}, {n: one.plane for n, one in found.items()}, rows, kinks
+    )
 
 
 def _name(plane: Plane, problem: Record) -> str:
@@ -71,7 +73,7 @@ def _name(plane: Plane, problem: Record) -> str:
     return f"{'+'.join(terms).replace('+-', '-')}={plane.offset:.10g}"
 
 
-def _jumps(one: Stated) -> Iterator[Plane]:
+def _jumps(one: PointMassEquation) -> Iterator[Plane]:
     """Planes on which a coefficient or a source of an equation may jump.
 
     Raises:
@@ -88,7 +90,7 @@ def _jumps(one: Stated) -> Iterator[Plane]:
                 continue
             try:
                 found = planes_of(one.place(g, k), one.problem.variables, one.problem.domain)
-            except Curved:
+            except NotPlanar:
                 if leading and _jumps_on(one, k, g):
                     raise ValueError(
                         f"{one.where}: the coefficient {k} of a highest derivative jumps where {g} = 0, which is no "
@@ -107,7 +109,7 @@ def _steps(k: sp.Expr) -> list[sp.Expr]:
     return found + [sp.sin(sp.pi * f.args[0] / f.args[1]) for f in k.atoms(sp.Mod)]
 
 
-def _jumps_on(one: Stated, k: sp.Expr, g: sp.Expr) -> bool:
+def _jumps_on(one: PointMassEquation, k: sp.Expr, g: sp.Expr) -> bool:
     """Whether k jumps where g changes its sign, at pairs of points found by bisection between random ones."""
     X = one.problem.domain.sample(4096, method="random", seed=5)
     level = one.values([g], X)[0]
@@ -130,7 +132,7 @@ def _differ(a: Tensor, b: Tensor, tolerance: float = ALIKE) -> bool:
 class _Interface:
     """One plane, and what the equations say across it."""
 
-    def __init__(self, problem: Record, plane: Plane, stated: Sequence[Stated]) -> None:
+    def __init__(self, problem: Record, plane: Plane, stated: Sequence[PointMassEquation]) -> None:
         self.problem, self.plane = problem, plane
         X = on_plane(plane, problem.domain, PROBES)
         self.sides = [_Across(one, plane, beside(plane, X, problem.domain)) for one in stated] if len(X) else []
@@ -194,7 +196,7 @@ def _derivative(u: AppliedUndef, plane: Plane, order: int) -> sp.Expr:
 class _Across:
     """One equation across a plane: ``orders`` of its fields; ``strong`` where it makes a derivative jump."""
 
-    def __init__(self, one: Stated, plane: Plane, pairs: tuple[Tensor, Tensor]) -> None:
+    def __init__(self, one: PointMassEquation, plane: Plane, pairs: tuple[Tensor, Tensor]) -> None:
         self.one, self.plane, self.pairs = one, plane, pairs
         self.fields, self.variables = one.problem.fields, one.problem.variables
         slots = {s: (slot.output, slot.channel[0][1]) for s, slot in one.slots.items()}

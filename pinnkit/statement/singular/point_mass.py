@@ -15,10 +15,10 @@ from pinnkit.tools.sympy_types import AppliedUndef
 
 from .kink import Plane
 from .regularity import BENDS, STEPS
-from .zero_set import Curved, planes_of
+from .zero_set import NotPlanar, planes_of
 
 
-class Stated:
+class PointMassEquation:
     """One equation = 0 of a problem: ``body`` without delta functions, and their ``weights`` by plane.
 
     ``interior`` is the equation as it holds off those planes. In ``body`` and the weights derivatives of fields are
@@ -95,7 +95,7 @@ class Stated:
         found: list[tuple[Plane | None, float]]
         try:
             found = [*planes_of(self.place(atom.args[0], atom), self.problem.variables, self.problem.domain)]
-        except Curved:
+        except NotPlanar:
             found = [(None, 1.0)]
         for plane, slope in found:
             if plane is None or slope != slope:

@@ -15,7 +15,7 @@ NODES = 4096  # of a coordinate's interval, between which zeros are sought
 TOUCH = 1e-9  # of the largest |g|: below it a minimum of |g| may be a zero
 
 
-class Curved(ValueError):
+class NotPlanar(ValueError):
     """A zero set that is no union of planes, or one that cannot be found."""
 
 
@@ -40,7 +40,7 @@ def planes_of(g: sp.Expr, variables: Sequence[sp.Symbol], domain: Domain) -> lis
     factors = sp.factor(g).args if g.is_polynomial(*used) else g.args if isinstance(g, sp.Mul) else ()
     factors = [f for f in factors if f.has(*used)]
     if len(factors) < 2 or not isinstance(sp.factor(g), sp.Mul):
-        raise Curved(f"{g} = 0 is no plane")
+        raise NotPlanar(f"{g} = 0 is no plane")
     return [(plane, np.nan) for f in factors for plane, _ in planes_of(f, variables, domain)]
 
 
@@ -68,7 +68,7 @@ def _zeros(g: sp.Expr, x: sp.Symbol, bounds: np.ndarray) -> list[tuple[float, fl
     nodes = lo + (hi - lo) * np.arange(NODES + 1) / NODES
     v = value(nodes)
     if not np.isfinite(v).all():
-        raise Curved(f"{g} is not finite everywhere")
+        raise NotPlanar(f"{g} is not finite everywhere")
     size = np.abs(v)
     crossing = np.flatnonzero(v[:-1] * v[1:] < 0)
     a, b = nodes[crossing], nodes[crossing + 1]
@@ -79,10 +79,10 @@ def _zeros(g: sp.Expr, x: sp.Symbol, bounds: np.ndarray) -> list[tuple[float, fl
     zeros = [*b.tolist(), *nodes[size == 0].tolist()]
     inner = 1 + np.flatnonzero((size[1:-1] <= size[:-2]) & (size[1:-1] <= size[2:]) & (size[1:-1] < TOUCH * size.max()))
     if any(min((abs(nodes[k] - z) for z in zeros), default=np.inf) > 2 * (hi - lo) / NODES for k in inner):
-        raise Curved(f"{g} may touch 0 without a change of sign")
+        raise NotPlanar(f"{g} may touch 0 without a change of sign")
     h = 1e-6 * (hi - lo)
     slopes = [float(np.diff(value(np.array([z - h, z + h])))[0]) / (2 * h) for z in zeros]
     if any(abs(s) * (hi - lo) <= 1e-6 * size.max() for s in slopes):
-        raise Curved(f"{g} touches 0")
+        raise NotPlanar(f"{g} touches 0")
     exact = [abs(float(sp.diff(g, x).subs(x, sp.Float(z, 17)))) for z in zeros]
     return list(zip(zeros, exact, strict=True))

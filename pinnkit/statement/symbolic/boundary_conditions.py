@@ -14,7 +14,7 @@ from pinnkit.tools.sympy_types import AppliedUndef
 from .condition_checks import check_face, check_weight, settle
 from .expression import as_expression
 from .place import faces
-from .residual import Kind, Residual, Stated
+from .residual import Kind, Residual, StatedCondition
 
 On = str | tuple[str, ...]  # parts of the boundary
 
@@ -38,7 +38,7 @@ def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
 
 
 @dataclass(frozen=True)
-class Valued(Stated):
+class Valued(StatedCondition):
     """trace = value on a part of the boundary, where the trace is a linear function of u and its gradient there."""
 
     title: ClassVar[str]  # of the trace, with {u} for the field
@@ -130,7 +130,7 @@ class Neumann(Valued):
 
 @checked_but("u", "a", "b", "value", "weight")
 @dataclass(frozen=True)
-class Robin(Stated):
+class Robin(StatedCondition):
     """a u + b n . grad u = value on a part of the boundary, n the outward unit normal.
 
     Args:
@@ -175,7 +175,7 @@ class Robin(Stated):
 
 @checked_but("expression", "weight")
 @dataclass(frozen=True)
-class Operator(Stated):
+class Operator(StatedCondition):
     """expression = 0 on the boundary, in the interior or at the initial time.
 
     Args:

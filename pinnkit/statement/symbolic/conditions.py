@@ -13,12 +13,12 @@ from .boundary_conditions import Boundary
 from .condition_checks import settle
 from .observations import Observations
 from .place import INITIAL, pair
-from .residual import Residual, Stated
+from .residual import Residual, StatedCondition
 
 
 @checked_but("u", "value", "weight")
 @dataclass(frozen=True)
-class Initial(Stated):
+class Initial(StatedCondition):
     """d^order u / dt^order = value at the initial time.
 
     Args:
@@ -61,7 +61,7 @@ class Initial(Stated):
 
 @checked_but("u", "weight")
 @dataclass(frozen=True)
-class Periodic(Stated):
+class Periodic(StatedCondition):
     """u and its first derivatives agree on the two faces of one coordinate of a box.
 
     Args:

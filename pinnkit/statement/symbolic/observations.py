@@ -16,12 +16,12 @@ from pinnkit.tools.checked import NotNegative, checked_but
 from .condition_checks import check_weight
 from .expression import as_expression
 from .place import data
-from .residual import Residual, Stated
+from .residual import Residual, StatedCondition
 
 
 @checked_but("u", "X", "values", "weight")
 @dataclass(frozen=True, eq=False)
-class Observations(Stated):
+class Observations(StatedCondition):
     """Measured values of a field, or of an expression in fields, at points.
 
     Args:

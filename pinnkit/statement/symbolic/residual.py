@@ -33,7 +33,7 @@ class Residual:
         return str(self.place)
 
 
-class Stated(ABC):
+class StatedCondition(ABC):
     """A condition: what a problem states beside its equations, as residuals."""
 
     @abstractmethod

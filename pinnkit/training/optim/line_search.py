@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Trial:
+class LinePoint:
     """One evaluation along the line: step length, loss, slope, losses by term and gradient."""
 
     step: float
@@ -30,14 +30,14 @@ class Trial:
 
 
 def strong_wolfe(
-    evaluate: Callable[[float], Trial],
-    start: Trial,
+    evaluate: Callable[[float], LinePoint],
+    start: LinePoint,
     first: float = 1.0,
     *,
     decrease: float = 1e-4,
     curvature: float = 0.9,
     most: int = 25,
-) -> tuple[Trial | None, str | None]:
+) -> tuple[LinePoint | None, str | None]:
     """A step a with f(a) <= f(0) + decrease a f'(0) and |f'(a)| <= curvature |f'(0)|, or None and the reason.
 
     Where f(a) and f(0) differ by no more than their rounding, slopes decide instead of values: the first condition is
@@ -45,7 +45,7 @@ def strong_wolfe(
     evaluations, the best point that meets the first is returned.
     """
 
-    def enough(trial: Trial) -> bool:
+    def enough(trial: LinePoint) -> bool:
         lower = trial.loss <= start.loss + decrease * trial.step * start.slope
         same = abs(trial.loss - start.loss) <= start.rounding
         return lower or (same and trial.slope <= (2 * decrease - 1) * start.slope)
@@ -75,13 +75,13 @@ def strong_wolfe(
     return None, f"the line search found no lower loss in {most} evaluations (slope {start.slope:.1e})"
 
 
-def _beyond(start: Trial, low: Trial) -> float:
+def _beyond(start: LinePoint, low: LinePoint) -> float:
     """How far beyond ``low`` the line's slope vanishes if it goes on changing linearly."""
     change = low.slope - start.slope
     return max(0.0, -low.slope * (low.step - start.step) / change) if change > 0 else 6 * low.step
 
 
-def _interpolate(low: Trial, high: Trial) -> float:
+def _interpolate(low: LinePoint, high: LinePoint) -> float:
     """The minimiser of the cubic through both trials, as a fraction of the way from low to high."""
     width = high.step - low.step
     if not high.finite:

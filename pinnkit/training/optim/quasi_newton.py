@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .line_search import Trial, strong_wolfe
+from .line_search import LinePoint, strong_wolfe
 from .stage import Objective, State
 
 
@@ -72,7 +72,7 @@ def descend(
 ) -> Descent:
     """Go along -Hg from theta, whose losses and gradient are in ``state``, to a point with the Wolfe conditions."""
     losses, gradient = state["losses"], state["gradient"]
-    start = Trial(0.0, float(losses.sum()), -float(gradient @ Hg), losses, gradient)
+    start = LinePoint(0.0, float(losses.sum()), -float(gradient @ Hg), losses, gradient)
 
     def stay(reason: str | None, misled: bool = False) -> Descent:
         return Descent(theta, losses, gradient, stop=reason, misled=misled)
@@ -86,9 +86,9 @@ def descend(
     if -start.slope <= 1e-3 * start.rounding:
         return stay("converged: no step lowers the loss by more than its rounding")
 
-    def trial(a: float) -> Trial:
+    def trial(a: float) -> LinePoint:
         terms, g = objective.loss_and_gradient(theta - a * Hg)
-        return Trial(a, float(terms.sum()), -float(g @ Hg), terms, g)
+        return LinePoint(a, float(terms.sum()), -float(g @ Hg), terms, g)
 
     found, reason = strong_wolfe(trial, start, first)
     if found is None:

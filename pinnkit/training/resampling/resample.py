@@ -213,7 +213,7 @@ class R3:
         return points
 
 
-class Settings(TypedDict, total=False):
+class ResampleSettings(TypedDict, total=False):
     """The settings of `Resample`."""
 
     score: Score
@@ -233,7 +233,7 @@ class Settings(TypedDict, total=False):
 
 
 @checked
-def uniform(**settings: Unpack[Settings]) -> Resample:
+def uniform(**settings: Unpack[ResampleSettings]) -> Resample:
     """Uniform resampling: every round replaces all points by fresh uniform ones.
 
     Args:
@@ -247,12 +247,12 @@ def uniform(**settings: Unpack[Settings]) -> Resample:
         >>> pk.uniform(every=200).every
         200
     """
-    given: Settings = {"score": uniform_score, **settings}
+    given: ResampleSettings = {"score": uniform_score, **settings}
     return Resample(**given)
 
 
 @checked
-def rad(**settings: Unpack[Settings]) -> Resample:
+def rad(**settings: Unpack[ResampleSettings]) -> Resample:
     """RAD, residual-based adaptive distribution: every round draws all points with p ~ |r|^k / mean(|r|^k) + c.
 
     Args:
@@ -273,7 +273,7 @@ def rad(**settings: Unpack[Settings]) -> Resample:
 
 
 @checked
-def rar_d(**settings: Unpack[Settings]) -> Resample:
+def rar_d(**settings: Unpack[ResampleSettings]) -> Resample:
     """RAR-D, residual-based adaptive refinement with distribution: every round adds points with p ~ |r|^2.
 
     Args:
@@ -290,12 +290,12 @@ def rar_d(**settings: Unpack[Settings]) -> Resample:
         >>> pk.rar_d(add=20).c
         0.0
     """
-    given: Settings = {"k": 2.0, "c": 0.0, "add": 50, "warm_up": 0, **settings}
+    given: ResampleSettings = {"k": 2.0, "c": 0.0, "add": 50, "warm_up": 0, **settings}
     return Resample(**given)
 
 
 @checked
-def rar_g(**settings: Unpack[Settings]) -> Resample:
+def rar_g(**settings: Unpack[ResampleSettings]) -> Resample:
     """RAR-G, greedy adaptive refinement: every round adds the candidates with the largest residual.
 
     Args:
@@ -312,16 +312,16 @@ def rar_g(**settings: Unpack[Settings]) -> Resample:
         >>> pk.rar_g().how
         'top'
     """
-    given: Settings = {"how": "top", "add": 50, "warm_up": 0, **settings}
+    given: ResampleSettings = {"how": "top", "add": 50, "warm_up": 0, **settings}
     return Resample(**given)
 
 
-def by_influence(**settings: Unpack[Settings]) -> Resample:
+def by_influence(**settings: Unpack[ResampleSettings]) -> Resample:
     """All points drawn by the part of the residual that a Gauss-Newton step can remove, with importance weights.
 
     Where the residual is largest the model may be at its limit (a shock), and points there are spent in vain.
     """
-    given: Settings = {"score": ReducibleResidual(), "weights": True, **settings}
+    given: ResampleSettings = {"score": ReducibleResidual(), "weights": True, **settings}
     return Resample(**given)
 
 
