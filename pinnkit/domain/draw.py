@@ -11,7 +11,7 @@ from .point_set import PointSet
 
 
 def probability(score: Tensor, k: float = 1.0, c: float = 1.0) -> np.ndarray:
-    """p ~ score^k / mean(score^k) + c, shape (n,) (Wu et al. 2023, eq. 6); uniform where all scores vanish.
+    """p ~ score^k / mean(score^k) + c, shape (n,) (Wu et al. 2023); uniform where all scores vanish.
 
     Raises:
         ValueError: scores that are negative or not finite.
@@ -61,7 +61,7 @@ def draw(
             ``how``, weights for "top".
 
     Source:
-        Wu, Zhu, Tan, Kartha, Lu, Comput. Methods Appl. Mech. Eng. 403 (2023), eq. 6.
+        Wu, Zhu, Tan, Kartha, Lu, Comput. Methods Appl. Mech. Eng. 403 (2023).
 
     Example:
         >>> import torch

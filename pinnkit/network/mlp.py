@@ -139,7 +139,7 @@ class ModifiedMLP(Layered):
         ValueError: fewer than three sizes, or an unknown activation; on building, hidden widths that differ.
 
     Source:
-        Wang, Teng, Perdikaris, SIAM J. Sci. Comput. 43 (2021), eqs. 43-46.
+        Wang, Teng, Perdikaris, SIAM J. Sci. Comput. 43 (2021).
 
     Example:
         >>> import pinnkit as pk

@@ -2,7 +2,7 @@
 
 With u = e^(s t + k x), s > 0 large, the highest derivatives a u_t..t + b u_x..x give k^m = -a s^p / b. Waves with
 Re k < 0 decay from the lower wall inwards, so they are fixed there; those with Re k > 0 at the upper wall (Kreiss,
-Lorenz 1989, ch. 10). Order 2 asks for one condition at each wall, u_t + u_xxx = 0 for one below and two above.
+Lorenz 1989, ch. 7). Order 2 asks for one condition at each wall, u_t + u_xxx = 0 for one below and two above.
 """
 
 import numpy as np

@@ -35,7 +35,7 @@ class Balance:
 
     Source:
         "ntk": Wang, Yu, Perdikaris, J. Comput. Phys. 449 (2022), algorithm 1. "gradient": Wang, Sankaran, Wang,
-        Perdikaris, arXiv:2308.08468 (2023), eq. 4.5.
+        Perdikaris, arXiv:2308.08468 (2023).
 
     Example:
         >>> import pinnkit as pk
@@ -131,7 +131,7 @@ def gradient_balance(**settings: Unpack[BalanceSettings]) -> Balance:
         The rule.
 
     Source:
-        Wang, Sankaran, Wang, Perdikaris, arXiv:2308.08468 (2023), eq. 4.5.
+        Wang, Sankaran, Wang, Perdikaris, arXiv:2308.08468 (2023).
 
     Example:
         >>> import pinnkit as pk

@@ -123,7 +123,7 @@ class Resample:
         ValueError: an unknown ``how``, weights for "top", a number out of range.
 
     Source:
-        Wu, Zhu, Tan, Kartha, Lu, Comput. Methods Appl. Mech. Eng. 403 (2023), eq. 6.
+        Wu, Zhu, Tan, Kartha, Lu, Comput. Methods Appl. Mech. Eng. 403 (2023).
 
     Example:
         >>> import pinnkit as pk
