@@ -39,6 +39,14 @@ class Geometry(Domain):
 
     Raises:
         ValueError: no DeepXDE geometry, names that do not match its dimension, wrong time, or an empty part.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> with pk.deepxde_precision():
+        ...     import deepxde as dde
+        >>> disk = pk.Geometry(dde.geometry.Disk([0, 0], 1), time=(0, 2))
+        >>> disk.names
+        ('x', 'y', 't')
     """
 
     names: tuple[str, ...]

@@ -36,6 +36,13 @@ class Mesh:
         X: nodes (n, d).
         cells: numbers of the nodes of each cell, (m, nodes of a cell).
         kind: line, quad, hexahedron, triangle or tetra.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> import numpy as np
+        >>> corner = pk.Mesh(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([[0, 1, 2]]), "triangle")
+        >>> corner.cells.shape
+        (1, 3)
     """
 
     X: np.ndarray

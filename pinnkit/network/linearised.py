@@ -28,6 +28,13 @@ class Linearised(Network):
 
     Source:
         Jacot, Gabriel, Hongler, NeurIPS (2018).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> import torch
+        >>> network, box = pk.MLP(2, 4, 1), pk.Box(x=(0, 1), t=(0, 1))
+        >>> print(pk.Linearised(network, network.initial(box, 0, torch.float64)))
+        MLP(2, 4, 1), linearised where it stood
     """
 
     network: Network

@@ -114,6 +114,12 @@ def from_file(path: str | Path, **arguments: Any) -> "Problem":
 
     Raises:
         ValueError: a missing or failing file, none or several problems in it, an unknown argument.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> from importlib.resources import files
+        >>> pk.from_file(files("problems") / "burgers.py", nu=0.2).parameters
+        {'nu': 0.2}
     """
     return _in_file(Path(path))(**arguments)
 

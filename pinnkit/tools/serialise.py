@@ -31,6 +31,16 @@ def register(thing: Thing, maker: Callable[..., Any] | None = None) -> Thing:
     Raises:
         TypeError: neither a function nor such a class.
         ValueError: a name that something else has already.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> from dataclasses import dataclass
+        >>> @pk.register
+        ... @dataclass(frozen=True)
+        ... class Halving:
+        ...     every: int = 10
+        >>> pk.register(Halving) is Halving
+        True
     """
     name = getattr(thing, "__name__", "")
     if not callable(thing) or not name or (isinstance(thing, type) and not (

@@ -201,7 +201,10 @@ def test_resume_with_other_settings_is_refused(call: Call, words: list[str], sen
         (["solve", "burgers", "--stages", "foo:3"], "'foo' is not an optimiser; choose among adam"),
         (["solve", "burgers", "--stages", "adam:x"], "expected a whole number, got 'x'"),
         (["solve", "burgers", "--stages", "adam:5:lr=nan"], "Adam: lr is nan: expected a positive number"),
-        (["solve", "burgers", "--seed", "-1"], "Invalid value for '--seed': Input should be greater than or equal to 0"),
+        (
+            ["solve", "burgers", "--seed", "-1"],
+            "Invalid value for '--seed': Input should be greater than or equal to 0",
+        ),
         (["solve", "burgers", "--stages", "adam:0"], "expected a number of at least 1, got 0"),
         (["solve", "burgers", "--stages", "adam:3:foo=1"], "Adam has no setting 'foo'; it has iterations, lr"),
         (["solve", "burgers", "--stages", "ssbroyden:3:scaled=7"], "expected true or false, got '7'"),

@@ -207,6 +207,15 @@ def orbits(problem: Problem, found: Symmetries | None = None, *, degree: Degree 
     Raises:
         ValueError: equations that are not linear and homogeneous.
         ArithmeticError: a family that does not solve them, which would be a bug.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, t = pk.coordinates("x t")
+        >>> u = pk.field("u", x, t)
+        >>> box, ends = pk.Box(x=(0, 1), t=(0, 1)), [pk.Initial(u, x), pk.Dirichlet(u, -t, on="x_min")]
+        >>> moves = pk.Problem("moves", u, u.diff(t) + u.diff(x), box, ends)
+        >>> pk.orbits(moves)[0].name
+        'constant'
     """
     by_name = {name: sp.Rational(repr(v)) for name, v in problem.parameters.items()}
     equations = [_numeric(e, by_name, problem) for e in problem.everywhere("orbits do").values()]

@@ -21,6 +21,11 @@ class Error(Functional):
 
     Args:
         field: the field. Default None: all fields together.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Error("u").names
+        ('relative L2 error of u',)
     """
 
     field: str | None = None

@@ -51,6 +51,11 @@ def force(
 
     Raises:
         ValueError: no velocity, pressure or viscosity, an unknown part of the boundary, a direction of length 0.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.force(pk.problem("cylinder"), "cylinder", (0.0, 1.0)).names
+        ('force on cylinder along (0, 1)',)
     """
     e = [float(c) for c in direction]
     length = sum(c * c for c in e) ** 0.5
@@ -98,6 +103,11 @@ def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> In
 
     Returns:
         A functional.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.lift(pk.problem("cylinder"), "cylinder").names
+        ('lift',)
     """
     return force(problem, on, (0.0, 1.0), n=n, scale=scale, name="lift")
 
@@ -117,6 +127,12 @@ def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finit
 
     Raises:
         ValueError: no pressure, or a point outside the domain.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> ends = pk.pressure_difference(pk.problem("cylinder"), (1.5, 2.0), (2.5, 2.0))
+        >>> ends.q.tolist()
+        [1.0, -1.0]
     """
     if len(a) != len(b):
         raise ValueError(f"{tuple(a)} and {tuple(b)}: expected two points of the domain")
@@ -199,6 +215,12 @@ def dissipation(problem: Problem, viscosity: Viscosity = None) -> sp.Expr:
 
     Raises:
         ValueError: no velocity or viscosity.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> x, y = pk.coordinates("x y")
+        >>> pk.dissipation(pk.problem("kovasznay"), viscosity=0.1).has(pk.field("u", x, y).diff(x))
+        True
     """
     u, x = velocity(problem), _space(problem)
     d = range(len(u))

@@ -25,6 +25,11 @@ class Loss(Functional):
         points: points at which it is taken. Default None: the training points.
         term: the term. Default None: all.
         name: name of the result. Default "": made from the rest.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> pk.Loss(term="pde").names
+        ('pde loss',)
     """
 
     points: Points | None = None

@@ -70,6 +70,13 @@ def deepxde_precision(dtype: torch.dtype = torch.float64) -> Iterator[None]:
 
     Raises:
         ValueError: another dtype.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> import torch
+        >>> with pk.deepxde_precision(torch.float32):
+        ...     torch.get_default_dtype()
+        torch.float32
     """
     bits = {torch.float64: 64, torch.float32: 32, torch.float16: 16}
     if dtype not in bits:
@@ -180,6 +187,13 @@ def to_deepxde(
 
     Raises:
         ValueError: a domain that DeepXDE does not have, both points and num, or missing, weighted or unknown points.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> with pk.deepxde_precision():
+        ...     twin = pk.to_deepxde(pk.problem("heat"), num={"domain": 50, "boundary": 20, "initial": 20})
+        >>> type(twin.data).__name__
+        'TimePDE'
     """
     dde, domain = import_deepxde(), problem.domain
     if points is not None and num is not None:

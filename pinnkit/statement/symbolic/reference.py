@@ -213,6 +213,12 @@ class Table:
 
     Args:
         file: name of the file.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> burgers = pk.Table("burgers.h5")
+        >>> burgers.error < 1e-6
+        True
     """
 
     file: str
