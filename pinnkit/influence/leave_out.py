@@ -165,8 +165,7 @@ class _Judge:
 
 def definite(influence: Influence) -> Apply:
     """A definite inverse near the influence's curvature, to precondition with."""
-    factor = influence.curvature.factor
-    return getattr(factor, "base", factor).solve
+    return influence.curvature.factor.definite.solve
 
 
 def _shown(things: Sequence[Group], title: str, show: bool | None) -> Iterable[Group]:

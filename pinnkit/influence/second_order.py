@@ -26,7 +26,7 @@ class SecondOrder:
 
     def of(self, key: str, J: Tensor, own: Tensor, together: Tensor) -> tuple[Tensor, Tensor]:
         """For each term alone (K, R, m) and for the point (K, m): rows J (R, m, P), their steps' factors (R, m)."""
-        U = torch.stack([getattr(self.factor, "base", self.factor).solve(rows.T.contiguous()) for rows in J])
+        U = torch.stack([self.factor.definite.solve(rows.T.contiguous()) for rows in J])
         steps, both = U * own[:, None], (U * together[:, None]).sum(0)
         if self.totals is not None:
             N, totals = len(self.stack.points[key]), torch.stack([self.totals[n] for n in self.stack.names(key)])

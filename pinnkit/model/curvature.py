@@ -257,7 +257,7 @@ def _projected(s: Tensor, b: Tensor, y: Tensor, rows: int) -> Path:
 
 
 @dataclass(frozen=True, eq=False)
-class Newton:
+class Newton(Factor):
     """(H + damping I)^-1 for the exact half Hessian H: conjugate gradients on top of a Gauss-Newton factor.
 
     What needs all of the inverse at once (``whiten``, ``leverage``) is Gauss-Newton's.
@@ -273,6 +273,11 @@ class Newton:
     def like(self) -> Tensor:
         """theta."""
         return self.theta
+
+    @property
+    def definite(self) -> Factor:
+        """Gauss-Newton's."""
+        return self.base
 
     def product(self, v: Tensor) -> Tensor:
         """(H + damping I) v."""

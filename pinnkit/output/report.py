@@ -14,6 +14,7 @@ from pinnkit.model.solution import Solution
 from pinnkit.network.features.scaled import Scaled
 from pinnkit.network.mlp import Layered
 from pinnkit.statement.points import counts_of
+from pinnkit.statement.symbolic.reference import errors_of
 from pinnkit.tools.checked import checked
 from pinnkit.tools.labelled import ResultTable
 from pinnkit.tools.versions import arithmetic
@@ -172,7 +173,7 @@ def report(solution: Solution, estimate: bool = True) -> Report:
         stop_reasons=solution.stops,
         notes=(*solution.notes, *other),
         versions=dict(solution.versions),
-        reference_errors={n: e for n, e in getattr(problem.reference, "errors", {}).items() if n in errors},
+        reference_errors={n: e for n, e in errors_of(problem.reference).items() if n in errors},
         error_bars=error_bars(solution) if estimate and solution.unknowns else {},
         **figures,
     )

@@ -1,9 +1,9 @@
 """Damped solves (C + damping I)^-1 b: Cholesky, dual (Woodbury), spectral, preconditioned conjugate gradients."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,23 +11,30 @@ from torch import Tensor
 Product = Callable[[Tensor], Tensor]  # v (P,) -> C v (P,)
 
 
-class Factor(Protocol):
+class Factor(ABC):
     """The inverse of C + damping I for a symmetric C (P, P), ready to be applied."""
 
-    @property
-    def damping(self) -> float:
-        """What is added to C."""
+    damping: float  # what is added to C
 
     @property
+    @abstractmethod
     def like(self) -> Tensor:
         """Some P numbers of the dtype and on the device of C."""
 
+    @property
+    def definite(self) -> "Factor":
+        """A definite factor near this one, to precondition with: itself, where C is definite."""
+        return self
+
+    @abstractmethod
     def solve(self, B: Tensor) -> Tensor:
         """(C + damping I)^-1 B for B (P,) or (P, k)."""
 
+    @abstractmethod
     def whiten(self, J: Tensor) -> Tensor:
         """E with E E^T = J (C + damping I)^-1 J^T for rows J (m, P)."""
 
+    @abstractmethod
     def leverage(self, J: Tensor) -> Tensor:
         """The diagonal of J (C + damping I)^-1 J^T for rows J (m, P), shape (m,)."""
 
@@ -49,7 +56,7 @@ def cholesky(C: Tensor, damping: float, what: str = "the curvature") -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Primal:
+class Primal(Factor):
     """The Cholesky factor L (P, P) of C + damping I."""
 
     L: Tensor
@@ -92,7 +99,7 @@ class Primal:
 
 
 @dataclass(frozen=True, eq=False)
-class Dual:
+class Dual(Factor):
     """C = W^T W for weighted rows W (M, P), M < P, through the Cholesky factor of K + damping I, K = W W^T (M, M).
 
     (C + damping)^-1 b = [b - W^T (K + damping)^-1 W b] / damping (Woodbury), refined once: the difference cancels.
@@ -135,7 +142,7 @@ class Dual:
 
 
 @dataclass(frozen=True, eq=False)
-class Spectral:
+class Spectral(Factor):
     """C = V diag(s) V^T, V (P, k) orthonormal; outside its span C is 0, or cut away if ``truncate``."""
 
     s: Tensor

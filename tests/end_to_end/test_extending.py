@@ -19,6 +19,7 @@ from pinnkit.certificate import theorems
 from pinnkit.certificate.theorem.bound import Bound, Theorem
 from pinnkit.certificate.theorem.form import Form
 from pinnkit.certificate.theorem.misfit import Misfits
+from pinnkit.model.quantity.base import Functional
 from pinnkit.network.base import FeatureMap, Network
 from pinnkit.network.features.inversion import Formulas
 from pinnkit.training.optim.stage import Objective, State, Step
@@ -118,7 +119,7 @@ def middle(solution: pk.Solution, key: str, candidates: Any) -> Tensor:
 
 @piece
 @dataclass(frozen=True)
-class Rise:
+class Rise(Functional):
     """A functional: u(b) - u(a)."""
 
     a: float

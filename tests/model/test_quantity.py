@@ -9,6 +9,7 @@ import trained
 from trained import functionals
 
 import pinnkit as pk
+from pinnkit.model.quantity.base import curve_of
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +69,23 @@ def test_functionals_refuse_with_a_sentence(burgers, system):
         pk.Influence(burgers).attribute([])
     with pytest.raises(ValueError, match="no coordinate"):
         pk.integral(burgers.problem, 1, z=0.0)
+
+
+def test_classes_that_subclass_nothing_are_functionals_with_the_same_effects(burgers):
+    class Plain:
+        def __init__(self, of):
+            self.of, self.names = of, of.names
+
+        def linearise(self, solution):
+            return self.of.linearise(solution)
+
+    class Curved(Plain):
+        def curve(self, solution):
+            return self.of.curve(solution)
+
+    influence, loss = pk.Influence(burgers, "gauss-newton", 1e-3), pk.Loss()
+    expected = influence.attribute(loss).joint["pde"]
+    assert torch.equal(influence.attribute(Curved(loss)).joint["pde"], expected)
+    linear = influence.attribute(Plain(loss)).joint["pde"]
+    assert not torch.equal(linear, expected) and curve_of(Plain(loss), burgers) is None
+    assert curve_of(pk.at("u", x=0.2, t=0.5), burgers) is None

@@ -9,6 +9,7 @@ import torch
 
 import pinnkit as pk
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
+from pinnkit.statement.symbolic.reference import errors_of
 
 x, y, t, z = pk.coordinates("x y t z")
 u, v, w = pk.field("u", x, t), pk.field("v", x, t), pk.field("w", x, y)
@@ -275,6 +276,20 @@ def test_a_wrong_closed_form_is_noticed_where_it_is_wrong():
     found = heat(reference=pk.Exact({u: wrong})).verify()
     assert found["pde"] > 0.1 and found["u initial"] < 1e-15 and found["u on x"] < 1e-15
     assert heat(reference=pk.Exact({u: wrong.subs(t, 2 * t)})).verify()["pde"] > 0.1
+
+
+def test_a_class_that_subclasses_nothing_may_be_a_reference():
+    class Nodes:
+        error = 1e-3
+
+        def on_grid(self, domain, names):
+            axes, X, mask = domain.grid((5, 5))
+            return axes, X, mask, X[:, :1]
+
+    own = Nodes()
+    assert heat(reference=own).reference is own and not errors_of(own)
+    own.errors = {"u": 2e-3}
+    assert errors_of(own) == {"u": 2e-3} and not errors_of(None) and not errors_of(pk.Exact({u: x}))
 
 
 def test_a_reference_may_be_the_closed_form_itself():

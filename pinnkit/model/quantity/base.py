@@ -1,8 +1,9 @@
 """What every quantity is: numbers of a solution with their gradients; expressions as rows, several in a row."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import sympy as sp
 import torch
@@ -19,14 +20,15 @@ Expression: TypeAlias = sp.Expr | str | float  # "u_x" stands for the derivative
 Curve = Callable[[Tensor], Tensor]  # moves (P, n) -> what f changes by along them beyond first order, (K, n)
 
 
-@runtime_checkable
-class Functional(Protocol):
-    """K numbers f(theta) that are asked about."""
+class Functional(ABC):
+    """K numbers f(theta) that are asked about; any class with ``names`` and ``linearise`` is one."""
 
     @property
+    @abstractmethod
     def names(self) -> tuple[str, ...]:
         """What each of the numbers is called."""
 
+    @abstractmethod
     def linearise(self, solution: Solution) -> tuple[Tensor, Tensor]:
         """The values and their gradients by the parameters.
 
@@ -40,13 +42,20 @@ class Functional(Protocol):
             ValueError: the solution has no such quantity.
         """
 
-
-@runtime_checkable
-class SecondOrderFunctional(Protocol):
-    """A functional that is far from linear in the fields, as a square is: effects contain the rest of its change."""
-
     def curve(self, solution: Solution) -> Curve | None:
-        """The rest of its change when the fields move linearly; None where there is none."""
+        """The change beyond first order as the fields move linearly, for what is far from linear in them, as squares.
+
+        Args:
+            solution: the solution.
+
+        Returns:
+            A function of the change of parameters, or None: there is no such change.
+        """
+        return None
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> Any:
+        return True if cls is Functional and hasattr(other, "linearise") else NotImplemented
 
 
 def rows_of(solution: Solution, expression: Expression, points: PointSet) -> Stack:
@@ -62,7 +71,7 @@ def rows_of(solution: Solution, expression: Expression, points: PointSet) -> Sta
 
 
 @dataclass(frozen=True, eq=False)
-class Several:
+class Several(Functional):
     """Functionals in a row."""
 
     parts: tuple[Functional, ...]
@@ -95,8 +104,11 @@ class Several:
 
 
 def curve_of(of: Functional, solution: Solution) -> Curve | None:
-    """What a functional changes by beyond first order, if it is one that says so."""
-    return of.curve(solution) if isinstance(of, SecondOrderFunctional) else None
+    """What a functional changes by beyond first order; of a class that subclasses nothing here, where it says so."""
+    if Functional in type(of).__mro__:
+        return of.curve(solution)
+    own = getattr(of, "curve", None)
+    return None if own is None else own(solution)
 
 
 def several(of: Functional | Sequence[Functional]) -> Functional:

@@ -16,7 +16,7 @@ from pinnkit.error.error_map import ErrorMap
 from pinnkit.model.quantity.flow import is_plane_flow
 from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.reference import Exact
+from pinnkit.statement.symbolic.reference import Exact, errors_of
 
 from .body import draw_body
 from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SKY
@@ -53,7 +53,7 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     if name not in errors:
         raise ValueError(f"the reference does not hold {name}: choose one of {', '.join(errors)}")
     reference = solution.problem.reference
-    own = getattr(reference, "errors", {}).get(name, reference.error if reference is not None else 0.0)
+    own = errors_of(reference).get(name, reference.error if reference is not None else 0.0)
     floor = f"the reference's own {own:.0e}" if own else "exact reference"
     title = titled(f"|{name} − {name}*|", seen)
     largest = max(float(np.nanmax(seen.values)), 1e-300)
@@ -207,7 +207,7 @@ def plot_history(solution: Solution, ax: Axes | None = None) -> Axes:
 
 
 def _mark_stages(ax: Axes, solution: Solution) -> None:
-    history, plan = solution.history, getattr(solution.progress, "plan", None)
+    history, plan = solution.history, None if solution.progress is None else solution.progress.plan
     stage, turn, iterations = history["stage"], history["round"], history["iteration"]
     across = ax.get_xaxis_transform()  # x in iterations, y from 0 at the bottom to 1 at the top
     ax.set_ylim(top=10 * ax.get_ylim()[1])

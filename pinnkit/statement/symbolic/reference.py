@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
@@ -25,18 +27,29 @@ Axes = dict[str, np.ndarray]
 CHECKSUMS = "checksums.json"  # SHA-256 of the files in the folder data, by their names
 
 
-class Reference(Protocol):
-    """What a solution is measured against; ``error`` is the reference's own relative L2 error (its floor)."""
+class Reference(ABC):
+    """What a solution is measured against; any class with ``error`` and ``on_grid`` is one."""
 
-    @property
-    def error(self) -> float:
-        """The relative L2 error of the reference itself."""
+    error: float  # the relative L2 error of the reference itself, its floor
+    errors: Mapping[str, float] = MappingProxyType({})  # that of single fields and quantities, where it is known
 
+    @classmethod
+    def __subclasshook__(cls, other: type) -> Any:
+        return True if cls is Reference and hasattr(other, "on_grid") else NotImplemented
+
+    @abstractmethod
     def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
         """Axes of a tensor grid, its points X (n, d), a mask (n,) of those inside, values (n, names).
 
         A column of NaN stands for what the reference does not hold.
         """
+
+
+def errors_of(reference: Reference | None) -> Mapping[str, float]:
+    """The errors that a reference knows of single fields; a class that subclasses nothing here may know none."""
+    if reference is None:
+        return {}
+    return reference.errors if Reference in type(reference).__mro__ else getattr(reference, "errors", {})
 
 
 def _grid(domain: Domain, shape: tuple[int, ...] | None = None) -> tuple[Axes, Tensor, Tensor]:
@@ -50,7 +63,7 @@ def _columns(names: tuple[str, ...], found: Mapping[str, Tensor], like: Tensor) 
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Exact:
+class Exact(Reference):
     """A reference solution u*(x) in closed form.
 
     Args:
@@ -126,7 +139,7 @@ def as_reference(given: Any, fields: Sequence[AppliedUndef], parameters: Mapping
     Raises:
         TypeError: anything else.
     """
-    if hasattr(given, "on_grid"):
+    if isinstance(given, Reference):
         return given
     if len(fields) == 1 and isinstance(given, (sp.Expr, int, float)):
         given = {fields[0]: sp.sympify(given, strict=True)}
@@ -140,7 +153,7 @@ def as_reference(given: Any, fields: Sequence[AppliedUndef], parameters: Mapping
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Computed:
+class Computed(Reference):
     """A reference solution u*(x) as a Python function.
 
     Args:
@@ -178,7 +191,7 @@ class Computed:
 
 
 @dataclass(frozen=True, eq=False)
-class Sampled:
+class Sampled(Reference):
     """Another reference by its values at the nodes of its grid: what a file holds of what it cannot hold itself.
 
     ``values`` has columns (n,) by name, ``mask`` (n,) says which nodes lie inside the domain, n over all nodes.
@@ -188,14 +201,14 @@ class Sampled:
     mask: Tensor
     values: Mapping[str, Tensor]
     error: float
-    errors: Mapping[str, float]
+    errors: Mapping[str, float] = field()
 
     @classmethod
     def of(cls, reference: Reference, domain: Domain, names: tuple[str, ...]) -> "Sampled":
         """The reference on its own grid; columns that it does not hold are left out."""
         axes, _, mask, values = reference.on_grid(domain, names)
         found = {n: c.clone() for n, c in zip(names, values.unbind(1), strict=True) if not c.isnan().all()}
-        own = {n: float(e) for n, e in getattr(reference, "errors", {}).items()}
+        own = {n: float(e) for n, e in errors_of(reference).items()}
         return cls(axes, mask, found, float(reference.error), own or dict.fromkeys(found, float(reference.error)))
 
     def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
@@ -208,7 +221,7 @@ class Sampled:
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(Reference):
     """A reference solution on a tensor grid, in an HDF5 file of the folder ``data``.
 
     Args:
@@ -253,12 +266,12 @@ class Table:
             raise ValueError(f"{path} cannot be read ({error}): regenerate it with `make data`") from error
 
     @property
-    def error(self) -> float:
+    def error(self) -> float:  # type: ignore[override]  # references are only read
         """The measured relative L2 error of the table, of its worst field."""
         return float(self._content[0]["error"])
 
     @property
-    def errors(self) -> dict[str, float]:
+    def errors(self) -> dict[str, float]:  # type: ignore[override]
         """The measured relative L2 error of every field."""
         attributes, _, values = self._content
         return json.loads(attributes["errors"]) if "errors" in attributes else dict.fromkeys(values, self.error)
