@@ -73,7 +73,7 @@ def _explained(error: BaseException, debug: bool) -> int:
 def _sentence(error: BaseException) -> str:
     """The error in words, also one that Python made of a number of the system's."""
     if not isinstance(error, OSError) or error.strerror is None:
-        return str(error) or f"{type(error).__name__} without a word: add {DEBUG} to see where"
+        return str(error) or f"{type(error).__name__} without a message: add {DEBUG} to see where"
     where = "what is printed" if error.filename is None else error.filename
     return f"{where} cannot be read or written ({error.strerror.lower()})"
 

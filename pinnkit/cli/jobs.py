@@ -76,7 +76,7 @@ def superposed(wish: SolveArguments, tolerance: float | None, *, file: Path, pro
     networks = ("network", "points", "resample", "every", "stages", "device", "dtype", "balance")
     given = [name for name in networks if getattr(wish, name) not in (None, ())] + ["resume"] * resume
     if given:
-        raise ValueError(f"--{given[0]} is for networks: a superposition (--solver lie) does without, leave it out")
+        raise ValueError(f"--{given[0]} is for networks: a superposition (--solver lie) has none, leave it out")
     settings: dict[str, Any] = {} if tolerance is None else {"tolerance": tolerance}
     solution = solve_lie(
         wish.problem(), seed=wish.seed or 0, time_limit=wish.time_limit, progress=progress, **settings

@@ -169,7 +169,7 @@ def _check(file: Path, as_json: bool) -> None:
 def plot(
     run: Run,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where to; beside the run file unless given.")
+        Path | None, typer.Option(metavar="FOLDER", help="The folder; that of the run file unless given.")
     ] = None,
     format: Annotated[str, typer.Option(help="png, pdf, svg ...")] = "png",
     problem: Given = None,
@@ -199,7 +199,7 @@ def export(
     run: Run,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FLOW.vtu", help="Where to, RUN.vtu unless given; a .vtp file takes the boundary alone."),
+        typer.Option(metavar="FLOW.vtu", help="The file, RUN.vtu unless given; a .vtp file holds the boundary alone."),
     ] = None,
     derivative: Annotated[
         list[str], typer.Option(metavar="NAME", help="A derivative that comes with the fields, as u_x; repeatable.")

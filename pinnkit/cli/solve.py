@@ -51,7 +51,7 @@ def solve(
     out: Annotated[
         Path | None, typer.Option(metavar="RUN.h5", help="The run file; runs/NAME-seedN.h5 unless given.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run file, if it exists.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the run file, if it exists.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Start anew though the run file exists.")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 ...; the CPU unless given.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float64 (default) or float32.")] = None,
@@ -87,7 +87,7 @@ def solve(
     if solver not in ("pinn", "lie"):
         raise ValueError(f"--solver {solver}: choose pinn or lie")
     if solver == "lie" and correct:
-        raise ValueError("--correct is for networks: a superposition (--solver lie) does without, leave it out")
+        raise ValueError("--correct is for networks: a superposition (--solver lie) has none, leave it out")
     if solver == "pinn" and tolerance is not None:
         raise ValueError("--tolerance belongs to --solver lie: a network is trained by its stages")
     check_or_make_folder(path)

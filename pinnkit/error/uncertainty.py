@@ -253,7 +253,7 @@ def _noise(rows: _Rows, grams: _Grams, d: Tensor) -> tuple[dict[str, float], flo
     freedom = float(T.sum())
     if not freedom >= 1 or bool((T.diagonal() < 1e-6).any()):
         raise ValueError(
-            f"the model can fit all {sum(sizes.values())} measurements, so that their noise is not to be seen: give "
+            f"the model can fit all {sum(sizes.values())} measurements, so that their noise cannot be seen: give "
             "noise=..., a smaller network, or more weight to the equations"
         )
     left = [sizes[name] * sd**2 for name, sd in rows.misfit(d).items()]

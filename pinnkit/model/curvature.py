@@ -327,7 +327,9 @@ def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Cur
             break
         lam *= 10
         if lam > 1e3 * base.top:
-            raise ValueError("the Hessian is indefinite at every damping: the model is far from a minimum, train it on")
+            raise ValueError(
+                "the Hessian is indefinite at every damping: the model is far from a minimum, train it further"
+            )
         factor = again(lam)
     if lam > base.damping:
         notes += (_raised(base.damping, lam),)
@@ -366,5 +368,5 @@ def _claim(theta: Tensor, numbers: int, what: str, instead: str) -> None:
 def _raised(old: float, new: float) -> str:
     return (
         f"the Hessian is indefinite: the damping was raised from {old:.1e} to {new:.1e}, where the proximal loss has a "
-        "minimum; what is said holds for a model that may not move further"
+        "minimum; effects hold for a model that stays near this one"
     )

@@ -116,7 +116,7 @@ def _tree(e: Any, where: str) -> list:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the expression in {where!r} ({error})") from error
     if not same:
-        raise ValueError(f"the expression in {where!r}, which SymPy would write otherwise")
+        raise ValueError(f"the expression in {where!r}, which SymPy rewrites when it reads it")
     return found
 
 

@@ -32,7 +32,7 @@ def _compiler() -> tuple[tuple[str, ...], str] | None:
     try:
         command = shlex.split(os.environ.get("CC", "cc"))
     except ValueError:
-        _warn(os.environ["CC"], "is no command: its quotes do not match")
+        _warn(os.environ["CC"], "is not a command: its quotes do not match")
         return None
     path = shutil.which(command[0]) if command else None
     if path is None or os.environ.get("PINNKIT_FUSED") == "0":

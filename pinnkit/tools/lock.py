@@ -144,7 +144,7 @@ def _refusal(path: str | Path, lock: Path, said: bytes, certain: bool) -> Blocki
         who = f"process {holder.number} on {_shown(holder.host)}"
     if certain or holder == own:
         return BlockingIOError(f"{path} is being written by {who}: wait for its end, stop it, or give another file")
-    known = "which has ended" if holder is not None and holder.gone else "unless that has ended without a word"
+    known = "which has ended" if holder is not None and holder.gone else "unless that process has ended"
     return BlockingIOError(f"{path} is being written by {who}, {known}: if no such run goes on, remove {lock}")
 
 

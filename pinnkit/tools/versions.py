@@ -40,5 +40,5 @@ def arithmetic(found: Mapping[str, str]) -> str:
     parts = [f"{name} {found[name]}" for name in ("pinnkit", "torch") if name in found]
     parts += [f"kernels {found.get('kernels', 'not known')}", found.get("simd", "")]
     parts += [f"{threads} thread{'s' * (threads != '1')}" if threads else ""]
-    parts += [f"gone on with elsewhere ({found['resumed']})" if "resumed" in found else ""]
+    parts += [f"resumed elsewhere ({found['resumed']})" if "resumed" in found else ""]
     return ", ".join(filter(None, parts))

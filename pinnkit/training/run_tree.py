@@ -71,7 +71,7 @@ def _probe(solution: Solution) -> dict[str, Tensor]:
 
 def check_probe(path: str | Path, solution: Solution, tree: Mapping[str, Any]) -> None:
     """ValueError where this pinnkit makes another function of the file's parameters than the one that wrote them."""
-    why = "this pinnkit builds the solution otherwise than the one that wrote it (other constraints or network)"
+    why = "this pinnkit builds the solution differently from the one that wrote it (other constraints or network)"
     if "probe" not in tree:
         if solution.model.hard is not False and solution.model.notes:
             raise ValueError(f"{path}: {why}: {solution.model.notes[0]}; solve the problem again")
@@ -166,7 +166,7 @@ def _stated(path: str | Path, statement: Mapping[str, Any]) -> Problem:
     try:
         return problem_file.stated(statement)
     except Exception as error:  # a forged statement can make SymPy and torch raise anything
-        raise ValueError(f"{path} holds a statement that cannot be taken: {shown(str(error))}") from error
+        raise ValueError(f"{path} holds a statement that cannot be read: {shown(str(error))}") from error
 
 
 def check_same(path: str | Path, problem: Problem, tree: Mapping[str, Any], versions: Mapping[str, str]) -> None:

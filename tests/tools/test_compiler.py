@@ -152,7 +152,7 @@ def test_a_compiler_that_warns_is_as_good(tmp_path: Path, monkeypatch: pytest.Mo
 def test_quotes_that_do_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "cc 'x")
     forget()
-    with pytest.warns(UserWarning, match="the C compiler cc 'x is no command: its quotes do not match"):
+    with pytest.warns(UserWarning, match="the C compiler cc 'x is not a command: its quotes do not match"):
         assert compiler.kernels() == "torch"
 
 

@@ -214,9 +214,9 @@ def test_what_cannot_be_known_is_left_to_a_person(tmp_path: Path, monkeypatch: p
     file = left_by(AWAY, path)
     advice = f": if no such run goes on, remove {file}"
     start = f"{path} is being written by "
-    assert refused() == f"{start}process 1 on elsewhere, unless that has ended without a word{advice}"
+    assert refused() == f"{start}process 1 on elsewhere, unless that process has ended{advice}"
     file.write_text("\x1b[2J")
-    assert refused() == f"{start}another process, unless that has ended without a word{advice}"
+    assert refused() == f"{start}another process, unless that process has ended{advice}"
     left_by(Process("\x1b[2J", 1), path)
     assert "\x1b" not in refused()
     file.write_text('{"host": "x", "number": Infinity, "born": ""}')

@@ -200,7 +200,7 @@ def test_a_resume_with_other_arithmetic_says_so(run: Path) -> None:
         with pytest.warns(UserWarning, match=rf"other arithmetic \({name} ELSE, here .*\): its last bits will differ"):
             done = pk.resume(other, progress=False)
         said = dict(pk.report(done, estimate=False).rows())["computed with"]
-        assert f"gone on with elsewhere ({name} ELSE, here {solution.versions[name]})" in said
+        assert f"resumed elsewhere ({name} ELSE, here {solution.versions[name]})" in said
 
 
 def test_a_file_that_would_mean_another_function_is_refused(run: Path, tmp_path: Path, monkeypatch: Any) -> None:
@@ -208,7 +208,7 @@ def test_a_file_that_would_mean_another_function_is_refused(run: Path, tmp_path:
     path.write_bytes(run.read_bytes())
     with monkeypatch.context() as patched:  # as another version might build the ansatz
         patched.setattr(pk.Model, "ansatz", property(lambda self: {}))
-        refused(path, "builds the solution otherwise than the one that wrote it")
+        refused(path, "builds the solution differently from the one that wrote it")
     assert len(pk.load(path).theta)
     with h5py.File(path, "r+") as h5:
         del h5["probe"]

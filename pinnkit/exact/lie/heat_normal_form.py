@@ -104,7 +104,7 @@ def normal_forms(
         for form in _heat(given[0], given[1], given[2], own[0], own[1], ends):
             maps = form.place, form.clock, form.gauge
             if any(sp.simplify(e) != 0 for e in form.defects(*given)):
-                raise _Obstacle(f"the map {form} does not stand its test")
+                raise _Obstacle(f"the map {form} fails its check at random points")
             if not np.isfinite(_on_grid(maps, own, ends)).all():
                 raise _Obstacle(f"the map {form} is singular in the domain")
             found.append(NormalForm(tuple(coordinates), *(e.xreplace(back) for e in maps)))
