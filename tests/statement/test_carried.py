@@ -176,6 +176,23 @@ def ring():
     return problem, value
 
 
+def seam():
+    """A parabola on a ring, whose slope jumps where the ring closes."""
+    problem = pk.Problem(
+        "seam",
+        u,
+        u.diff(t) - u.diff(x, 2) / 40,
+        pk.Box(x=(0, 1), t=(0, 1)),
+        [pk.Initial(u, x * (x - 1)), pk.Periodic(u, "x")],
+    )
+
+    def value(X):
+        n = np.arange(1, 400)[:, None] * 2 * np.pi
+        return (4 / n**2 * np.cos(n * X[:, 0]) * np.exp(-(n**2) * X[:, 1] / 40)).sum(0) - 1 / 6
+
+    return problem, value
+
+
 def struck():
     """A string struck on a part, one end free: u_t jumps at first, and is thrown back with either sign."""
     rate = sp.Heaviside(x - sp.Rational(1, 4)) * sp.Heaviside(sp.S.Half - x)
@@ -204,7 +221,7 @@ def test_a_jump_goes_around_a_ring():
     assert float((left - 1.5).abs().max()) < 1e-9
 
 
-@pytest.mark.parametrize("case", [neumann, struck])
+@pytest.mark.parametrize("case", [neumann, seam, struck])
 def test_slopes_and_periods(case):
     problem, exact = case()
     model = pk.Model(problem, pk.MLP(2, 16, 16, 1))

@@ -16,6 +16,10 @@ LAYERS = sp.Piecewise((1, x < Q(2, 5)), (10, True))
 A = Q(1488, 460)  # the flux at 0 of (k u')' = -4, u(0) = 0, u(1) = 1
 
 
+by_value = pk.function(lambda s: torch.where(s < 0.4, 1.0, 10.0), "k")  # the same layers
+around = pk.function(lambda a, b: torch.where(a**2 + b**2 < 0.5, 1.0, 3.0), "k")
+
+
 def tent(a: sp.Expr) -> sp.Expr:
     """-u'' = DiracDelta(x - a), u(0) = u(1) = 0."""
     return sp.Piecewise((x * (1 - a), x < a), (a * (1 - x), True))
@@ -41,6 +45,10 @@ CLOSED = {
     ),
     "layers by Heaviside": (
         u1, ((1 + 9 * H(x - Q(2, 5))) * u1.diff(x)).diff(x) + 4,
+        sp.Piecewise((A * x - 2 * x**2, x < Q(2, 5)), (1 - (A * (1 - x) - 2 * (1 - x**2)) / 10, True)), LINE,
+    ),
+    "layers by a function": (
+        u1, pk.divergence(by_value(x), u1) + 4,
         sp.Piecewise((A * x - 2 * x**2, x < Q(2, 5)), (1 - (A * (1 - x) - 2 * (1 - x**2)) / 10, True)), LINE,
     ),
     "a load between layers": (
@@ -104,6 +112,8 @@ REFUSED = {
     "differentiated Piecewise": (u1, (LAYERS * u1.diff(x)).diff(x), LINE, r"pk\.divergence\(k, u\(x\)\)"),
     "jumping stiffness": (u1, ((1 + H(x - Q(1, 2))) * u1.diff(x, 2)).diff(x, 2), LINE, "mixed form"),
     "curved layers": (u2, pk.divergence(sp.Piecewise((1, x**2 + y**2 < Q(1, 2)), (3, True)), u2), PLANE, "no plane"),
+    "curved layers by a function": (u2, pk.divergence(around(x, y), u2), PLANE, "a jump near .*state one problem"),
+    "a differentiated function": (u1, (by_value(x) * u1.diff(x)).diff(x), LINE, r"pk\.divergence\(k, u\(x\)\)"),
     "coefficient of the field": (u1, pk.divergence(1 + H(u1 - 1), u1), LINE, "depends on a field"),
 }  # fmt: skip
 
@@ -165,6 +175,9 @@ def test_jumps_of_sources_and_in_mixed_form_bend_the_network_by_themselves() -> 
     found = pk.solve(mixed, pk.MLP(1, 8, 8, 2), 60, stages=stages, resample=None, progress=False)
     exact = torch.where(X[:, 0] < 0.4, X[:, 0] / 0.46, 1 - (1 - X[:, 0]) / 4.6)
     assert float((found(X)[:, 0] - exact).norm() / exact.norm()) < 1e-3
+    jumping = pk.function(lambda s: torch.where(s < 0.37, 0.0, 1.0), "f")(x)
+    by_values = pk.Problem("p", u1, u1.diff(x, 2) + jumping, LINE, [pk.Dirichlet(u1, 0)])
+    assert [(k.plane.offset, k.power, k.needed) for k in by_values.posed.kinks] == [(0.37, 2, False)]
     assert [(k.power, k.needed) for p in (half, mixed) for k in p.posed.kinks] == [(2, False), (1, False)]
     inflow = [pk.Dirichlet(ut, 0, on="x_min"), pk.Initial(ut, 0)]
     assert not pk.Problem("p", ut, ut.diff(t) + ut.diff(x) - H(x - t), TIME, inflow).posed.kinks

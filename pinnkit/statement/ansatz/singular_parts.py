@@ -183,7 +183,7 @@ def _parabolic(
     if flow is None:
         return None
     expression = heat_series(flow, {(0, n): jump})
-    return SingularPart(expression, {(side.name, 0): jump * ramp(n, x - a)}, "heat kernels")
+    return SingularPart(expression, {(side.name, 0): _inside(problem, jump, n, x, a)}, "heat kernels")
 
 
 def _parabolic_wall(
@@ -199,7 +199,7 @@ def _parabolic_wall(
         return None
     # On the wall 2 E_2n = s^n / n!.
     start = {(0, 2 * n + rate): 2 * jump * (-side.inward) ** rate / flow.kappa**n}
-    own = {(side.name, rate): _later(problem, jump, n, t, t1)}
+    own = {(side.name, rate): _inside(problem, jump, n, t, t1)}
     return SingularPart(heat_series(flow, start, rate), own | {(INITIAL, 0): sp.S.Zero}, "heat kernels")
 
 
@@ -220,10 +220,13 @@ def _flow(
     return LocalEvolution(known.variables, terms, x, a, t, t0, forward, turn, kappa)
 
 
-def _later(problem: Problem, jump: sp.Expr, n: int, t: sp.Symbol, t1: sp.Expr) -> sp.Expr:
-    """jump (t - t1)_+^n / n!, without its corner where that is the start."""
-    start = _number(problem, t1, {}) <= float(problem.domain.bounds[0, problem.domain.names.index(t.name)])
-    return jump * ((t - t1) ** n / sp.factorial(n) if start and n >= 0 else ramp(n, t - t1))
+def _inside(problem: Problem, jump: sp.Expr, n: int, x: sp.Symbol, a: sp.Expr) -> sp.Expr:
+    """jump (x - a)_+^n / n! as it is inside the domain, without its corner where that is an end or lies beyond it."""
+    low, high = problem.domain.bounds[:, problem.domain.names.index(x.name)].tolist()
+    at = _number(problem, a, {})
+    if n < 0 or low < at < high:
+        return jump * ramp(n, x - a)
+    return jump * (x - a) ** n / sp.factorial(n) if at <= low else sp.S.Zero
 
 
 # --------------------------------------------------------------------------------- elliptic and hyperbolic equations
@@ -288,11 +291,11 @@ def _transport(
         return None
     away = side.inward * (y - side.at)
     expression = jump * sp.exp(-r * away) * ramp(n, x - a - c * away)
-    traces = {(side.name, 0): jump * ramp(n, x - a)}
+    traces = {(side.name, 0): _inside(problem, jump, n, x, a)}
     if x.name == problem.domain.time:
         if _sign(problem, c, {}) < 0:  # data at an outflow
             return None
-        traces = {(side.name, 0): _later(problem, jump, n, x, a), (INITIAL, 0): sp.S.Zero}
+        traces = {(side.name, 0): _inside(problem, jump, n, x, a), (INITIAL, 0): sp.S.Zero}
     return SingularPart(expression, traces, "travelling waves")
 
 
@@ -313,14 +316,15 @@ def _wave(
     if side.name != INITIAL:
         factor = jump * (-side.inward * c) ** rate * sp.exp(-k * (x - a))
         expression = factor * ramp(n + rate, x - a - away / c)
-        own = sp.exp(-k * (x - a)) * _later(problem, jump, n, x, a)
+        own = sp.exp(-k * (x - a)) * _inside(problem, jump, n, x, a)
         traces = {(INITIAL, 0): sp.S.Zero, (INITIAL, 1): sp.S.Zero, (side.name, rate): own}
         return SingularPart(expression, traces, "travelling waves")
     left, right = x - a + c * away, x - a - c * away
     if rate:
         expression = jump * sp.exp(-k * away) * (ramp(n + 1, left) - ramp(n + 1, right)) / (2 * c)
-        traces = {(INITIAL, 0): sp.S.Zero, (INITIAL, 1): jump * ramp(n, x - a)}
+        traces = {(INITIAL, 0): sp.S.Zero, (INITIAL, 1): _inside(problem, jump, n, x, a)}
     else:
         expression = jump * sp.exp(-k * away) * (ramp(n, left) + ramp(n, right)) / 2
-        traces = {(INITIAL, 0): jump * ramp(n, x - a), (INITIAL, 1): -k * jump * ramp(n, x - a)}
+        start = _inside(problem, jump, n, x, a)
+        traces = {(INITIAL, 0): start, (INITIAL, 1): -k * start}
     return SingularPart(expression, traces, "travelling waves")

@@ -15,8 +15,10 @@ from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.place import interface
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.residual import Residual
+from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.tools.sympy_types import AppliedUndef
 
+from .hidden_steps import hidden_steps
 from .kink import Kink, Plane
 from .plane_points import beside, on_plane
 from .point_mass import GAUSSIAN, MIXED, PointMassEquation
@@ -84,7 +86,7 @@ def _jumps(one: PointMassEquation) -> Iterator[Plane]:
     parts += [(one.body.diff(s), sum(slot.channel[0][1]) == most > 1) for s, slot in one.slots.items()]
     parts.append((one.body, False))
     for k, leading in parts:
-        for g in _steps(k):
+        for g in (*_steps(k), *hidden_steps(one, k, leading)):
             fields = g.free_symbols & set(one.slots) or g.atoms(AppliedUndef)
             if fields and not leading:
                 continue
@@ -241,14 +243,14 @@ class _Across:
         return up, down
 
     def _jump(self, e: sp.Expr) -> bool:
-        return bool(e.has(*STEPS)) and _differ(*self._both(e))
+        return bool(e.has(*STEPS, Opaque)) and _differ(*self._both(e))
 
     def _check_steps(self) -> None:
         """Jumping coefficients of highest derivatives whose delta function SymPy has dropped."""
         for s in self.steps if self.weight == 0 else ():
             f, _, order = self.slots[s]
             a = self.one.body.diff(s)
-            if a.has(*LOST) and (order > 1 or len(self.fields) == 1):
+            if a.has(*LOST, Opaque) and (order > 1 or len(self.fields) == 1):
                 name, u = self._named(s), self.fields[f]
                 cures = {
                     1: f"write the jump of {a} with Heaviside, of which SymPy keeps the delta function",

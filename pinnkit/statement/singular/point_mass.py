@@ -10,7 +10,7 @@ from torch import Tensor
 from pinnkit.statement.symbolic.conservation import Divergence
 from pinnkit.statement.symbolic.lowering import Slot, lower
 from pinnkit.statement.symbolic.record import Record
-from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.statement.symbolic.torch_program import Opaque, Program
 from pinnkit.tools.sympy_types import AppliedUndef
 
 from .kink import Plane
@@ -37,7 +37,7 @@ class PointMassEquation:
 
     def __init__(self, problem: Record, name: str, e: sp.Expr) -> None:
         self.problem, self.name, self.where = problem, name, f"{problem.name}, {name!r}"
-        self.interior, self.body, self.singular = e, e, e.has(Divergence, sp.DiracDelta, *STEPS, *BENDS)
+        self.interior, self.body, self.singular = e, e, e.has(Divergence, sp.DiracDelta, *STEPS, *BENDS, Opaque)
         self.nodes: dict[sp.Symbol, Divergence] = {}
         self.slots: Mapping[sp.Symbol, Slot] = {}
         self.weights: dict[Plane, sp.Expr] = {}

@@ -50,8 +50,9 @@ class Singularity:
         if kind is None:
             of = f"a jump of derivative {self.order}", f"derivative {-1 - self.order} of a point mass"
             kind = of[self.order < 0]
-        where = f"near {tuple(round(v, 6) for v in self.at)}" if self.surface is None else _equation(self.surface)
-        return f"{kind} at {where}"
+        if self.surface is None:
+            return f"{kind} near {tuple(round(v, 6) for v in self.at)}"
+        return f"{kind} at {_equation(self.surface)}"
 
 
 def singularities(

@@ -83,6 +83,10 @@ def function(call: Callable[..., Tensor], name: str | None = None) -> type[Opaqu
     return type(name if name.isidentifier() else "f", (Opaque,), members)
 
 
+class NoDerivative(ValueError):
+    """A callable whose derivative is needed, and torch cannot take it."""
+
+
 def _slope(base: type[Opaque], argindex: int) -> type[Opaque]:
     def call(*arguments: Tensor) -> Tensor:
         def total(argument: Tensor) -> Tensor:
@@ -91,7 +95,7 @@ def _slope(base: type[Opaque], argindex: int) -> type[Opaque]:
         try:
             return torch.func.grad(total)(arguments[argindex - 1])
         except (RuntimeError, TypeError) as error:
-            raise ValueError(
+            raise NoDerivative(
                 f"a derivative of the function {base.__name__} is needed and torch cannot take it ({error}): "
                 "write it in torch operations, or use soft conditions (hard=False)"
             ) from error
@@ -110,6 +114,8 @@ def _opaque(f: type[Opaque], *arguments: Value) -> Tensor:
         raise TypeError(
             f"the function {f.__name__} does not take {len(full)} tensors of shape (B,), one an argument: {error}"
         ) from error
+    except NoDerivative:
+        raise
     except (ArithmeticError, AttributeError, LookupError, ValueError) as error:
         raise ValueError(
             f"the function {f.__name__} failed on {len(full)} tensors of shape (B,), one a coordinate: {error}; write "
