@@ -7,13 +7,13 @@ import sympy as sp
 from pinnkit.statement.symbolic.torch_program import NoDerivative, Opaque
 from pinnkit.tools.sympy_types import AppliedUndef
 
-from .point_mass import Stated
+from .point_mass import PointMassEquation
 from .regularity import Singularity, singularities
 
 CURES = "write it as a Piecewise of smooth functions, state one problem for each side, or smooth it"
 
 
-def hidden_steps(one: Stated, k: sp.Expr, leading: bool) -> Iterator[sp.Expr]:
+def hidden_steps(one: PointMassEquation, k: sp.Expr, leading: bool) -> Iterator[sp.Expr]:
     """Formulas that vanish where Python functions of the coordinates in an expression jump.
 
     Raises:
@@ -27,7 +27,7 @@ def hidden_steps(one: Stated, k: sp.Expr, leading: bool) -> Iterator[sp.Expr]:
                 raise ValueError(f"{one.where}: the coefficient {k} of a highest derivative has {s}: {CURES}")
 
 
-def _jumps(one: Stated, f: sp.Expr) -> list[Singularity]:
+def _jumps(one: PointMassEquation, f: sp.Expr) -> list[Singularity]:
     known = {*one.problem.domain.names, *one.problem.parameters}
     if f.atoms(AppliedUndef) or {s.name for s in f.free_symbols} - known:
         return []
