@@ -11,7 +11,7 @@ import numpy as np
 import sympy as sp
 
 import pinnkit as pk
-from pinnkit.domain.distance_function import exact
+from pinnkit.domain.distance_function import exact_number
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
 
 FORMS = ("velocity", "stream")
@@ -96,8 +96,8 @@ def _stream(psi: sp.Expr, H: sp.Expr) -> tuple[list[pk.Dirichlet | pk.Neumann], 
     """The same of psi and its normal derivative, and an ansatz that meets them all, whatever psi is on the cylinder."""
     (x, y), constant = psi.args, sp.Symbol("psi_cylinder", real=True)
     inflow = y**2 * (3 * H - 2 * y) / H**2
-    square = sum((s - exact(a)) ** 2 for s, a in zip((x, y), CENTRE, strict=True))
-    R2 = exact(RADIUS) ** 2
+    square = sum((s - exact_number(a)) ** 2 for s, a in zip((x, y), CENTRE, strict=True))
+    R2 = exact_number(RADIUS) ** 2
     near = sp.exp(-3 * (square - R2) ** 2)  # 1 on the cylinder, of slope 0; below 1e-18 on the walls
     outer = x**2 / (1 + x**2) * (4 * y * (H - y) / H**2) ** 2
     conditions = [

@@ -56,9 +56,9 @@ def test_an_import_of_everything_brings_the_public_names() -> None:
 def test_sampling_and_spheres_load_scipy_when_used() -> None:
     code = """
 import numpy as np
-from pinnkit.tools.sequences import unit
+from pinnkit.tools.sequences import unit_points
 from pinnkit.domain.shapes import Ball
-x, n = Ball(np.zeros(4), 2.0).pieces[0].chart(unit(8, 4))
+x, n = Ball(np.zeros(4), 2.0).pieces[0].chart(unit_points(8, 4))
 assert np.allclose(np.linalg.norm(x, axis=1), 2)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

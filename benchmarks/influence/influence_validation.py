@@ -59,7 +59,7 @@ def run(name: str, quick: bool) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from pinnkit.influence.corrupted_data import find_planted
+    from pinnkit.influence.corrupted_data import find_corrupted
     from pinnkit.influence.leave_out import validate
 
     torch.set_num_threads(1)
@@ -68,7 +68,7 @@ def run(name: str, quick: bool) -> dict[str, Any]:
     found = validate(solution, points=6 if quick else 30, groups=4 if quick else 16, plantings=0, progress=False)
     plantings = {}
     for size in SIZES:
-        planted = find_planted(solution, 5, np.random.default_rng(0), "auto", found.damping, size)
+        planted = find_corrupted(solution, 5, np.random.default_rng(0), "auto", found.damping, size)
         plantings[str(size)] = vars(planted) | {"auc": dict(planted.auc)}
     single, method = found.trials[0], "with leverage (default)"
     scatter = [

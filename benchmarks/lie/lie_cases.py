@@ -65,18 +65,18 @@ def truth(name: str) -> dict[str, Any]:
 
     import numpy as np
 
-    from pinnkit.exact.superposition.boundary_points import panels
+    from pinnkit.exact.superposition.boundary_points import gauss_panels
 
     sys.path.insert(0, str(ROOT / "data"))  # as the script that makes the tables finds it
     series, tables = (importlib.import_module(n) for n in ("series", "make_series"))
     kind, initial = name.split()
     edges = (1 - np.cos(np.pi * np.linspace(0, 1, 13))) / 2
-    x, wx = panels(np.unique(np.concatenate([edges, [0.395, 0.405, 0.595, 0.605]])))  # the steps' own
+    x, wx = gauss_panels(np.unique(np.concatenate([edges, [0.395, 0.405, 0.595, 0.605]])))  # the steps' own
     if kind == "heat":
-        t, wt = panels(0.1 * np.linspace(0.01, 1, 4) ** 2)  # the quadrature of the heat kernel needs t > 0
+        t, wt = gauss_panels(0.1 * np.linspace(0.01, 1, 4) ** 2)  # the quadrature of the heat kernel needs t > 0
         u = series.heat_by_images(tables.HEAT[initial], x, t)
     else:
-        t, wt = panels(np.linspace(0, 1, 10))
+        t, wt = gauss_panels(np.linspace(0, 1, 10))
         u = series.wave_by_characteristics(tables.WAVE[initial], x, t)
     start = (tables.HEAT if kind == "heat" else tables.WAVE)[initial](x)[:, None]
     return {"x": x, "t": t, "wx": wx, "wt": wt, "u": u, "start": start}

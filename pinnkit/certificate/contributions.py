@@ -72,7 +72,7 @@ class RecordedNorms(MisfitNorms):
         return self.norms[name]
 
 
-def shares(solution: Solution, found: Certificate) -> tuple[dict[str, dict[str, float]], dict[str, Part]]:
+def contributions(solution: Solution, found: Certificate) -> tuple[dict[str, dict[str, float]], dict[str, Part]]:
     """By norm and misfit the direct bound that this misfit would give alone, and the misfits themselves by name.
 
     Bounds of L2 norms are at most the sums of these, bounds of maxima by a maximum principle often their largest.

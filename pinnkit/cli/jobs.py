@@ -38,7 +38,7 @@ class SolveArguments:
 
     def problem(self, file: Path | None = None, held: dict[str, Any] | None = None) -> Problem:
         """The problem with the arguments that were typed, else those that a run file holds; ValueError if wrong."""
-        maker = catalogue.find(self.target)
+        maker = catalogue.find_problem(self.target)
         typed = maker.parse(options.pairs(self.arguments, "--set"))
         return maker(**typed) if typed or file is None else maker.stored(held or {}, file)
 
@@ -104,7 +104,7 @@ def opened(path: Path, file: Path | None) -> Any:
     if file is None:
         return runfile.load(path)
     arguments = decode(runfile.header(path)["problem"]["arguments"])
-    return runfile.load(path, catalogue.find(str(file)).stored(arguments, path))
+    return runfile.load(path, catalogue.find_problem(str(file)).stored(arguments, path))
 
 
 def corrected(solution: Solution, file: Path, seed: int = 0) -> Solution:

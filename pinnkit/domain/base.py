@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pinnkit.tools.checked import Count, Device, NotNegative, Whole, checked
 from pinnkit.tools.memory import afford
-from pinnkit.tools.sequences import Seed, apportion, as_seed, derive, reject, unit
+from pinnkit.tools.sequences import Seed, apportion, as_seed, derive, reject, unit_points
 
 from .shapes import Piece
 
@@ -307,7 +307,7 @@ class Domain(ABC):
         margin = 4 * torch.finfo(dtype).eps * np.maximum(np.abs(lower), np.abs(upper))
 
         def draw(total: int) -> tuple[np.ndarray]:
-            u = unit(total, len(names), method, seed)
+            u = unit_points(total, len(names), method, seed)
             return (np.clip(lower + (upper - lower) * u, lower + margin, upper - margin),)
 
         def keep(x: np.ndarray) -> np.ndarray:
@@ -319,7 +319,7 @@ class Domain(ABC):
         params = patch.piece.params
 
         def draw(total: int) -> tuple[np.ndarray, ...]:
-            u = unit(total, params + (self.time is not None), method, seed)
+            u = unit_points(total, params + (self.time is not None), method, seed)
             return *patch.piece.chart(u[:, :params]), u[:, params:]
 
         def keep(x: np.ndarray, normals: np.ndarray, u: np.ndarray) -> np.ndarray:

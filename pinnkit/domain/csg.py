@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pinnkit.tools.sequences import unit
+from pinnkit.tools.sequences import unit_points
 
 from .shapes import Ball, Cuboid, Ellipse, Piece, Polygon, Shape, Star
 
@@ -181,7 +181,7 @@ class ForeignShape:
         if d == 1:
             return 2.0
         x = _probe(self.lower - h, self.upper + h)
-        needle = h * Ball(np.zeros(d), 1).pieces[0].chart(unit(PROBES, d, "random", 0))[0]
+        needle = h * Ball(np.zeros(d), 1).pieces[0].chart(unit_points(PROBES, d, "random", 0))[0]
         mean_cosine = gamma(d / 2) / (sqrt(pi) * gamma((d + 1) / 2))
         crossed = np.mean(self._inside(x) != self._inside(x + needle))
         return float(crossed * np.prod(self.upper - self.lower + 2 * h) / (h * mean_cosine))
@@ -205,7 +205,7 @@ class ForeignShape:
 
 
 def _probe(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    return lower + (upper - lower) * unit(PROBES, len(lower), "sobol", 0)
+    return lower + (upper - lower) * unit_points(PROBES, len(lower), "sobol", 0)
 
 
 def _exact(values: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 import sympy as sp
 
-from pinnkit.tools.sequences import unit
+from pinnkit.tools.sequences import unit_points
 
 from .csg import Leaf, Tree
 from .shapes import Ball, Cuboid, Ellipse, Polygon
@@ -81,12 +81,12 @@ def _inside(leaf: Leaf, x: sp.Matrix) -> list[SmoothSide]:
     if isinstance(shape, Cuboid):
         walls = []
         for k, piece in enumerate(shape.pieces):
-            s, lo, hi = x[k // 2], exact(shape.lower[k // 2]), exact(shape.upper[k // 2])
+            s, lo, hi = x[k // 2], exact_number(shape.lower[k // 2]), exact_number(shape.upper[k // 2])
             gap = hi - s if k % 2 else s - lo
             walls.append(SmoothSide(2 * gap / (hi - lo), _on(piece), f"{s.name}_{'max' if k % 2 else 'min'}"))
         return walls
     if isinstance(shape, Polygon) and _convex(shape):
-        size = exact(max(shape.upper - shape.lower))
+        size = exact_number(max(shape.upper - shape.lower))
         along = (np.arange(PROBES)[:, None] + 0.5) / PROBES
         return [
             SmoothSide(4 * ((_exact(a) - x).T * _exact(n))[0] / size, a + along * e)
@@ -113,14 +113,14 @@ def _round(shape: Ball | Ellipse, x: sp.Matrix) -> sp.Expr:
     if isinstance(shape, Ellipse):
         y = (_exact(shape.frame.T) * y).multiply_elementwise(_exact(1 / shape.axes))
         return sum(component**2 for component in y)
-    return sum(component**2 for component in y) / exact(shape.radius) ** 2
+    return sum(component**2 for component in y) / exact_number(shape.radius) ** 2
 
 
 def _on(piece) -> np.ndarray:
     """Points of a piece of boundary, none of them on its rim."""
     if not piece.params:
         return piece.chart(np.zeros((1, 0)))[0]
-    return piece.chart(0.01 + 0.98 * unit(PROBES, piece.params, "sobol", 0))[0]
+    return piece.chart(0.01 + 0.98 * unit_points(PROBES, piece.params, "sobol", 0))[0]
 
 
 def _unknown(tree: Tree) -> ValueError:
@@ -131,7 +131,7 @@ def _unknown(tree: Tree) -> ValueError:
     )
 
 
-def exact(value: float) -> sp.Expr:
+def exact_number(value: float) -> sp.Expr:
     """A number as a short fraction, or one times pi, where it is that: so sin(pi x) vanishes at a wall."""
     for unit_, symbol in ((1.0, sp.S.One), (float(np.pi), sp.pi)):
         short = sp.Rational(value / unit_).limit_denominator(10_000)
@@ -141,7 +141,7 @@ def exact(value: float) -> sp.Expr:
 
 
 def _exact(values: np.ndarray) -> sp.Matrix:
-    return sp.Matrix(np.vectorize(lambda v: exact(float(v)), otypes=[object])(values))
+    return sp.Matrix(np.vectorize(lambda v: exact_number(float(v)), otypes=[object])(values))
 
 
 def _convex(shape: Polygon) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from pinnkit.tools.checked import checked
-from pinnkit.tools.sequences import unit
+from pinnkit.tools.sequences import unit_points
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
 from .csg import ForeignShape, Leaf, Node, Tree, read
@@ -222,7 +222,7 @@ def _directions(d: int) -> np.ndarray:
     if d == 1:
         return np.array([[-1.0], [1.0]])
     sphere = Ball([0.0] * d, 1.0).pieces[0]
-    return sphere.chart(unit(64, sphere.params))[0]
+    return sphere.chart(unit_points(64, sphere.params))[0]
 
 
 def _negated(chart: Chart) -> Chart:
@@ -236,7 +236,7 @@ def _negated(chart: Chart) -> Chart:
 def _fraction(piece: Piece, keep: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
     """The share of a piece that is kept: of a curve by bisection of where that changes, else by counting."""
     if piece.params != 1 or len(piece.chart(np.zeros((1, 1)))[0][0]) != 2:
-        return float(keep(*piece.chart(unit(PROBES if piece.params else 1, piece.params))).mean())
+        return float(keep(*piece.chart(unit_points(PROBES if piece.params else 1, piece.params))).mean())
     nodes = (np.arange(CELLS) + 0.5) / CELLS
     kept = keep(*piece.chart(nodes[:, None]))
     if kept.all() or not kept.any():

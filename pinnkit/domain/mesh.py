@@ -8,7 +8,7 @@ import numpy as np
 
 from pinnkit.tools.checked import checked
 from pinnkit.tools.memory import afford
-from pinnkit.tools.sequences import unit
+from pinnkit.tools.sequences import unit_points
 
 from .base import BOUNDARY, Domain, Patch
 
@@ -121,7 +121,7 @@ class _Body:
     def boundary(self, h: float) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         """Nodes, outward normals and their spacing, at most h, for every piece of the boundary."""
         for patch in self.domain.patches(BOUNDARY):
-            _, normals = patch.piece.chart(unit(8, patch.piece.params))
+            _, normals = patch.piece.chart(unit_points(8, patch.piece.params))
             parts = ROUND if np.ptp(normals, axis=0).max() > 1e-9 else STRAIGHT
             step = min(h, patch.piece.measure / parts if self.d == 2 else math.sqrt(patch.piece.measure) / parts * 4)
             x, normals = (_curve if self.d == 2 else _surface)(patch, step)

@@ -88,7 +88,7 @@ class _Fit:
     delta: Tensor
     damping: float
     left: float  # mean |residual| of the corrected solution over that of the solution
-    bent: float  # share of the square of what is left that linearising missed
+    nonlinear: float  # share of the square of what is left that linearising missed
     spread: Tensor  # (fields,) relative change of e as the damping moves
 
     @property
@@ -172,7 +172,7 @@ class _Search:
                 best = last, rows
             if used >= most or rounds >= most_rounds or self._enough(last, before, rounds):
                 return best
-            if last.bent > self.settings.bent and last.left < 0.5:
+            if last.nonlinear > self.settings.nonlinear and last.left < 0.5:
                 base, R, used, rows = last.delta, None, 0, 0
 
     def _rank(self, fit: _Fit) -> float:
@@ -236,11 +236,11 @@ class _Search:
         stack, at = self.space.stack(self.check, base)
         r0, slope = stack.values_and_jvp(at, delta - base)
         r, a = self.space.residual(self.check, delta), stack.row_weights
-        bent = float((a * (r - r0 - slope).square()).sum() / (a * r * r).sum().clamp_min(1e-300))
+        nonlinear = float((a * (r - r0 - slope).square()).sum() / (a * r * r).sum().clamp_min(1e-300))
         moved = self.space.fields(self.X, delta)[1]
         norm = moved.norm(dim=0).clamp_min(1e-300)
         spread = torch.stack([(self.space.fields(self.X, d)[1] - moved).norm(dim=0) / norm for d in others]).amax(0)
-        return _Fit(delta, damping, mean_size(stack, r) / max(self.start, 1e-300), bent, spread)
+        return _Fit(delta, damping, mean_size(stack, r) / max(self.start, 1e-300), nonlinear, spread)
 
     def _map(self, fit: _Fit, rows: int, began: float) -> ErrorMap:
         """The figures: what is seen, what is left, and what the rows cannot see."""
@@ -266,7 +266,7 @@ class _Search:
             tuple(n for n, z in zip(signs, true.tolist(), strict=True) if z) for true in (size <= unseen, stays)
         )
         evidence = Evidence(
-            rows / K, fit.left, fit.bent, fit.moves, rounding, self._off(), unknown, nothing, undetermined,
+            rows / K, fit.left, fit.nonlinear, fit.moves, rounding, self._off(), unknown, nothing, undetermined,
             given=self.damping != "held-out", ill_posed=next(iter(open_inflow(self.space.solution)), ""),
             surplus=surplus(self.problem),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.points import counts_of
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.torch_program import Program
-from pinnkit.tools.adaptive_cells import graded
+from pinnkit.tools.adaptive_cells import adaptive_cells
 
 from .settings import Settings
 from .tangent_space import TangentSpace
@@ -58,7 +58,7 @@ class FreshPoints:
             out[inside] = self._importance(X[inside]) * self._size(key, PointSet(X[inside]), now)
             return out
 
-        X, w = graded(size, lower, upper, n, seed=self.seed())
+        X, w = adaptive_cells(size, lower, upper, n, seed=self.seed())
         inside = domain.inside(X)
         w = w[inside] * self._importance(X[inside])
         return PointSet(X[inside], weights=w / w.mean())

@@ -21,7 +21,7 @@ class Settings:
     - ``enough``: doubt at which no more rows are drawn; at once if a tenth of it.
     - ``stuck``, ``little``: rounds end where one leaves more than this share of the doubt before it (``little``, of the
       residual left, in a thorough map).
-    - ``bent``: share of the residual left that linearising missed, from which the problem is linearised anew.
+    - ``nonlinear``: share of the residual left that linearising missed, from which the problem is linearised anew.
 
     The second look, and whether the solution is determined:
 
@@ -46,7 +46,7 @@ class Settings:
     enough: float = 0.02
     stuck: float = 0.7
     little: float = 0.85
-    bent: float = 0.3
+    nonlinear: float = 0.3
     least: int = 200
     look: int = 400
     spread: float = 300.0

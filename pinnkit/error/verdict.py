@@ -56,7 +56,7 @@ class Evidence:
 
     rows: float  # for every parameter
     left: float  # share of the mean |residual| that the corrected function has
-    bent: float  # share of the square of what is left that linearising missed
+    nonlinear: float  # share of the square of what is left that linearising missed
     moves: float  # by how much the prediction moves with the damping
     rounding: float  # share of the residual that is rounding
     off: float  # mean |residual| on fresh points over that on the training points
@@ -96,7 +96,7 @@ def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
     if seen.given and seen.left > UNSEEN:
         return f"{never} {share} with the damping that was given"
     if worst.estimate > LARGE and seen.left > UNSEEN:
-        return f"{never} {share}" + ("; the error is too large to be linear" if seen.bent > 0.3 else "")
+        return f"{never} {share}" + ("; the error is too large to be linear" if seen.nonlinear > 0.3 else "")
     if seen.noise_unknown:
         return f"{perhaps} the estimate is against the fit: {seen.noise_unknown}"
     for field, sign in signs.items():

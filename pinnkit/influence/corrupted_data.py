@@ -65,7 +65,7 @@ def plant(solution: Solution, shifts: Mapping[str, Tensor]) -> Solution:
     return replace(solution, model=model, points=Points(sets), progress=None)
 
 
-def find_planted(
+def find_corrupted(
     solution: Solution,
     plantings: int,
     rng: np.random.Generator,
@@ -114,7 +114,7 @@ def _scale(solution: Solution, keys: tuple[str, ...]) -> float:
     problem = solution.problem
     expressions: list[sp.Expr] = list(problem.fields)
     if keys == ("pde",):
-        equations = [sp.sympify(e, strict=True) for e in problem.posed.interior.values()]
+        equations = [sp.sympify(e, strict=True) for e in problem.interface_problem.interior.values()]
         expressions = [term for e in equations for term in sp.Add.make_args(e)]
     X = solution.points["pde"].X if "pde" in solution.points else problem.domain.sample(500, seed=0)
     size = solution.evaluate(expressions, X).square().mean(0).max()

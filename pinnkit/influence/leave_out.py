@@ -16,7 +16,7 @@ from pinnkit.model.quantity.loss import test_loss
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import Damping, Whole, checked
 
-from .corrupted_data import find_planted
+from .corrupted_data import find_corrupted
 from .influence import Influence
 from .removed_groups import CLUSTERED, RANDOM, Group, clusters, random_groups, single_points
 from .retrain import Apply, retrain
@@ -84,7 +84,7 @@ def validate(
         trials.append(judge.trial(title, clusters(solution, groups, rng), True, progress))
     planted, notes = None, list(judge.notes)
     if plantings:
-        planted = find_planted(solution, plantings, rng, curvature, influence.curvature.damping)
+        planted = find_corrupted(solution, plantings, rng, curvature, influence.curvature.damping)
         notes += [planted.note] if planted.note else []
     return Validation(
         solution.problem.name, len(solution.theta), solution.stack.rows, str(influence.curvature),

@@ -35,9 +35,9 @@ class Compiled:
     def _constraints(self) -> Constraints:
         if self.hard is False:
             return Constraints({})
-        names, kinks = self.problem.domain.names, self.problem.posed.kinks
-        bent = {names[i] for kink in kinks if kink.needed for i in kink.plane.support}  # its feature is not periodic
-        held = tuple(name for name in periodic(self.network) if name not in bent)
+        names, kinks = self.problem.domain.names, self.problem.interface_problem.kinks
+        kinked = {names[i] for kink in kinks if kink.needed for i in kink.plane.support}  # its feature is not periodic
+        held = tuple(name for name in periodic(self.network) if name not in kinked)
         return hard_constraints(self.problem, held, strict=bool(self.hard))
 
     @property
@@ -77,7 +77,7 @@ class Compiled:
         """The network with a feature for every plane on which the solution has a kink or a jump."""
         names = periodic(self.network)
         held = {i for i, name in enumerate(self.problem.domain.names) if name in names}
-        kinks = self.problem.posed.kinks
+        kinks = self.problem.interface_problem.kinks
         assert self.network is not None  # it is only left out where nothing is evaluated
         return with_kinks(self.network, [k for k in kinks if k.needed or not held & set(k.plane.support)])
 

@@ -83,20 +83,20 @@ def _partials(call: Callable[[Tensor], Tensor], X: Tensor, needed: Iterable[Inde
 
     for index in sorted(needed, key=lambda index: (-sum(index), index)):
         if index not in known:
-            tower: Callable[[Tensor], dict[Index, Tensor]] = values
+            partials: Callable[[Tensor], dict[Index, Tensor]] = values
             for i in (i for i, times in enumerate(index) for _ in range(times)):
-                tower = _along(tower, i)
-            known |= tower(X)
+                partials = _along(partials, i)
+            known |= partials(X)
     return known
 
 
-def _along(tower: Callable[[Tensor], dict[Index, Tensor]], i: int) -> Callable[[Tensor], dict[Index, Tensor]]:
-    """The tower with the derivatives of its members by coordinate i."""
+def _along(partials: Callable[[Tensor], dict[Index, Tensor]], i: int) -> Callable[[Tensor], dict[Index, Tensor]]:
+    """The partial derivatives with those of its members by coordinate i."""
 
     def raised(X: Tensor) -> dict[Index, Tensor]:
         direction = torch.zeros_like(X)
         direction[..., i] = 1
-        values, slopes = jvp(tower, (X,), (direction,))[:2]
+        values, slopes = jvp(partials, (X,), (direction,))[:2]
         return values | {_one_more(index, i): slope for index, slope in slopes.items()}
 
     return raised

@@ -70,14 +70,14 @@ class Kinked(FeatureMap):
 
 @dataclass(frozen=True)
 class KinkFunction:
-    """(s / size)^power, times sign(s) if ``bent``: s = h - origin, h the stretched coordinate or normal . x."""
+    """(s / size)^power, times sign(s) if ``signed``: s = h - origin, h the stretched coordinate or normal . x."""
 
     plane: Plane
     origin: float
     power: int
     size: float
     stretch: Stretch | None
-    bent: bool
+    signed: bool
 
     def jet(self, X: Tensor, channels: Channels) -> Tensor:
         """The channels at points X (B, d), shape (C, B); on the plane they have the values from above."""
@@ -86,7 +86,7 @@ class KinkFunction:
         if self.stretch is not None:
             value, slope = self.stretch(X[:, self.plane.main])
             s = value - self.origin
-        side = torch.where(height >= 0, 1.0, -1.0).to(s) if self.bent else torch.ones_like(s)
+        side = torch.where(height >= 0, 1.0, -1.0).to(s) if self.signed else torch.ones_like(s)
         out = X.new_zeros(len(channels), len(X))
         for c, channel in enumerate(channels.items):
             for w, index in channel:

@@ -91,7 +91,7 @@ def problem(name: str, **arguments: Any) -> "Problem":
         >>> pk.problem("burgers").field_names
         ('u',)
     """
-    return find(name)(**arguments)
+    return find_problem(name)(**arguments)
 
 
 def stored(name: str, arguments: Mapping[str, Any], where: str | Path) -> "Problem":
@@ -124,7 +124,7 @@ def from_file(path: str | Path, **arguments: Any) -> "Problem":
     return _in_file(Path(path))(**arguments)
 
 
-def find(target: str) -> "Maker":
+def find_problem(target: str) -> "Maker":
     """What makes a problem: of the catalogue, or of a file where the target ends in .py; raises as those."""
     return _in_file(Path(target)) if target.endswith(".py") else listed(target)
 

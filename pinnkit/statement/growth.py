@@ -61,14 +61,14 @@ def _grows(problem: Record, rows: list[Lowered], slopes: Sequence[sp.Expr]) -> b
     """Whether waves grow: at some points where coefficients are known there, else at all, whatever the fields are."""
     t = problem.domain.names.index(problem.domain.time)
     X = problem.domain.sample(PROBES, method="random", seed=1)
-    bent = any(s in e.free_symbols for e in slopes for row in rows for s in row.slots)
+    nonlinear = any(s in e.free_symbols for e in slopes for row in rows for s in row.slots)
     found = []
-    for sign in (1.0, -1.0) if bent else (1.0,):
+    for sign in (1.0, -1.0) if nonlinear else (1.0,):
         terms = _terms(problem, rows, X, sign)
         if all(np.isfinite(c).all() for *_, c in terms):
             found.append(_growing(terms, len(rows), t, np.ptp(problem.domain.bounds, axis=0)))
     share = np.concatenate(found).mean() if found else 0.0
-    return bool(share == 1) if bent else bool(share > SHARE)
+    return bool(share == 1) if nonlinear else bool(share > SHARE)
 
 
 def _terms(problem: Record, rows: list[Lowered], X: torch.Tensor, sign: float) -> list[Term]:

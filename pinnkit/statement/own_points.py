@@ -21,7 +21,7 @@ def completed(problem: Problem, key: str, points: PointSet) -> PointSet:
     """
     place = problem.places[key]
     if place == INTERIOR:
-        X = off(list(problem.posed.planes.values()), points.X, problem.domain)
+        X = off(list(problem.interface_problem.planes.values()), points.X, problem.domain)
         points = points if X is points.X else PointSet(X, points.columns, points.image, points.weights)
         return points if points.weights is not None else problem.weighted(points)
     if place.where == "faces":

@@ -10,7 +10,7 @@ import torch
 
 from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet
-from pinnkit.statement.singular.interface import InterfaceProblem, posed
+from pinnkit.statement.singular.interface import InterfaceProblem, interface_problem
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
 from pinnkit.statement.symbolic.conditions import Condition
 from pinnkit.statement.symbolic.conservation import carried_out
@@ -123,14 +123,14 @@ class Problem(Record):
         check_counts(self)
 
     @cached_property
-    def posed(self) -> InterfaceProblem:
+    def interface_problem(self) -> InterfaceProblem:
         """The equations off their delta functions and jumps, and what holds there."""
-        return posed(self)
+        return interface_problem(self)
 
     @property
     def interior(self) -> Mapping[str, sp.Expr]:
         """The equations off their delta functions and jumps."""
-        return self.posed.interior
+        return self.interface_problem.interior
 
     def everywhere(self, what: str) -> Mapping[str, sp.Expr]:
         """The equations, for a method that cannot treat point loads and jumping coefficients.
@@ -141,20 +141,20 @@ class Problem(Record):
         Raises:
             ValueError: there are point loads or jumping coefficients.
         """
-        if self.posed.planes:
+        if self.interface_problem.planes:
             raise ValueError(
                 f"{self.name}: {what} not know of point loads and jumping coefficients, and there are some on "
-                f"{', '.join(self.posed.planes)}: state one problem for each side, or smooth them"
+                f"{', '.join(self.interface_problem.planes)}: state one problem for each side, or smooth them"
             )
-        return self.posed.interior
+        return self.interface_problem.interior
 
     @cached_property
     def residuals(self) -> tuple[Residual, ...]:
         """All residuals: equations (at the points "pde"), conditions in order, then what holds on interfaces."""
-        rows = [Residual(name, e, INTERIOR) for name, e in self.posed.interior.items()]
+        rows = [Residual(name, e, INTERIOR) for name, e in self.interface_problem.interior.items()]
         for condition in self.conditions:
             rows += condition.residuals(self.domain)
-        rows += self.posed.rows
+        rows += self.interface_problem.rows
         return tuple(_unify(rows, self.variables))
 
     @cached_property
@@ -202,11 +202,15 @@ class Problem(Record):
             (condition,) = (c for c in self.conditions if isinstance(c, Observations) and c.name == key)
             return PointSet(condition.X, {condition.symbol.name: condition.values})
         if place == INTERIOR:
-            X = off(list(self.posed.planes.values()), self.domain.sample(n, method=method, seed=seed), self.domain)
+            X = off(
+                list(self.interface_problem.planes.values()),
+                self.domain.sample(n, method=method, seed=seed),
+                self.domain,
+            )
             return self.weighted(PointSet(X))
         if place.where == "interface":
-            plane = self.posed.planes[key]
-            others = [p for p in self.posed.planes.values() if p != plane]
+            plane = self.interface_problem.planes[key]
+            others = [p for p in self.interface_problem.planes.values() if p != plane]
             X = off(others, on_plane(plane, self.domain, n, method, seed), self.domain)
             up, down = beside(plane, X, self.domain)
             return PointSet(up, image=down)

@@ -47,7 +47,7 @@ def contents(problem: Problem) -> dict[str, Any]:
     return _KEPT[problem]
 
 
-def stated(held: Mapping[str, Any]) -> Problem:
+def problem_from(held: Mapping[str, Any]) -> Problem:
     """The problem whose ``contents`` a file holds.
 
     Raises:

@@ -11,7 +11,17 @@ from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.symbolic.channels import Channels
-from pinnkit.statement.symbolic.lowering import Affine, Ansatz, Lowered, Slot, at, at_image, collapse, insert, lower
+from pinnkit.statement.symbolic.lowering import (
+    Affine,
+    Ansatz,
+    Lowered,
+    Slot,
+    at_image,
+    collapse,
+    image_coordinate,
+    insert,
+    lower,
+)
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Opaque, Program, Value
 from pinnkit.tools.sympy_types import AppliedUndef
@@ -61,13 +71,13 @@ class ResidualProgram:
     def columns(self) -> tuple[sp.Symbol, ...]:
         """Symbols whose values come with the points: normals and measured data."""
         known = {*self.slots, *self._affine, *self.unknowns}
-        known |= {at(v, k) for v in self.variables for k in range(self.images)}
+        known |= {image_coordinate(v, k) for v in self.variables for k in range(self.images)}
         found = set().union(*(e.free_symbols for e in self._rows))
         return tuple(sorted(found - known, key=str))
 
     @cached_property
     def _inputs(self) -> tuple[sp.Symbol, ...]:
-        coordinates = [at(v, k) for k in range(self.images) for v in self.variables]
+        coordinates = [image_coordinate(v, k) for k in range(self.images) for v in self.variables]
         return (*coordinates, *self.columns, *self.slots, *self.unknowns)
 
     @cached_property
@@ -132,7 +142,7 @@ class ResidualProgram:
         values: dict[sp.Symbol, Value] = {}
         for k in range(self.images):
             X = points.X if k == 0 or points.image is None else points.image
-            values |= {at(v, k): X[:, i] for i, v in enumerate(self.variables)}
+            values |= {image_coordinate(v, k): X[:, i] for i, v in enumerate(self.variables)}
         return values | {s: points.columns[s.name] for s in self.columns}
 
     def _channels(self, output: Tensor, B: int, unknowns: Tensor) -> dict[sp.Symbol, Tensor]:

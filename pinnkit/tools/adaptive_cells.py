@@ -9,7 +9,7 @@ PER = 4  # points in a cell
 SWEEPS = 60  # halvings in a row, at most
 
 
-def graded(
+def adaptive_cells(
     f: Callable[[Tensor], Tensor], lower: Tensor, upper: Tensor, n: int, even: float = 0.5, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """About n points X (m, d) of a box and weights w (m,), sum 1, so that sum w g is the mean of any g over the box.

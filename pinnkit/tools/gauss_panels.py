@@ -13,7 +13,7 @@ SMOOTH = 1e-13  # of the last Legendre coefficients of resolved data, relative t
 Data = Callable[[np.ndarray], np.ndarray]  # positions (m,) -> values (rows, m)
 
 
-def panels(edges: np.ndarray, order: int = ORDER) -> tuple[np.ndarray, np.ndarray]:
+def gauss_panels(edges: np.ndarray, order: int = ORDER) -> tuple[np.ndarray, np.ndarray]:
     """Gauss nodes and weights on the panels between the edges, so many in each."""
     node, weight = np.polynomial.legendre.leggauss(order)
     half = np.diff(edges)[:, None] / 2

@@ -19,7 +19,7 @@ COPIES = 4  # of the points' own memory that drawing them takes at its peak, abo
 Seed = Whole | torch.Generator | None
 
 
-def unit(n: int, dim: int, method: str = "sobol", seed: Seed = 0) -> np.ndarray:
+def unit_points(n: int, dim: int, method: str = "sobol", seed: Seed = 0) -> np.ndarray:
     """n points u in [0, 1)^dim, uniform in the sense of the method: (n, dim).
 
     * `"sobol"`, `"halton"`: scrambled by the seed; the first n points of a sequence.

@@ -164,7 +164,7 @@ def _stated(path: str | Path, statement: Mapping[str, Any]) -> Problem:
     recipe = statement["record"]["recipe"]
     _check_sizes(path, {} if recipe is None else recipe["network"], SIZES)
     try:
-        return problem_file.stated(statement)
+        return problem_file.problem_from(statement)
     except Exception as error:  # a forged statement can make SymPy and torch raise anything
         raise ValueError(f"{path} holds a statement that cannot be read: {shown(str(error))}") from error
 

@@ -16,7 +16,7 @@ from benchmarks.certificate.certificates import EQUATIONS, compared, heat_or_wav
 from pinnkit.certificate.certify import _best
 from pinnkit.certificate.misfits import sampled
 from pinnkit.certificate.norms import rectangle as surface
-from pinnkit.certificate.norms.interval import norms
+from pinnkit.certificate.norms.interval import interval_norms
 from pinnkit.certificate.theorem import energy, heat, wave
 from pinnkit.certificate.theorem import maximum_principle as maximum
 from pinnkit.certificate.theorem.energy import EndCondition, lifts
@@ -24,7 +24,7 @@ from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.theorem.wave import crossings
 from pinnkit.certificate.theorems import theorems, weights
 from pinnkit.certificate.validated.interval import Interval
-from pinnkit.certificate.validated.interval_series import enclose
+from pinnkit.certificate.validated.interval_series import enclosed_series
 
 x, y, t = pk.coordinates("x y t")
 u = pk.field("u", x, t)
@@ -83,7 +83,7 @@ def test_taylor_coefficients_are_enclosed(e):
     low, high = (np.zeros((order, 1)) for _ in range(2))
     low[0] = high[0] = at
     low[1] = high[1] = 1.0
-    found = enclose(e, {x: Interval(low, high)})
+    found = enclosed_series(e, {x: Interval(low, high)})
     for k in range(order):
         exact = float((e.diff(x, k) if k else e).subs(x, sp.Rational(3, 8)).evalf(30) / math.factorial(k))
         if k < len(found.low):
@@ -95,7 +95,7 @@ def test_taylor_coefficients_are_enclosed(e):
 @given(st.floats(0.5, 40), st.floats(-2, 2), st.floats(0.1, 0.9))
 def test_enclosed_norms_hold_and_are_tight(k, a, m):
     e = a * sp.sin(k * x) + sp.exp(-(((x - m) * 10) ** 2)) - sp.tanh(20 * (x - m)) / 3
-    found = norms(e, x, (0.0, 1.0), {})
+    found = interval_norms(e, x, (0.0, 1.0), {})
     s = np.linspace(0, 1, 20_001)
     values = sp.lambdify(x, e)(s)
     assert np.abs(values).max() <= found.norm.sup <= 1.1 * np.abs(values).max()
@@ -114,7 +114,7 @@ def test_products_of_numbers_are_rounded_outwards():
 
 def test_the_corner_of_a_surface_is_not_missed():
     """Interpolation knows x^5 y^5 exactly, and its points leave the corner out."""
-    found = surface.norms(x**5 * t**5, (x, t), [(-1.0, 1.0), (-1.0, 1.0)], {})
+    found = surface.rectangle_norms(x**5 * t**5, (x, t), [(-1.0, 1.0), (-1.0, 1.0)], {})
     assert 1 <= found.norm.sup < 1.1
 
 
@@ -134,7 +134,7 @@ def test_one_misfit_alone_is_bounded_as_known(match, case, most):
 
 def test_surfaces_are_enclosed():
     e = sp.sin(5 * x) * sp.exp(-3 * t) / 3 - sp.cos(2 * x + t) * sp.erf(x - t) * sp.Rational(1, 10)
-    found = surface.norms(e, (x, t), [(0.0, 1.0), (0.5, 2.0)], {}, along=1)
+    found = surface.rectangle_norms(e, (x, t), [(0.0, 1.0), (0.5, 2.0)], {}, along=1)
     a, b = np.meshgrid(np.linspace(0, 1, 301), np.linspace(0.5, 2, 301), indexing="ij")
     v = np.abs(sp.lambdify((x, t), e, ["scipy", "numpy"])(a, b))
     assert v.max() <= found.norm.sup <= 1.2 * v.max()

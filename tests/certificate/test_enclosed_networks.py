@@ -254,7 +254,7 @@ def test_cover_of_a_polynomial_is_sharp():
         a, b = Cells(Space(2, 4, 1.0), middle, half).coordinates()
         return a * a - b, torch.zeros_like(middle)
 
-    found = cover.norms(model, [(-1.0, 1.0), (0.0, 1.0)], (0, 1), 1e-12, 2000)
+    found = cover.box_norms(model, [(-1.0, 1.0), (0.0, 1.0)], (0, 1), 1e-12, 2000)
     assert found.tight and 1 <= found.norm.sup < 1.001 and found.seen <= 1
     true = math.sqrt(2 * (1 / 5 - 1 / 3 + 1 / 3))
     assert true <= found.norm.l2 <= true * (1 + 1e-9)

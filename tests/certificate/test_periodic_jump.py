@@ -18,24 +18,24 @@ u = pk.field("u", x, t)
 
 
 def test_lifts_jump_in_one_derivative_only():
-    seam = PeriodicJump(0, x, -0.5, 1.0, 4)
+    lifted = PeriodicJump(0, x, -0.5, 1.0, 4)
     for k in range(4):
         for j in range(4):
-            assert sp.expand(seam.lift(k).diff(x, j) - seam.lift(k, j)) == 0
-            jump = seam.lift(k, j).subs(x, 1) - seam.lift(k, j).subs(x, -sp.Rational(1, 2))
+            assert sp.expand(lifted.lift(k).diff(x, j) - lifted.lift(k, j)) == 0
+            jump = lifted.lift(k, j).subs(x, 1) - lifted.lift(k, j).subs(x, -sp.Rational(1, 2))
             assert jump == (k == j)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.2, 7), st.integers(0, 3), st.sampled_from(["sup", "L2(t)", "L1(t)", "H1(t)", "H2(t)", "L2(Q)"]))
 def test_norms_of_lifts_are_bounded(L, k, norm):
-    seam, derivative = PeriodicJump(0, x, 0.0, L, 4), {"H1(t)": 1, "H2(t)": 2}.get(norm, 0)
+    lifted, derivative = PeriodicJump(0, x, 0.0, L, 4), {"H1(t)": 1, "H2(t)": 2}.get(norm, 0)
     jumps = [Norm(3.0, 2.0, 1.0) if j == k else Norm() for j in range(4)]
     s = np.linspace(0, L, 4001)
-    v = np.abs(sp.lambdify(x, seam.lift(k, derivative))(s) * np.ones(4001))
+    v = np.abs(sp.lambdify(x, lifted.lift(k, derivative))(s) * np.ones(4001))
     true = {"sup": v.max(), "L1(t)": np.trapezoid(v, s)}.get(norm, math.sqrt(np.trapezoid(v**2, s)))
     true *= 2.0 if norm == "L2(Q)" else 3.0
-    assert true * (1 - 1e-6) <= seam.added(jumps, norm) <= 2 * true + 1e-15
+    assert true * (1 - 1e-6) <= lifted.added(jumps, norm) <= 2 * true + 1e-15
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow) if k == "allen_cahn" else k for k in RINGS])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.geometry import Geometry
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
-from pinnkit.tools.sequences import METHODS, apportion, unit
+from pinnkit.tools.sequences import METHODS, apportion, unit_points
 
 dde = import_deepxde().geometry
 pi = math.pi
@@ -289,7 +289,7 @@ def test_grid() -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("n", "dim"), [(0, 2), (1, 1), (5, 0), (37, 1), (64, 2), (100, 3)])
 def test_unit(method: str, n: int, dim: int) -> None:
-    u = unit(n, dim, method, 0)
+    u = unit_points(n, dim, method, 0)
     assert u.shape == (n, dim) and (u >= 0).all() and (u < 1).all()
     if n > 30:
         assert np.abs(u.mean(axis=0) - 0.5).max() < 0.1
@@ -297,17 +297,17 @@ def test_unit(method: str, n: int, dim: int) -> None:
 
 
 def test_unit_without_a_seed() -> None:
-    assert unit(4, 1, "sobol", None)[:, 0].tolist() == [0.125, 0.625, 0.875, 0.375]
-    assert unit(3, 1, "halton", None)[:, 0].tolist() == [0.5, 0.25, 0.75]
-    np.testing.assert_allclose(unit(2, 2, "hammersley", None), [[0.25, 0.5], [0.75, 0.25]])
-    assert unit(3, 1, "grid", None)[:, 0].tolist() == pytest.approx([1 / 6, 1 / 2, 5 / 6])
-    assert unit(6, 2, "grid").shape == (6, 2) and len(np.unique(unit(6, 2, "grid")[:, 0])) == 3
+    assert unit_points(4, 1, "sobol", None)[:, 0].tolist() == [0.125, 0.625, 0.875, 0.375]
+    assert unit_points(3, 1, "halton", None)[:, 0].tolist() == [0.5, 0.25, 0.75]
+    np.testing.assert_allclose(unit_points(2, 2, "hammersley", None), [[0.25, 0.5], [0.75, 0.25]])
+    assert unit_points(3, 1, "grid", None)[:, 0].tolist() == pytest.approx([1 / 6, 1 / 2, 5 / 6])
+    assert unit_points(6, 2, "grid").shape == (6, 2) and len(np.unique(unit_points(6, 2, "grid")[:, 0])) == 3
     with pytest.raises(ValueError, match="is random: give it a seed"):
-        unit(3, 1, "random", None)
+        unit_points(3, 1, "random", None)
 
 
 def test_sequences_are_drawn_silently(recwarn: pytest.WarningsRecorder) -> None:
-    unit(37, 3, "sobol", 0)
+    unit_points(37, 3, "sobol", 0)
     assert not recwarn.list
 
 
@@ -315,10 +315,10 @@ def test_sequences_are_drawn_silently(recwarn: pytest.WarningsRecorder) -> None:
     ("call", "message"),
     [
         (
-            lambda: unit(3, 1, "sobel"),
+            lambda: unit_points(3, 1, "sobel"),
             "The sampling method 'sobel' is unknown: expected one of sobol, halton",
         ),
-        (lambda: unit(-1, 1), "Cannot draw -1 points"),
+        (lambda: unit_points(-1, 1), "Cannot draw -1 points"),
         (lambda: Box(x=(1, 1)), "Got the bounds (1, 1) for 'x': expected two finite numbers"),
         (lambda: Box(x=(0, float("nan"))), "for 'x'"),
         (lambda: Box(x=(0, 1, 2)), "for 'x'"),

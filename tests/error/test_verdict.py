@@ -129,17 +129,19 @@ def test_signs_become_an_interval_and_words() -> None:
     good = ErrorParts(seen=1e-3, left=1e-5, again=2e-5)
     low, high = good.interval
     assert low < 1e-3 < high < 1.1e-3 and good.estimate == pytest.approx(1e-3, rel=1e-3)
-    fine = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0)
+    fine = Evidence(rows=3.0, left=0.01, nonlinear=0.0, moves=0.0, rounding=0.0, off=1.0)
     assert verdict({"u": good}, fine) == "trust"
     blind = ErrorParts(seen=1e-3, left=1e-5, again=2e-5, blind=0.02)
     assert blind.interval[0] == 0.0 and blind.interval[1] > 0.02
-    lost = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, undetermined=("u",))
+    lost = Evidence(rows=3.0, left=0.01, nonlinear=0.0, moves=0.0, rounding=0.0, off=1.0, undetermined=("u",))
     assert "leave u undetermined" in verdict({"v": good, "u": blind}, lost)
-    lost = Evidence(rows=3.0, left=0.9, bent=0.0, moves=0.0, rounding=0.0, off=50.0)
+    lost = Evidence(rows=3.0, left=0.9, nonlinear=0.0, moves=0.0, rounding=0.0, off=50.0)
     assert "wrong basin" in verdict({"u": good}, lost)
-    none = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, nothing=("u",))
+    none = Evidence(rows=3.0, left=0.01, nonlinear=0.0, moves=0.0, rounding=0.0, off=1.0, nothing=("u",))
     assert "cannot be told from 0" in verdict({"u": good}, none)
-    noisy = Evidence(rows=3.0, left=0.01, bent=0.0, moves=0.0, rounding=0.0, off=1.0, noise_unknown="too few readings")
+    noisy = Evidence(
+        rows=3.0, left=0.01, nonlinear=0.0, moves=0.0, rounding=0.0, off=1.0, noise_unknown="too few readings"
+    )
     assert verdict({"u": good}, noisy).startswith("doubtful because the estimate is against the fit: too few")
     assert np.isfinite(ErrorParts(0.0, 0.0).interval).all()
 

@@ -6,7 +6,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
-from pinnkit.exact.superposition.box_conditions import walls
+from pinnkit.exact.superposition.box_conditions import face_pairs
 from pinnkit.exact.superposition.chart import charts
 from pinnkit.exact.superposition.family import Family, Range
 from pinnkit.exact.superposition.linear_operator import operator
@@ -28,7 +28,7 @@ def stated(equation, box, exact, *walls):
 
 
 def own(problem):
-    return charts(problem, operator(problem), walls(problem))
+    return charts(problem, operator(problem), face_pairs(problem))
 
 
 bell = sp.exp(-((x - sp.exp(-t)) ** 2) / (1 - sp.exp(-2 * t) / 2)) / sp.sqrt(1 - sp.exp(-2 * t) / 2)
@@ -95,7 +95,7 @@ def test_walls_keep_their_meaning(kind):
 def test_images_and_slopes_of_local_solutions():
     (chart,) = own(stated(OPTION, IN, x, pk.Dirichlet(u, 0, on="x")))
     X = IN.sample(5, seed=1)
-    for family in chart.atoms(0.05):
+    for family in chart.kernels(0.05):
         assert len(family.images) > 1
         theta = np.array([[0.3, 0.02]])
         (values,) = family.values(theta, X, [(0, 0)])
@@ -133,7 +133,7 @@ def test_a_wrong_map_is_noticed():
     with pytest.raises(ValueError, match="does not solve the equation"):
         wrong.first(6)
     with pytest.raises(ValueError, match="does not solve the equation"):
-        wrong.atoms(0.05)
+        wrong.kernels(0.05)
     assert Family("plain", x, (x, t), (Range("a", 0, 1),)).form is None
 
 
@@ -153,4 +153,4 @@ def test_maps_that_are_real_left_of_zero_only():
     box = pk.Box(x=(-2, -1), t=(0, 1))
     (chart,) = own(stated(u_t - x**2 * u_xx, box, x**2 * sp.exp(2 * t)))
     assert chart.form is not None and chart.places == {x: (-2.0, -1.0), t: (0.0, 1.0)}
-    assert len(chart.special(20).parts) > 10 and chart.atoms(0.05)
+    assert len(chart.special(20).parts) > 10 and chart.kernels(0.05)

@@ -13,7 +13,7 @@ from pinnkit.exact.superposition.boundary_arcs import NOWHERE
 from pinnkit.exact.superposition.boundary_rows import conditions
 from pinnkit.exact.superposition.data_kinks import kinks
 from pinnkit.exact.superposition.linear_operator import operator
-from pinnkit.exact.superposition.local_solutions import verify
+from pinnkit.exact.superposition.local_solutions import verify_symbol
 from pinnkit.exact.superposition.singular_places import singular
 
 x, y = pk.coordinates("x y")
@@ -71,7 +71,7 @@ def test_singular_solutions_solve_the_equation(first):
     found = singular(op, DISK, np.array([[0.0, 1.0], [0.6, -0.8]]))
     assert len(found) == 7
     for family, _ in found:
-        verify(op, family.expression, family.name, family.ranges)
+        verify_symbol(op, family.expression, family.name, family.ranges)
 
 
 @pytest.mark.parametrize(

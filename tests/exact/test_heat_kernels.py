@@ -6,8 +6,8 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
-from pinnkit.exact.superposition.box_conditions import walls
-from pinnkit.exact.superposition.heat_kernels import spreading
+from pinnkit.exact.superposition.box_conditions import face_pairs
+from pinnkit.exact.superposition.heat_kernels import heat_kernels
 from pinnkit.exact.superposition.linear_operator import operator
 
 half = sp.Rational(1, 2)
@@ -23,7 +23,7 @@ def stated(equation, *conditions, box=SQUARE, exact=sp.S.One):
 
 
 def families(problem, finest=0.05):
-    return spreading(operator(problem), walls(problem), problem.domain, finest)
+    return heat_kernels(operator(problem), face_pairs(problem), problem.domain, finest)
 
 
 def test_they_solve_the_equation_and_keep_the_walls():

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 import pinnkit as pk
 from pinnkit.certificate.validated.interval_series import WIDTH
-from pinnkit.exact.superposition.boundary_points import panels, resolve
+from pinnkit.exact.superposition.boundary_points import gauss_panels, resolve
 from pinnkit.exact.superposition.boundary_rows import rows
-from pinnkit.exact.superposition.box_conditions import walls
+from pinnkit.exact.superposition.box_conditions import face_pairs
 from pinnkit.exact.superposition.columns import Dense, joined
 from pinnkit.exact.superposition.family import ITSELF, Family, Range
 from pinnkit.exact.superposition.linear_operator import LinearOperator, operator
 from pinnkit.exact.superposition.local_solutions import integrals, local
 from pinnkit.exact.superposition.matching_pursuit import Choice, Search, from_dictionary, prune, refine
 from pinnkit.exact.superposition.separated import forced, polynomials, standing
-from pinnkit.exact.superposition.solve import norms
+from pinnkit.exact.superposition.solve import condition_weights
 from pinnkit.exact.superposition.superposition import Superposition, superposition
 from pinnkit.exact.superposition.tensor_columns import TensorColumns
 from pinnkit.exact.superposition.variable_projection import fit, jacobian
@@ -54,7 +54,7 @@ def test_symbol_has_the_roots_that_solve_the_equation():
 def test_separated_solutions_satisfy_robin_conditions(a, b, c, d):
     problem = stated(HEAT, pk.Robin(u, a, b, 0, on="x_min"), pk.Robin(u, c, d, 0, on="x_max"))
     op = operator(problem)
-    family, theta = standing(op, walls(problem), problem.domain, 12)
+    family, theta = standing(op, face_pairs(problem), problem.domain, 12)
     assert len(theta) == 12
     for row in theta[:12:6]:
         phi = family.at(row)
@@ -67,10 +67,10 @@ def test_separated_solutions_satisfy_robin_conditions(a, b, c, d):
 
 
 def test_wave_modes_come_in_pairs_and_telegraph_modes_decay():
-    family, theta = standing(operator(dirichlet(WAVE)), walls(dirichlet(WAVE)), pk.Box(x=(0, 1), t=(0, 1)), 3)
+    family, theta = standing(operator(dirichlet(WAVE)), face_pairs(dirichlet(WAVE)), pk.Box(x=(0, 1), t=(0, 1)), 3)
     assert theta.shape == (6, 5) and family.count == 5
     problem = dirichlet(u.diff(t, 2) + 2 * u.diff(t) - u.diff(x, 2))
-    _, theta = standing(operator(problem), walls(problem), problem.domain, 3)
+    _, theta = standing(operator(problem), face_pairs(problem), problem.domain, 3)
     assert theta[:, 2] == pytest.approx(-1)
 
 
@@ -101,7 +101,7 @@ def test_repeated_integrals_of_erfc():
 def test_images_keep_the_walls_at_zero(equation):
     problem = dirichlet(equation)
     op = operator(problem)
-    near = local(op, walls(problem), problem.domain)
+    near = local(op, face_pairs(problem), problem.domain)
     for family in near.families(0.05):
         theta = np.array([[0.3, 0.02]])
         ends = torch.tensor([[0.0, 0.3], [1.0, 0.3], [0.4, 0.3]], dtype=torch.float64)
@@ -124,8 +124,8 @@ def test_images_keep_the_walls_at_zero(equation):
 def test_where_walls_are_driven_solutions_pass_through_them(equation):
     problem = stated(equation, pk.Dirichlet(u, sp.sin(t), on="x"))
     op = operator(problem)
-    near = local(op, walls(problem), problem.domain)
-    found, still = near.families(0.05), local(op, walls(dirichlet(equation)), problem.domain).families(0.05)
+    near = local(op, face_pairs(problem), problem.domain)
+    found, still = near.families(0.05), local(op, face_pairs(dirichlet(equation)), problem.domain).families(0.05)
     free = [f for f in found if f.images == ITSELF]
     assert len(found) == 2 * len(still) == 2 * len(free) and not any(f.images == ITSELF for f in still)
     for family in free:
@@ -135,7 +135,7 @@ def test_where_walls_are_driven_solutions_pass_through_them(equation):
 
 def test_the_misfit_of_nearly_dependent_columns_is_that_of_their_amplitudes():
     problem = dirichlet(HEAT)
-    data = rows(problem, norms(problem), {"x": 30, "t": 10})
+    data = rows(problem, condition_weights(problem), {"x": 30, "t": 10})
     s = np.linspace(0, 1, len(data.target))
     D = s[:, None] ** np.arange(30)
     search = Search(data, Dense(D), [], np.exp(s) / (1.01 - s), 1e-9)
@@ -177,7 +177,7 @@ def test_quadrature_resolves_a_step():
         return np.tanh(200 * (s - 0.4))[None]
 
     edges = resolve(data, np.linspace(0, 1, 3))
-    node, weight = panels(edges)
+    node, weight = gauss_panels(edges)
     exact = (np.log(np.cosh(200 * 0.6)) - np.log(np.cosh(200 * 0.4))) / 200
     assert weight @ data(node)[0] == pytest.approx(exact, abs=1e-13)
     assert np.diff(edges).max() / np.diff(edges).min() > 8
@@ -190,8 +190,8 @@ def mixed_problem():
 
 @pytest.mark.parametrize("problem", [mixed_problem(), stated(WAVE, pk.Periodic(u, "x"))])
 def test_jacobian_of_the_projection_on_every_block_of_rows(problem):
-    data = rows(problem, norms(problem), {"x": 20, "t": 20})
-    families = list(local(operator(problem), walls(problem), problem.domain).families(0.05))
+    data = rows(problem, condition_weights(problem), {"x": 20, "t": 20})
+    families = list(local(operator(problem), face_pairs(problem), problem.domain).families(0.05))
     search = Search(data, Dense(np.zeros((len(data.target), 0))), families, data.target, 0.0)
     rng = np.random.default_rng(0)
     atoms = []
@@ -253,9 +253,9 @@ def test_refinement_finds_the_parameters():
         "p", u, WAVE, pk.Box(x=(0, 1), t=(0, 0.1)),
         [pk.Initial(u, sp.exp(-(((x - 0.45) / 0.1) ** 2))), pk.Initial(u, 0, order=1), pk.Dirichlet(u, 0, on="x")],
     )  # fmt: skip
-    data = rows(problem, norms(problem), {"x": 30, "t": 10})
+    data = rows(problem, condition_weights(problem), {"x": 30, "t": 10})
     family = next(
-        f for f in local(operator(problem), walls(problem), problem.domain).families(0.02) if "pulse" in f.name
+        f for f in local(operator(problem), face_pairs(problem), problem.domain).families(0.02) if "pulse" in f.name
     )
     search = Search(data, Dense(np.zeros((len(data.target), 0))), [family], data.target, 0.0)
     start = Choice((), ((0, (0.5, float(np.log(0.2)))),))
@@ -289,8 +289,8 @@ MIXED = [
 
 def test_products_are_the_columns_without_writing_them_out():
     problem = room(R.diff(t, 2) - LAPLACE, *MIXED, exact=sp.cos(sp.pi * x))
-    data = rows(problem, norms(problem), dict.fromkeys("xyzt", 3))
-    family, theta = standing(operator(problem), walls(problem), problem.domain, 8)
+    data = rows(problem, condition_weights(problem), dict.fromkeys("xyzt", 3))
+    family, theta = standing(operator(problem), face_pairs(problem), problem.domain, 8)
     products, D = TensorColumns(data.blocks, family, theta), data.columns(family, theta)
     assert products.shape == D.shape and len(data.blocks) == 7
     V = np.random.default_rng(0).normal(size=(len(D), 2))

@@ -9,7 +9,7 @@ import pytest
 import sympy as sp
 
 import pinnkit as pk
-from pinnkit.certificate.contributions import shares
+from pinnkit.certificate.contributions import contributions
 from pinnkit.certificate.misfits import sampled
 from pinnkit.output.plot.certificate import plot_certificate
 
@@ -41,7 +41,7 @@ def test_lines_stay_below_the_norms_and_bars_add_up(superposition):
     drawn = {line.get_label(): np.asarray(line.get_ydata()) for ax in (space, time) for line in ax.lines}
     for name, norm in found.misfits.items():
         assert 0.9 * norm.sup <= drawn[name].max() <= norm.sup * (1 + 1e-9)
-    by_norm, _ = shares(superposition, found)
+    by_norm, _ = contributions(superposition, found)
     widths = [bar.get_width() for bar in bars.patches]
     assert widths == [v for b in found.bounds for v in (b.value, *by_norm[b.norm].values())]
     for b in found.bounds:
@@ -58,7 +58,7 @@ def test_every_misfit_of_a_wave_with_slopes_is_drawn():
     solution = random_network(problem)
     found = pk.certify(solution, slopes=True, twin=False)
     assert "H1(t)" in [b.norm for b in found.bounds]
-    by_norm, parts = shares(solution, found)
+    by_norm, parts = contributions(solution, found)
     assert set(parts) == set(found.misfits) and {"pde", "u initial, by x"} <= set(parts)
     assert all(max(v.values()) > 0 for v in by_norm.values())
     assert len(plot_certificate(solution, found).axes) == 3
@@ -67,7 +67,7 @@ def test_every_misfit_of_a_wave_with_slopes_is_drawn():
 def test_burgers_and_a_steady_equation_are_drawn():
     solution = random_network(pk.problem("burgers"))
     found = pk.certify(solution, twin=False)
-    by_norm, _ = shares(solution, found)
+    by_norm, _ = contributions(solution, found)
     assert all(math.isfinite(v) for v in by_norm["L1(t)"].values())
     assert len(plot_certificate(solution).axes) == 3
     a, b = pk.coordinates("x y")
@@ -81,7 +81,7 @@ def test_a_misfit_alone_may_be_bounded_by_another_theorem():
     solution = random_network(pk.problem("burgers"), hard=True)  # without its residual the map of Cole and Hopf holds
     found = pk.certify(solution, twin=False)
     (bound,) = found.bounds
-    alone = shares(solution, found)[0]["L1(t)"]
+    alone = contributions(solution, found)[0]["L1(t)"]
     assert alone.pop("pde") == pytest.approx(bound.value)
     assert len(alone) == 3 and all(0 <= value < 1e-9 for value in alone.values())
 

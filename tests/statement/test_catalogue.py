@@ -67,7 +67,7 @@ def test_what_is_not_there_is_said(name: str, arguments: dict[str, float], sente
 
 
 def test_typed_arguments() -> None:
-    drift, heat = catalogue.find("drift_diffusion"), catalogue.find("heat")
+    drift, heat = catalogue.find_problem("drift_diffusion"), catalogue.find_problem("heat")
     assert drift.parse({"alpha": "2", "beta": "1e-3"}) == {"alpha": 2, "beta": 1e-3}
     assert heat.parse({"initial": "poly"}) == {"initial": "poly"}
     for text in ("abc", "true", "__import__('os')"):
@@ -79,7 +79,7 @@ def test_typed_arguments() -> None:
 
 def test_flags_and_required_arguments(tmp_path: Path) -> None:
     text = statement().replace("k: float = 2.0", "size, flag=False, word='x', /, k=1.0")
-    maker = catalogue.find(str(file(tmp_path, text.replace("/, ", ""))))
+    maker = catalogue.find_problem(str(file(tmp_path, text.replace("/, ", ""))))
     assert maker.parse({"flag": "True", "word": "1", "size": "3"}) == {"flag": True, "word": "1", "size": 3}
     with pytest.raises(ValueError, match="flag=1: expected true or false"):
         maker.parse({"flag": "1"})

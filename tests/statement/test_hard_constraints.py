@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
-from pinnkit.domain.distance_function import distance, exact
+from pinnkit.domain.distance_function import distance, exact_number
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
 from pinnkit.statement.ansatz.hard_constraints import hard_constraints
 from pinnkit.training.recipe import default_recipe
@@ -348,4 +348,4 @@ def test_soft_on_request():
     (0.0, 0), (0.12345678, sp.Float(0.12345678, 17)),
 ])  # fmt: skip
 def test_walls_are_exact_numbers(value, expected):
-    assert exact(value) == expected
+    assert exact_number(value) == expected

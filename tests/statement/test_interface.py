@@ -90,11 +90,11 @@ def test_closed_forms_meet_what_is_stated_across_and_a_kink_more_is_seen(name: s
     problem = stated(name)
     found = problem.verify()
     assert max(found.values()) < 1e-9, found
-    for key, kink in zip(problem.posed.planes, problem.posed.kinks, strict=True):
+    for key, kink in zip(problem.interface_problem.planes, problem.interface_problem.kinks, strict=True):
         s = sum(sp.Float(w) * v for w, v in zip(kink.plane.normal, problem.variables, strict=True)) - kink.plane.offset
         wrong = stated(name, 0.01 * H(s, 1) * s**kink.power).verify()
         assert wrong[f"pde on {key}"] > 1e-3
-        assert all(wrong[f"pde on {k}"] < 1e-9 for k in problem.posed.planes if k != key)
+        assert all(wrong[f"pde on {k}"] < 1e-9 for k in problem.interface_problem.planes if k != key)
 
 
 REFUSED = {
@@ -132,7 +132,7 @@ def test_a_load_in_a_condition_or_at_an_unknown_place_is_refused() -> None:
     with pytest.raises(ValueError, match="unknown a"):
         pk.Problem("p", u1, u1.diff(x, 2) + D(x - a), LINE, [pk.Dirichlet(u1)], unknowns={"a": 0.3})
     known = pk.Problem("p", u1, u1.diff(x, 2) + D(x - a), LINE, [pk.Dirichlet(u1)], {"a": 0.3})
-    assert list(known.posed.planes) == ["x=0.3"]
+    assert list(known.interface_problem.planes) == ["x=0.3"]
 
 
 def test_a_divergence_of_smooth_things_is_the_product_rule() -> None:
@@ -141,9 +141,9 @@ def test_a_divergence_of_smooth_things_is_the_product_rule() -> None:
     assert sp.expand(pk.divergence(k, u2).doit() - product) == 0
     assert sp.expand(pk.divergence(k, u2, x).doit() - (k * u2.diff(x)).diff(x)) == 0
     smooth = pk.Problem("p", u2, pk.divergence(k, u2), PLANE, [pk.Dirichlet(u2, x)])
-    assert not smooth.posed.planes and "nabla" in smooth.latex()
+    assert not smooth.interface_problem.planes and "nabla" in smooth.latex()
     joined = sp.Piecewise((1, x < Q(1, 2)), (x + Q(1, 2), True))  # a kink, no jump
-    assert not pk.Problem("p", u2, pk.divergence(joined, u2), PLANE, [pk.Dirichlet(u2, x)]).posed.planes
+    assert not pk.Problem("p", u2, pk.divergence(joined, u2), PLANE, [pk.Dirichlet(u2, x)]).interface_problem.planes
     with pytest.raises(ValueError, match="no field"):
         pk.divergence(k, x)
 
@@ -168,7 +168,7 @@ def test_jumps_of_sources_and_in_mixed_form_bend_the_network_by_themselves() -> 
     half = pk.Problem("p", u1, u1.diff(x, 2) + H(x - Q(1, 3)), LINE, [pk.Dirichlet(u1, 0)])
     found = pk.solve(half, pk.MLP(1, 8, 8, 1), 60, stages=stages, resample=None, progress=False)
     exact = 2 / 9 * X[:, 0] - s**2 / 2
-    assert float((found(X)[:, 0] - exact).norm() / exact.norm()) < 1e-4 and not half.posed.planes
+    assert float((found(X)[:, 0] - exact).norm() / exact.norm()) < 1e-4 and not half.interface_problem.planes
     q = pk.field("q", x)
     equations = {"balance": q.diff(x), "law": LAYERS * u1.diff(x) + q}
     mixed = pk.Problem("p", [u1, q], equations, LINE, [pk.Dirichlet(u1, x)])
@@ -177,10 +177,10 @@ def test_jumps_of_sources_and_in_mixed_form_bend_the_network_by_themselves() -> 
     assert float((found(X)[:, 0] - exact).norm() / exact.norm()) < 1e-3
     jumping = pk.function(lambda s: torch.where(s < 0.37, 0.0, 1.0), "f")(x)
     by_values = pk.Problem("p", u1, u1.diff(x, 2) + jumping, LINE, [pk.Dirichlet(u1, 0)])
-    assert [(k.plane.offset, k.power, k.needed) for k in by_values.posed.kinks] == [(0.37, 2, False)]
-    assert [(k.power, k.needed) for p in (half, mixed) for k in p.posed.kinks] == [(2, False), (1, False)]
+    assert [(k.plane.offset, k.power, k.needed) for k in by_values.interface_problem.kinks] == [(0.37, 2, False)]
+    assert [(k.power, k.needed) for p in (half, mixed) for k in p.interface_problem.kinks] == [(2, False), (1, False)]
     inflow = [pk.Dirichlet(ut, 0, on="x_min"), pk.Initial(ut, 0)]
-    assert not pk.Problem("p", ut, ut.diff(t) + ut.diff(x) - H(x - t), TIME, inflow).posed.kinks
+    assert not pk.Problem("p", ut, ut.diff(t) + ut.diff(x) - H(x - t), TIME, inflow).interface_problem.kinks
 
 
 def test_an_initial_flux_that_does_not_balance_starts_with_its_exact_layer() -> None:

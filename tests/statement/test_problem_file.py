@@ -32,7 +32,7 @@ def returned(problem: pk.Problem, path: Path) -> pk.Problem:
     held = problem_file.contents(problem)
     assert "lacking" not in held, held
     hdf5.write(path, "test", 1, held)
-    return problem_file.stated(hdf5.read(path, "test", 1))
+    return problem_file.problem_from(hdf5.read(path, "test", 1))
 
 
 def drawn(problem: pk.Problem) -> list[Any]:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from pinnkit.tools.adaptive_cells import graded
+from pinnkit.tools.adaptive_cells import adaptive_cells
 
 LOWER, UPPER = torch.tensor([-1.0, 0.0], dtype=torch.float64), torch.tensor([1.0, 3.0], dtype=torch.float64)
 
@@ -16,7 +16,7 @@ def corner(X: Tensor) -> Tensor:
 
 
 def test_it_is_a_quadrature() -> None:
-    X, w = graded(corner, LOWER, UPPER, 4000, seed=1)
+    X, w = adaptive_cells(corner, LOWER, UPPER, 4000, seed=1)
     assert X.shape == (len(w), 2) and 4000 <= len(w) < 12_000
     assert math.isclose(float(w.sum()), 1, rel_tol=1e-12) and bool((w > 0).all())
     assert bool(((X >= LOWER) & (X <= UPPER)).all())
@@ -26,7 +26,7 @@ def test_it_is_a_quadrature() -> None:
 
 
 def test_it_finds_and_resolves_a_corner() -> None:
-    X, w = graded(corner, LOWER, UPPER, 4000, seed=2)
+    X, w = adaptive_cells(corner, LOWER, UPPER, 4000, seed=2)
     reached = (X - LOWER).norm(dim=1).min()
     angle = (torch.arange(2000, dtype=torch.float64) + 0.5) / 2000 * math.pi / 2
     far = torch.minimum(2 / angle.cos(), 3 / angle.sin())
@@ -36,6 +36,6 @@ def test_it_finds_and_resolves_a_corner() -> None:
 
 
 def test_nothing_to_crowd_at() -> None:
-    X, w = graded(lambda X: torch.zeros_like(X[:, 0]), LOWER, UPPER, 1000)
+    X, w = adaptive_cells(lambda X: torch.zeros_like(X[:, 0]), LOWER, UPPER, 1000)
     assert torch.allclose(w, torch.full_like(w, 1 / len(w))) and len(w) == 1024
-    assert torch.equal(graded(corner, LOWER, UPPER, 100)[0], graded(corner, LOWER, UPPER, 100)[0])
+    assert torch.equal(adaptive_cells(corner, LOWER, UPPER, 100)[0], adaptive_cells(corner, LOWER, UPPER, 100)[0])

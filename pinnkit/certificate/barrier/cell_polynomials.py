@@ -16,7 +16,7 @@ from pinnkit.certificate.enclosure.network import Cells, evaluate
 from pinnkit.certificate.theorem.misfit import Breaks
 from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.certificate.validated.interval import UNIT, Interval
-from pinnkit.certificate.validated.interval_series import enclose
+from pinnkit.certificate.validated.interval_series import enclosed_series
 from pinnkit.certificate.validated.taylor_model import Space, TaylorModel
 
 DEGREE = 10  # of the Taylor polynomials
@@ -182,7 +182,7 @@ def _plain(e: sp.Expr, variables: Sequence[sp.Symbol], breaks: Breaks, degrees: 
     values = {s: Interval(low[:, i].copy(), high[:, i].copy())[None] for i, s in enumerate(variables)}
     with np.errstate(all="ignore"):
         try:
-            found = enclose(e, values)[0]
+            found = enclosed_series(e, values)[0]
         except ValueError:
             infinite = np.full(len(low), np.inf)
             return between(-infinite, infinite, breaks, degrees)

@@ -15,7 +15,7 @@ UP = 1 + 1e-11  # for the rounding of these sums
 HALVINGS = 3  # of slabs, for the largest norm at any time
 
 
-def norms(proof: BarrierProof) -> dict[str, float]:
+def barrier_norms(proof: BarrierProof) -> dict[str, float]:
     """Upper bounds of the error's norms: the largest value, and by |e| <= |c| + w those of L2."""
     if proof.time is None:
         (slab,) = proof.slabs

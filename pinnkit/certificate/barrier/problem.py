@@ -15,7 +15,7 @@ from pinnkit.certificate.theorem.maximum_principle import diffusion, without_con
 from pinnkit.certificate.theorem.misfit import Misfits, Norm
 from pinnkit.certificate.theorem.proof import BarrierProof, Enclosure, Wall
 from pinnkit.certificate.validated.interval import Interval
-from pinnkit.certificate.validated.interval_series import enclose
+from pinnkit.certificate.validated.interval_series import enclosed_series
 from pinnkit.domain.box import Box
 from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Robin
 from pinnkit.statement.symbolic.channels import Index
@@ -25,7 +25,7 @@ from pinnkit.statement.symbolic.residual import Residual
 
 from .barrier import BarrierPlan, BarrierProblem, barrier
 from .cell_polynomials import Breaks, between, ends, limits, shape, widened
-from .norms import middles, norms
+from .norms import barrier_norms, middles
 
 NAME = "a supersolution verified for this problem"
 ENOUGH = 1.1  # of the bound over what the error reaches at least: no finer barrier is looked for
@@ -63,7 +63,9 @@ def match(f: Form) -> Theorem | None:
             m.periodic(condition)
         known = _Known(f, s, conditions, m)
         proof = _nonlinear(s, known) if not linear else _linear(s, known)
-        return [Bound(n, v, NAME, proof, at_least(proof) if n == "sup" else 0.0) for n, v in norms(proof).items()]
+        return [
+            Bound(n, v, NAME, proof, at_least(proof) if n == "sup" else 0.0) for n, v in barrier_norms(proof).items()
+        ]
 
     return bound
 
@@ -243,7 +245,7 @@ class _Known:
             stated = Residual(f"slope {J}", slope.xreplace(back), INTERIOR)
             at = self.misfits.cells(stated, breaks, degrees)
             with np.errstate(all="ignore"):
-                change = enclose(sp.expand(slope.diff(u)), values)[0].size
+                change = enclosed_series(sp.expand(slope.diff(u)), values)[0].size
             by = np.broadcast_to(change, math.prod(shape(breaks))).reshape(shape(breaks)) * (1 + 1e-12)
             by = by * (reach if any(J) else reach / 2)
             found.append((J, widened(at, np.nan_to_num(by, nan=np.inf))))

@@ -107,7 +107,7 @@ class SlabCheck:
         """
         more = [[list(ExactEnclosure(e, box).cells()) for e in added] for _, _, added in terms]
         for n, (cell, f, radius) in enumerate(ExactEnclosure(data, box).cells()):
-            total, doubt = [-f, f], [radius, radius]
+            total, radii = [-f, f], [radius, radius]
             swings: tuple[list[Poly], list[Poly]] = ([], [])
             for (tree, J, _), added in zip(terms, more, strict=True):
                 a, rest = coefficient(tree, cell)
@@ -117,9 +117,9 @@ class SlabCheck:
                     a, swing = plus(a, own[n][1]), swing + own[n][2]
                 c, w = self.c.on(cell, J), self.w.on(cell, J)
                 for k, u in enumerate((plus(c, w), plus(-c, w))):
-                    total[k], doubt[k] = plus(total[k], times(a, u)), doubt[k] + rest * largest(u)
+                    total[k], radii[k] = plus(total[k], times(a, u)), radii[k] + rest * largest(u)
                     swings[k].extend([u * swing] if swing else [])
-            for p, r, moved, side in zip(total, doubt, swings, ("c + w", "c - w"), strict=True):
+            for p, r, moved, side in zip(total, radii, swings, ("c + w", "c - w"), strict=True):
                 for signs in itertools.product((1, -1), repeat=len(moved)):
                     q = functools.reduce(lambda a, pair: plus(a, *pair), zip(moved, signs, strict=True), p)
                     self.found.positive(q, r, f"{text}, {side}, {shown(cell)}")

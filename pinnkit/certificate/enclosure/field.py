@@ -24,17 +24,17 @@ Found = dict[Index, TaylorModel]
 
 @dataclass(eq=False)
 class FieldEnclosure:
-    """The function g + d N of a solution, or that with its jumps at a ``seam`` taken off."""
+    """The function g + d N of a solution, or that with its ``periodic_jump`` taken off."""
 
     solution: Solution
-    seam: PeriodicJump | None = None
+    periodic_jump: PeriodicJump | None = None
 
     @property
     def joint(self) -> PeriodicJump:
-        """The seam; ValueError where there is none."""
-        if self.seam is None:
+        """The periodic jump; ValueError where there is none."""
+        if self.periodic_jump is None:
             raise ValueError("no jumps are taken off at periodic ends")
-        return self.seam
+        return self.periodic_jump
 
     @cached_property
     def tape(self) -> Any:
@@ -60,21 +60,28 @@ class FieldEnclosure:
 
     def order(self, wanted: Sequence[Index]) -> int:
         """Of the highest derivative that ``on`` takes for these."""
-        of_jumps = [self.seam.orders - 1 + sum(J) - J[self.seam.axis] for J in wanted] if self.seam else []
+        of_jumps = (
+            [self.periodic_jump.orders - 1 + sum(J) - J[self.periodic_jump.axis] for J in wanted]
+            if self.periodic_jump
+            else []
+        )
         return max([*map(sum, wanted), *of_jumps], default=0)
 
     def on(self, wanted: Sequence[Index], cells: Cells, space: Space) -> tuple[Found, Tensor]:
         """The derivatives D^J of the function on cells, in a space of lower degree, and how steep the network gets."""
         u, steep = self._plain(cells)
         found = {J: u.derivative(J, cells.half, space) for J in wanted}
-        if self.seam is not None and wanted:
-            i, here = self.seam.axis, Cells(space, cells.middle, cells.half).coordinates()[self.seam.axis]
-            own = [[J[:i] + (k,) + J[i + 1 :] for k in range(self.seam.orders)] for J in wanted]
+        if self.periodic_jump is not None and wanted:
+            i, here = (
+                self.periodic_jump.axis,
+                Cells(space, cells.middle, cells.half).coordinates()[self.periodic_jump.axis],
+            )
+            own = [[J[:i] + (k,) + J[i + 1 :] for k in range(self.periodic_jump.orders)] for J in wanted]
             jumps, also = self.jumps({index for some in own for index in some}, cells, space)
             steep = torch.maximum(steep, also)
             for J, some in zip(wanted, own, strict=True):
                 for k, index in enumerate(some):
-                    lift = evaluate(self.seam.lift(k, J[i]), {self.seam.variable: here})
+                    lift = evaluate(self.periodic_jump.lift(k, J[i]), {self.periodic_jump.variable: here})
                     found[J] = found[J] - jumps[index] * lift
         return found, steep
 

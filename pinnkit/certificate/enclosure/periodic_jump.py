@@ -12,7 +12,7 @@ from pinnkit.certificate.theorem.form import Form
 from pinnkit.certificate.theorem.misfit import Norm
 
 
-def seam(f: Form) -> PeriodicJump | None:
+def periodic_jump(f: Form) -> PeriodicJump | None:
     """That of a problem whose only space coordinate is periodic; None where none is.
 
     Raises:

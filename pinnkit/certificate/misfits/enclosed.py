@@ -14,7 +14,7 @@ from torch import Tensor
 from pinnkit.certificate.barrier.cell_polynomials import Breaks, closer, of_expression, of_model
 from pinnkit.certificate.enclosure.field import FieldEnclosure
 from pinnkit.certificate.enclosure.network import Cells, evaluate, supported
-from pinnkit.certificate.enclosure.periodic_jump import seam
+from pinnkit.certificate.enclosure.periodic_jump import periodic_jump
 from pinnkit.certificate.norms import box as cover
 from pinnkit.certificate.norms import interval as enclosure
 from pinnkit.certificate.norms import rectangle as surface
@@ -81,7 +81,7 @@ class EnclosedMisfits(MisfitNorms):
     def evaluation(self) -> str:
         """How the norms were found."""
         how = f"enclosed by Taylor models of degree {DEGREE} on {self.looked} cells"
-        if self._field.seam is not None:
+        if self._field.periodic_jump is not None:
             how += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return how if self.tight else f"{how}, which were too few for tight bounds"
 
@@ -99,13 +99,13 @@ class EnclosedMisfits(MisfitNorms):
 
     def apart(self, norm: str) -> float:
         """By how much the function that the theorems bound differs from the network: the jumps' part of it."""
-        if self._field.seam is None:
+        if self._field.periodic_jump is None:
             return 0.0
-        return self._field.seam.added([self._jump(k) for k in range(self._field.seam.orders)], norm)
+        return self._field.periodic_jump.added([self._jump(k) for k in range(self._field.periodic_jump.orders)], norm)
 
     @cached_property
     def _field(self) -> FieldEnclosure:
-        return FieldEnclosure(self.solution, seam(self.form))
+        return FieldEnclosure(self.solution, periodic_jump(self.form))
 
     def _jump(self, k: int) -> Norm:
         """Of the jump of derivative number k at the periodic ends."""
@@ -126,7 +126,7 @@ class EnclosedMisfits(MisfitNorms):
         for name in by:
             e = sp.diff(e, problem.variables[box.names.index(name)])
         e = self._field.exactly(e)
-        rest = self._without_network(e, fixed) if fixed and self._field.seam is None else None
+        rest = self._without_network(e, fixed) if fixed and self._field.periodic_jump is None else None
         stated = Residual(residual.name, e, residual.place)
         norm = self._plain(rest, fixed) if rest is not None else self._covered(stated, fixed)
         if not math.isfinite(norm.sup):
@@ -159,9 +159,11 @@ class EnclosedMisfits(MisfitNorms):
         along = box.names.index(box.time) if box.time in box.names else None
         if len(free) < 2:
             line = (x[0], ends[0]) if free else (sp.Dummy(real=True), (0.0, 1.0))
-            found = enclosure.norms(e, *line, {}, FLOOR * self.scale)
+            found = enclosure.interval_norms(e, *line, {}, FLOOR * self.scale)
         else:
-            found = surface.norms(e, x, ends, {}, FLOOR * self.scale, free.index(along) if along in free else None)
+            found = surface.rectangle_norms(
+                e, x, ends, {}, FLOOR * self.scale, free.index(along) if along in free else None
+            )
         self.looked += found.cells
         return found.norm
 
@@ -181,7 +183,9 @@ class EnclosedMisfits(MisfitNorms):
         key = residual.name, residual.expression, tuple(fixed.items())
         if key not in self._models:
             stated = Residual(residual.name, self._field.exactly(residual.expression), residual.place)
-            rest = self._without_network(stated.expression, fixed) if fixed and self._field.seam is None else None
+            rest = (
+                self._without_network(stated.expression, fixed) if fixed and self._field.periodic_jump is None else None
+            )
             self._models[key] = rest, *((None, None) if rest is not None else self._narrow(stated, fixed))
         rest, model, least = self._models[key]
         if rest is not None:
@@ -251,7 +255,7 @@ def covered(
     box: Domain, function: Function, order: int, fixed: dict[str, float], floor: float, accuracy: float = cover.TIGHT,
     across: int | None = None,
 ) -> cover.BoxNorm:  # fmt: skip
-    """Norms of a function of cells on a box or where some coordinates are fixed; as ``cover.norms``."""
+    """Norms of a function of cells on a box or where some coordinates are fixed; as ``cover.box_norms``."""
     d = len(box.names)
     whole, space = Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
     still = [i for i, n in enumerate(box.names) if n in fixed]
@@ -269,4 +273,4 @@ def covered(
     free = [i for i in range(d) if i not in still]
     along = box.names.index(box.time) if still and box.time and box.time not in fixed else None
     with torch.no_grad():
-        return cover.norms(model, [tuple(b) for b in bounds], free, floor, MOST, along, across, accuracy)
+        return cover.box_norms(model, [tuple(b) for b in bounds], free, floor, MOST, along, across, accuracy)

@@ -16,7 +16,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.symbolic.conditions import Condition, Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
-from pinnkit.tools.gauss_panels import panels
+from pinnkit.tools.gauss_panels import gauss_panels
 
 from .norms import MisfitNorms
 
@@ -193,5 +193,5 @@ def _graded(low: float, high: float, count: int, time: bool) -> tuple[np.ndarray
     """Panels that grow away from the ends, where misfits have their layers."""
     s = np.linspace(0, 1, count + 1)
     s = s**2 if time else (1 - np.cos(math.pi * s)) / 2
-    x, w = panels(low + (high - low) * s)
+    x, w = gauss_panels(low + (high - low) * s)
     return np.concatenate([[low], x, [high]]), np.concatenate([[0.0], w, [0.0]])

@@ -64,7 +64,7 @@ class _Part:
         return _Part(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(_Part)))
 
 
-def norms(
+def box_norms(
     model: Model, ends: Sequence[tuple[float, float]], free: Sequence[int], floor: float, most: int,
     along: int | None = None, across: int | None = None, accuracy: float = TIGHT,
 ) -> BoxNorm:  # fmt: skip

@@ -8,7 +8,7 @@ import sympy as sp
 
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.validated.interval import Interval
-from pinnkit.certificate.validated.interval_series import Series, enclose, total
+from pinnkit.certificate.validated.interval_series import Series, enclosed_series, total
 
 from .bisection import halved, norm
 
@@ -25,7 +25,7 @@ class IntervalNorm:
     cells: int
 
 
-def norms(
+def interval_norms(
     e: sp.Expr,
     variable: sp.Symbol,
     ends: tuple[float, float],
@@ -78,7 +78,7 @@ def _cells(
     series: list[Series] = []
     value = plain = rest = Interval(np.zeros(n), np.zeros(n))
     for term in parts:
-        both = _full(enclose(term, values, known))
+        both = _full(enclosed_series(term, values, known))
         at, over = both[:, :n], both[:, n:]
         far = (over[ORDER] * power[ORDER]).size
         good = far <= over[0].high - over[0].low

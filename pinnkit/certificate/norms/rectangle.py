@@ -9,7 +9,7 @@ import sympy as sp
 
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.validated.interval import Interval
-from pinnkit.certificate.validated.interval_series import Series, enclose
+from pinnkit.certificate.validated.interval_series import Series, enclosed_series
 
 from .interval import IntervalNorm, terms
 
@@ -22,7 +22,7 @@ MOST = 4000  # cells in all
 SHARE = 0.1  # of the mean of what is bounded, which the error of the interpolation may reach
 
 
-def norms(
+def rectangle_norms(
     e: sp.Expr,
     variables: Sequence[sp.Symbol],
     ends: Sequence[tuple[float, float]],
@@ -106,7 +106,7 @@ def _cells(
         known: dict = {}
         step = (2 * (radius[:, i] / 2) ** NODES) * (1 + 1e-13)
         for part in parts:
-            u = enclose(part, values, known)
+            u = enclosed_series(part, values, known)
             width = (1 + constant) / 2 * (u.high[0] - u.low[0])
             far = u[NODES].size * step if len(u.low) > NODES else np.zeros(m)
             miss[:, i] += np.where(far <= width, far, width)
@@ -120,7 +120,7 @@ def _cells(
     known = {}
     at = Interval(np.zeros(len(x)), np.zeros(len(x)))
     for part in parts:
-        at = at + enclose(part, values, known)[0]
+        at = at + enclosed_series(part, values, known)[0]
     v = ((at.low + at.high) / 2).reshape(m, NODES, NODES)
     spread = ((at.high - at.low) / 2).reshape(m, -1).max(1) + 1e-15 * np.abs(v).reshape(m, -1).max(1)
     seen = at.least.reshape(m, -1)

@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 
 from pinnkit.certificate.validated.interval import Interval
-from pinnkit.certificate.validated.interval_series import enclose
+from pinnkit.certificate.validated.interval_series import enclosed_series
 from pinnkit.domain.box import Box, Face, face_of
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
@@ -177,7 +177,7 @@ class Form:
             for s, c in zip(self.problem.variables, cells, strict=True)
         }
         with np.errstate(all="ignore"):
-            found = enclose(e, values)
+            found = enclosed_series(e, values)
         low, high = float(found.low[0].min()), float(found.high[0].max())
         if not math.isfinite(low) or not math.isfinite(high):
             raise ValueError(f"the coefficient {e} is not bounded")

@@ -178,8 +178,8 @@ def _flux(f: Form, i: int, kind: str, a: tuple[float, float], b: tuple[float, fl
     L, A, B = f.sides[f.space.index(i)], a[1], max(map(abs, b))
     if kind == "both":
         return L / 4 + (2 * A / L + B) * f.duration
-    bent = L / 2 + (A / L + B) * f.duration
-    return min(bent, L + B * f.duration) if kind == "given" else bent
+    curved = L / 2 + (A / L + B) * f.duration
+    return min(curved, L + B * f.duration) if kind == "given" else curved
 
 
 def elliptic(f: Form) -> Theorem | None:

@@ -19,7 +19,9 @@ WIDTH = 2.0**-48
 Series = Interval  # of shape (p + 1, n): coefficients of h^0 ... h^p, or (1, n) for a constant
 
 
-def enclose(e: sp.Expr, values: Mapping[sp.Symbol, Series], known: dict[sp.Expr, Series] | None = None) -> Series:
+def enclosed_series(
+    e: sp.Expr, values: Mapping[sp.Symbol, Series], known: dict[sp.Expr, Series] | None = None
+) -> Series:
     """The Taylor coefficients of an expression, given those of its symbols; ``known`` keeps those of its parts.
 
     Where a coefficient is not known, as of |x| around 0, it is NaN; the first one, the value, always is.
@@ -31,7 +33,7 @@ def enclose(e: sp.Expr, values: Mapping[sp.Symbol, Series], known: dict[sp.Expr,
     if e in values:
         return values[e]
     if e not in known:
-        known[e] = _make(e, next(iter(values.values())).low.shape[1], lambda a: enclose(a, values, known))
+        known[e] = _make(e, next(iter(values.values())).low.shape[1], lambda a: enclosed_series(a, values, known))
     return known[e]
 
 

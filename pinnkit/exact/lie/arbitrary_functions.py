@@ -15,7 +15,7 @@ from .symmetry_ansatz import CommonFactor, solutions
 DERIVATIVES = 3  # of the arbitrary function that may occur
 
 
-def families(system: Determining, field: CoefficientField, wanted: int | None = None) -> list[Generator]:
+def arbitrary_functions(system: Determining, field: CoefficientField, wanted: int | None = None) -> list[Generator]:
     """Generators sum z^a f^(k)(s) that are symmetries for every function f, for s a coordinate or a direction.
 
     Polynomials of degree 1 beside f, and of degree 2 where fewer than the ``wanted`` number were found.
@@ -66,7 +66,7 @@ def _directions(system: Determining, field: CoefficientField) -> list[Mapping[in
     k = sp.Symbol("_k")
     top = jets.order
     symbol = sum(
-        jets.tower.expression(jets.equations[0].diff(gen)) * k ** J[1]
+        jets.differential_ring.expression(jets.equations[0].diff(gen)) * k ** J[1]
         for (_, J), gen in jets.u.items()
         if sum(J) == top
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.tools.sympy_types import PolyElement
 
-from .jet_space import Jet, JetSpace, plus, unit
+from .jet_space import Jet, JetSpace, plus, unit_index
 
 Key = tuple[int, Index]  # derivative m of unknown function f
 Form = dict[Key, PolyElement]  # sum of coefficients times derivatives of unknown functions
@@ -29,7 +29,7 @@ class Determining:
     def straight(self) -> list[Key]:
         """The derivatives of xi by the fields, and the second ones of phi: all 0 where fields move linearly."""
         n, m = len(self.jets.x), len(self.jets.fields)
-        once = [unit(n + a, n + m) for a in range(m)]
+        once = [unit_index(n + a, n + m) for a in range(m)]
         twice = [plus(a, b) for k, a in enumerate(once) for b in once[k:]]
         return [(i, a) for i in range(n) for a in once] + [(n + c, ab) for c in range(m) for ab in twice]
 
@@ -72,11 +72,11 @@ class _Prolongation:
         out: Form = {}
         for (f, m), c in form.items():
             _add(out, (f, m), self.jets.total(c, i))
-            _add(out, (f, plus(m, unit(i, len(self.base)))), c)
+            _add(out, (f, plus(m, unit_index(i, len(self.base)))), c)
             if not self.linear:
                 for a in range(self.m):
-                    moved = plus(m, unit(self.n + a, len(self.base)))
-                    _add(out, (f, moved), c * self.jets.u[a, unit(i, self.n)])
+                    moved = plus(m, unit_index(self.n + a, len(self.base)))
+                    _add(out, (f, moved), c * self.jets.u[a, unit_index(i, self.n)])
         return out
 
     def phi(self, jet: Jet) -> Form:
@@ -88,21 +88,21 @@ class _Prolongation:
             form = self.total(self.phi((a, lower)), i)
             for k in range(self.n):
                 for key, c in self.slopes[k][i].items():
-                    _add(form, key, -c * self.jets.u[a, plus(lower, unit(k, self.n))])
+                    _add(form, key, -c * self.jets.u[a, plus(lower, unit_index(k, self.n))])
             self.known[jet] = form
         return self.known[jet]
 
     def apply(self, equation: PolyElement) -> Form:
         """The prolonged field on an equation: sum_i xi^i Delta_{x_i} + sum phi^{a,J} Delta_{u^a_J}."""
-        tower = self.jets.tower
+        differential_ring = self.jets.differential_ring
         form: Form = {}
         for i, x in enumerate(self.jets.x):
-            _add(form, (i, self.nothing), tower.partial(equation, x))
+            _add(form, (i, self.nothing), differential_ring.partial(equation, x))
         for jet, gen in self.jets.u.items():
-            by = tower.partial(equation, gen)
+            by = differential_ring.partial(equation, gen)
             if by:
                 for key, c in self.phi(jet).items():
-                    _add(form, key, tower.normal(by * c))
+                    _add(form, key, differential_ring.normal(by * c))
         return form
 
     def split(self, form: Form) -> list[Form]:
@@ -110,7 +110,7 @@ class _Prolongation:
         ring, own = self.jets.ring, set(self.base)
         gens = [gen for gen in self.jets.u.values() if gen not in own]
         places = [self.jets.position[g] for g in gens]
-        places += [self.jets.position[f] for g in gens for f in self.jets.tower.functions_of(g)]
+        places += [self.jets.position[f] for g in gens for f in self.jets.differential_ring.functions_of(g)]
         parts: dict[Index, dict[Key, dict]] = {}
         for key, c in form.items():
             for e, number in c.items():

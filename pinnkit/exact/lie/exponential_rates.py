@@ -12,13 +12,13 @@ from .determining import Determining
 from .differential_ring import substituted
 from .echelon import Echelon
 from .involution import SolutionSpace, TaylorRows, derivation, nilpotent
-from .jet_space import plus, unit
+from .jet_space import plus, unit_index
 
 
 def autonomous(system: Determining, i: int) -> bool:
     """Whether the determining equations have coefficients that do not depend on base variable i."""
     gen = system.base[i]
-    apart = [gen, *system.jets.tower.functions_of(gen)]
+    apart = [gen, *system.jets.differential_ring.functions_of(gen)]
     return not any(c.degree(g) > 0 for row in system.rows for c in row.values() for g in apart)
 
 
@@ -31,7 +31,7 @@ def rates(system: Determining, solutions: SolutionSpace, i: int) -> list[sp.Expr
     """
     if nilpotent(derivation(system, solutions, i)) is not None:
         return [sp.S.Zero]
-    point = system.jets.tower.rational()
+    point = system.jets.differential_ring.rational()
     if point is None:
         return [sp.S.Zero]
     matrix, domain = _exact(system, solutions, i, point)
@@ -74,7 +74,7 @@ def _exact(
         echelon.add(taylor.derivative(*name))
     rows = []
     for f, m in solutions.parametric:
-        key = (f, plus(m, unit(i, len(system.base))))
+        key = (f, plus(m, unit_index(i, len(system.base))))
         row = {} if system.vanishes(key) else echelon.reduced({key: field.element(1)})
         rows.append([field.domain.convert(row.get(p, 0)) for p in solutions.parametric])
     return rows, field.domain

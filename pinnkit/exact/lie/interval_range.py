@@ -13,7 +13,7 @@ PIECES = 4  # of every coordinate's interval
 _FUNCTIONS = {sp.exp: iv.exp, sp.log: iv.log, sp.sin: iv.sin, sp.cos: iv.cos}
 
 
-def enclose(e: sp.Expr, box: Mapping[sp.Symbol, Any]) -> Any:
+def interval_range(e: sp.Expr, box: Mapping[sp.Symbol, Any]) -> Any:
     """An interval that contains all values of an expression over a box of intervals.
 
     Raises:
@@ -28,16 +28,16 @@ def enclose(e: sp.Expr, box: Mapping[sp.Symbol, Any]) -> Any:
     if e is sp.pi:
         return iv.pi
     if e.is_Add or e.is_Mul:
-        return reduce(add if e.is_Add else mul, (enclose(a, box) for a in e.args))
+        return reduce(add if e.is_Add else mul, (interval_range(a, box) for a in e.args))
     if e.is_Pow and e.exp.is_Integer:
-        return enclose(e.base, box) ** int(e.exp)
+        return interval_range(e.base, box) ** int(e.exp)
     if e.is_Pow and e.base is not sp.E:
-        return iv.exp(enclose(e.exp, box) * iv.log(enclose(e.base, box)))
+        return iv.exp(interval_range(e.exp, box) * iv.log(interval_range(e.base, box)))
     if e.func in (sp.cosh, sp.sinh):
-        up, down = (iv.exp(sign * enclose(e.args[0], box)) for sign in (1, -1))
+        up, down = (iv.exp(sign * interval_range(e.args[0], box)) for sign in (1, -1))
         return (up + down if e.func is sp.cosh else up - down) / 2
     if e.func in _FUNCTIONS:
-        return _FUNCTIONS[e.func](enclose(e.args[0], box))
+        return _FUNCTIONS[e.func](interval_range(e.args[0], box))
     raise ValueError(f"{e} has no interval arithmetic here: use a smaller interval of your own")
 
 
@@ -86,6 +86,6 @@ def reach(
 
 def _positive(e: sp.Expr, box: Mapping[sp.Symbol, Any]) -> bool:
     try:
-        return bool(enclose(e, box).a > 0)
+        return bool(interval_range(e, box).a > 0)
     except (ZeroDivisionError, ArithmeticError):
         return False

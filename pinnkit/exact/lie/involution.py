@@ -14,7 +14,7 @@ from pinnkit.tools.sympy_types import PolyElement
 from .determining import Determining, Key
 from .differential_ring import PRIME, value
 from .echelon import Echelon
-from .jet_space import indices, plus, unit
+from .jet_space import indices, plus, unit_index
 
 MOST = 7  # prolongations after which an algebra counts as infinite, unless one order has no free coefficient
 SETTLED = 3  # of them with the same growth after which it does so earlier
@@ -48,7 +48,7 @@ def count(system: Determining, seed: int = 0) -> SolutionSpace:
 
     Once no coefficient of one order is free the dimension is finite, and every further step lowers it or ends.
     """
-    point = system.jets.tower.point(seed)
+    point = system.jets.differential_ring.point(seed)
     taylor = TaylorRows(system, lambda p: value(p, point))
     n, before, independent, free = len(system.base), None, [], []
     growth: list[tuple[int, int] | None] = []
@@ -87,7 +87,7 @@ def follow(system: Determining, keys: Sequence[Key], more: int = 3, seed: int = 
 
     Looked for at a random point modulo a prime, in which the probability of a wrong yes is about 1e-6.
     """
-    point = system.jets.tower.point(seed)
+    point = system.jets.differential_ring.point(seed)
     taylor = TaylorRows(system, lambda p: value(p, point))
     start = max(max((sum(m) for row in system.rows for _, m in row), default=0), *(sum(m) for _, m in keys))
     echelon = Echelon(lambda key: (sum(key[1]), key), "prime")
@@ -119,7 +119,7 @@ def derivation(system: Determining, solutions: SolutionSpace, i: int) -> list[li
     """The derivative by base variable i as a matrix modulo the prime, on the parametric Taylor coefficients."""
     rows = []
     for f, m in solutions.parametric:
-        key = (f, plus(m, unit(i, len(system.base))))
+        key = (f, plus(m, unit_index(i, len(system.base))))
         row = {} if system.vanishes(key) else solutions.echelon.reduced({key: 1})
         rows.append([row.get(p, 0) for p in solutions.parametric])
     return rows
@@ -180,5 +180,5 @@ class TaylorRows:
         if k not in known:
             i = next(i for i, n in enumerate(k) if n)
             lower = tuple(n - (j == i) for j, n in enumerate(k))
-            known[k] = self.system.jets.tower.partial(self._partial(c, lower), self.system.base[i])
+            known[k] = self.system.jets.differential_ring.partial(self._partial(c, lower), self.system.base[i])
         return known[k]

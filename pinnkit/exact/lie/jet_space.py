@@ -29,7 +29,7 @@ def plus(a: Index, b: Index) -> Index:
     return tuple(i + j for i, j in zip(a, b, strict=True))
 
 
-def unit(i: int, dimension: int) -> Index:
+def unit_index(i: int, dimension: int) -> Index:
     """The multi-index of the first derivative by coordinate i."""
     return tuple(int(k == i) for k in range(dimension))
 
@@ -60,7 +60,7 @@ class JetSpace:
     order: int
     symbols: dict[Any, Any]
     parameters: tuple[Any, ...]
-    tower: DifferentialRing
+    differential_ring: DifferentialRing
     x: list[Any]
     u: dict[Any, Any]
     position: dict[Any, int]
@@ -92,12 +92,12 @@ class JetSpace:
         free = set().union(*(e.free_symbols for e in (*expressions, *more))) - set(variables)
         self.parameters = tuple(sorted(free, key=str))
         expressions = [sp.fraction(sp.together(e))[0] for e in expressions]
-        self.tower = DifferentialRing([*expressions, *more], variables, self.parameters)
-        self.ring = self.tower.ring
-        self.x = [self.tower.gen[s] for s in self.coordinates]
-        self.u = {jet: self.tower.gen[s] for jet, s in self.symbols.items()}
+        self.differential_ring = DifferentialRing([*expressions, *more], variables, self.parameters)
+        self.ring = self.differential_ring.ring
+        self.x = [self.differential_ring.gen[s] for s in self.coordinates]
+        self.u = {jet: self.differential_ring.gen[s] for jet, s in self.symbols.items()}
         self.position = {gen: k for k, gen in enumerate(self.ring.gens)}
-        self.equations = [self.tower(e) for e in expressions]
+        self.equations = [self.differential_ring(e) for e in expressions]
 
     def _constants(self, e: sp.Expr, variables: Sequence[sp.Symbol]) -> sp.Expr:
         """Irrational numbers and irrational functions of parameters, each as a new parameter."""
@@ -113,18 +113,20 @@ class JetSpace:
     def polynomial(self, e: sp.Expr) -> PolyElement:
         """One of the expressions ``more`` as a polynomial."""
         variables = (*self.coordinates, *self.symbols.values())
-        return self.tower(standard(_rational(e), variables).xreplace({c: s for s, c in self.constants.items()}))
+        return self.differential_ring(
+            standard(_rational(e), variables).xreplace({c: s for s, c in self.constants.items()})
+        )
 
     def field(self, roots: Iterable[sp.Expr] = ()) -> CoefficientField:
         """The field of the equations' coefficients, with further ``roots``."""
         return CoefficientField(
-            self.parameters, roots, {self.position[gen]: e for gen, e in self.tower.inverses.items()}
+            self.parameters, roots, {self.position[gen]: e for gen, e in self.differential_ring.inverses.items()}
         )
 
     @cached_property
     def degree(self) -> int | None:
         """1 for linear homogeneous equations, 0 for linear ones with sources, None for others."""
-        functions = {f for gen in self.u.values() for f in self.tower.functions_of(gen)}
+        functions = {f for gen in self.u.values() for f in self.differential_ring.functions_of(gen)}
         seen = set()
         for equation in self.equations:
             for exponents in equation:
@@ -135,12 +137,12 @@ class JetSpace:
 
     def total(self, p: PolyElement, i: int) -> PolyElement:
         """The total derivative D_i p = p_{x_i} + sum u_{J+i} p_{u_J}, of something below the highest order."""
-        out = self.tower.partial(p, self.x[i])
+        out = self.differential_ring.partial(p, self.x[i])
         for (a, J), gen in self.u.items():
-            by = self.tower.partial(p, gen)
+            by = self.differential_ring.partial(p, gen)
             if by:
-                out += by * self.u[a, plus(J, unit(i, len(self.x)))]
-        return self.tower.normal(out)
+                out += by * self.u[a, plus(J, unit_index(i, len(self.x)))]
+        return self.differential_ring.normal(out)
 
     @cached_property
     def rules(self) -> list[RewriteRule]:
@@ -163,7 +165,7 @@ class JetSpace:
         for steps in range(self.order - self._order(equation)):
             for rule, e in [pair for pair in new if sum(pair[0].jet[1]) == sum(first.jet[1]) + steps]:
                 for i in range(n):
-                    a, J = rule.jet[0], plus(rule.jet[1], unit(i, n))
+                    a, J = rule.jet[0], plus(rule.jet[1], unit_index(i, n))
                     if all(r.jet != (a, J) for r, _ in new):
                         derived = self.reduce(self.total(e, i), [*rules, *(r for r, _ in new)])
                         own = self._for(derived, (a, J))
@@ -181,7 +183,7 @@ class JetSpace:
         return own
 
     def _order(self, p: PolyElement) -> int:
-        functions = self.tower.functions_of
+        functions = self.differential_ring.functions_of
         return max(
             (sum(J) for (_, J), gen in self.u.items() if any(p.degree(g) > 0 for g in (gen, *functions(gen)))),
             default=0,
@@ -191,7 +193,7 @@ class JetSpace:
         """The equation for a derivative of the highest order with the simplest coefficient."""
         found: list[tuple[tuple, RewriteRule]] = []
         for jet, gen in self.u.items():
-            if any(equation.degree(f) > 0 for f in self.tower.functions_of(gen)):
+            if any(equation.degree(f) > 0 for f in self.differential_ring.functions_of(gen)):
                 continue
             power = equation.degree(gen)
             if power > 0 and sum(jet[1]):
@@ -228,7 +230,7 @@ class JetSpace:
         form = {key: p for key, p in form.items() if p}
         for rule in self.rules if rules is None else rules:
             form = _substituted(form, self.position[self.u[rule.jet]], rule)
-            form = {key: q for key, p in form.items() if (q := self.tower.normal(p))}
+            form = {key: q for key, p in form.items() if (q := self.differential_ring.normal(p))}
         return form
 
 

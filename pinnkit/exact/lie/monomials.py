@@ -25,13 +25,15 @@ class Monomials:
 
     def __init__(self, system: Determining, field: CoefficientField) -> None:
         self.jets, self.field = system.jets, field
-        tower, position = self.jets.tower, self.jets.position
+        differential_ring, position = self.jets.differential_ring, self.jets.position
         own = list(system.base)
-        own += [g for g in tower.functions if any(g in tower.functions_of(z) for z in system.base)]
+        own += [
+            g for g in differential_ring.functions if any(g in differential_ring.functions_of(z) for z in system.base)
+        ]
         self.places = [position[gen] for gen in own]
         self._index = {gen: k for k, gen in enumerate(own)}
-        self._related = [k for k, gen in enumerate(own) if gen in tower.related]
-        self._roots = [tower.root(z) for z in system.base]
+        self._related = [k for k, gen in enumerate(own) if gen in differential_ring.related]
+        self._roots = [differential_ring.root(z) for z in system.base]
         self._variables = system.base
         self._normal: dict[Index, Sequence[tuple[Index, Any]]] = {}
         self._spelled: dict[Powers, Index] = {}
@@ -49,7 +51,9 @@ class Monomials:
             e = [0] * len(self.places)
             for i, (power, (q, root)) in enumerate(zip(powers, self._roots, strict=True)):
                 whole, part = divmod(int(power * q), q)
-                e[i if whole >= 0 else self._index[self.jets.tower.reciprocal(self._variables[i])]] += abs(whole)
+                e[i if whole >= 0 else self._index[self.jets.differential_ring.reciprocal(self._variables[i])]] += abs(
+                    whole
+                )
                 if part:
                     e[self._index[root]] += part
             self._spelled[powers] = tuple(e)
@@ -63,6 +67,6 @@ class Monomials:
             whole = [0] * len(self.jets.ring.gens)
             for k, power in zip(self.places, e, strict=True):
                 whole[k] = power
-            reduced = self.jets.tower.normal(self.jets.ring.from_dict({tuple(whole): QQ.one}))
+            reduced = self.jets.differential_ring.normal(self.jets.ring.from_dict({tuple(whole): QQ.one}))
             self._normal[e] = tuple(self.split(reduced).items())
         return self._normal[e]

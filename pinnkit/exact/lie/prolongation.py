@@ -7,7 +7,7 @@ import sympy as sp
 from pinnkit.tools.sympy_types import AppliedUndef
 
 from .generator import Generator
-from .jet_space import JetSpace, plus, unit
+from .jet_space import JetSpace, plus, unit_index
 
 
 def defects(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> tuple[sp.Expr, ...]:
@@ -18,12 +18,14 @@ def defects(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[Applied
     known = {(a, (0,) * n): p for a, p in enumerate(phi)}
     found = []
     for equation in jets.equations:
-        total = sum((jets.tower.partial(equation, x) * c for x, c in zip(jets.x, xi, strict=True)), jets.ring.zero)
+        total = sum(
+            (jets.differential_ring.partial(equation, x) * c for x, c in zip(jets.x, xi, strict=True)), jets.ring.zero
+        )
         for jet, gen in jets.u.items():
-            by = jets.tower.partial(equation, gen)
+            by = jets.differential_ring.partial(equation, gen)
             if by:
                 total += by * _coefficient(jets, jet, xi, known)
-        found.append(jets.tower.expression(jets.reduce(jets.tower.normal(total))))
+        found.append(jets.differential_ring.expression(jets.reduce(jets.differential_ring.normal(total))))
     return tuple(found)
 
 
@@ -36,6 +38,6 @@ def _coefficient(jets: JetSpace, jet: tuple, xi: list, known: dict):
         lower = tuple(j - (k == i) for k, j in enumerate(J))
         out = jets.total(_coefficient(jets, (a, lower), xi, known), i)
         for k in range(n):
-            out -= jets.u[a, plus(lower, unit(k, n))] * jets.total(xi[k], i)
+            out -= jets.u[a, plus(lower, unit_index(k, n))] * jets.total(xi[k], i)
         known[jet] = out
     return known[jet]

@@ -56,7 +56,7 @@ def _arbitrary(slopes: Mapping[int, sp.Expr], z: Sequence[sp.Symbol], k: int) ->
 
 def _symbols(system: Determining) -> list[sp.Symbol]:
     jets = system.jets
-    by_gen = {gen: s for s, gen in jets.tower.gen.items()}
+    by_gen = {gen: s for s, gen in jets.differential_ring.gen.items()}
     return [by_gen[gen] for gen in system.base]
 
 

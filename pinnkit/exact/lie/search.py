@@ -8,7 +8,7 @@ from sympy.polys.polyerrors import CoercionFailed
 
 from pinnkit.tools.sympy_types import AppliedUndef, PolyElement
 
-from .arbitrary_functions import concrete, families
+from .arbitrary_functions import arbitrary_functions, concrete
 from .coefficient_field import CoefficientField
 from .determining import Determining, determining
 from .exponential_rates import autonomous, rates
@@ -30,12 +30,12 @@ def search(
 ) -> tuple[list[Generator], list[Generator], Determining, SolutionSpace]:
     """Generators, families, the determining system, and the count of its solutions."""
     jets = JetSpace(equations, fields)
-    system, counted = posed(jets)
+    system, counted = determining_system(jets)
     size = counted.dimension
     if size is None:
         found, families = _infinite(system, counted)
         for v in found + [concrete(v, f) for v in families for f in (lambda s: s**5, sp.exp)]:
-            verify(v, equations, fields)
+            verify_generator(v, equations, fields)
         return found, families, system, counted
     own = {i: rates(system, counted, i) for i in range(len(system.base)) if autonomous(system, i)}
     change = swap((e for r in own.values() for e in r), jets.parameters)
@@ -50,11 +50,11 @@ def search(
         more = _finite(determining(wider, system.linear), size, own, explicit)
         found = max(found, more, key=len)
     for v in found:
-        verify(v, equations, fields)
+        verify_generator(v, equations, fields)
     return found, [], system, counted
 
 
-def posed(jets: JetSpace) -> tuple[Determining, SolutionSpace]:
+def determining_system(jets: JetSpace) -> tuple[Determining, SolutionSpace]:
     """The determining system and the count of its solutions.
 
     Coefficients are functions of coordinates and fields. Only for linear equations with infinitely many solutions,
@@ -87,8 +87,8 @@ def _variables(jets: JetSpace, fields: bool) -> list[sp.Symbol]:
 
 
 def _depends(jets: JetSpace, e: PolyElement, z: sp.Symbol) -> bool:
-    gen = jets.tower.gen[z]
-    return any(e.degree(g) > 0 for g in (gen, *jets.tower.functions_of(gen)))
+    gen = jets.differential_ring.gen[z]
+    return any(e.degree(g) > 0 for g in (gen, *jets.differential_ring.functions_of(gen)))
 
 
 def _finite(
@@ -102,11 +102,11 @@ def _finite(
     imaginary = {sp.I} if any(e.has(sp.I) for r in own.values() for e in r) else set()
     field = system.jets.field(sorted(irrational | imaginary, key=str))
     factors = [factor for pair in _pairs(own) if (factor := _factor(field, pair)) is not None]
-    tower = system.jets.tower
-    low = [tower.gen[z] for z in negative]
+    differential_ring = system.jets.differential_ring
+    low = [differential_ring.gen[z] for z in negative]
     ordinary = len(system.jets.x) == 1
     least = -2 if ordinary else -1
-    steps = [PowerSteps(least if z in low else 0, tower.root(z)[0]) for z in system.base]
+    steps = [PowerSteps(least if z in low else 0, differential_ring.root(z)[0]) for z in system.base]
     found, still = [GradedBasis() for _ in factors], 0
     highest = (WIDEST_ODE if ordinary else WIDEST) if negative else HIGHEST_ODE if ordinary else HIGHEST
     for degree in range(highest + 1):
@@ -150,7 +150,7 @@ def _infinite(system: Determining, counted: SolutionSpace) -> tuple[list[Generat
         found.add(solutions(system, field, degree))
     plain = _sorted([g for v in found.basis for g in generator(system, field, v, PLAIN)])
     functions, variables = counted.functions or (None, None)
-    return plain, families(system, field, functions if variables == 1 else None)
+    return plain, arbitrary_functions(system, field, functions if variables == 1 else None)
 
 
 def _sorted(found: list[Generator]) -> list[Generator]:
@@ -171,7 +171,7 @@ def _degree(e: sp.Expr, base: Sequence[sp.Symbol]) -> sp.Expr:
     return max(sum(term.as_coeff_exponent(z)[1] for z in base) for term in sp.Add.make_args(sp.expand(e)))
 
 
-def verify(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:
+def verify_generator(v: Generator, equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> None:
     """Raises ArithmeticError unless a generator's prolongation leaves the equations invariant."""
     if any(d != 0 for d in defects(v, equations, fields)):
         raise ArithmeticError(f"{v} was found, but its prolongation does not leave the equations invariant")

@@ -159,7 +159,7 @@ def similarity(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> 
     if len(jets.equations) != 1 or len(jets.x) != 2 or not _constant(jets):
         return []
     (x, t), e = jets.coordinates, jets.equations[0]
-    slots = {J: jets.tower.expression(e.diff(gen)) for (_, J), gen in jets.u.items() if e.diff(gen)}
+    slots = {J: jets.differential_ring.expression(e.diff(gen)) for (_, J), gen in jets.u.items() if e.diff(gen)}
     if set(slots) not in ({(0, 1), (2, 0)}, {(0, 1), (1, 0), (2, 0)}):
         return []
     drift, kappa = slots.get((1, 0), sp.S.Zero) / slots[0, 1], -slots[2, 0] / slots[0, 1]
@@ -219,7 +219,7 @@ def _linear(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Jet
 
 
 def _constant(jets: JetSpace) -> bool:
-    free = set().union(*(jets.tower.expression(e).free_symbols for e in jets.equations))
+    free = set().union(*(jets.differential_ring.expression(e).free_symbols for e in jets.equations))
     return not free & set(jets.coordinates)
 
 
@@ -236,7 +236,9 @@ def _symbol(jets: JetSpace, rates: Sequence[sp.Expr]) -> sp.Matrix:
         for (a, J), gen in jets.u.items():
             c = equation.diff(gen)
             if c:
-                P[row, a] += jets.tower.expression(c) * sp.Mul(*(r**j for r, j in zip(rates, J, strict=True)))
+                P[row, a] += jets.differential_ring.expression(c) * sp.Mul(
+                    *(r**j for r, j in zip(rates, J, strict=True))
+                )
     return P.applyfunc(lambda e: sp.expand(e.xreplace(jets.constants)))
 
 

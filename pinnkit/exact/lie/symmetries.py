@@ -19,7 +19,7 @@ from .inhomogeneous import shifted, with_source
 from .involution import SolutionSpace
 from .jet_space import JetSpace
 from .log_coordinates import back, logarithmic
-from .search import search, straight, verify
+from .search import search, straight, verify_generator
 
 
 @checked
@@ -155,15 +155,15 @@ def symmetries(
         (6, True)
     """
     if isinstance(problem, Problem):
-        return find(list(problem.everywhere("symmetries do").values()), problem.fields)
+        return find_symmetries(list(problem.everywhere("symmetries do").values()), problem.fields)
     fields = (fields,) if isinstance(fields, sp.Basic) else tuple(fields)
     equations = [problem] if isinstance(problem, sp.Basic) else list(problem)
     if not fields or not all(is_applied(u) for u in fields):
         raise TypeError(f"symmetries(equations, fields) is given the fields {fields}: expected pinnkit.field(...)")
-    return find([as_expression(e, "an equation") for e in equations], fields)
+    return find_symmetries([as_expression(e, "an equation") for e in equations], fields)
 
 
-def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmetries:
+def find_symmetries(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmetries:
     """As `symmetries`, for equations "= 0" in fields."""
     sources = len(fields[0].args) > 1 and JetSpace(equations, fields).degree == 0
     if sources:
@@ -176,7 +176,7 @@ def find(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -> Symmet
     if system.jets.degree == 0 and known is not None and len(found) < known:
         found = _with_source(equations, fields) or found
     for v in found if logs else ():
-        verify(v, equations, fields)
+        verify_generator(v, equations, fields)
     whole = not system.linear or straight(system.jets)
     return Symmetries(
         tuple(equations), tuple(fields), tuple(found), tuple(families), system.jets.degree is not None, known, whole,
@@ -190,9 +190,9 @@ def _with_source(equations: Sequence[sp.Expr], fields: Sequence[AppliedUndef]) -
     if pair is None:
         return []
     homogeneous, p = pair
-    found = [shifted(v, p) for v in find([homogeneous], fields)]
+    found = [shifted(v, p) for v in find_symmetries([homogeneous], fields)]
     for v in found:
-        verify(v, equations, fields)
+        verify_generator(v, equations, fields)
     return found
 
 
@@ -215,8 +215,11 @@ def _notes(
         free, numbers = ([str(e) for e in named if e.is_number is number] for number in (False, True))
         notes += [f"for generic {', '.join(free)}: special values may have more"] * bool(free)
         notes += [f"as for a generic number in place of {', '.join(numbers)}"] * bool(numbers)
-    tower, symbols = system.jets.tower, dict(zip(system.jets.ring.gens, system.jets.ring.symbols, strict=True))
-    roots = {symbols[z] for z in system.base if tower.root(z)[0] % 2 == 0}
+    differential_ring, symbols = (
+        system.jets.differential_ring,
+        dict(zip(system.jets.ring.gens, system.jets.ring.symbols, strict=True)),
+    )
+    roots = {symbols[z] for z in system.base if differential_ring.root(z)[0] % 2 == 0}
     for v in found:
         powers = set().union(*(e.atoms(sp.Pow) for e in v.components))
         roots |= {a.base for a in powers if a.base in v.base and a.exp.is_Rational and a.exp.q % 2 == 0}

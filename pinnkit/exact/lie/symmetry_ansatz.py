@@ -127,7 +127,7 @@ def _equations(
     system: Determining, field: CoefficientField, terms: Sequence[Term], factor: CommonFactor
 ) -> list[dict[Term, Any]]:
     """The determining equations on a sum of terms, split by all monomials in normal form."""
-    letters = Monomials(system, field)
+    monomials = Monomials(system, field)
     by_function: dict[int, list[Term]] = {}
     for term in terms:
         by_function.setdefault(term[0], []).append(term)
@@ -135,17 +135,17 @@ def _equations(
     for row in system.rows:
         split: dict[tuple, dict[Term, Any]] = {}
         for (f, m), c in row.items():
-            weights = letters.split(c)
+            weights = monomials.split(c)
             scaled: dict[Any, dict[Index, Any]] = {1: weights}  # by whole numbers: products of fractions are slow
             for term in by_function.get(f, ()):
                 for (powers, k), v in _derivative(term, m, factor).items():
-                    own = letters.spelled(powers)
+                    own = monomials.spelled(powers)
                     if v not in scaled:
                         scaled[v] = {
                             z: w * (v if isinstance(v, int) else field.domain.convert(v)) for z, w in weights.items()
                         }
                     for z, w in scaled[v].items():
-                        for at, number in letters.normal(tuple(a + b for a, b in zip(own, z, strict=True))):
+                        for at, number in monomials.normal(tuple(a + b for a, b in zip(own, z, strict=True))):
                             line, part = split.setdefault((at, k), {}), w if number == 1 else w * number
                             line[term] = line[term] + part if term in line else part
         found += [line for line in ({t: v for t, v in row.items() if v} for row in split.values()) if line]

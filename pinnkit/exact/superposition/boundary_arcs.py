@@ -9,7 +9,7 @@ import torch
 from pinnkit.domain.base import On, Patch
 from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import PointSet
-from pinnkit.tools.gauss_panels import ORDER, Data, panels, resolve
+from pinnkit.tools.gauss_panels import ORDER, Data, gauss_panels, resolve
 
 CELLS = 2048  # in which corners and ends of a curve are looked for
 TURN = 0.05  # of the normal between two cells: more is a corner
@@ -108,7 +108,7 @@ def points(
         edges = np.linspace(0, 1, max(2, round(count * arc.length / longest)) + 1)
         near = edges[1] * 0.5 ** np.arange(NEAREST, 0, -1)
         edges = np.concatenate([edges[:1], near, edges[1:-1], (1 - near)[::-1], edges[-1:]])
-        s, w = panels(resolve(data(domain, arc, values), edges), order)
+        s, w = gauss_panels(resolve(data(domain, arc, values), edges), order)
         drawn.append((*arc.at(s), w * arc.length))
     return _set(domain, *(np.concatenate(part) for part in zip(*drawn, strict=True)))
 

@@ -14,7 +14,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.place import INITIAL, Place
-from pinnkit.tools.gauss_panels import ORDER, Data, panels, resolve
+from pinnkit.tools.gauss_panels import ORDER, Data, gauss_panels, resolve
 
 from . import boundary_arcs as arcs
 
@@ -85,7 +85,9 @@ def quadrature(
             continue
         if plane and place.where != "pair":
             count = math.ceil(3 * max(waves.values()) / ORDER)
-            found[key] = Nodes(arcs.points(problem.domain, place.on, partial(asked, readout), count, cuts, order))
+            found[key] = Nodes(
+                arcs.points(problem.domain, place.on, partial(condition_data, readout), count, cuts, order)
+            )
             continue
         if not isinstance(problem.domain, Box):
             raise ValueError(f"{problem.name}: superposition needs a pinnkit.Box where conditions are periodic")
@@ -143,11 +145,11 @@ def _grid(
         if box.names[i] == box.time and not few:
             first = edges[1] - edges[0]
             edges = np.concatenate([edges[:1], edges[0] + first * 0.5 ** np.arange(GRADING, 0, -1), edges[1:]])
-        rules.append(panels(resolve(data, edges), order))
+        rules.append(gauss_panels(resolve(data, edges), order))
     most = MANY_AT_FIRST if fixed[0] == box.time else MANY
     if len(rules) > 1 and math.prod(len(s) for s, _ in rules) > most:
         count = max(1, int(most ** (1 / len(rules)) / ORDER))
-        rules = [panels(np.linspace(bounds[0, i], bounds[1, i], count + 1), order) for i in free]
+        rules = [gauss_panels(np.linspace(bounds[0, i], bounds[1, i], count + 1), order) for i in free]
     axes = dict(zip(free, rules, strict=True)) | {at: (np.array([float(end)]), np.ones(1))}
     return TensorGrid(*zip(*(axes[i] for i in range(len(axes))), strict=True))
 
@@ -174,7 +176,7 @@ def origin(readout: ResidualProgram, points: PointSet) -> Tensor:
     return readout.values(_zeros(readout, points), points, points.X.new_zeros(0))
 
 
-def asked(readout: ResidualProgram, points: PointSet) -> np.ndarray:
+def condition_data(readout: ResidualProgram, points: PointSet) -> np.ndarray:
     """The data of linear conditions, shape (R, B)."""
     return -origin(readout, points).numpy()
 

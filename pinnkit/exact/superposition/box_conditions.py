@@ -43,7 +43,7 @@ class FacePair:
         return self.upper - self.lower
 
 
-def walls(problem: Problem) -> tuple[FacePair, ...]:
+def face_pairs(problem: Problem) -> tuple[FacePair, ...]:
     """The walls of a problem's box, one for each space coordinate; other domains have none."""
     if not isinstance(problem.domain, Box):
         return ()

@@ -16,7 +16,7 @@ from pinnkit.statement.symbolic.boundary_conditions import Dirichlet
 from pinnkit.statement.symbolic.conditions import Initial
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.statement.well_posed import faces
-from pinnkit.tools.gauss_panels import panels
+from pinnkit.tools.gauss_panels import gauss_panels
 from pinnkit.tools.versions import versions
 from pinnkit.training.recipe import Plan, Progress
 
@@ -61,7 +61,7 @@ def solve(problem: Problem, nu: float, tolerance: float, most: int) -> Solution:
         return torch.as_tensor(data({x: X, t: torch.full_like(X, t0)})[0], dtype=X.dtype).expand(X.shape).numpy()
 
     edges = np.linspace(low, high, SAMPLES // 16 + 1)
-    nodes, weights = panels(edges)
+    nodes, weights = gauss_panels(edges)
     slope = -u0(nodes) / (2 * nu)  # (ln phi)_x
     bend = float(np.abs(np.gradient(slope, nodes)).max())
     width = min(SHARP * math.sqrt(2 / max(bend, 1e-300)), (high - low) / 8)

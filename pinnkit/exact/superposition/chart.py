@@ -17,9 +17,9 @@ from .boundary_arcs import NOWHERE
 from .box_conditions import FaceCondition, FacePair
 from .dictionary import Dictionary, first, special
 from .family import ITSELF, Family
-from .heat_kernels import spreading
+from .heat_kernels import heat_kernels
 from .linear_operator import LinearOperator, operator
-from .local_solutions import LocalSolutions, local, verify
+from .local_solutions import LocalSolutions, local, verify_symbol
 from .singular_places import singular
 from .system import LinearSystem
 
@@ -32,7 +32,7 @@ TIMES = 65  # at which the ends of a moving interval are looked at
 class Chart:
     """An operator, its walls and its box, which are the heat equation's where there is a form.
 
-    ``own`` is the problem's operator, ``slope`` the largest dy/dx and ``crowding`` the largest of y's part to x's of
+    ``own`` is the problem's operator, ``slope`` the largest dy/dx and ``compression`` the largest of y's part to x's of
     their intervals. At the ``cuts`` data are singular: (K, 2) on the boundary of
     a plane domain, or (K, 1) on an interval at first.
     """
@@ -43,7 +43,7 @@ class Chart:
     form: NormalForm | None = None
     own: LinearOperator | None = None
     slope: float = 1.0
-    crowding: float = 1.0
+    compression: float = 1.0
     places: Mapping[sp.Symbol, tuple[float, float]] | None = None  # where to verify, unless from 0.1 to 0.9
     cuts: np.ndarray = field(default_factory=lambda: NOWHERE)
 
@@ -69,15 +69,15 @@ class Chart:
         wide = self.form is not None
         return self._back(special(self.box, self.op, self.walls, self.local, modes, wide, self.cuts))
 
-    def atoms(self, finest: float) -> list[Family]:
+    def kernels(self, finest: float) -> list[Family]:
         """Local solutions with free places and widths, the width in x at least ``finest``; verified. Maybe none."""
         if self.local is None:
-            return spreading(self.op, self.walls, self.box, finest)
+            return heat_kernels(self.op, self.walls, self.box, finest)
         found = self.local.families(finest * self.slope)
         if self.form is None:
             return found
         for family in found:
-            verify(self.own or self.op, self.form(family.expression), family.name, family.ranges, self.places)
+            verify_symbol(self.own or self.op, self.form(family.expression), family.name, family.ranges, self.places)
         return [replace(family, form=self.form) for family in found]
 
     def _back(self, found: Dictionary) -> Dictionary:
@@ -90,7 +90,7 @@ class Chart:
         parts = tuple((replace(family, form=self.form), theta) for family, theta in found.parts)
         for family, theta in {family.expression: (family, theta) for family, theta in parts}.values():
             for row in theta[[0, -1]] if len(theta) > 1 else theta:
-                verify(self.own or self.op, replace(family, images=ITSELF).at(row), family.name, (), self.places)
+                verify_symbol(self.own or self.op, replace(family, images=ITSELF).at(row), family.name, (), self.places)
         return Dictionary(parts)
 
 

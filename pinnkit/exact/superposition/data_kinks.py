@@ -16,7 +16,7 @@ from pinnkit.tools.gauss_panels import Data, narrow
 
 from . import boundary_arcs as arcs
 from .boundary_arcs import Arc
-from .boundary_points import asked, origin
+from .boundary_points import condition_data, origin
 
 CELLS = 2048  # of an arc between which a surface's sign is looked at
 PANELS = 8  # of an arc with which the search in values starts
@@ -42,7 +42,7 @@ def kinks(problem: Problem, readouts: Mapping[str, ResidualProgram]) -> np.ndarr
         surfaces = _surfaces(problem, key)
         for arc in arcs.arcs(domain, place_of.on):
             exact = [s for g in surfaces for s in _crossings(arc, g, problem.variables)]
-            for s in [*exact, *_seen(arc, arcs.data(domain, arc, partial(asked, readout)), exact)]:
+            for s in [*exact, *_seen(arc, arcs.data(domain, arc, partial(condition_data, readout)), exact)]:
                 place = arc.at(np.array([s % 1.0 if arc.closed else s]))[0][0]
                 if all(np.linalg.norm(place - other) > SAME * size for other in kept):
                     kept.append(place)

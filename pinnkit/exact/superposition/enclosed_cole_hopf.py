@@ -14,7 +14,7 @@ from pinnkit.certificate.norms.bisection import CELLS, halved, norm
 from pinnkit.certificate.norms.interval import ORDER
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.validated.interval import Interval
-from pinnkit.certificate.validated.interval_series import Series, enclose, multiply, total
+from pinnkit.certificate.validated.interval_series import Series, enclosed_series, multiply, total
 
 from .cole_hopf import ColeHopf
 from .family import Family
@@ -61,7 +61,7 @@ class ColeHopfLine:
         """The same of the data."""
         n = len(x.low)
         values = {self._variable: _variable(x, order)} | {s: Interval.point(v, n)[None] for s, v in self._at.items()}
-        return _full(enclose(self._data, values), order, n)
+        return _full(enclosed_series(self._data, values), order, n)
 
     def terms(self, x: Interval, order: int) -> tuple[Interval, Interval]:
         """phi and phi_x of every kernel by itself, each (K, order + 1, n)."""
@@ -74,13 +74,18 @@ class ColeHopfLine:
         values |= {r.symbol: _point(np.repeat(self._theta[:, i], n)) for i, r in enumerate(f.ranges)}
         known: dict = {}
         a = _point(np.repeat(self._a, n))
-        found = enclose(f.expression, values, known) * (a * c), enclose(self._slope, values, known) * (a * turn)
+        found = (
+            enclosed_series(f.expression, values, known) * (a * c),
+            enclosed_series(self._slope, values, known) * (a * turn),
+        )
         shaped = (_full(u, order, K * n) for u in found)
         phi, slope = (Interval(*(v.reshape(-1, K, n).swapaxes(0, 1) for v in (u.low, u.high))) for u in shaped)
         return phi, slope
 
 
-def norms(line: ColeHopfLine, ends: tuple[float, float], floor: float, antiderivative: bool) -> tuple[Norm, int]:
+def cole_hopf_norms(
+    line: ColeHopfLine, ends: tuple[float, float], floor: float, antiderivative: bool
+) -> tuple[Norm, int]:
     """Bounds of the norms of u - data over an interval, and the number of cells; with ``antiderivative`` its swing too.
 
     Raises:

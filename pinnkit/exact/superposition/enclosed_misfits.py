@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import sympy as sp
 
-from pinnkit.certificate.enclosure.periodic_jump import PeriodicJump, seam
+from pinnkit.certificate.enclosure.periodic_jump import PeriodicJump, periodic_jump
 from pinnkit.certificate.misfits.norms import MisfitNorms
 from pinnkit.certificate.norms import interval as enclosure
 from pinnkit.certificate.norms import rectangle as surface
@@ -40,7 +40,7 @@ class EnclosedSuperposition(MisfitNorms):
     rigorous: ClassVar[bool] = True
     scale: float
     looked: int = 0  # cells
-    _seam: PeriodicJump | None = field(init=False, default=None)
+    _periodic_jump: PeriodicJump | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         name = self.solution.problem.name
@@ -50,20 +50,20 @@ class EnclosedSuperposition(MisfitNorms):
             raise ValueError(f"{name} has {len(self.form.space)} space dimensions: only two are enclosed; use samples")
         if why := elliptic.critical(self.form):
             raise ValueError(f"{name} is not enclosed: {why}; certify it with samples")
-        self._seam = seam(self.form)
+        self._periodic_jump = periodic_jump(self.form)
 
     @property
     def evaluation(self) -> str:
         """How the norms were found."""
         how = "interval Taylor forms" if len(self.form.space) == 1 else "interpolation with interval remainders"
         adds = f"of the closed form, to which {rounding_adds(self.solution)}"
-        if self._seam is not None:
+        if self._periodic_jump is not None:
             adds += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return f"enclosed by {how} on {self.looked} cells, {adds}; the equation holds by construction"
 
     def residual(self) -> Norm:
         """0, as every member of a superposition solves the equation, but for the lifts of jumps at periodic ends."""
-        if self._seam is None:
+        if self._periodic_jump is None:
             return Norm()
         ((name, e),) = self.solution.problem.everywhere("certificates do").items()
         u = self.solution.problem.fields[0]
@@ -79,9 +79,9 @@ class EnclosedSuperposition(MisfitNorms):
 
     def apart(self, norm: str) -> float:
         """By how much the function that the theorems bound differs from the closed form: the jumps' part of it."""
-        if self._seam is None:
+        if self._periodic_jump is None:
             return 0.0
-        return self._seam.added([self._jump(k) for k in range(self._seam.orders)], norm)
+        return self._periodic_jump.added([self._jump(k) for k in range(self._periodic_jump.orders)], norm)
 
     @cached_property
     def _closed(self) -> sp.Expr:
@@ -89,9 +89,9 @@ class EnclosedSuperposition(MisfitNorms):
 
     @property
     def _joint(self) -> PeriodicJump:
-        if self._seam is None:
+        if self._periodic_jump is None:
             raise ValueError("no jumps are taken off at periodic ends")
-        return self._seam
+        return self._periodic_jump
 
     def _jump_of(self, k: int) -> sp.Expr:
         """J_k."""
@@ -103,9 +103,12 @@ class EnclosedSuperposition(MisfitNorms):
     @cached_property
     def _ends(self) -> dict[sp.Symbol, float]:
         """Symbols in the place of the periodic ends: SymPy would round what it is given numbers for."""
-        if self._seam is None:
+        if self._periodic_jump is None:
             return {}
-        return {sp.Symbol(f"{self._seam.variable}_{n}", real=True): getattr(self._seam, n) for n in ("low", "high")}
+        return {
+            sp.Symbol(f"{self._periodic_jump.variable}_{n}", real=True): getattr(self._periodic_jump, n)
+            for n in ("low", "high")
+        }
 
     def _jump(self, k: int) -> Norm:
         """Of J_k over time."""
@@ -117,7 +120,7 @@ class EnclosedSuperposition(MisfitNorms):
 
     @cached_property
     def _joined(self) -> sp.Expr:
-        return self._closed if self._seam is None else self._closed - self._lifted
+        return self._closed if self._periodic_jump is None else self._closed - self._lifted
 
     @cached_property
     def _lifted(self) -> sp.Expr:
@@ -138,12 +141,12 @@ class EnclosedSuperposition(MisfitNorms):
         at, floor = {symbols[n]: v for n, v in fixed.items()} | self._ends, FLOOR * self.scale
         ends = [tuple(box.bounds[:, box.names.index(n)].tolist()) for n in free]
         if not free:
-            found = enclosure.norms(e, sp.Dummy(real=True), (0.0, 1.0), at, floor)
+            found = enclosure.interval_norms(e, sp.Dummy(real=True), (0.0, 1.0), at, floor)
         elif len(free) == 1:
-            found = enclosure.norms(e, symbols[free[0]], ends[0], at, floor)
+            found = enclosure.interval_norms(e, symbols[free[0]], ends[0], at, floor)
         else:
             along = free.index(box.time) if box.time in free else None
-            found = surface.norms(e, [symbols[n] for n in free], ends, at, floor, along)
+            found = surface.rectangle_norms(e, [symbols[n] for n in free], ends, at, floor, along)
         self.looked += found.cells
         if not math.isfinite(found.norm.sup):
             raise ValueError(f"{problem.name}: {residual.name!r} could not be enclosed: use samples")
@@ -160,7 +163,7 @@ class EnclosedSuperposition(MisfitNorms):
         along, a = x if free == x.name else t, self.solution.theta.numpy()
         line = hopf.ColeHopfLine(self.solution.network, a, -e.subs(u, 0), along, at)
         ends = tuple(box.bounds[:, box.names.index(free)].tolist())
-        norm, cells = hopf.norms(line, ends, FLOOR * self.scale, free == x.name)
+        norm, cells = hopf.cole_hopf_norms(line, ends, FLOOR * self.scale, free == x.name)
         self.looked += cells
         return norm
 

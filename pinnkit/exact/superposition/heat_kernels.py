@@ -10,11 +10,13 @@ from pinnkit.domain.box import Domain
 from .box_conditions import FacePair
 from .family import MIRROR, Family, Range
 from .linear_operator import LinearOperator
-from .local_solutions import LocalSolutions, verify
+from .local_solutions import LocalSolutions, verify_symbol
 from .system import LinearSystem
 
 
-def spreading(op: LinearOperator | LinearSystem, walls: Sequence[FacePair], box: Domain, finest: float) -> list[Family]:
+def heat_kernels(
+    op: LinearOperator | LinearSystem, walls: Sequence[FacePair], box: Domain, finest: float
+) -> list[Family]:
     """e^{g s} prod_i of spreading Gaussians in one dimension each, all of one width w at first, at least ``finest``.
 
     For u_t = sum_i (kappa_i u_ii + b_i u_i) + g u with constant coefficients; empty for other equations. Where data of
@@ -41,7 +43,7 @@ def spreading(op: LinearOperator | LinearSystem, walls: Sequence[FacePair], box:
             own = {place.symbol: ranges[-1].symbol, age.symbol: width.symbol**2 / (4 * sp.Float(float(kappa), 17))}
             e = bell.parts[0].xreplace(own)
             phi *= sp.Add(*(c * e.xreplace({x: n * x + d, MIRROR: sp.Integer(n)}) for c, n, d in bell.images))
-        verify(op, phi, "spreading Gaussian", (*ranges, width))
+        verify_symbol(op, phi, "spreading Gaussian", (*ranges, width))
         found.append(Family("spreading Gaussian", phi, op.coordinates, (*ranges, width)))
     return found
 

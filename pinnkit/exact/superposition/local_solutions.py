@@ -202,7 +202,7 @@ class LocalSolutions:
         found = []
         for name, seed in seeds.items():
             phi = factor * seed
-            verify(self.op, phi, name, ranges)
+            verify_symbol(self.op, phi, name, ranges)
             found.append(Family(name, phi, self.op.coordinates, ranges, images, self.wall.index))
         return found
 
@@ -242,13 +242,15 @@ class LocalSolutions:
             if not found:  # the other end is its mirror image
                 _, sign, shift = images[0]
                 phi = self.factor * (psi if smooth is None else smooth)
-                verify(self.op, phi.xreplace({self.x: sign * self.x + shift, MIRROR: sp.Integer(sign)}), "a layer")
+                verify_symbol(
+                    self.op, phi.xreplace({self.x: sign * self.x + shift, MIRROR: sp.Integer(sign)}), "a layer"
+                )
             name = f"layer of order {n} at {self.wall.name}_{'min' if end == 0 else 'max'}"
             found.append(Family(name, self.factor * psi, self.op.coordinates, (), images, i))
         return found
 
 
-def verify(
+def verify_symbol(
     op: LinearOperator | LinearSystem,
     phi: sp.Expr | tuple[sp.Expr, ...],
     name: str,

@@ -5,7 +5,7 @@ import numpy as np
 from pinnkit.domain.box import Domain
 from pinnkit.exact.lie.orbit import Orbit, orbits
 from pinnkit.statement.problem import Problem
-from pinnkit.tools.sequences import unit
+from pinnkit.tools.sequences import unit_points
 
 from .family import Family, Range
 
@@ -13,7 +13,7 @@ MOST = 4  # parameters of an orbit that is searched
 FURTHEST = 1000.0  # a parameter may go
 
 
-def families(problem: Problem) -> list[Family]:
+def orbit_families(problem: Problem) -> list[Family]:
     """The orbits of a problem's equation, found from the equation alone, with ranges for their parameters.
 
     Raises:
@@ -27,7 +27,7 @@ def families(problem: Problem) -> list[Family]:
 
 def drawn(family: Family, count: int, seed: int) -> np.ndarray:
     """Parameters (count, p) of members of a family, over all scales of its ranges: a linear dictionary for a start."""
-    u = unit(count, 2 * family.count, "sobol", seed)
+    u = unit_points(count, 2 * family.count, "sobol", seed)
     size, side = 10.0 ** (-3 * u[:, : family.count]), u[:, family.count :]
     lower, upper = family.bounds
     wide = (lower < 0) & (upper > 0)

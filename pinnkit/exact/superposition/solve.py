@@ -22,7 +22,7 @@ from pinnkit.training.recipe import Plan, Progress
 
 from . import burgers
 from .boundary_rows import BoundaryRows, conditions, rows
-from .box_conditions import walls
+from .box_conditions import face_pairs
 from .chart import Chart, charts
 from .cole_hopf import ColeHopf
 from .columns import Dense, joined
@@ -31,10 +31,10 @@ from .dictionary import OSCILLATIONS, Dictionary, together
 from .family import Family
 from .fresh_misfit import misfit
 from .linear_operator import LinearOperator, operator
-from .local_solutions import verify
+from .local_solutions import verify_symbol
 from .matching_pursuit import Choice, Search, from_dictionary, from_families, prune
 from .orbit_families import drawn
-from .orbit_families import families as orbits
+from .orbit_families import orbit_families as orbits
 from .steady import frequencies
 from .superposition import Superposition
 from .system import LinearSystem, system
@@ -52,7 +52,7 @@ CLOSE = 1.5  # misfits at fresh points to those of the fit that count as the sam
 WAVES = 1000.0  # half-waves in time that the points on the walls resolve, at most
 
 
-def norms(problem: Problem) -> dict[str, float]:
+def condition_weights(problem: Problem) -> dict[str, float]:
     """Weights that make a condition's mean square the square of its L2 norm, in the units of the field."""
     box = problem.domain
     extent = dict(zip(box.names, np.ptp(box.bounds, axis=0).tolist(), strict=True))
@@ -133,7 +133,7 @@ def solve_lie(
     op = operator(problem) if len(problem.fields) == len(problem.equations) == 1 else system(problem)
     check(problem, op)
     _verify(op, families)
-    sides = walls(problem)
+    sides = face_pairs(problem)
     count = modes or MODES.get(len(sides), 500)
     readouts = conditions(problem)
     cuts = kinks(problem, readouts)
@@ -206,7 +206,7 @@ def _attempt(
         choice = min(choice, from_dictionary(search, start, most), key=_misfit)
         tell(choice)
     if choice.misfit > search.goal and not search.late:
-        atoms, free = where[0].atoms(_finest(data, problem)), []
+        atoms, free = where[0].kernels(_finest(data, problem)), []
         if not atoms and not (op.time is None and op.constant):  # whose dictionary has all orbits already
             atoms = orbits(problem)
             fine = rows(problem, data.weights, {n: FINER * v for n, v in waves.items()}, cuts)
@@ -292,24 +292,24 @@ def _verify(op: LinearOperator | LinearSystem, families: Sequence[Family]) -> No
     for family in families:
         if family.coordinates != op.coordinates:
             raise ValueError(f"the family {family.name!r} depends on {family.coordinates}: expected {op.coordinates}")
-        verify(op, family.expression, family.name, family.ranges)
+        verify_symbol(op, family.expression, family.name, family.ranges)
 
 
 def _weights(problem: Problem) -> dict[str, float]:
     from pinnkit.certificate.theorems import weights
 
-    return norms(problem) | weights(problem)
+    return condition_weights(problem) | weights(problem)
 
 
 def _waves(where: Sequence[Chart], modes: int) -> dict[str, float]:
     """Half-waves of the dictionary's solutions by every coordinate."""
     op, sides, domain = where[0].op, where[0].walls, where[0].box
-    crowding = max(w.crowding for w in where)
+    compression = max(w.compression for w in where)
     if op.time is None:
         return dict.fromkeys(domain.names, float(frequencies(op, domain.bounds)))
     per = modes if len(sides) == 1 else (2 * modes) ** (1 / max(1, len(sides)))
     time = domain.names[op.t]
-    found = {w.name: per * crowding for w in sides} | {time: float(OSCILLATIONS)}
+    found = {w.name: per * compression for w in sides} | {time: float(OSCILLATIONS)}
     scalar = op if isinstance(op, LinearOperator) else op.determinant
     if op.constant and scalar is not None and sides:
         fastest = scalar.rates(np.array([1j * math.pi * per / w.length for w in sides]))

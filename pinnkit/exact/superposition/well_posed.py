@@ -14,7 +14,7 @@ from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.well_posed import faces
 
-from .box_conditions import FacePair, walls
+from .box_conditions import FacePair, face_pairs
 from .linear_operator import LinearOperator
 from .separated import halfwaves
 from .system import LinearSystem
@@ -100,7 +100,7 @@ def _check_faces(problem: Problem, order: int) -> None:
 
 def _check_resonance(problem: Problem, op: LinearOperator) -> None:
     """Whether an eigenfunction of the box with its homogeneous conditions solves the equation."""
-    sides = walls(problem)
+    sides = face_pairs(problem)
     if any(J[w.index] % 2 for J in op.coefficients for w in sides) or any(_unknown(w) for w in sides):
         return
     own = [halfwaves(w, 0.0, 60) for w in sides]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from pinnkit.domain.box import Domain
-from pinnkit.domain.distance_function import exact
+from pinnkit.domain.distance_function import exact_number
 from pinnkit.network.base import FeatureMap
 from pinnkit.tools.checked import Positive, checked
 from pinnkit.tools.serialise import register
@@ -49,7 +49,7 @@ class LogDistance(FeatureMap):
         """
         ends: dict[str, sp.Expr] = {}
         for name, (lo, hi) in zip(domain.names, domain.bounds.T.tolist(), strict=True):
-            x, lo, hi = sp.Symbol(name, real=True), exact(lo), exact(hi)
+            x, lo, hi = sp.Symbol(name, real=True), exact_number(lo), exact_number(hi)
             ends |= {f"{name}_min": (x - lo) / (hi - lo), f"{name}_max": (hi - x) / (hi - lo)}
         for face in self.faces:
             if face not in ends:

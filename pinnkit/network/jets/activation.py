@@ -31,13 +31,13 @@ class Activation:
 
     def __call__(self, z: Tensor) -> Tensor:
         """sigma(z), elementwise."""
-        return self.tower(z, 0)[0]
+        return self.derivatives_at(z, 0)[0]
 
     def derivatives(self, order: int) -> tuple[Expression, ...]:
         """sigma, sigma', ..., sigma^(order) as polynomials in the named values."""
         return _derivatives(self, order)
 
-    def tower(self, z: Tensor, order: int) -> list[Tensor]:
+    def derivatives_at(self, z: Tensor, order: int) -> list[Tensor]:
         """The tensors sigma(z), ..., sigma^(order)(z)."""
         named = dict(zip(self.names, self.values(z, z.new_empty), strict=True))
         for name, expression in self.simple:
@@ -48,16 +48,16 @@ class Activation:
 @cache
 def _derivatives(activation: Activation, order: int) -> tuple[Expression, ...]:
     rules = {name: dict(expression) for name, expression in activation.rules}
-    tower = [dict(activation.sigma)]
+    known = [dict(activation.sigma)]
     for _ in range(order):
         derived: defaultdict[Monomial, Any] = defaultdict(int)  # exact, as long as the rules are
-        for monomial, k in tower[-1].items():
+        for monomial, k in known[-1].items():
             for i, name in enumerate(monomial):
                 rest = monomial[:i] + monomial[i + 1 :]
                 for factor, c in rules[name].items():
                     derived[tuple(sorted(rest + factor))] += k * c
-        tower.append({m: k for m, k in derived.items() if k})
-    return tuple(tower)
+        known.append({m: k for m, k in derived.items() if k})
+    return tuple(known)
 
 
 def _evaluate(expression: Expression, named: dict[str, Tensor], like: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class Eager:
 
     def values(self, z: Tensor, new: New) -> list[Tensor]:
         """sigma and the derivatives that every pass needs (up to order + 2)."""
-        return self.activation.tower(z[0], self.channels.order + 2)
+        return self.activation.derivatives_at(z[0], self.channels.order + 2)
 
     def forward(self, values: list[Tensor], z: Tensor, new: New) -> Tensor:
         """h_j = composition of sigma with z, shape (C, B, d)."""
@@ -53,10 +53,10 @@ class Eager:
         return out
 
 
-def _sum(polynomial: Polynomial, tower: list[Tensor], z: Tensor) -> Tensor:
+def _sum(polynomial: Polynomial, sigma: list[Tensor], z: Tensor) -> Tensor:
     total = None
     for k, m, factors in polynomial:
-        value = tower[m] if k == 1 else k * tower[m]
+        value = sigma[m] if k == 1 else k * sigma[m]
         for c in factors:
             value = value * z[c]
         total = value if total is None else total + value
@@ -117,7 +117,7 @@ def c_monomial(k: float, m: int, factors: tuple[int, ...], *more: str) -> str:
     return "*".join(parts)
 
 
-def c_tower(activation: Activation, order: int, kind: str = "real") -> list[str]:
+def c_derivatives(activation: Activation, order: int, kind: str = "real") -> list[str]:
     """C definitions of sigma and its derivatives d0, d1, ... in the activation's named values."""
 
     def polynomial(expression: dict) -> str:
@@ -152,7 +152,7 @@ def source(activation: Activation, channels: Channels, dtype: torch.dtype) -> st
         text.append(
             f"void {name}_pass(long length, {', '.join(pointers)}, real* restrict out) {{\n"
             f"  _Pragma(\"GCC ivdep\")\n  for (long k = 0; k < length; k++) {{\n    "
-            + "\n    ".join([*named, *c_tower(activation, depth[name]), *loads, *stores]) + "\n  }\n}\n"
+            + "\n    ".join([*named, *c_derivatives(activation, depth[name]), *loads, *stores]) + "\n  }\n}\n"
         )  # fmt: skip
     return "\n".join(text)
 

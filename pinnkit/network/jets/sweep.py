@@ -12,7 +12,7 @@ from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.tools.compiler import assembled, load
 
 from .activation import Activation
-from .activation_kernel import c_monomial, c_tower
+from .activation_kernel import c_derivatives, c_monomial
 from .matmul import STRIPS
 from .operations import Activate, Linear, Operation
 
@@ -34,7 +34,7 @@ def _activation(activation: Activation, channels: Channels) -> str:
     lines = [f"vec z{c} = *(vec*)(jets + {c}*t*N + k);" for c in n]
     lines += [f"vec y{c} = moved ? *(vec*)(tangents + {c}*t*N + k) : z{c};" for c in n]
     lines += ["z0 += *(vec*)(b + j); if (moved) y0 += *(vec*)(db + j);", *_VALUES[activation.name]]
-    lines += c_tower(activation, channels.order + 1, "vec")
+    lines += c_derivatives(activation, channels.order + 1, "vec")
     lines += [f"*(vec*)(jets + {c}*t*N + k) = {value};" for c, value in zip(n, values, strict=True)]
     lines += ["if (moved) {", *(f"*(vec*)(tangents + {c}*t*N + k) = {' + '.join(moved[c])};" for c in n), "}"]
     return " ".join(lines)

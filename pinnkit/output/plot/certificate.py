@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pinnkit.certificate.certificate import MEANING, Certificate
 from pinnkit.certificate.certify import certify
-from pinnkit.certificate.contributions import Part, shares
+from pinnkit.certificate.contributions import Part, contributions
 from pinnkit.domain.box import Box
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
@@ -34,7 +34,7 @@ def plot_certificate(solution: Solution, found: Certificate | None = None, *, fi
         ValueError: a problem without a certificate, or a certificate of another problem.
     """
     found = certify(solution, twin=False) if found is None else found
-    by_norm, parts = shares(solution, found)
+    by_norm, parts = contributions(solution, found)
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(parts)}
     lines = {name: _profile(solution, part) for name, part in parts.items()}
     panels = [n for n in solution.problem.domain.names if any(along == n for along, *_ in lines.values())]

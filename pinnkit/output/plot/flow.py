@@ -18,7 +18,7 @@ from pinnkit.model.solution import Solution
 
 from .body import draw_body
 from .colours import DIVERGING, SEQUENTIAL
-from .layout import colour_bar, panels
+from .layout import axes_grid, colour_bar
 
 Region = Sequence[Sequence[float]]  # ((x0, x1), (y0, y1))
 NODES = 50_000  # of the grid
@@ -78,7 +78,7 @@ def plot_flow(solution: Solution, region: Region | None = None, *, t: float | No
     """Streamlines, pressure and vorticity one below the other, or side by side where the region is not long."""
     draws: list[Callable[..., Axes]] = [plot_streamlines, plot_pressure, plot_vorticity]
     (x0, x1), (y0, y1) = _extent(solution, region)
-    figure, axes = panels(3, (y1 - y0) / (x1 - x0))
+    figure, axes = axes_grid(3, (y1 - y0) / (x1 - x0))
     for draw, ax in zip(draws, axes, strict=True):
         draw(solution, ax, region, t=t)
     return figure

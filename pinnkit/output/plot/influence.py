@@ -22,7 +22,7 @@ from pinnkit.model.solution import Solution
 
 from .body import draw_body
 from .colours import BLUE, DIVERGING, GREEN, ORANGE, RED, SEQUENTIAL, SKY
-from .layout import LONG, break_in, colour_bar, panel_size, panels
+from .layout import LONG, axes_grid, break_in, colour_bar, panel_size
 from .slice import plane, ratio, shown
 
 DECADES = 6  # below the largest number that a map shows, at most; less where the median is larger
@@ -57,7 +57,7 @@ def plot_influence(
 def plot_terms(solution: Solution, found: Attribution, functional: int = 0) -> Figure:
     """A panel for every loss term: what removing a point from this term alone does to one functional, on one scale."""
     all_of = {name: e[functional] for name, e in found.effects.items()}
-    figure, axes = panels(len(found.terms), ratio(solution))
+    figure, axes = axes_grid(len(found.terms), ratio(solution))
     for term, ax in zip(found.terms, axes, strict=True):
         plot_influence(solution, found, functional, ax, term=term, among=all_of)
     return figure
@@ -133,7 +133,7 @@ def plot_map(influence: Influence, found: Attribution) -> Figure:
     ]
     if isinstance(influence.curvature, Curvature):  # the methods to compare with have no leverage
         draws += [lambda ax: plot_leverage(influence, ax), lambda ax: plot_self_influence(influence, ax)]
-    figure, axes = panels(len(draws), ratio(influence.solution))
+    figure, axes = axes_grid(len(draws), ratio(influence.solution))
     for draw, ax in zip(draws, axes, strict=True):
         draw(ax)
     return figure

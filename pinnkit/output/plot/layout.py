@@ -30,7 +30,7 @@ def panel_size(ratio: float | None) -> tuple[float, float]:
     return width + BESIDE, width * max(ratio, 0.05) + ABOVE
 
 
-def panels(
+def axes_grid(
     count: int, ratio: float | None, columns: int | None = None, scale: float = 1.0
 ) -> tuple[Figure, list[Axes]]:  # fmt: skip
     """A figure of so many panels, and their axes row by row: long pictures in one column, others three to a row."""

@@ -21,7 +21,7 @@ from pinnkit.statement.symbolic.reference import Exact, errors_of
 from .body import draw_body
 from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SKY
 from .flow import plot_flow
-from .layout import break_in, colour_bar, panels, summary_panels, summary_size
+from .layout import axes_grid, break_in, colour_bar, summary_panels, summary_size
 from .slice import Slice, derivative, error_plane, plane, ratio, shown, titled
 
 DECADES = 4  # of an error map, counted from its largest value
@@ -130,7 +130,7 @@ def error_figure(found: ErrorMap) -> Figure:
     if found.undetermined:
         draws.append(lambda n, ax: plot_unseen(found, n, ax))
     pairs = [(name, draw) for name in solution.problem.field_names for draw in draws]
-    figure, axes = panels(len(pairs), ratio(solution), len(draws))
+    figure, axes = axes_grid(len(pairs), ratio(solution), len(draws))
     for (name, draw), ax in zip(pairs, axes, strict=True):
         draw(name, ax)
     return figure
@@ -177,7 +177,7 @@ def plot_rounds(solution: Solution, key: str = "pde", most: int = 6) -> Figure:
     kept = {i: points for i, points in solution.rounds.items() if key in points}
     kept |= {-1: solution.points}
     chosen = [list(kept)[j] for j in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]
-    figure, axes = panels(len(chosen), ratio(solution), scale=0.8)
+    figure, axes = axes_grid(len(chosen), ratio(solution), scale=0.8)
     for i, ax in zip(chosen, axes, strict=True):
         plot_points(solution if i < 0 else replace(solution, points=kept[i]), ax, key)
         when = "the last draw" if i < 0 else f"iteration {i}"
@@ -310,7 +310,7 @@ def equation_text(problem: Problem) -> str:
     """The equation, with subscripts for derivatives, as matplotlib sets it; empty if it cannot, or for a system."""
     if len(problem.equations) > 1:
         return ""
-    expression = next(iter(problem.posed.interior.values())).doit()
+    expression = next(iter(problem.interface_problem.interior.values())).doit()
     short: dict[sp.Basic, sp.Symbol] = {}
     for atom in expression.atoms(sp.Derivative):
         by = "".join(sp.latex(v) * int(n) for v, n in atom.variable_count)
@@ -350,7 +350,7 @@ def figures(solution: Solution) -> dict[str, Figure]:
 
 
 def _row(names: Sequence[str], draw: Callable[[str, Axes], Axes], shape: float | None) -> Figure:
-    figure, axes = panels(len(names), shape)
+    figure, axes = axes_grid(len(names), shape)
     for name, ax in zip(names, axes, strict=True):
         draw(name, ax)
     return figure

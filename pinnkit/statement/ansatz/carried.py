@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from pinnkit.domain.distance_function import exact
+from pinnkit.domain.distance_function import exact_number
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.functions import NumericalFunction
 from pinnkit.statement.singular.regularity import Singularity, singularities
@@ -138,7 +138,7 @@ def _seams(problem: Problem, u: AppliedUndef, datum: Datum) -> Iterator[Singular
     for x in problem.variables if datum.side.name == INITIAL and not datum.value.has(Opaque) else ():
         if not any(isinstance(c, Periodic) and c.u == u and c.coordinate == x.name for c in problem.conditions):
             continue
-        lo, hi = (exact(float(b)) for b in problem.domain.bounds[:, problem.domain.names.index(x.name)])
+        lo, hi = (exact_number(float(b)) for b in problem.domain.bounds[:, problem.domain.names.index(x.name)])
         branches = almost_everywhere(datum.value)
         for k in range(crossing(problem, u, x) + MORE):
             slope = branches.diff(x, k) if k else branches

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Box
-from pinnkit.domain.distance_function import SmoothSide, exact, rising, sides
+from pinnkit.domain.distance_function import SmoothSide, exact_number, rising, sides
 from pinnkit.domain.geometry import Geometry
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import stretches
@@ -171,7 +171,7 @@ def _reason(problem: Problem, error: ValueError) -> str:
 
 def _time(problem: Problem) -> tuple[sp.Symbol, sp.Expr, sp.Expr]:
     i = problem.domain.names.index(problem.domain.time)
-    return problem.variables[i], *map(exact, problem.domain.bounds[:, i].tolist())
+    return problem.variables[i], *map(exact_number, problem.domain.bounds[:, i].tolist())
 
 
 def _taylor(e: Sequence[sp.Expr], problem: Problem) -> sp.Expr:
@@ -198,10 +198,10 @@ def _on_box(
     """g and d from data by face; ``reach`` is how far from a single face of a coordinate d has grown to 1."""
     g, d = start
     size = max(size_of(problem, e) for e in (g, *data.values()))
-    maps = stretches(problem.posed.kinks, problem.domain)  # along them g and d have no flux that jumps
+    maps = stretches(problem.interface_problem.kinks, problem.domain)  # along them g and d have no flux that jumps
     done: dict[str, tuple[sp.Symbol, sp.Expr]] = {}
     for i, name in enumerate(problem.domain.names):
-        x, lo, hi = problem.variables[i], *map(exact, problem.domain.bounds[:, i].tolist())
+        x, lo, hi = problem.variables[i], *map(exact_number, problem.domain.bounds[:, i].tolist())
         ends = {"min": lo, "max": hi}
         gaps = {e: (data[f"{name}_{e}"] - g).subs(x, at) for e, at in ends.items() if f"{name}_{e}" in data}
         for end, gap in gaps.items():
@@ -261,7 +261,7 @@ def _around(problem: Problem, u: AppliedUndef, data: Mapping[SmoothSide, sp.Expr
     """g and d for the sides of the outer boundary that have data."""
     values = list(dict.fromkeys(data.values()))
     if all(side.face for side in data):
-        reach = exact(float(np.ptp(problem.domain.bounds[:, : len(problem.domain.space)], axis=0).min()) / 2)
+        reach = exact_number(float(np.ptp(problem.domain.bounds[:, : len(problem.domain.space)], axis=0).min()) / 2)
         return _on_box(problem, u, {side.face: v for side, v in data.items()}, (g, sp.S.One), order, reach)
     if len(values) > 1 or not all(map(_entire, values)):
         raise ValueError(
@@ -341,7 +341,7 @@ def _check_meeting(
 
 def _check_periodic(problem: Problem, condition: Periodic, pair: Pair) -> None:
     i = problem.domain.names.index(condition.coordinate)
-    x, ends = problem.variables[i], [exact(v) for v in problem.domain.bounds[:, i].tolist()]
+    x, ends = problem.variables[i], [exact_number(v) for v in problem.domain.bounds[:, i].tolist()]
     for e in pair:
         for k in range(condition.order + 1):
             slope = sp.diff(e, x, k)

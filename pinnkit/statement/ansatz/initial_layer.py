@@ -30,8 +30,8 @@ def initial_layers(problem: Problem, u: AppliedUndef, start: sp.Expr) -> sp.Expr
         return sp.S.Zero
     if not start.free_symbols <= {*problem.variables, *problem.values()}:
         return sp.S.Zero
-    kinks = {kink.plane: kink for kink in problem.posed.kinks if kink.needed and kink.power == 1}
-    rows = {problem.posed.planes[row.key]: row.expression for row in problem.posed.rows}
+    kinks = {kink.plane: kink for kink in problem.interface_problem.kinks if kink.needed and kink.power == 1}
+    rows = {problem.interface_problem.planes[row.key]: row.expression for row in problem.interface_problem.rows}
     i = domain.names.index(domain.space[0])
     own = [plane for plane in kinks if plane.support == (i,)]
     return sum((_layer(problem, u, start, plane, rows[plane]) for plane in own), sp.S.Zero)
@@ -39,7 +39,7 @@ def initial_layers(problem: Problem, u: AppliedUndef, start: sp.Expr) -> sp.Expr
 
 def _layer(problem: Problem, u: AppliedUndef, start: sp.Expr, plane: Plane, row: sp.Expr) -> sp.Expr:
     variables, i = problem.variables, plane.main
-    (interior,) = problem.posed.interior.values()
+    (interior,) = problem.interface_problem.interior.values()
     X = torch.zeros(1, 2, dtype=torch.float64)
     X[0, i], X[0, 1 - i] = plane.offset, float(problem.domain.bounds[0, 1 - i])
     across, along = tuple(2 * (k == i) for k in range(2)), tuple(int(k != i) for k in range(2))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Box
-from pinnkit.domain.distance_function import exact
+from pinnkit.domain.distance_function import exact_number
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.regularity import Singularity, singularities
@@ -34,7 +34,7 @@ class IncompatibleData(ValueError):
 def crossing(problem: Problem, u: AppliedUndef, surface: sp.Expr | None) -> int:
     """The highest order of a derivative of a field across a surface in any equation."""
     across = [surface is None or surface.has(x) for x in problem.variables]
-    rows = [lowered(problem, Residual(name, e, INTERIOR)) for name, e in problem.posed.interior.items()]
+    rows = [lowered(problem, Residual(name, e, INTERIOR)) for name, e in problem.interface_problem.interior.items()]
     slots = [s for row in rows for s in row.slots.values() if s.output == problem.fields.index(u)]
     return max((sum(np.array(index)[across]) for slot in slots for _, index in slot.channel), default=0)
 
@@ -63,13 +63,13 @@ def sides_of(problem: Problem, condition: Initial | Dirichlet | Neumann) -> dict
     """The coordinates that are fixed on every side of a condition, in its own words."""
     if isinstance(condition, Initial):
         i = problem.domain.names.index(problem.domain.time)
-        return {INITIAL: {problem.variables[i]: exact(float(problem.domain.bounds[0, i]))}}
+        return {INITIAL: {problem.variables[i]: exact_number(float(problem.domain.bounds[0, i]))}}
     if not isinstance(problem.domain, Box):
         return {BODY: {}}
     ends = {}
     for face in sorted(faces(problem, condition)):
         end = problem.domain.face(face)
-        ends[face] = {problem.variables[end.axis]: exact(float(end.value))}
+        ends[face] = {problem.variables[end.axis]: exact_number(float(end.value))}
     return ends
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from pinnkit.domain.distance_function import exact
+from pinnkit.domain.distance_function import exact_number
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.functions import corner, ramp
@@ -66,9 +66,9 @@ class Coefficients:
 def coefficients(problem: Problem, u: AppliedUndef) -> Coefficients | None:
     """The coefficients of the only equation that differentiates u, or the only one that does so by time; else None."""
     k, found = problem.fields.index(u), []
-    if problem.posed.planes:
+    if problem.interface_problem.planes:
         return None  # the parts know of no interfaces
-    for name, e in problem.posed.interior.items():
+    for name, e in problem.interface_problem.interior.items():
         row = lowered(problem, Residual(name, e, INTERIOR))
         own = {symbol: slot.channel[0][1] for symbol, slot in row.slots.items() if slot.output == k}
         if any(map(sum, own.values())):
@@ -135,7 +135,7 @@ def images(
     if known.order(x) == k and slope is not None and front not in (None, 0):
         speed = abs(_number(problem, slope / front, {})) ** (1 / k)
         count += min(int(speed * late / width), MOST)
-    return [exact(m * width) for m in range(-count, count + 1)]
+    return [exact_number(m * width) for m in range(-count, count + 1)]
 
 
 def meeting(

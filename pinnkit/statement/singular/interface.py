@@ -39,7 +39,7 @@ class InterfaceProblem:
     kinks: tuple[Kink, ...] = ()
 
 
-def posed(problem: Record) -> InterfaceProblem:
+def interface_problem(problem: Record) -> InterfaceProblem:
     """The equations of a problem in the sense of distributions.
 
     Let a field u have order m across a plane. Its derivatives below order m - 1 are continuous there, and the delta

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.box import Domain
-from pinnkit.tools.sequences import unit
+from pinnkit.tools.sequences import unit_points
 
 from .kink import Plane
 
@@ -22,7 +22,7 @@ def on_plane(plane: Plane, domain: Domain, n: int, method: str = "sobol", seed: 
     total = n if others else 1
     while True:
         X = np.empty((total, len(lower)))
-        X[:, others] = lower[others] + (upper - lower)[others] * unit(total, len(others), method, seed)
+        X[:, others] = lower[others] + (upper - lower)[others] * unit_points(total, len(others), method, seed)
         X[:, i] = plane.offset - X[:, others] @ np.asarray(plane.normal)[others]
         X = X[(X[:, i] > lower[i]) & (X[:, i] < upper[i])]
         X = X[domain.inside(X, tol=0.0)] if len(X) else X

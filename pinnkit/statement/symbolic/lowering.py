@@ -143,12 +143,12 @@ def _check_derivatives(expressions: Sequence[sp.Expr], fields: Sequence[AppliedU
 def at_image(lowered: Lowered, variables: Sequence[sp.Symbol], number: int) -> Lowered:
     """The same expressions at another point: coordinates and field symbols are renamed ``...@number``."""
     moved = {s: Slot(slot.output, slot.channel, number) for s, slot in lowered.slots.items()}
-    rename = {s: slot.symbol("u") for s, slot in moved.items()} | {v: at(v, number) for v in variables}
+    rename = {s: slot.symbol("u") for s, slot in moved.items()} | {v: image_coordinate(v, number) for v in variables}
     expressions = tuple(e.xreplace(rename) for e in lowered.expressions)
     return Lowered(expressions, {slot.symbol("u"): slot for slot in moved.values()})
 
 
-def at(variable: sp.Symbol, number: int) -> sp.Symbol:
+def image_coordinate(variable: sp.Symbol, number: int) -> sp.Symbol:
     """The coordinate at image point ``number`` (itself for number 0)."""
     return sp.Symbol(f"{variable.name}@{number}", real=True) if number else variable
 
@@ -233,7 +233,7 @@ def insert(
                     N = source.symbol("N")
                     needed[N] = source
                     coefficients[N] = coefficients.get(N, sp.S.Zero) + coefficient
-        rename = {v: at(v, slot.image) for v in variables}
+        rename = {v: image_coordinate(v, slot.image) for v in variables}
         moved = {N: c.xreplace(rename) for N, c in coefficients.items()}
         affine[symbol] = Affine(constant.xreplace(rename), moved)
     return affine, needed
