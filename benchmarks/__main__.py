@@ -11,7 +11,8 @@ NAMES = (
 )  # fmt: skip
 LONG = (  # only when named
     "accuracy", "calibration", "cavity", "correction", "coverage", "cylinder", "enclosed", "error_map", "faults",
-    "flows", "influence_validation", "inverse", "mutants", "published_resampling", "resampling", "soak", "zoo",
+    "flows", "influence_validation", "inverse", "long_times", "mutants", "published_resampling", "resampling", "soak",
+    "zoo",
 )  # fmt: skip
 
 

@@ -34,3 +34,10 @@ class History:
             if name not in columns:
                 columns[name] = (*([float("nan")] * n), float(value))
         return History(columns)
+
+    def followed_by(self, other: "History", **shift: float) -> "History":
+        """This history and then the rows of another one, some of whose columns are shifted."""
+        joined = self
+        for i in range(len(other)):
+            joined = joined.append(**{name: v + shift.get(name, 0.0) for name, v in other.row(i).items()})
+        return joined

@@ -103,8 +103,9 @@ class March(Fields):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What limits the solutions, each said once."""
-        return tuple(dict.fromkeys(note for s in self.windows for note in s.notes))
+        """What limits the solutions, each said once, but the units of every window."""
+        said = dict.fromkeys(note for s in self.windows for note in s.notes)
+        return tuple(note for note in said if not note.startswith("units:"))
 
     @property
     def versions(self) -> Mapping[str, str]:

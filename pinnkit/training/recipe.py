@@ -15,7 +15,7 @@ from pinnkit.tools.serialise import register
 from pinnkit.training.resampling.resample import Resampler, rad
 
 from .balance import Balance
-from .optim import Adam, SSBroyden, Stage
+from .optim import Adam, LevenbergMarquardt, SSBroyden, Stage
 
 
 @register
@@ -57,6 +57,9 @@ def default_recipe(problem: Problem) -> Recipe:
     """The problem's own recipe, or a general one."""
     if problem.recipe is not None:
         return problem.recipe
+    if not problem.domain.space:  # ordinary equations: few parameters, of which Gauss-Newton makes most
+        stages: tuple[Any, ...] = (LevenbergMarquardt(100),)
+        return Recipe(MLP(1, 16, 16, len(problem.fields)), {"pde": 80}, stages, resample=None)
     return Recipe(MLP(len(problem.domain.names), 32, 32, 32, len(problem.fields)))
 
 

@@ -1,6 +1,8 @@
 """Time windows: an unsteady problem solved slab by slab, each one starting from the end of the one before."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -8,20 +10,25 @@ import numpy as np
 import torch
 
 from pinnkit.domain.box import Box
-from pinnkit.model.march import March, time_of, window
+from pinnkit.model.history import History
+from pinnkit.model.march import March, time_axis, time_of, window
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
 from pinnkit.tools.atomic_file import check_or_make_folder
-from pinnkit.tools.checked import Count, Finite, checked
+from pinnkit.tools.checked import Count, Finite, Positive, checked
 from pinnkit.tools.memory import afford
 
 from .balance import Balance
 from .optim import Stage
+from .pace import Adaptive, Given, Pace, is_corrected
 from .recipe import default_recipe
 from .resampling.resample import Resampler
-from .run_file import load_run
+from .run_file import header, load_run, save
 from .solve import resume, solve
+
+FILE = "window_{}.h5"  # of a folder, by the number of the window
+AGAIN = ("progress", "observe", "callbacks", "checkpoint_every")  # settings that a window gone on with takes
 
 
 class MarchSettings(TypedDict, total=False):
@@ -47,23 +54,30 @@ class MarchSettings(TypedDict, total=False):
 @checked
 def march(
     problem: Problem,
-    windows: Count | Sequence[Finite] = 4,
+    windows: Count | Sequence[Finite] | None = None,
     network: Network | None = None,
     points: Any = None,
     *,
+    correct: bool = False,
+    tolerance: Positive = 1e-9,
     folder: str | Path | None = None,
     **settings: Unpack[MarchSettings],
 ) -> March:
     """Solve an unsteady problem window by window: u_k(t_k) = u_k-1(t_k) is the initial condition on [t_k, t_k+1].
 
     The initial condition is a function whose derivatives are those of the network before. Each window starts from the
-    parameters of the one before. A window that ends early (an interrupt, a time limit, a callback) is the last one.
+    parameters of the one before, or, where windows are corrected, from new ones. A window that ends early (an
+    interrupt, a time limit, a callback) is the last one.
 
     Args:
         problem: a problem on a :class:`Box` with time, without unknown coefficients.
-        windows: the number of windows of equal length, or the times between them, both ends included.
+        windows: the number of windows of equal length, or the times between them, both ends included. Default None:
+            four, and with ``correct`` as many as the verdicts ask for: a window that is distrusted is tried again at
+            half or a quarter of its length, one that is easy lets the next be twice as long.
         network: the network of every window. Default None: that of the recipe.
         points: points of every window, as in :func:`solve`. Default None: the numbers of the recipe.
+        correct: True: every window is corrected (:func:`correct`) before it hands over. Default False.
+        tolerance: the relative error that may be left unseen in a corrected window whose length is chosen.
         folder: a folder for one run file a window. Finished windows are read from it, an interrupted one is resumed.
             Default None: nothing is written.
         settings: other arguments of :func:`solve`, used in every window.
@@ -84,36 +98,105 @@ def march(
         >>> u.errors()["u"]["relative_l2"] < 0.2
         True
     """
-    edges, recipe = _edges(problem, windows), default_recipe(problem)
+    recipe, folder = default_recipe(problem), None if folder is None else Path(folder)
     given: MarchSettings = {
         "stages": recipe.stages, "resample": recipe.resample, "balance": recipe.balance, **settings,
     }  # fmt: skip
-    done: list[Solution] = []
-    for k, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
-        part = window(problem, low, high, done[-1] if done else None)
-        path = None if folder is None else Path(folder) / f"window_{k + 1}.h5"
+    pace: Pace = Adaptive(*_times(problem), tolerance)
+    if windows is not None or not correct:
+        pace = Given(_edges(problem, 4 if windows is None else windows), correct)
+    if folder is not None:
+        check_or_make_folder(folder / FILE.format(1))
+    return _Marching(problem, pace, network, points, folder, given, fresh=correct).march()
+
+
+class _Marching:
+    """The windows of a march, one after the other."""
+
+    def __init__(
+        self, problem: Problem, pace: Pace, network: Network | None, points: Any, folder: Path | None,
+        settings: MarchSettings, fresh: bool,
+    ) -> None:  # fmt: skip
+        self.problem, self.pace, self.network, self.points, self.folder = problem, pace, network, points, folder
+        self.settings, self.fresh = settings, fresh
+        self.done: list[Solution] = []
+        self.lost = 0, 0.0, 0.0  # iterations, wall and CPU seconds of windows that were not taken
+
+    def march(self) -> March:
+        """All windows, or those until one ends early."""
+        low, _ = _times(self.problem)
+        while (high := self.pace.end(low, self._held())) is not None:
+            window = self._trained(low, high)
+            if not window.progress.done:
+                self.done.append(window)  # interrupted, or out of time: what follows would start from a guess
+                break
+            taken = self._judged(window)
+            if taken is None:
+                continue
+            self.done.append(taken)
+            low = high
+            if not self.pace.goes_on:
+                break
+        return March(self.problem, tuple(self.done))
+
+    @property
+    def _path(self) -> Path | None:
+        return None if self.folder is None else self.folder / FILE.format(len(self.done) + 1)
+
+    def _held(self) -> float | None:
+        """Where the window ends that the next file holds."""
+        if self._path is None or not self._path.exists():
+            return None
+        return float(header(self._path)["problem"]["bounds"][1][time_axis(self.problem)])
+
+    def _trained(self, low: float, high: float) -> Solution:
+        """The next window, read from its file, gone on with, or begun."""
+        part, path = window(self.problem, low, high, self.done[-1] if self.done else None), self._path
         if path is not None and path.exists():
-            named = ("progress", "observe", "callbacks", "checkpoint_every")
-            options: dict[str, Any] = {name: value for name, value in given.items() if name in named}
-            done.append(_finished(load_run(path, part), path, options))
-        elif done:
-            counts = {key: len(s) for key, s in done[-1].points.items()} if points is None else points
-            done.append(solve(part, points=counts, start=done[-1], checkpoint=path, **given))
-        else:
+            found = load_run(path, part)
+            if not found.progress.done:
+                options: dict[str, Any] = {name: value for name, value in self.settings.items() if name in AGAIN}
+                found = resume(found, checkpoint=path, **options)
+            return found if not self.fresh or is_corrected(found) else self._following(found)
+        if not self.done or self.fresh:
+            return self._following(solve(part, self.network, self.points, checkpoint=path, **self.settings))
+        before = self.done[-1]
+        counts = {key: len(s) for key, s in before.points.items()} if self.points is None else self.points
+        return solve(part, points=counts, start=before, checkpoint=path, **self.settings)
+
+    def _following(self, window: Solution) -> Solution:
+        """A window that was begun anew, with its iterations and its time counted from the beginning of the march."""
+        before = self.done[-1].progress if self.done else None
+        spent = (0, 0.0, 0.0) if before is None else (before.total, before.wall_s, before.cpu_s)
+        total, wall_s, cpu_s = (a + b for a, b in zip(spent, self.lost, strict=True))
+        if not window.progress.done or not total:
+            return window  # what can be resumed stays as it is
+        at = window.progress
+        at = replace(at, total=at.total + total, wall_s=at.wall_s + wall_s, cpu_s=at.cpu_s + cpu_s)
+        past = self.done[-1].history if self.done else History()
+        history = past.followed_by(window.history, iteration=total, wall_s=wall_s, cpu_s=cpu_s)
+        return replace(window, progress=at, history=history)
+
+    def _judged(self, window: Solution) -> Solution | None:
+        """The window as it is kept, also in its file; None, and no file, where another is to be tried."""
+        wall, cpu, path = time.perf_counter(), time.process_time(), self._path
+        taken = self.pace.taken(window)
+        if taken is None:
+            before, at = self.done[-1].progress if self.done else None, window.progress
+            spent = (0, 0.0, 0.0) if before is None else (before.total, before.wall_s, before.cpu_s)
+            more = at.total, at.wall_s + time.perf_counter() - wall, at.cpu_s + time.process_time() - cpu
+            self.lost = tuple(a - b for a, b in zip(more, spent, strict=True))
             if path is not None:
-                check_or_make_folder(path)
-            done.append(solve(part, network, points, checkpoint=path, **given))
-        if not done[-1].progress.done:
-            break  # interrupted, or out of time: what follows would start from a guess
-    return March(problem, tuple(done))
+                path.unlink()
+            return None
+        self.lost = 0, 0.0, 0.0
+        if path is not None and taken is not window:
+            save(taken, path)
+        return taken
 
 
-def _finished(solution: Solution, path: Path, options: dict[str, Any]) -> Solution:
-    """A window that was read, trained to its end."""
-    return solution if solution.progress.done else resume(solution, checkpoint=path, **options)
-
-
-def _edges(problem: Problem, windows: int | Sequence[float]) -> list[float]:
+def _times(problem: Problem) -> tuple[float, float]:
+    """The whole time; ValueError for a problem that cannot be cut into windows."""
     if not isinstance(problem.domain, Box) or problem.domain.time is None:
         raise ValueError(f"{problem.name}: time windows need a pinnkit.Box with time, the domain is {problem.domain!r}")
     if problem.unknowns:
@@ -121,7 +204,11 @@ def _edges(problem: Problem, windows: int | Sequence[float]) -> list[float]:
             f"{problem.name}: the unknown {next(iter(problem.unknowns))} belongs to the whole time: windows would each "
             "find another value; use solve"
         )
-    low, high = time_of(problem.domain)
+    return time_of(problem.domain)
+
+
+def _edges(problem: Problem, windows: int | Sequence[float]) -> list[float]:
+    low, high = _times(problem)
     if isinstance(windows, int):
         afford(100 * windows, f"a march of {windows} windows", "give fewer")
         return np.linspace(low, high, windows + 1).tolist()
