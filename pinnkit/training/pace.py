@@ -7,7 +7,7 @@ from typing import Protocol
 from pinnkit.error.correction import correct
 from pinnkit.error.error_map import ErrorMap
 from pinnkit.error.estimator import error_map
-from pinnkit.error.verdict import Signs
+from pinnkit.error.verdict import ErrorParts
 from pinnkit.model.solution import Solution
 from pinnkit.network.linearised import Linearised
 
@@ -73,7 +73,7 @@ class Adaptive:
         found = error_map(window, thorough=True)
         better = correct(window, found)
         trusted = found.trusted and is_corrected(better) and _largest(found, "seen") < SEEN
-        left = max(Signs(**part).unseen for part in found.parts.values())
+        left = max(ErrorParts(**part).unseen for part in found.parts.values())
         if trusted and left <= max(self.tolerance, ROUNDING):
             return self._on(better, left)
         if trusted and self.left is not None and left > HELPS * self.left:
