@@ -64,14 +64,16 @@ def _own(w: World) -> dict[str, Arguments]:
         "field": lambda: 0,
         "z": lambda: np.zeros((1, 0)),
     }
+    balance: Arguments = {"keep": lambda: 0.5, "stages": lambda: 1, "points": lambda: 8, "most": lambda: 10.0}
+    resample: Arguments = {"score": lambda: pk.residual_score, "add": lambda: 2, "growth": lambda: 1.5,
+                           "most": lambda: 20, "candidates": lambda: 16, "warm_up": lambda: 0}  # fmt: skip
     return stages | on_flow | {
         "Adam": {"decay": lambda: 0.5, "beta1": lambda: 0.8, "beta2": lambda: 0.99, "epsilon": lambda: 1e-8},
         "SOAP": {"precondition_frequency": lambda: 2, "weight_decay": lambda: 0.0, "decay": lambda: 0.5},
         "LBFGS": {"memory": lambda: 5}, "SSBroyden": {"scaled": lambda: False},
-        "Balance": {"kind": lambda: "ntk", "keep": lambda: 0.5, "stages": lambda: 1, "points": lambda: 8, "most":
-                    lambda: 10.0},
-        "Resample": {"score": lambda: pk.residual_score, "add": lambda: 2, "growth": lambda: 1.5, "most": lambda: 20,
-                     "candidates": lambda: 16, "warm_up": lambda: 0, "weights": lambda: True},
+        "Balance": balance | {"kind": lambda: "ntk"}, "ntk_balance": balance, "gradient_balance": balance,
+        "Resample": resample | {"weights": lambda: True}, "rad": resample | {"weights": lambda: True},
+        "uniform": resample, "rar_d": resample, "rar_g": resample | {"weights": lambda: False},
         "draw": {"score": lambda: torch.rand(5), "n": lambda: 3, "weights": lambda: True},
         "problem": {"name": lambda: "diffusion"}, "from_file": {"path": w.module_file},
         "coordinates": {"names": lambda: "x y"}, "derivatives": {"suffixes": lambda: ("xx", "t")},
@@ -177,12 +179,11 @@ def _own(w: World) -> dict[str, Arguments]:
         "export_points": {"path": lambda: w.fresh(".vtu"), "found": lambda: w.found},
         "load_wake": {"path": lambda: None}, "March": {"windows": lambda: w.march.windows},
         "March.derivative": {"name": lambda: "u_x"},
-        "march": {"windows": lambda: 2, "points": lambda: COUNTS, "folder": lambda: None, "settings": lambda:
-                  {"stages": STEPS, "progress": False, "resample": None}},
+        "march": {"windows": lambda: 2, "points": lambda: COUNTS, "folder": lambda: None},
         "solve": {"points": lambda: COUNTS, "start": lambda: None}, "from_deepxde": {},
-        "Certificate.at": {}, "uniform": {"settings": lambda: {"every": 5}}, "rad": {"settings": lambda: {"k": 2.0}},
-        "rar_d": {"settings": lambda: {"c": 0.5}}, "rar_g": {"settings": lambda: {"add": 5}},
-        "ntk_balance": {"settings": lambda: {"keep": 0.5}}, "gradient_balance": {"settings": lambda: {"every": 5}},
+        "Certificate.at": {},
+
+
         "Wake": {k: lambda: np.zeros(3) for k in ("X", "t", "u", "v", "p")}, "LogDistance.build": {},
         "Inversion.build": {"domain": lambda: w.flat},
     }  # fmt: skip

@@ -218,13 +218,13 @@ def response(
     return Response(field, of.equation, of.places, g @ moves, misfit, tuple(problem.domain.names))
 
 
-def uptake(influence: Influence, **chosen: Any) -> Tensor:
+def uptake(influence: Influence, width: float = 0.07) -> Tensor:
     """How much of a source the residual takes up where the training points alone hold the equation, shape (m,).
 
     <s_k, dr/dtheta C^-1 J^T A s_k> / <s_k, s_k> with the curvature C of the trained loss: 1 where the model answers a
-    source, less where its network cannot, far above 1 where no training points are. ``chosen`` as in :func:`sources`.
+    source, less where its network cannot, far above 1 where no training points are. ``width`` as in :func:`sources`.
     """
-    of = sources(influence.solution, **chosen)
+    of = sources(influence.solution, width=width)
     rows = of.rows(of.drawn)
     j = of.pushed(rows)
     return (j.T * influence.curvature.solve(j.T.contiguous())).sum(0) / (of.on(rows).square() @ rows.row_weights)

@@ -1,7 +1,6 @@
 """Loss balancing: weights of the terms from the traces of the tangent kernel or from the norms of gradients."""
 
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -9,6 +8,7 @@ from torch import Tensor
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import Points
 from pinnkit.tools.checked import AtLeast1, Below1, Count, checked
+from pinnkit.tools.preset import preset
 from pinnkit.tools.serialise import register
 
 KINDS = ("ntk", "gradient")
@@ -89,22 +89,9 @@ def _unweighted(stack: Stack, points: Points) -> Stack:
     return Stack(stack.model, points, dict.fromkeys(stack.terms, 1.0), stack.readouts)
 
 
-class BalanceSettings(TypedDict, total=False):
-    """The settings of `Balance` beside its kind."""
-
-    every: int
-    keep: float
-    stages: int
-    points: int
-    most: float
-
-
-@checked
-def ntk_balance(**settings: Unpack[BalanceSettings]) -> Balance:
+@preset(Balance, "kind")
+def ntk_balance() -> Balance:
     """Loss balancing with s_k = mean_m |dr_m/dtheta|^2, the trace of the term's tangent kernel over its size.
-
-    Args:
-        settings: the other arguments of :class:`Balance`, by name.
 
     Returns:
         The rule, for ``solve(balance=...)``.
@@ -117,15 +104,12 @@ def ntk_balance(**settings: Unpack[BalanceSettings]) -> Balance:
         >>> pk.ntk_balance(every=200).kind
         'ntk'
     """
-    return Balance("ntk", **settings)
+    return Balance("ntk")
 
 
-@checked
-def gradient_balance(**settings: Unpack[BalanceSettings]) -> Balance:
+@preset(Balance, "kind")
+def gradient_balance() -> Balance:
     """Loss balancing with s_k = |d mean(r_k^2)/dtheta|, the norm of the term's gradient.
-
-    Args:
-        settings: as for :func:`ntk_balance`.
 
     Returns:
         The rule.
@@ -138,4 +122,4 @@ def gradient_balance(**settings: Unpack[BalanceSettings]) -> Balance:
         >>> pk.gradient_balance(keep=0.5).kind
         'gradient'
     """
-    return Balance("gradient", **settings)
+    return Balance("gradient")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
 from pinnkit.tools.atomic_file import check_or_make_folder
-from pinnkit.tools.checked import Count, Finite, Positive, checked
+from pinnkit.tools.checked import Count, Device, Finite, NotNegative, Positive, Whole, checked
 from pinnkit.tools.memory import afford
 
 from .balance import Balance
@@ -31,26 +31,6 @@ FILE = "window_{}.h5"  # of a folder, by the number of the window
 AGAIN = ("progress", "observe", "callbacks", "checkpoint_every")  # settings that a window gone on with takes
 
 
-class MarchSettings(TypedDict, total=False):
-    """The settings of `solve` that hold in every window."""
-
-    stages: Sequence[Stage]
-    resample: Resampler | None | Literal[False]
-    seed: int
-    weights: Mapping[str, float] | None
-    balance: Balance | None | Literal[False]
-    hard: bool | None
-    dtype: torch.dtype
-    device: Any
-    log_every: int
-    validation: int
-    time_limit: float | None
-    checkpoint_every: float
-    progress: bool | None
-    observe: Callable[[Solution], None] | None
-    callbacks: Any
-
-
 @checked
 def march(
     problem: Problem,
@@ -61,7 +41,21 @@ def march(
     correct: bool = False,
     tolerance: Positive = 1e-9,
     folder: str | Path | None = None,
-    **settings: Unpack[MarchSettings],
+    stages: Stage | Sequence[Stage] | None = None,
+    resample: Resampler | None | Literal[False] = False,
+    seed: Whole = 0,
+    weights: Mapping[str, NotNegative] | None = None,
+    balance: Balance | None | Literal[False] = False,
+    hard: bool | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: Device = None,
+    log_every: Count = 100,
+    validation: Whole = 2000,
+    time_limit: NotNegative | None = None,
+    checkpoint_every: NotNegative = 60.0,
+    progress: bool | None = None,
+    observe: Callable[[Solution], None] | None = None,
+    callbacks: Any = (),
 ) -> March:
     """Solve an unsteady problem window by window: u_k(t_k) = u_k-1(t_k) is the initial condition on [t_k, t_k+1].
 
@@ -80,7 +74,21 @@ def march(
         tolerance: the relative error that may be left unseen in a corrected window whose length is chosen.
         folder: a folder for one run file a window. Finished windows are read from it, an interrupted one is resumed.
             Default None: nothing is written.
-        settings: other arguments of :func:`solve`, used in every window.
+        stages: optimisers of every window, in order. Default None: those of the recipe.
+        resample: the rule that moves the points, as in :func:`solve`.
+        seed: seed of the initial parameters and of all points.
+        weights: weights of the loss by term, as in :func:`solve`.
+        balance: the rule that changes the weights, as in :func:`solve`.
+        hard: whether conditions hold by construction, as in :func:`solve`.
+        dtype: precision of parameters and points.
+        device: torch device of the training. Default None: the CPU.
+        log_every: iterations between two rows of a window's history.
+        validation: number of fresh interior points for the loss in the history.
+        time_limit: seconds of wall time after which a window ends, to be resumed. Default None: no limit.
+        checkpoint_every: seconds of wall time between two writes of a window's file.
+        progress: as in :func:`solve`.
+        observe: called with the window's solution so far at every row of its history. Default None.
+        callbacks: as in :func:`solve`. Default: none.
 
     Returns:
         The solutions of all windows, as one function of all times.
@@ -99,8 +107,13 @@ def march(
         True
     """
     recipe, folder = default_recipe(problem), None if folder is None else Path(folder)
-    given: MarchSettings = {
-        "stages": recipe.stages, "resample": recipe.resample, "balance": recipe.balance, **settings,
+    given: dict[str, Any] = {
+        "stages": recipe.stages if stages is None else stages,
+        "resample": recipe.resample if resample is False else resample,
+        "balance": recipe.balance if balance is False else balance,
+        "seed": seed, "weights": weights, "hard": hard, "dtype": dtype, "device": device, "log_every": log_every,
+        "validation": validation, "time_limit": time_limit, "checkpoint_every": checkpoint_every,
+        "progress": progress, "observe": observe, "callbacks": callbacks,
     }  # fmt: skip
     pace: Pace = Adaptive(*_times(problem), tolerance)
     if windows is not None or not correct:
@@ -115,7 +128,7 @@ class _Marching:
 
     def __init__(
         self, problem: Problem, pace: Pace, network: Network | None, points: Any, folder: Path | None,
-        settings: MarchSettings, fresh: bool,
+        settings: dict[str, Any], fresh: bool,
     ) -> None:  # fmt: skip
         self.problem, self.pace, self.network, self.points, self.folder = problem, pace, network, points, folder
         self.settings, self.fresh = settings, fresh

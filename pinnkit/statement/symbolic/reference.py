@@ -271,7 +271,7 @@ class Table(Reference):
         return float(self._content[0]["error"])
 
     @property
-    def errors(self) -> dict[str, float]:  # type: ignore[override]
+    def errors(self) -> dict[str, float]:  # type: ignore[override]  # as above
         """The measured relative L2 error of every field."""
         attributes, _, values = self._content
         return json.loads(attributes["errors"]) if "errors" in attributes else dict.fromkeys(values, self.error)

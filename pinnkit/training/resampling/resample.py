@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypedDict, Unpack
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.model.solution import Solution
 from pinnkit.statement.points import Points
 from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
+from pinnkit.tools.preset import preset
 from pinnkit.tools.serialise import register
 
 from .scores import SCORES, ReducibleResidual, Score
@@ -213,31 +214,9 @@ class R3:
         return points
 
 
-class ResampleSettings(TypedDict, total=False):
-    """The settings of `Resample`."""
-
-    score: Score
-    k: float
-    c: float
-    how: str
-    add: int
-    growth: float
-    most: int
-    candidates: int
-    keys: tuple[str, ...]
-    every: int
-    after: int
-    warm_up: int
-    seed: int
-    weights: bool
-
-
-@checked
-def uniform(**settings: Unpack[ResampleSettings]) -> Resample:
+@preset(Resample)
+def uniform() -> Resample:
     """Uniform resampling: every round replaces all points by fresh uniform ones.
-
-    Args:
-        settings: arguments of :class:`Resample`, by name.
 
     Returns:
         The rule, for ``solve(resample=...)``.
@@ -247,16 +226,12 @@ def uniform(**settings: Unpack[ResampleSettings]) -> Resample:
         >>> pk.uniform(every=200).every
         200
     """
-    given: ResampleSettings = {"score": uniform_score, **settings}
-    return Resample(**given)
+    return Resample(uniform_score)
 
 
-@checked
-def rad(**settings: Unpack[ResampleSettings]) -> Resample:
+@preset(Resample)
+def rad() -> Resample:
     """RAD, residual-based adaptive distribution: every round draws all points with p ~ |r|^k / mean(|r|^k) + c.
-
-    Args:
-        settings: arguments of :class:`Resample`, by name. Here k = c = 1, as the paper recommends.
 
     Returns:
         The rule, for ``solve(resample=...)``.
@@ -269,15 +244,12 @@ def rad(**settings: Unpack[ResampleSettings]) -> Resample:
         >>> pk.rad(every=500, weights=True).k
         1.0
     """
-    return Resample(**settings)
+    return Resample()
 
 
-@checked
-def rar_d(**settings: Unpack[ResampleSettings]) -> Resample:
+@preset(Resample)
+def rar_d() -> Resample:
     """RAR-D, residual-based adaptive refinement with distribution: every round adds points with p ~ |r|^2.
-
-    Args:
-        settings: arguments of :class:`Resample`, by name. Here k = 2, c = 0, and 50 points are added a round.
 
     Returns:
         The rule, for ``solve(resample=...)``.
@@ -290,16 +262,12 @@ def rar_d(**settings: Unpack[ResampleSettings]) -> Resample:
         >>> pk.rar_d(add=20).c
         0.0
     """
-    given: ResampleSettings = {"k": 2.0, "c": 0.0, "add": 50, "warm_up": 0, **settings}
-    return Resample(**given)
+    return Resample(k=2.0, c=0.0, add=50, warm_up=0)
 
 
-@checked
-def rar_g(**settings: Unpack[ResampleSettings]) -> Resample:
+@preset(Resample)
+def rar_g() -> Resample:
     """RAR-G, greedy adaptive refinement: every round adds the candidates with the largest residual.
-
-    Args:
-        settings: arguments of :class:`Resample`, by name. Here 50 points are added a round.
 
     Returns:
         The rule, for ``solve(resample=...)``.
@@ -312,17 +280,16 @@ def rar_g(**settings: Unpack[ResampleSettings]) -> Resample:
         >>> pk.rar_g().how
         'top'
     """
-    given: ResampleSettings = {"how": "top", "add": 50, "warm_up": 0, **settings}
-    return Resample(**given)
+    return Resample(how="top", add=50, warm_up=0)
 
 
-def by_influence(**settings: Unpack[ResampleSettings]) -> Resample:
+@preset(Resample)
+def by_influence() -> Resample:
     """All points drawn by the part of the residual that a Gauss-Newton step can remove, with importance weights.
 
     Where the residual is largest the model may be at its limit (a shock), and points there are spent in vain.
     """
-    given: ResampleSettings = {"score": ReducibleResidual(), "weights": True, **settings}
-    return Resample(**given)
+    return Resample(ReducibleResidual(), weights=True)
 
 
 BY_SCORE: dict[str, Callable[..., Resampler]] = {name: partial(Resample, score=s) for name, s in SCORES.items()}
