@@ -1,5 +1,7 @@
 """Checks that a problem has as many equations and conditions as it needs."""
 
+from collections.abc import Sequence
+
 from pinnkit.domain.box import Box
 from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Operator, Robin
 from pinnkit.statement.symbolic.conditions import Condition, Initial, Periodic
@@ -42,17 +44,41 @@ def check_counts(problem: Record) -> None:
 
 
 def surplus(problem: Record) -> str:
-    """In words, that a single equation has more conditions than it asks for; empty where it has not, or none can say.
+    """In words, that a single equation has more conditions than it can ask for; empty where it has not, or none knows.
 
-    Of unknowns every one costs a condition of an ordinary equation; of partial ones a single condition may pay for all.
+    Order m in a coordinate asks for m conditions at most, transport for those where it flows in. Of unknowns every one
+    costs a condition of an ordinary equation; of partial ones a single condition may pay for all.
     """
+    ordinary = len(problem.domain.names) == 1
     inside = any(isinstance(c, Operator) and c.on in ("pde", "initial") for c in problem.conditions)
-    if inside or len(problem.equations) != 1 or any(isinstance(c, Observations) for c in problem.conditions):
+    data = any(isinstance(c, Observations) for c in problem.conditions)
+    if inside or data or len(problem.equations) != 1 or not isinstance(problem.domain, Box):
         return ""
-    more = _check_boundary(problem, equations(problem)) - len(problem.unknowns)
-    if more < 1 or (problem.unknowns and len(problem.domain.names) > 1):
+    if problem.unknowns and not ordinary:
+        return ""
+    rows, more = equations(problem), 0
+    for name in problem.domain.space:
+        i = problem.domain.names.index(name)
+        highest = order(rows, 0, i)
+        most = highest if highest > 1 or ordinary else entrances(problem, rows, i)
+        if highest and most is not None and not _periods(problem.conditions, name):
+            more = max(more, _given(problem, problem.conditions, name) - most - len(problem.unknowns))
+    if more < 1:
         return ""
     return f"it has {more} condition{'s' * (more > 1)} more than its equation asks for, which may contradict each other"
+
+
+def _given(problem: Record, conditions: Sequence[Condition], name: str) -> int:
+    """How many conditions there are on the faces of a coordinate; the same value twice is one."""
+    return len({
+        (face, c.u if isinstance(c, Dirichlet) else c.name)
+        for c in conditions if isinstance(c, _WALLS)
+        for face in (f"{name}_min", f"{name}_max") if face in faces(problem, c)
+    })  # fmt: skip
+
+
+def _periods(conditions: Sequence[Condition], name: str) -> list[Periodic]:
+    return [c for c in conditions if isinstance(c, Periodic) and c.coordinate == name]
 
 
 def _check_equations(problem: Record) -> None:
@@ -144,12 +170,8 @@ def _check_ends(problem: Record, rows: list[Lowered], i: int, highest: int, boun
         return 0
     name, single = problem.domain.names[i], len(problem.fields) == len(rows) == 1
     ends = (f"{name}_min", f"{name}_max")
-    given = len({
-        (face, c.u if isinstance(c, Dirichlet) else c.name)  # the same value twice is one condition
-        for c in boundary if isinstance(c, _WALLS) for face in ends if face in faces(problem, c)
-    })  # fmt: skip
-    periods = [c for c in boundary if isinstance(c, Periodic) and c.coordinate == name]
-    given += sum(c.order + 1 for c in periods)
+    periods = _periods(boundary, name)
+    given = _given(problem, boundary, name) + sum(c.order + 1 for c in periods)
     needed: int | None = highest
     if single:
         if periods:

@@ -8,6 +8,7 @@ import torch
 
 import pinnkit as pk
 from pinnkit.output.deepxde.to_deepxde import to_deepxde
+from pinnkit.statement.well_posed import surplus
 
 x, y, t, a = pk.coordinates("x y t a")
 u, v = pk.field("u", x, t), pk.field("v", x, t)
@@ -221,3 +222,18 @@ def test_inflow_by_eigenvalues_of_a_system():
     assert trained(two(*one, pk.Dirichlet(u, 0, on="x_min"), pk.Dirichlet(v, 0, on="x_min"))).stops
     with pytest.raises(ValueError, match="flows in through x_min"):
         trained(two(*one, pk.Dirichlet(u, 0, on="x_min"), pk.Dirichlet(v, 0, on="x_max")))
+
+
+@pytest.mark.parametrize(("problem", "more"), [
+    (lambda: flow(1, "x"), 1), (lambda: flow(1, "x_min"), 0), (lambda: flow(u, "x"), 0), (lambda: flow(x - 2, "x"), 1),
+    (lambda: pk.Problem("o", o, o.diff(x, 2) - 1, LINE, [pk.Dirichlet(o, 0), pk.Neumann(o, 1, on="x_min")]), 1),
+    (lambda: pk.Problem("o", o, o.diff(x, 2) - 1, LINE, [pk.Dirichlet(o, 0), pk.Dirichlet(o, 0, on="x_min")]), 0),
+    (lambda: pk.Problem("o", o, x * o.diff(x, 2) + o.diff(x), LINE, [pk.Dirichlet(o, 1)]), 0),  # one would do
+    (lambda: pk.Problem("o", o, o.diff(x, 2) - E, LINE, [pk.Dirichlet(o, 0), pk.Neumann(o, 1, on="x_min")],
+                        unknowns={"E": 1}), 0),
+    (lambda: evolving(u.diff(t) + u.diff(x), pk.Periodic(u, "x")), 0),
+    (lambda: well(pk.Dirichlet(q, 0)), 0),
+])  # fmt: skip
+def test_conditions_beyond_those_that_are_asked_for(problem, more):
+    said = surplus(problem())
+    assert said.startswith(f"it has {more} condition") if more else not said
