@@ -96,7 +96,7 @@ def measured(solution: pk.Solution) -> list[dict[str, Any]]:
             "field": name, "true": float(true.norm() / v.norm()), "predicted": found.relative_l2[name],
             "low": low, "high": high, "correlation": float(true @ e / (true.norm() * e.norm())),
             "corrected": float((corrected[..., i][inside] - v).norm() / v.norm()),
-            "floor": solution.problem.reference.error, "explained": found.explained, "doubt": found.doubt,
+            "floor": solution.problem.reference.error, "explained": found.explained, "doubt": found.estimate_error,
             "verdict": found.verdict, "rows": found.rows, "parameters": len(solution.theta), "cpu_s": found.cpu_s,
             "coefficients": {k: [v, found.unknowns[k]] for k, v in solution.unknowns.items()},
         })  # fmt: skip

@@ -41,18 +41,18 @@ def run(arguments: list[str] | None = None) -> None:
     options = words[: words.index("--")] if "--" in words else words
     debug = DEBUG in options or os.environ.get("PINNKIT_DEBUG") == "1"
     words = [w for w in options if w != DEBUG] + words[len(options) :]
-    asked: list[int] = []
+    received: list[int] = []
     try:
-        with warnings.catch_warnings(), _ended_by_signals(asked):
+        with warnings.catch_warnings(), _ended_by_signals(received):
             warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
             code = app(words, standalone_mode=False, prog_name="pinnkit")
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except BaseException as error:  # the last net: of a failure never a traceback unasked, and never 0
-        code = 0 if asked else _explained(error, debug)  # a signal in an import is an ImportError in the end
+        code = 0 if received else _explained(error, debug)  # a signal in an import is an ImportError in the end
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # all is done: Python's own end is not torn apart
     code = _flushed(code if isinstance(code, int) else 0)
-    sys.exit(128 + asked[0] if asked else code)
+    sys.exit(128 + received[0] if received else code)
 
 
 def _explained(error: BaseException, debug: bool) -> int:
@@ -96,31 +96,31 @@ def _flushed(code: int) -> int:
 
 
 @contextmanager
-def _ended_by_signals(asked: list[int]) -> Iterator[None]:
+def _ended_by_signals(received: list[int]) -> Iterator[None]:
     """Signals that ask to end leave as an exception does, so that unfinished files go; those that are ignored stay so.
 
-    What was ``asked`` is kept, and asked again, as an exception can be lost on its way: in an import that is tried, in
-    the callbacks of Python's own.
+    What was ``received`` is kept, and raised again, as an exception can be lost on its way: in an import that is tried,
+    in the callbacks of Python's own.
     """
 
     def leave(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+        received.append(number)
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, PATIENCE)
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     def say(lost: "sys.UnraisableHookArgs") -> None:
-        if not (asked and issubclass(lost.exc_type, (KeyboardInterrupt, SystemExit))):
+        if not (received and issubclass(lost.exc_type, (KeyboardInterrupt, SystemExit))):
             unraisable(lost)
 
     unraisable, sys.unraisablehook = sys.unraisablehook, say
     before = {number: signal.signal(number, leave) for number in heard()}
     if before and hasattr(signal, "SIGALRM"):
-        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(asked[0]))
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(received[0]))
     try:
         yield
     finally:
-        if asked and hasattr(signal, "setitimer"):
+        if received and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0.0)
         for number, handler in before.items():
             signal.signal(number, handler)

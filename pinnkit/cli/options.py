@@ -119,8 +119,8 @@ def functional(text: str, solution: Solution) -> Functional:
     Raises:
         ValueError: another text, a name or coordinate that the solution does not have, a point outside the domain.
     """
-    name, asked, place = text.partition("@")
-    if asked:
+    name, at_, place = text.partition("@")
+    if at_:
         return _field_at(text, name.strip(), place, solution)
     kind, colon, which = map(str.strip, text.partition(":"))
     if colon and not which:

@@ -60,7 +60,7 @@ def amplification(
     U, s, V = torch.linalg.svd(R[:K, :K], full_matrices=False)
     seen = torch.hypot(s, RIDGE * s[0])
     X = X[:NODES]
-    J_u = space.model.rows({"at": PointSet(X)}, {"at": space.readout}).jacobian(space.theta)[:, columns]
+    J_u = space.model.rows({"at": PointSet(X)}, {"at": space.program}).jacobian(space.theta)[:, columns]
     B = (J_u @ V.T).view(len(scale), len(X), -1) / math.sqrt(len(X))
     ratios = B / seen
     gentle = torch.hypot(s, GENTLE * s[0])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.tools.checked import Within, checked
+from pinnkit.tools.renamed import renamed
 
 HELD = 0.1  # share of a variance that is the ridge's, from which on nothing else determines f
 
@@ -24,8 +25,8 @@ class Uncertainty:
         values: f (K,) of the trained solution.
         corrected: f (K,) at the minimum of the same loss with many points, which training may not have reached.
         covariance: (K, K), of the corrected values if only the measurements were repeated.
-        doubt: (K,), what the correction leaves open: its change as the equations weigh ten times as much or as little,
-            with the damping, and in the last linearisation.
+        sensitivity: (K,), what the correction leaves open: its change as the equations weigh ten times as much or as
+            little, with the damping, and in the last linearisation.
         noise: by term, the standard deviation of the measurements.
         freedom: degrees of freedom of the noise; infinite where it was given.
         damping: the ridge that was added.
@@ -40,14 +41,14 @@ class Uncertainty:
             nor measurements determine f, and its interval is infinite. Default None: 0.
 
     Source:
-        Hausman, Econometrica 46 (1978), for ``doubt``.
+        Hausman, Econometrica 46 (1978), for ``sensitivity``.
     """
 
     names: tuple[str, ...]
     values: Tensor
     corrected: Tensor
     covariance: Tensor
-    doubt: Tensor
+    sensitivity: Tensor
     noise: Mapping[str, float]
     freedom: float
     damping: float
@@ -75,9 +76,11 @@ class Uncertainty:
         """The correlations (K, K)."""
         return self.covariance / (self.sd[:, None] * self.sd).clamp_min(1e-300)
 
+    doubt = renamed("doubt", "sensitivity")
+
     def half_width(self, level: Within = 0.95) -> Tensor:
-        """Half widths (K,) of the intervals: Student's quantile times ``sd`` and the doubt, in quadrature, plus the
-        bias.
+        """Half widths (K,) of the intervals: Student's quantile times ``sd`` and the sensitivity, in quadrature, plus
+        the bias.
 
         Args:
             level: probability between 0 and 1. Default 0.95.
@@ -95,7 +98,7 @@ class Uncertainty:
         p = (1 + level) / 2
         freedom = torch.full_like(self.sd, self.freedom) if self.effective is None else self.effective
         t = self.sd.new_tensor([ndtri(p) if math.isinf(v) else stdtrit(v, p) for v in freedom.tolist()])
-        half = torch.hypot(t * self.sd, self.doubt)
+        half = torch.hypot(t * self.sd, self.sensitivity)
         half = half if self.bias is None else half + self.bias
         return half if self.held is None else half.masked_fill(self.held > HELD, math.inf)
 
@@ -116,8 +119,8 @@ class Uncertainty:
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, texts, lists and dicts."""
-        kinds = ("trained", "corrected", "sd", "doubt", "interval")
-        columns = (self.values, self.corrected, self.sd, self.doubt, self.interval())
+        kinds = ("trained", "corrected", "sd", "sensitivity", "interval")
+        columns = (self.values, self.corrected, self.sd, self.sensitivity, self.interval())
         rows = zip(self.names, *(c.tolist() for c in columns), strict=True)
         return {
             "values": {name: dict(zip(kinds, row, strict=True)) for name, *row in rows},

@@ -15,6 +15,7 @@ from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools import hdf5
 from pinnkit.tools.checked import checked
 from pinnkit.tools.hdf5 import Json
+from pinnkit.tools.renamed import renamed
 
 from .tangent_space import TangentSpace
 
@@ -32,8 +33,8 @@ class ErrorMap:
         relative_l2: by field, the estimate of |u - u*| / |u*| over the grid of the solution.
         interval: by field, bounds of that error; empty unless the verdict is to trust it.
         explained: share of the mean |residual| on fresh points that the corrected fields have lost.
-        doubt: the largest of the share left, the change of e as the damping changes by 100, and the rounding in the
-            residual.
+        estimate_error: the largest of the share left, the change of e as the damping changes by 100, and the rounding
+            in the residual.
         damping: the ridge that was added.
         rows: number of residual rows that were used.
         verdict: "trust", or the reason why not.
@@ -54,7 +55,7 @@ class ErrorMap:
     relative_l2: Mapping[str, float]
     interval: Mapping[str, tuple[float, float]]
     explained: float
-    doubt: float
+    estimate_error: float
     damping: float
     rows: int
     verdict: str
@@ -78,6 +79,8 @@ class ErrorMap:
         """The corrected coefficients of an inverse problem."""
         moved = self._space.model.coefficients(self.delta).tolist()
         return {name: v + d for (name, v), d in zip(self.solution.unknowns.items(), moved, strict=True)}
+
+    doubt = renamed("doubt", "estimate_error")
 
     def error(self, X: Tensor) -> Tensor:
         """The predicted error u - u* at points.
@@ -137,7 +140,8 @@ class ErrorMap:
         """The figures as plain numbers, texts, lists and dicts."""
         return {
             "relative_l2": dict(self.relative_l2), "interval": {k: list(v) for k, v in self.interval.items()},
-            "explained": self.explained, "doubt": self.doubt, "verdict": self.verdict, "unknowns": self.unknowns,
+            "explained": self.explained, "estimate_error": self.estimate_error,
+            "verdict": self.verdict, "unknowns": self.unknowns,
             "damping": self.damping, "rows": self.rows, "notes": list(self.notes), "cpu_s": self.cpu_s,
             "parts": {name: dict(part) for name, part in self.parts.items()},
         }  # fmt: skip

@@ -96,7 +96,7 @@ class _Fit:
         return float(self.spread.max())
 
     @property
-    def doubt(self) -> float:
+    def estimate_error(self) -> float:
         return max(self.left, self.moves)
 
 
@@ -154,8 +154,8 @@ class _Search:
         return self._map(fit, rows, began)
 
     def _rounds(self, n: int | None, base: Tensor, first: int, most_rounds: int) -> tuple[_Fit, int]:
-        """Rounds of drawing and fitting, until the doubt is small, stays, or the points are used up: the best fit."""
-        per, K = len(self.space.model.readouts[self.keys[0]].names), len(self.columns)
+        """Rounds of drawing and fitting, until the estimate is good, stays, or points are used up: the best fit."""
+        per, K = len(self.space.model.programs[self.keys[0]].names), len(self.columns)
         most = math.ceil(self.settings.last * K / per) if n is None else n
         R, now, best = None, base, None
         last: _Fit | None = None
@@ -176,13 +176,13 @@ class _Search:
                 base, R, used, rows = last.delta, None, 0, 0
 
     def _rank(self, fit: _Fit) -> float:
-        return fit.left if self.thorough else fit.doubt
+        return fit.left if self.thorough else fit.estimate_error
 
     def _enough(self, fit: _Fit, before: _Fit | None, rounds: int) -> bool:
         if self.thorough:
             return before is not None and rounds > 2 and fit.left > self.settings.little * before.left
-        return fit.doubt < (self.settings.enough if rounds > 1 else 0.1 * self.settings.enough) or (
-            before is not None and rounds > 3 and fit.doubt > self.settings.stuck * before.doubt
+        return fit.estimate_error < (self.settings.enough if rounds > 1 else 0.1 * self.settings.enough) or (
+            before is not None and rounds > 3 and fit.estimate_error > self.settings.stuck * before.estimate_error
         )
 
     def _rows(self, n: int, base: Tensor, now: Tensor) -> Tensor:
@@ -276,7 +276,7 @@ class _Search:
             relative_l2={name: sign.estimate for name, sign in signs.items()},
             interval={name: sign.interval for name, sign in signs.items()},
             explained=max(0.0, 1 - fit.left),
-            doubt=max(fit.doubt, rounding),
+            estimate_error=max(fit.estimate_error, rounding),
             damping=fit.damping,
             rows=rows,
             verdict=verdict(signs, evidence),
@@ -290,7 +290,7 @@ class _Search:
         """Amplifications, and the same correction once more, by uniform random points that nothing has seen yet."""
         P, most = len(self.zero), self.settings.look
         columns = self._columns(most) if P > most else torch.arange(P, device=self.zero.device)
-        n = math.ceil(ROWS * len(columns) / len(self.space.model.readouts[self.keys[0]].names))
+        n = math.ceil(ROWS * len(columns) / len(self.space.model.programs[self.keys[0]].names))
         sets = {key: self.points.sample(key, self.points.count(key, max(n, self.settings.least))) for key in self.keys}
         return amplification(self.space, sets, self.X, columns, delta, scale)
 

@@ -18,9 +18,9 @@ class Settings:
 
     When rounds end:
 
-    - ``enough``: doubt at which no more rows are drawn; at once if a tenth of it.
-    - ``stuck``, ``little``: rounds end where one leaves more than this share of the doubt before it (``little``, of the
-      residual left, in a thorough map).
+    - ``enough``: error of the estimate at which no more rows are drawn; at once if a tenth of it.
+    - ``stuck``, ``little``: rounds end where one leaves more than this share of that error before it (``little``, of
+      the residual left, in a thorough map).
     - ``nonlinear``: share of the residual left that linearising missed, from which the problem is linearised anew.
 
     The second look, and whether the solution is determined:

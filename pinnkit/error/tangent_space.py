@@ -36,10 +36,10 @@ class TangentSpace:
         return replace(self.model, network=Linearised(self.model.network, self.model.split(self.theta)[0]))
 
     @cached_property
-    def readout(self) -> ResidualProgram:
+    def program(self) -> ResidualProgram:
         """The fields at points "at", as rows."""
         u = self.model.problem.fields
-        return self.model.readout([Residual(str(i), e, data("at")) for i, e in enumerate(u)])
+        return self.model.program([Residual(str(i), e, data("at")) for i, e in enumerate(u)])
 
     def fields(self, X: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
         """u and J_u d at points X (n, d), each (n, fields); ValueError for points of another shape."""
@@ -49,7 +49,7 @@ class TangentSpace:
                 f"expected points of shape (n, {len(names)}) with the coordinates {', '.join(names)}, "
                 f"got {tuple(X.shape)}"
             )
-        rows = self.model.rows({"at": PointSet(X.to(self.theta))}, {"at": self.readout})
+        rows = self.model.rows({"at": PointSet(X.to(self.theta))}, {"at": self.program})
         u, moved = rows.values_and_jvp(self.theta, d)
         return u.view(-1, len(X)).T, moved.view(-1, len(X)).T
 
@@ -60,10 +60,10 @@ class TangentSpace:
         """
         network, coefficients = self.model.split(d)
         at = torch.cat([network, self.theta[len(network) :] + coefficients])
-        readouts = {key: self.model.readouts[key] for key in points}
-        known = {name for readout in readouts.values() for name in readout.names}
+        programs = {key: self.model.programs[key] for key in points}
+        known = {name for program in programs.values() for name in program.names}
         weights = {name: w for name, w in self.solution.weights.items() if name in known}
-        return Stack(self._tangent, points, weights, readouts), at
+        return Stack(self._tangent, points, weights, programs), at
 
     def residual(self, points: Mapping[str, PointSet], d: Tensor) -> Tensor:
         """The residuals of the function u + J_u d, shape (M,)."""

@@ -51,7 +51,7 @@ def uncertainty(
     used that does not need white noise, and ``notes`` say so.
 
     What training has left undone is corrected by Gauss-Newton steps on all measurements and fresh points. If the model
-    is too small to meet equations and measurements, the doubt shows it but need not contain all of it. Cost:
+    is too small to meet equations and measurements, the sensitivity shows it but need not contain all of it. Cost:
     factorisations of (6 P, P) matrices, 25 s of CPU for 1900 parameters and 10 000 measurements.
 
     Args:
@@ -64,7 +64,7 @@ def uncertainty(
         damping: a positive ridge. Default None: chosen from the rounding of the rows.
 
     Returns:
-        Values, corrected values, covariance and doubt, which print themselves.
+        Values, corrected values, covariance and sensitivity, which print themselves.
 
     Raises:
         ValueError: no measurements, no unknown coefficient and no ``of``, more than 6000 parameters, a noise, n or
@@ -84,7 +84,7 @@ def uncertainty(
     problem = solution.problem
     if of is None and not problem.unknowns:
         raise ValueError(f"{problem.name} has no unknown coefficients: say what of, such as pinnkit.at('u', x=0.2)")
-    asked = several([Unknown(name) for name in problem.unknowns] if of is None else of)
+    functional = several([Unknown(name) for name in problem.unknowns] if of is None else of)
     if len(solution.theta) > LARGEST:
         raise ValueError(
             f"{len(solution.theta)} parameters are too many to factor, {LARGEST} are not: train a smaller network"
@@ -95,7 +95,7 @@ def uncertainty(
         raise ValueError(f"damping={damping!r}: give a positive number or None")
     rows = _Rows(solution, n, seed)
     known = _given(noise, rows.terms)
-    return _solved(rows, asked, known, damping, began)
+    return _solved(rows, functional, known, damping, began)
 
 
 def _given(noise: float | Mapping[str, float] | None, terms: Sequence[str]) -> dict[str, float] | None:
@@ -163,10 +163,10 @@ def _ridge(damping: float, *parts: Tensor) -> tuple[Primal, Tensor]:
 
 
 def _solved(
-    rows: _Rows, asked: Functional, known: dict[str, float] | None, damping: float | None, began: float
+    rows: _Rows, functional: Functional, known: dict[str, float] | None, damping: float | None, began: float
 ) -> Uncertainty:  # fmt: skip
     theta = rows.space.theta
-    values, slopes = (a.to(theta) for a in asked.linearise(rows.solution))
+    values, slopes = (a.to(theta) for a in functional.linearise(rows.solution))
     data, m = rows.factor(rows.measured, rows.zero)
     d, moved = rows.zero, torch.zeros_like(values)
     for step in range(STEPS):
@@ -184,13 +184,13 @@ def _solved(
     white, found = _covariance(rows, S, noise), NoiseAnalysis()
     if min(noise.values()) > 0:
         response = _response(rows, S)
-        readings = _readings(rows, factor, grams, d, noise, response, asked.names)
+        readings = _readings(rows, factor, grams, d, noise, response, functional.names)
         found = judged(readings, torch.cat([noise[k] * b for k, b in response.items()], 1).cpu().numpy(), freedom)
     held = lam * S.square().sum(0) / (slopes.T * S).sum(0).clamp_min(1e-300)  # of f C^-1 f = S^T (J^T A J + lam) S
     return Uncertainty(
-        asked.names, values, values + slopes @ d, white if found.covariance is None else found.covariance,
+        functional.names, values, values + slopes @ d, white if found.covariance is None else found.covariance,
         changes.norm(dim=0), noise, freedom, lam, m + count, time.process_time() - began, white,
-        found.freedom, found.bias, (*_free(asked.names, held), *found.notes), found.chance, held,
+        found.freedom, found.bias, (*_free(functional.names, held), *found.notes), found.chance, held,
     )  # fmt: skip
 
 

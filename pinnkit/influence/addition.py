@@ -15,8 +15,8 @@ from .quadratic_model import MANY, Asked, QuadraticModel, solve_each
 
 def candidates_of(model: QuadraticModel, key: str, candidates: PointSet | Tensor) -> PointSet:
     """Points for a set of the loss; ValueError for an unknown set, or points that do not fit the problem."""
-    if key not in model.stack.readouts:
-        raise ValueError(f"there is no point set {key!r} in the loss: it has {', '.join(model.stack.readouts)}")
+    if key not in model.stack.programs:
+        raise ValueError(f"there is no point set {key!r} in the loss: it has {', '.join(model.stack.programs)}")
     points = candidates if isinstance(candidates, PointSet) else PointSet(candidates)
     return own_points(model.solution.problem, {key: points})[key].to(model.solution.theta)
 
@@ -103,7 +103,7 @@ def moved(model: QuadraticModel, functional: Asked, key: str) -> Tensor:
     stated = {r.name: r.expression for r in problem.residuals if r.name in names}
     out = S.new_zeros(S.shape[1], len(points), points.X.shape[1])
     for i, x in enumerate(problem.variables):
-        slope = model.solution.model.readout([Residual(n, stated[n].diff(x), problem.places[key]) for n in names])
+        slope = model.solution.model.program([Residual(n, stated[n].diff(x), problem.places[key]) for n in names])
         moved = model.solution.model.rows({key: points}, {key: slope})
         for k, s in enumerate(S.T):
             r, Js = (v.view(len(names), -1) for v in rows.values_and_jvp(theta, s.contiguous()))

@@ -45,14 +45,14 @@ class Shifted(Model):
     shifted: frozenset[str] = frozenset()
 
     @cached_property
-    def readouts(self) -> dict[str, ResidualProgram]:
+    def programs(self) -> dict[str, ResidualProgram]:
         """The compiled residuals of every point set."""
         groups: dict[str, list[Residual]] = {}
         for residual in self.problem.residuals:
             if residual.name not in self.exact_terms:
                 wrong = replace(residual, expression=residual.expression - SHIFT)
                 groups.setdefault(residual.key, []).append(wrong if residual.key in self.shifted else residual)
-        return {key: self.readout(group) for key, group in groups.items()}
+        return {key: self.program(group) for key, group in groups.items()}
 
 
 def plant(solution: Solution, shifts: Mapping[str, Tensor]) -> Solution:
@@ -81,7 +81,7 @@ def find_corrupted(
     30 steps, and a proximal term with that ``damping``.
     """
     images = {r.key for r in solution.problem.residuals if r.image}
-    keys = tuple(key for key in solution.stack.readouts if key != "pde" and key not in images)
+    keys = tuple(key for key in solution.stack.programs if key != "pde" and key not in images)
     note, where = "", "data"
     if not keys:
         keys, where = ("pde",), "sources"

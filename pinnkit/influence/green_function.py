@@ -131,8 +131,8 @@ class Sources:
     def rows(self, points: PointSet) -> Stack:
         """The equations' rows alone at some points, with the model's weights."""
         model, weights = self.solution.model, self.solution.term_weights
-        readout = model.readouts["pde"]
-        return Stack(model, {"pde": points}, {name: weights[name] for name in readout.names}, {"pde": readout})
+        program = model.programs["pde"]
+        return Stack(model, {"pde": points}, {name: weights[name] for name in program.names}, {"pde": program})
 
     def on(self, rows: Stack) -> Tensor:
         """The sources as residuals, (m, M)."""
@@ -162,7 +162,7 @@ def sources(
     equation = equation or next(iter(problem.equations))
     if equation not in problem.equations:
         raise ValueError(f"there is no equation {equation!r}: choose one of {', '.join(problem.equations)}")
-    if "pde" not in solution.model.readouts:
+    if "pde" not in solution.model.programs:
         raise ValueError(f"{problem.name}: this solution keeps its equation by construction, where nothing answers a "
                          "source: give a trained network")  # fmt: skip
     low, high = map(torch.as_tensor, problem.domain.bounds)

@@ -64,7 +64,7 @@ def published_scores(
 
 def point_gradients(solution: Solution, points: At, of: str | Sequence[str] | None = None) -> Iterator[Tensor]:
     """Blocks (b, P) of gradients, one row a point, of the sum of squared residuals of some terms or of a field."""
-    terms = {name for readout in solution.model.readouts.values() for name in readout.names}
+    terms = {name for program in solution.model.programs.values() for name in program.names}
     for key, s in _sets(points).items():
         s = s.to(solution.theta)
         for start in range(0, len(s), CHUNK):
@@ -77,7 +77,7 @@ def point_gradients(solution: Solution, points: At, of: str | Sequence[str] | No
 
 def _of_squares(solution: Solution, key: str, points: PointSet, terms: Sequence[str]) -> Tensor:
     out = solution.theta.new_zeros(len(points), len(solution.theta))
-    if key in solution.model.readouts:
+    if key in solution.model.programs:
         rows = solution.model.rows({key: points})
         for numbers, r, J in rows.jacobian_blocks(solution.theta):
             if rows.terms[int(numbers[0]) // len(points)] in terms:
@@ -86,7 +86,7 @@ def _of_squares(solution: Solution, key: str, points: PointSet, terms: Sequence[
 
 
 def _terms(solution: Solution, names: str | Sequence[str] | None) -> tuple[str, ...]:
-    known = tuple(name for readout in solution.model.readouts.values() for name in readout.names)
+    known = tuple(name for program in solution.model.programs.values() for name in program.names)
     chosen = known if names is None else (names,) if isinstance(names, str) else tuple(names)
     for name in chosen:
         if name not in known:

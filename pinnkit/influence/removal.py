@@ -54,8 +54,8 @@ def _with_leverage(model: QuadraticModel, one: Functional, S: Tensor, convention
     first, own = S.new_zeros(S.shape[1], stack.rows), S.new_zeros(S.shape[1], stack.rows)
     totals = model.totals if curve is not None and convention == "mean" else None
     second = None if curve is None else SecondOrder(curve, model.curvature.factor, stack, totals)
-    parts: dict[str, list[Tensor]] = {key: [] for key in stack.readouts}
-    more: dict[str, list[tuple[Tensor, Tensor]]] = {key: [] for key in stack.readouts}
+    parts: dict[str, list[Tensor]] = {key: [] for key in stack.programs}
+    more: dict[str, list[tuple[Tensor, Tensor]]] = {key: [] for key in stack.programs}
     for key, numbers, r, J in model.by_point(stack):
         a, JS = stack.row_weights[numbers], torch.einsum("rmp,pk->rmk", J, S).movedim(-1, 0)
         B = model.coupling(J, a)
@@ -102,7 +102,7 @@ def removed_together(
     model: QuadraticModel, functional: Asked, groups: Sequence[Mapping[str, Tensor]], convention: str
 ) -> Tensor:
     """The effects (K, groups) of removing groups of points."""
-    sizes = {key: len(model.stack.points[key]) for key in model.stack.readouts}
+    sizes = {key: len(model.stack.points[key]) for key in model.stack.programs}
     groups = [group_of(group, sizes) for group in groups]
     _, S = model.response(functional)
     curve = None if model.baseline else curve_of(several(functional), model.solution)

@@ -14,7 +14,7 @@ RANDOM, CLUSTERED = 0.10, 0.04  # shares of the points in a group of either kind
 
 def single_points(solution: Solution, count: int, rng: np.random.Generator) -> list[Group]:
     """Random points, as many of every point set as of any other, as far as they go."""
-    sizes = {key: len(solution.points[key]) for key in solution.stack.readouts}
+    sizes = {key: len(solution.points[key]) for key in solution.stack.programs}
     left = {key: list(rng.permutation(n)) if n > 1 else [] for key, n in sizes.items()}
     found: list[Group] = []
     while len(found) < count and any(left.values()):
@@ -28,7 +28,7 @@ def random_groups(
     solution: Solution, count: int, rng: np.random.Generator, share: float = RANDOM
 ) -> list[Group]:  # fmt: skip
     """Groups of a share of every point set, drawn at random."""
-    sizes = {key: len(solution.points[key]) for key in solution.stack.readouts}
+    sizes = {key: len(solution.points[key]) for key in solution.stack.programs}
     takes = {key: min(max(1, round(share * n)), n - 1) for key, n in sizes.items()}
     return [
         {key: torch.from_numpy(rng.permutation(sizes[key])[:n].copy()) for key, n in takes.items() if n}
@@ -40,7 +40,7 @@ def clusters(
     solution: Solution, count: int, rng: np.random.Generator, share: float = CLUSTERED
 ) -> list[Group]:  # fmt: skip
     """Groups of the share of all points that are nearest to a random one, the domain's box scaled to a cube."""
-    keys = list(solution.stack.readouts)
+    keys = list(solution.stack.programs)
     lo, hi = (torch.as_tensor(b) for b in solution.problem.domain.bounds)
     X = torch.cat([(solution.points[key].X.cpu().double() - lo) / (hi - lo) for key in keys])
     owner = [(key, i) for key in keys for i in range(len(solution.points[key]))]

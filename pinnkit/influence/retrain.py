@@ -99,8 +99,8 @@ def without(solution: Solution, removed: Mapping[str, Tensor], convention: str =
         raise ValueError(f"convention={convention!r}: choose one of fixed, mean")
     sets = dict(solution.points)
     for key, numbers in removed.items():
-        if key not in solution.stack.readouts:
-            raise ValueError(f"there is no point set {key!r} in the loss: it has {', '.join(solution.stack.readouts)}")
+        if key not in solution.stack.programs:
+            raise ValueError(f"there is no point set {key!r} in the loss: it has {', '.join(solution.stack.programs)}")
         points = sets[key]
         kept = torch.ones_like(points.X[:, 0])
         kept[distinct(key, numbers, len(kept))] = 0.0

@@ -17,6 +17,7 @@ from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.units import Units
 from pinnkit.tools.checked import Vector, Whole, checked
+from pinnkit.tools.renamed import renamed
 from pinnkit.tools.type_words import nearest
 
 
@@ -137,18 +138,20 @@ class Compiled:
     @property
     def keys(self) -> tuple[str, ...]:
         """The point sets that are trained on: those with a condition that does not hold by construction."""
-        return tuple(self.readouts)
+        return tuple(self.programs)
 
     @cached_property
-    def readouts(self) -> dict[str, ResidualProgram]:
+    def programs(self) -> dict[str, ResidualProgram]:
         """The compiled residuals of every point set."""
         groups: dict[str, list] = {}
         for residual in self.problem.residuals:
             if residual.name not in self.exact_terms:
                 groups.setdefault(residual.key, []).append(residual)
-        return {key: self.readout(group) for key, group in groups.items()}
+        return {key: self.program(group) for key, group in groups.items()}
 
-    def readout(self, residuals: Sequence[Residual]) -> ResidualProgram:
+    readouts, readout = renamed("readouts", "programs"), renamed("readout", "program")
+
+    def program(self, residuals: Sequence[Residual]) -> ResidualProgram:
         """Compile residuals with the fields of this model and the parameters of the problem.
 
         Args:
@@ -170,7 +173,7 @@ class Compiled:
             ansatz = {u: tuple(sp.sympify(e).xreplace(scaled) for e in pair) for u, pair in ansatz.items()}
         return compiled(residuals, p.fields, ansatz, values, unknowns)
 
-    def readout_of(self, key: str) -> ResidualProgram:
+    def program_of(self, key: str) -> ResidualProgram:
         """The compiled residuals of one point set.
 
         Args:
@@ -182,6 +185,6 @@ class Compiled:
         Raises:
             ValueError: a point set that no term is trained on.
         """
-        if key not in self.readouts:
-            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.readouts)}")
-        return self.readouts[key]
+        if key not in self.programs:
+            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.programs)}")
+        return self.programs[key]

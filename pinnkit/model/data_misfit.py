@@ -27,7 +27,7 @@ def missed_data(model: Model, theta: Tensor, seed: int = 3) -> Tensor:
             continue
         row = rows[condition.name]
         points = problem.sample(row.key, POINTS, method="random", seed=seed).to(theta)
-        r = model.rows({row.key: points}, {row.key: model.readout([row])}).values(theta)
+        r = model.rows({row.key: points}, {row.key: model.program([row])}).values(theta)
         times, order = 1.0, condition.order if isinstance(condition, Initial) else 0
         if order:
             low, high = problem.domain.bounds[:, problem.domain.names.index(time)].tolist()

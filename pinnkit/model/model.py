@@ -42,12 +42,12 @@ class Model(Compiled):
         """
         return Stack(self, points, weights)
 
-    def rows(self, points: Mapping[str, PointSet], readouts: Mapping[str, ResidualProgram] | None = None) -> Stack:
+    def rows(self, points: Mapping[str, PointSet], programs: Mapping[str, ResidualProgram] | None = None) -> Stack:
         """The residual rows of some point sets only, or of other expressions, with unit weights.
 
         Args:
             points: points by set.
-            readouts: compiled expressions by set. Default None: the residuals of the problem.
+            programs: compiled expressions by set. Default None: the residuals of the problem.
         """
-        own = {key: self.readout_of(key) for key in points} if readouts is None else readouts
-        return Stack(self, points, readouts=own)
+        own = {key: self.program_of(key) for key in points} if programs is None else programs
+        return Stack(self, points, programs=own)

@@ -70,8 +70,8 @@ def _values(model: Any, theta: Tensor, row: Any, points: Any) -> dict[sp.Symbol,
         s: differentiate(problem.fields[slot.output], slot.channel[0][1], problem.variables)
         for s, slot in row.slots.items()
     }
-    readout = model.readout([Residual(str(s), e, data("at")) for s, e in fields.items()])
-    rows = model.rows({"at": points}, {"at": readout}).values(theta)
+    program = model.program([Residual(str(s), e, data("at")) for s, e in fields.items()])
+    rows = model.rows({"at": points}, {"at": program}).values(theta)
     return values | dict(zip(fields, rows.view(len(fields), -1), strict=True))
 
 

@@ -56,12 +56,12 @@ class PublishedCurvature:
 def unweighted(solution: Solution, points: Mapping[str, PointSet] | None = None) -> Stack:
     """The rows whose plain sum of squares is the published objective: no weights, no means; at the trained points."""
     sets = {key: s.weighted(None).to(solution.theta) for key, s in (points or solution.points).items()}
-    readouts = {key: readout for key, readout in solution.model.readouts.items() if key in sets}
-    if not readouts:
+    programs = {key: program for key, program in solution.model.programs.items() if key in sets}
+    if not programs:
         known = ", ".join(solution.model.keys)
         raise ValueError(f"there are no residuals at the points {', '.join(sets)}: {solution.problem.name} has {known}")
-    weights = {name: float(len(sets[key])) for key, readout in readouts.items() for name in readout.names}
-    return Stack(solution.model, {key: sets[key] for key in readouts}, weights, readouts)
+    weights = {name: float(len(sets[key])) for key, program in programs.items() for name in program.names}
+    return Stack(solution.model, {key: sets[key] for key in programs}, weights, programs)
 
 
 def published_curvature(

@@ -11,6 +11,7 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Evaluator, Pool
 from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.tools.checked import LISTED, NotNegative, checked
+from pinnkit.tools.renamed import renamed
 from pinnkit.tools.type_words import nearest
 
 from .compiled import Compiled
@@ -19,9 +20,9 @@ BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once
 KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
 
 
-def block_size(tape: Evaluator, readout: ResidualProgram) -> int:
+def block_size(tape: Evaluator, program: ResidualProgram) -> int:
     """The number of points whose jets fill a block."""
-    width = readout.images * len(readout.channels) * tape.width
+    width = program.images * len(program.channels) * tape.width
     return max(64, BLOCK // width // 64 * 64)
 
 
@@ -31,7 +32,7 @@ class Rows:
 
     model: Compiled
     points: Mapping[str, PointSet]
-    readouts: dict[str, ResidualProgram]
+    programs: dict[str, ResidualProgram]
     weights: dict[str, float]
 
     def __init__(
@@ -39,15 +40,15 @@ class Rows:
         model: Compiled,
         points: Mapping[str, PointSet],
         weights: Mapping[str, NotNegative] | None = None,
-        readouts: Mapping[str, ResidualProgram] | None = None,
+        programs: Mapping[str, ResidualProgram] | None = None,
     ) -> None:
         self.model, self.points, self._pool = model, points, Pool()
         self._kept: dict[tuple[str, int, int], PointSet] = {}
-        self.readouts = model.readouts if readouts is None else dict(readouts)
-        missing = [key for key in self.readouts if key not in points or not len(points[key])]
+        self.programs = model.programs if programs is None else dict(programs)
+        missing = [key for key in self.programs if key not in points or not len(points[key])]
         if missing:
             raise ValueError(
-                f"{model.problem.name} needs points for {', '.join(self.readouts)}; there are none for {missing[0]!r}: "
+                f"{model.problem.name} needs points for {', '.join(self.programs)}; there are none for {missing[0]!r}: "
                 "draw them with pinnkit.sample"
             )
         unknown = set(weights or {}) - {r.name for r in model.problem.residuals}
@@ -59,12 +60,12 @@ class Rows:
     @cached_property
     def terms(self) -> tuple[str, ...]:
         """The names of the loss terms, in the order of their rows."""
-        return tuple(name for readout in self.readouts.values() for name in readout.names)
+        return tuple(name for program in self.programs.values() for name in program.names)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """N_k, the number of points of every term."""
-        return {n: len(self.points[key]) for key, readout in self.readouts.items() for n in readout.names}
+        return {n: len(self.points[key]) for key, program in self.programs.items() for n in program.names}
 
     @cached_property
     def rows(self) -> int:
@@ -73,50 +74,52 @@ class Rows:
 
     @cached_property
     def _small(self) -> bool:
-        return sum(len(self.points[key]) for key in self.readouts) <= KEPT
+        return sum(len(self.points[key]) for key in self.programs) <= KEPT
 
     @property
     def like(self) -> Tensor:
         """A tensor of the rows' dtype and device."""
-        return self.points[next(iter(self.readouts))].X
+        return self.points[next(iter(self.programs))].X
 
     @cached_property
     def row_weights(self) -> Tensor:
         """a_m = w_k / N_k, times the point's own weight if it has one; shape (M,)."""
-        return torch.cat([self._block_weights(key, slice(None)).reshape(-1) for key in self.readouts])
+        return torch.cat([self._block_weights(key, slice(None)).reshape(-1) for key in self.programs])
 
     def _block_weights(self, key: str, rows: slice) -> Tensor:
         """a of one block, shape (R, B)."""
-        points, names = self.points[key], self.readouts[key].names
+        points, names = self.points[key], self.programs[key].names
         own = torch.ones_like(points.X[rows, 0]) if points.weights is None else points.weights[rows]
         w = own.new_tensor([self.weights[name] / len(points) for name in names])
         return w[:, None] * own
 
     def _blocks(self, most: int | None = None) -> Iterator[tuple[str, ResidualProgram, slice, PointSet]]:
         """Blocks of points that bound the memory of an evaluation, at most ``most`` points each."""
-        for key, readout in self.readouts.items():
-            size = block_size(self.model.tape, readout)
+        for key, program in self.programs.items():
+            size = block_size(self.model.tape, program)
             size = size if most is None else min(size, most)
             for start in range(0, len(self.points[key]), size):
                 rows = slice(start, start + size)
-                yield key, readout, rows, self._block(key, start, size)
+                yield key, program, rows, self._block(key, start, size)
+
+    readouts = renamed("readouts", "programs")
 
     def _block(self, key: str, start: int, size: int) -> PointSet:
-        """The points of one block. Those of a small stack stay, and with them what the readout keeps for them."""
+        """The points of one block. Those of a small stack stay, and with them what the program keeps for them."""
         if (block := self._kept.get((key, start, size))) is not None:
             return block
         block = self.points[key][start : start + size]
         if self._small:
-            self.readouts[key].keep(block)
+            self.programs[key].keep(block)
             self._kept[key, start, size] = block
         return block
 
     @cached_property
     def _offsets(self) -> dict[str, int]:
         offsets, start = {}, 0
-        for key, readout in self.readouts.items():
+        for key, program in self.programs.items():
             offsets[key] = start
-            start += len(readout.names) * len(self.points[key])
+            start += len(program.names) * len(self.points[key])
         return offsets
 
     def names(self, key: str) -> tuple[str, ...]:
@@ -131,14 +134,14 @@ class Rows:
         Raises:
             ValueError: a point set that no term is trained on.
         """
-        if key not in self.readouts:
-            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.readouts)}")
-        return self.readouts[key].names
+        if key not in self.programs:
+            raise ValueError(f"no term is trained on points {key!r}{nearest(key, self.programs)}")
+        return self.programs[key].names
 
     @property
     def keys(self) -> dict[str, str]:
         """The point set of every term."""
-        return {name: key for key in self.readouts for name in self.names(key)}
+        return {name: key for key in self.programs for name in self.names(key)}
 
     def rows_of(self, key: str, flat: Annotated[Tensor, LISTED]) -> Tensor:
         """The rows of one point set, as a view of shape (R, N).

@@ -112,7 +112,7 @@ class Solution(Fields):
             )
         key = tuple(map(sp.sympify, expressions))
         if key not in self._readouts:
-            self._readouts[key] = self.model.readout([Residual(str(i), e, data("at")) for i, e in enumerate(key)])
+            self._readouts[key] = self.model.program([Residual(str(i), e, data("at")) for i, e in enumerate(key)])
         return self._rows(self._readouts[key], PointSet(X.to(self.theta))).T
 
     @cached_property
@@ -129,17 +129,17 @@ class Solution(Fields):
         Returns:
             A tensor (terms, n).
         """
-        return self._rows(self.model.readout_of(key), points.to(self.theta))
+        return self._rows(self.model.program_of(key), points.to(self.theta))
 
-    def _rows(self, readout: Any, points: PointSet) -> Tensor:
+    def _rows(self, program: Any, points: PointSet) -> Tensor:
         network, unknowns = self.model.split(self.theta)
         blocks = []
-        size = block_size(self.model.tape, readout)
+        size = block_size(self.model.tape, program)
         for start in range(0, len(points), size):
             block = points[start : start + size]
-            X = block.X if readout.images == 1 or block.image is None else torch.cat([block.X, block.image])
-            blocks.append(readout.values(self.model.tape.sweep(network, X, readout.channels)[0], block, unknowns))
-        return torch.cat(blocks, 1) if blocks else self.theta.new_empty(len(readout.names), 0)
+            X = block.X if program.images == 1 or block.image is None else torch.cat([block.X, block.image])
+            blocks.append(program.values(self.model.tape.sweep(network, X, program.channels)[0], block, unknowns))
+        return torch.cat(blocks, 1) if blocks else self.theta.new_empty(len(program.names), 0)
 
     def module(self) -> torch.nn.Module:
         """The fields as a torch module from points (n, d) to (n, fields), with theta as its one parameter."""

@@ -25,7 +25,7 @@ class Stack(Rows):
         model: the model.
         points: points by set.
         weights: weights w_k by term. Default None: 1.
-        readouts: compiled expressions by set. Default None: the residuals of the problem.
+        programs: compiled expressions by set. Default None: the residuals of the problem.
 
     Raises:
         ValueError: a set without points, or weights of unknown terms.
@@ -37,18 +37,18 @@ class Stack(Rows):
         torch.Size([50, 33])
     """
 
-    def _run(self, theta: Tensor, readout: ResidualProgram, points: PointSet, pool: Pool | None = None) -> Pass:
-        X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
+    def _run(self, theta: Tensor, program: ResidualProgram, points: PointSet, pool: Pool | None = None) -> Pass:
+        X = points.X if program.images == 1 or points.image is None else torch.cat([points.X, points.image])
         pool = self._pool if pool is None else pool
         pool.release()  # the previous block is done with
         self._alike(theta, X)
-        return self.model.tape.run(self.model.split(theta)[0], X, readout.channels, pool)
+        return self.model.tape.run(self.model.split(theta)[0], X, program.channels, pool)
 
-    def _sweep(self, theta: Tensor, readout: ResidualProgram, points: PointSet, v: Tensor | None = None):
+    def _sweep(self, theta: Tensor, program: ResidualProgram, points: PointSet, v: Tensor | None = None):
         """The network's channels and their derivative along v, where no reverse pass follows."""
-        X = points.X if readout.images == 1 or points.image is None else torch.cat([points.X, points.image])
+        X = points.X if program.images == 1 or points.image is None else torch.cat([points.X, points.image])
         self._pool.release()
-        return self.model.tape.sweep(self.model.split(theta)[0], X, readout.channels, v, self._pool)
+        return self.model.tape.sweep(self.model.split(theta)[0], X, program.channels, v, self._pool)
 
     def _alike(self, theta: Tensor, X: Tensor) -> None:
         if theta.dtype is not X.dtype:
@@ -62,9 +62,9 @@ class Stack(Rows):
         """
         out = self.like.new_empty(self.rows)
         unknowns = self.model.split(theta)[1]
-        for key, readout, rows, points in self._blocks():
-            N, _ = self._sweep(theta, readout, points)
-            self.rows_of(key, out)[:, rows] = readout.values(N, points, unknowns)
+        for key, program, rows, points in self._blocks():
+            N, _ = self._sweep(theta, program, points)
+            self.rows_of(key, out)[:, rows] = program.values(N, points, unknowns)
         return out
 
     def losses(self, theta: Vector) -> Tensor:
@@ -98,15 +98,15 @@ class Stack(Rows):
         network, coefficients = self.model.split(gradient)
         unknowns = self.model.split(theta)[1]
         losses: dict[str, Tensor] = {}
-        for key, readout, rows, points in self._blocks():
-            run = self._run(theta, readout, points)
-            r, slopes = readout.slopes(run.output, points, unknowns)
+        for key, program, rows, points in self._blocks():
+            run = self._run(theta, program, points)
+            r, slopes = program.slopes(run.output, points, unknowns)
             weighted = self._block_weights(key, rows) * r
             G, gu = slopes.cotangent(2 * weighted, run.output, unknowns)
             network += run.reverse(G)
             coefficients += gu
             losses[key] = losses.get(key, 0) + (weighted * r).sum(1)
-        return torch.cat([losses[key] for key in self.readouts]), gradient
+        return torch.cat([losses[key] for key in self.programs]), gradient
 
     def vjp(self, theta: Vector, w: Vector) -> Tensor:
         """J^T w, shape (P,).
@@ -118,9 +118,9 @@ class Stack(Rows):
         out = torch.zeros_like(theta)
         network, coefficients = self.model.split(out)
         unknowns = self.model.split(theta)[1]
-        for key, readout, rows, points in self._blocks():
-            run = self._run(theta, readout, points)
-            _, slopes = readout.slopes(run.output, points, unknowns)
+        for key, program, rows, points in self._blocks():
+            run = self._run(theta, program, points)
+            _, slopes = program.slopes(run.output, points, unknowns)
             G, gu = slopes.cotangent(self.rows_of(key, w)[:, rows], run.output, unknowns)
             network += run.reverse(G)
             coefficients += gu
@@ -144,9 +144,9 @@ class Stack(Rows):
         """
         values, out = self.like.new_empty(self.rows), self.like.new_empty(self.rows)
         (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
-        for key, readout, rows, points in self._blocks():
-            N, dN = self._sweep(theta, readout, points, dnetwork)
-            r, slopes = readout.slopes(N, points, unknowns)
+        for key, program, rows, points in self._blocks():
+            N, dN = self._sweep(theta, program, points, dnetwork)
+            r, slopes = program.slopes(N, points, unknowns)
             self.rows_of(key, values)[:, rows] = r
             self.rows_of(key, out)[:, rows] = slopes.tangent(dN, dunknowns, len(r), points)
         return values, out
@@ -162,14 +162,14 @@ class Stack(Rows):
         out = torch.zeros_like(theta)
         network, coefficients = self.model.split(out)
         (_, unknowns), (dnetwork, dunknowns) = self.model.split(theta), self.model.split(v)
-        for key, readout, rows, points in self._blocks():
-            run = self._run(theta, readout, points)
-            r, slopes = readout.slopes(run.output, points, unknowns)
+        for key, program, rows, points in self._blocks():
+            run = self._run(theta, program, points)
+            r, slopes = program.slopes(run.output, points, unknowns)
             dN = run.tangent(dnetwork)
             a = 2 * self._block_weights(key, rows)
             G, _ = slopes.cotangent(a * r, run.output, unknowns)
             dG, du = slopes.cotangent(a * slopes.tangent(dN, dunknowns, len(r), points), run.output, unknowns)
-            curved = readout.curvature(run.output, points, unknowns, a * r, dN, dunknowns)
+            curved = program.curvature(run.output, points, unknowns, a * r, dN, dunknowns)
             network += run.second(dnetwork, G, dG + curved[0])
             coefficients += du + curved[1]
         return out
@@ -216,7 +216,7 @@ class Stack(Rows):
         Returns:
             An iterator of (point set, row numbers (R, m), r (R, m), the J (m, P) of each residual).
         """
-        most = max(min(size, len(self.points[key])) * len(self.names(key)) for key in self.readouts)
+        most = max(min(size, len(self.points[key])) * len(self.names(key)) for key in self.programs)
         self.claim(theta, most, len(theta), "a block of the Jacobian")
         pool, self._pool = self._pool, Pool()  # the caller may use these rows before it is done with a block
         try:
@@ -227,25 +227,25 @@ class Stack(Rows):
     def _jacobian_parts(self, theta: Tensor, size: int, pool: Pool, out: Tensor | None = None) -> Iterator[tuple]:
         """The blocks of ``jacobian_by_point``, as rows of ``out`` (M, P) if it is given, where they are added."""
         unknowns = self.model.split(theta)[1]
-        for key, readout, rows, points in self._blocks(size):
-            run = self._run(theta, readout, points, pool)
-            r, slopes = readout.slopes(run.output, points, unknowns)
+        for key, program, rows, points in self._blocks(size):
+            run = self._run(theta, program, points, pool)
+            r, slopes = program.slopes(run.output, points, unknowns)
             numbers = self.rows_of(key, torch.arange(self.rows, device=theta.device))[:, rows]
             targets = [None if out is None else out[n[0] : n[0] + len(n)] for n in numbers]
-            yield key, numbers, r, self._jacobian_rows(run, readout, slopes, len(points), theta, targets)
+            yield key, numbers, r, self._jacobian_rows(run, program, slopes, len(points), theta, targets)
 
     def _jacobian_rows(
-        self, run: Pass, readout: ResidualProgram, slopes: Any, m: int, theta: Tensor, targets: list
+        self, run: Pass, program: ResidualProgram, slopes: Any, m: int, theta: Tensor, targets: list
     ) -> Iterator[Tensor]:
         """J (m, P) of one residual after the other at m points."""
         unknowns, P = self.model.split(theta)[1], self.model.tape.count
         for k, target in enumerate(targets):
             G, gu = slopes.row(k, run.output, unknowns, m)
             J = theta.new_zeros(m, len(theta)) if target is None else target
-            both = J if readout.images == 1 else theta.new_zeros(readout.images * m, len(theta))
+            both = J if program.images == 1 else theta.new_zeros(program.images * m, len(theta))
             run.rows(G, both[:, :P])
-            if readout.images > 1:
-                J += both.view(readout.images, m, -1).sum(0)
+            if program.images > 1:
+                J += both.view(program.images, m, -1).sum(0)
             J[:, P:] = gu
             yield J
 

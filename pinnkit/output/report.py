@@ -228,7 +228,7 @@ def fresh_residuals(solution: Solution, n: int = FRESH) -> dict[str, float]:
     for i, (key, count) in enumerate(counts_of(problem.keys, n, part=4).items()):
         points = problem.sample(key, count, seed=seed + i)
         residuals = [r for r in problem.residuals if r.key == key]
-        rows = solution._rows(model.readout(residuals), points.to(solution.theta))
+        rows = solution._rows(model.program(residuals), points.to(solution.theta))
         found |= {r.name: float((row * row).mean().sqrt()) for r, row in zip(residuals, rows, strict=True)}
     return {name: found[name] for name in (r.name for r in problem.residuals)}
 

@@ -184,7 +184,7 @@ def compiled(
     parameters: Mapping[sp.Symbol, sp.Expr],
     unknowns: Sequence[sp.Symbol] = (),
 ) -> ResidualProgram:
-    """The readout of the arguments, compiled once a process: a run, its report and its correction share it.
+    """The program of the arguments, compiled once a process: a run, its report and its correction share it.
 
     What holds a caller's own function is compiled anew: memory would keep the function, and all it knows, alive.
     """
@@ -208,17 +208,17 @@ def _remembered(
 class ResidualSlopes:
     """dr/dN as a sparse list, with the products that the row stack needs."""
 
-    readout: ResidualProgram
+    program: ResidualProgram
     entries: list[tuple[int, Any, Value]]
 
-    def __init__(self, readout: ResidualProgram, entries: list[tuple[int, sp.Symbol, Value]]) -> None:
-        self.readout, self.entries = readout, entries
+    def __init__(self, program: ResidualProgram, entries: list[tuple[int, sp.Symbol, Value]]) -> None:
+        self.program, self.entries = program, entries
 
     def cotangent(self, w: Tensor, like: Tensor, unknowns: Tensor) -> tuple[Tensor, Tensor]:
         """sum_r w_r dr/dN as cotangents of the channels, and of the unknown coefficients; w has shape (R, B)."""
         G, gu = torch.zeros_like(like), torch.zeros_like(unknowns)
         for r, s, value in self.entries:
-            _put(self.readout, s, w[r] * value, G, gu, w.shape[1])
+            _put(self.program, s, w[r] * value, G, gu, w.shape[1])
         return G, gu
 
     def row(self, r: int, like: Tensor, unknowns: Tensor, B: int) -> tuple[Tensor, Tensor]:
@@ -227,27 +227,27 @@ class ResidualSlopes:
         for q, s, value in self.entries:
             if q != r:
                 continue
-            if s in self.readout.unknowns:
-                gu[:, self.readout.unknowns.index(s)] = value
+            if s in self.program.unknowns:
+                gu[:, self.program.unknowns.index(s)] = value
             else:
-                c, k, n = self.readout._place[s]
+                c, k, n = self.program._place[s]
                 G[c, k * B : (k + 1) * B, n] = value
         return G, gu
 
     def tangent(self, dN: Tensor, dunknowns: Tensor, R: int, points: PointSet) -> Tensor:
         """sum dr/dN dN, shape (R, B)."""
-        moved = self.readout._channels(dN, len(points), dunknowns)
+        moved = self.program._channels(dN, len(points), dunknowns)
         out = points.X.new_zeros(R, len(points))
         for r, s, value in self.entries:
             out[r] += value * moved[s]
         return out
 
 
-def _put(readout: ResidualProgram, s: sp.Symbol, part: Tensor, G: Tensor, gu: Tensor, B: int) -> None:
-    if s in readout.unknowns:
-        gu[readout.unknowns.index(s)] += part.sum()
+def _put(program: ResidualProgram, s: sp.Symbol, part: Tensor, G: Tensor, gu: Tensor, B: int) -> None:
+    if s in program.unknowns:
+        gu[program.unknowns.index(s)] += part.sum()
     else:
-        c, k, n = readout._place[s]
+        c, k, n = program._place[s]
         G[c, k * B : (k + 1) * B, n] += part
 
 

@@ -248,10 +248,10 @@ class _Row:
         return max(_rms(terms), _rms(self._evaluate(self._value, self._base(offset))[0]))
 
 
-def _middle(asked: np.ndarray) -> np.ndarray:
+def _middle(scales: np.ndarray) -> np.ndarray:
     """The geometric mean of what rows (rows, fields) ask for, of those that do; 0 where none does."""
-    some = asked > 0
-    logs = np.log(np.where(some, asked, 1.0)).sum(0) / np.maximum(some.sum(0), 1)
+    some = scales > 0
+    logs = np.log(np.where(some, scales, 1.0)).sum(0) / np.maximum(some.sum(0), 1)
     return np.where(some.any(0), np.exp(logs), 0.0)
 
 

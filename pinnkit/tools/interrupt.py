@@ -13,7 +13,7 @@ AGAIN = 1.0  # seconds after which a signal is a second one
 
 
 class Interrupt:
-    """While entered, SIGINT, SIGTERM and SIGHUP only set ``asked``; another one, a second later, ends the step at once.
+    """While entered, SIGINT, SIGTERM and SIGHUP only set ``requested``; another one, a second later, ends the step.
 
     What comes sooner belongs to the first: the end of a session or of a group of processes sends several.
     SIGINT is then done with. The others meant the whole process: ``hand_on`` gives them to the handler that was there
@@ -21,10 +21,10 @@ class Interrupt:
     the main thread, where signals do not arrive, nothing changes.
     """
 
-    asked: bool
+    requested: bool
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._before: dict[int, Any] = {}
         self._first = 0.0
         self._owed: int | None = None
@@ -55,10 +55,10 @@ class Interrupt:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number != signal.SIGINT:
             self._owed = number
-        if self.asked and time.monotonic() - self._first > AGAIN:
+        if self.requested and time.monotonic() - self._first > AGAIN:
             raise KeyboardInterrupt
-        if not self.asked:
-            self.asked, self._first = True, time.monotonic()
+        if not self.requested:
+            self.requested, self._first = True, time.monotonic()
 
 
 @contextmanager

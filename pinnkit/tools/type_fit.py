@@ -154,9 +154,9 @@ def _plain(kind: Any, expected: str) -> Test:
     elif getattr(kind, "__name__", "") in ARRAYS:
         return lambda value: _array(value) if isinstance(value, kind) else Misfit(value, expected)
     elif getattr(kind, "_is_protocol", False):
-        asked = sorted({*vars(kind), *vars(kind).get("__annotations__", {})} - {"_abc_impl"})
-        asked = [n for n in asked if not n.startswith("_") or n == "__call__"]
-        return lambda value: None if _like(value, asked) else Misfit(value, expected)
+        needed = sorted({*vars(kind), *vars(kind).get("__annotations__", {})} - {"_abc_impl"})
+        needed = [n for n in needed if not n.startswith("_") or n == "__call__"]
+        return lambda value: None if _like(value, needed) else Misfit(value, expected)
     elif fits is None and not isinstance(kind, type):
         return lambda value: None
     elif kind.__module__.startswith("sympy."):

@@ -86,7 +86,7 @@ def gradient_norms(stack: Stack, theta: Tensor) -> dict[str, float]:
 
 
 def _unweighted(stack: Stack, points: Points) -> Stack:
-    return Stack(stack.model, points, dict.fromkeys(stack.terms, 1.0), stack.readouts)
+    return Stack(stack.model, points, dict.fromkeys(stack.terms, 1.0), stack.programs)
 
 
 @preset(Balance, "kind")

@@ -123,7 +123,7 @@ def train(solution: Solution, checkpoint: Any, every: float, show: bool | None, 
         saved = time.perf_counter()
         try:
             run.tell("on_start")
-            while not run.at.done and not interrupt.asked and not run.late and run.ended is None:
+            while not run.at.done and not interrupt.requested and not run.late and run.ended is None:
                 round_before, step = run.at.round, _one_step(run)
                 _after_step(run, step, screen)
                 if run.at.round > round_before:
@@ -132,16 +132,16 @@ def train(solution: Solution, checkpoint: Any, every: float, show: bool | None, 
                     _save_if_possible(run.now(), checkpoint, screen)
                     saved = time.perf_counter()
         except KeyboardInterrupt:
-            if interrupt.asked:  # a second one may have torn a step apart: the last checkpoint stays
+            if interrupt.requested:  # a second one may have torn a step apart: the last checkpoint stays
                 raise
-            interrupt.asked = True
+            interrupt.requested = True
         except BaseException as error:  # of a callback, or of a score: between two steps, what is saved is whole
             if checkpoint is not None and run.whole:
                 _save_if_possible(run.now(), checkpoint, screen)
                 error.add_note(f"the run so far is in {checkpoint}, and can be resumed")
             raise
         if not run.at.done:
-            run.stops.append(_unfinished(run, interrupt.asked))
+            run.stops.append(_unfinished(run, interrupt.requested))
             screen.say(f"{run.stops[-1]}: the run can be resumed")
         final = noted(run.now())
         for note in final.notes:
@@ -157,9 +157,9 @@ def train(solution: Solution, checkpoint: Any, every: float, show: bool | None, 
     return final
 
 
-def _unfinished(run: _Run, asked: bool) -> str:
+def _unfinished(run: _Run, requested: bool) -> str:
     """Why a run ends before its stages do; a last row of the history where it was not interrupted."""
-    if asked:
+    if requested:
         return f"interrupted (iteration {run.at.total})"
     if not len(run.history) or run.history["iteration"][-1] < run.at.total:
         run.record(run.stack.losses(run.theta))

@@ -222,7 +222,7 @@ def test_the_disk_is_held_by_construction():
     model = pk.Model(problems.poisson_disk(), pk.MLP(2, 4, 1), True)
     x, y = model.problem.variables
     assert model.ansatz == {model.problem.fields[0]: (0, 1 - x**2 - y**2)}
-    assert [len(r.channels) for r in model.readouts.values()] == [4]
+    assert [len(r.channels) for r in model.programs.values()] == [4]
 
 
 # The inverse problem

@@ -165,7 +165,7 @@ def test_a_wrong_basin_is_not_to_be_trusted() -> None:
     assert solution.errors()["u"]["relative_l2"] > 0.1 and solution.history["loss"][-1] < 1e-3
     found = pk.error_map(solution)
     assert found.verdict.startswith("not to be trusted because") and "wrong basin" in found.verdict
-    assert not found.trusted and found.doubt > 0.2
+    assert not found.trusted and found.estimate_error > 0.2
 
 
 def test_too_few_rows_are_noticed(diffusion: pk.Solution) -> None:

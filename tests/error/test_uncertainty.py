@@ -83,7 +83,7 @@ def test_a_linear_model_has_the_covariance_of_its_own_estimator() -> None:
     assert found.noise["data"] == pytest.approx(sd, rel=1e-10)
     assert float(found.corrected) == pytest.approx(M[6] @ y.numpy(), rel=1e-10)
     assert float(found.sd) == pytest.approx(sd * np.linalg.norm(M[6]), rel=1e-10)
-    assert found.doubt < found.sd
+    assert found.sensitivity < found.sd
 
 
 def test_noise_can_be_given_and_differs_by_term() -> None:
@@ -107,7 +107,7 @@ def test_intervals_widen_with_level_doubt_and_few_readings() -> None:
     assert found.interval().tolist()[0] == pytest.approx([1 - 1.959964, 1 + 1.959964], rel=1e-6)
     assert float(found.shift) == pytest.approx(0.1)
     assert replace(found, freedom=3.0).half_width() == pytest.approx(3.182446, rel=1e-6)
-    assert replace(found, doubt=one).half_width(0.5) == pytest.approx(math.hypot(1, 0.6744898), rel=1e-6)
+    assert replace(found, sensitivity=one).half_width(0.5) == pytest.approx(math.hypot(1, 0.6744898), rel=1e-6)
     wide = replace(found, effective=3.0 * one, bias=0.5 * one)
     assert wide.half_width() == pytest.approx(3.182446 + 0.5, rel=1e-6)
     assert "q: 1.1 trained; 1.0 +- 2.0e+00 (95 %), corrected" in str(found) and "given" in str(found)
@@ -169,7 +169,7 @@ def test_what_training_left_undone_is_corrected(rod: pk.Solution) -> None:
     assert float(found.corrected) == pytest.approx(D, abs=0.05 * float(found.sd))
     assert float(found.sd) == pytest.approx(sd * found.noise["readings"], rel=0.03)
     assert found.noise["readings"] == pytest.approx(0.02, rel=0.3) and 45 < found.freedom < 50
-    assert found.doubt < 0.1 * found.sd
+    assert found.sensitivity < 0.1 * found.sd
     json.dumps(found.to_dict())
 
 

@@ -106,7 +106,7 @@ def test_jumps_corners_and_slopes_that_jump():
 
 def test_what_is_said_is_what_fresh_points_show(monkeypatch):
     """Without solutions that are singular: waves that fit the points alone are no success."""
-    monkeypatch.setattr(solver, "kinks", lambda problem, readouts: NOWHERE)
+    monkeypatch.setattr(solver, "kinks", lambda problem, programs: NOWHERE)
     problem = stated(sp.Abs(x))
     for tolerance in (1e-3, 1e-4):
         solution = pk.solve_lie(problem, tolerance=tolerance)

@@ -254,7 +254,7 @@ def refit(solution, values=None, without=None):
 def test_influence_of_boundary_points_is_that_of_fitting_again(coarse):
     middle = pk.at("w", x=0.5, y=0.5)
     effects = pk.Influence(coarse, damping=1e-13).attribute(middle)
-    joint = torch.cat([effects.joint[key][0] for key in coarse.stack.readouts])
+    joint = torch.cat([effects.joint[key][0] for key in coarse.stack.programs])
     before = refit(coarse)
     for m in joint.abs().topk(3).indices.tolist():
         assert refit(coarse, without=m) - before == pytest.approx(float(joint[m]), rel=1e-3)

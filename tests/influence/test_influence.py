@@ -106,7 +106,7 @@ def test_adding_undoes_removing(solution):
     influence, fs = pk.Influence(solution, "gauss-newton", DAMPING), functionals(solution)
     C, J, a, r = dense(solution, False)
     _, F = Several(tuple(fs)).linearise(solution)
-    for key in solution.stack.readouts:
+    for key in solution.stack.programs:
         rows = solution.stack.by_key(torch.arange(len(r))[None])[key][0, :, 2]
         H = C + (J[rows] * a[rows, None]).T @ J[rows] + DAMPING * torch.eye(len(C), dtype=C.dtype)
         expected = -F @ torch.linalg.solve(H, (J[rows] * a[rows, None]).T @ r[rows])

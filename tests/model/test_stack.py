@@ -174,10 +174,10 @@ class Setup:
         """r (M,) in plain torch."""
         network, c = self.model.split(theta)
         out = []
-        for key, readout in self.model.readouts.items():
+        for key, program in self.model.programs.items():
             points = self.stack.points[key]
             X = points.X.clone().requires_grad_()
-            for name in readout.names:
+            for name in program.names:
 
                 def fields(Z):
                     return self.case.fields(plain(self.model.tape, network, Z), Z)
@@ -189,10 +189,10 @@ class Setup:
     def weights(self):
         """a (M,) written out."""
         parts = []
-        for key, readout in self.model.readouts.items():
+        for key, program in self.model.programs.items():
             points = self.stack.points[key]
             own = torch.ones(len(points)).double() if points.weights is None else points.weights
-            for name in readout.names:
+            for name in program.names:
                 w = self.case.weights.get(name, self.case.problem.weights[name])
                 parts.append(w * own / len(points))
         return torch.cat(parts)
@@ -353,15 +353,15 @@ def test_a_source_is_asked_once_for_a_set_of_points():
 def test_nothing_is_kept_for_many_points_or_after_a_stack(monkeypatch):
     model, calls = counted()
     theta, points = model.initial(0), pk.sample(model.problem, {"pde": 40})
-    stack, readout = model.stack(points), model.readouts["pde"]
+    stack, program = model.stack(points), model.programs["pde"]
     stack.values(theta)
-    assert len(readout._kept) == 1
+    assert len(program._kept) == 1
     del stack
-    assert len(readout._kept) == 0
+    assert len(program._kept) == 0
     monkeypatch.setattr(residual, "KEPT", 39)
     stack = model.stack(points)
     stack.values(theta), stack.values(theta)
-    assert len(readout._kept) == 0 and calls == [40] * 3
+    assert len(program._kept) == 0 and calls == [40] * 3
 
 
 def test_single_precision():

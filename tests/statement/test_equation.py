@@ -140,7 +140,7 @@ NETWORK = {u: sp.sin(2 * x + y) * sp.exp(x), v: sp.cos(x - 3 * y)}
 @given(rows=st.lists(st.one_of(EXPRESSIONS, LINEAR), min_size=1, max_size=2))
 def test_rows_equal_the_equation_of_the_ansatz(rows):
     ansatz = {f: (G[f], D[f]) for f in (u, v)}
-    readout = ResidualProgram([Residual(str(i), e, INTERIOR) for i, e in enumerate(rows)], (u, v), ansatz, {})
+    program = ResidualProgram([Residual(str(i), e, INTERIOR) for i, e in enumerate(rows)], (u, v), ansatz, {})
     X = pk.Box(x=(0, 1), y=(0, 1)).sample(5)
     numbers = {x: X[:, 0].numpy(), y: X[:, 1].numpy()}
 
@@ -151,8 +151,8 @@ def test_rows_equal_the_equation_of_the_ansatz(rows):
     def channel(c, N):
         return value(sum(w * differentiate(N, index, (x, y)) for w, index in c))
 
-    output = torch.stack([torch.stack([channel(c, NETWORK[f]) for f in (u, v)], 1) for c in readout.channels.items])
-    got = readout.values(output, PointSet(X), X.new_zeros(0))
+    output = torch.stack([torch.stack([channel(c, NETWORK[f]) for f in (u, v)], 1) for c in program.channels.items])
+    got = program.values(output, PointSet(X), X.new_zeros(0))
     for e, row in zip(rows, got, strict=True):
         full = e.subs({f: G[f] + D[f] * NETWORK[f] for f in (u, v)}).doit()
         expected = value(full)

@@ -36,11 +36,11 @@ def misfit(problem, network=None, seed=5):
     for residual in problem.residuals:
         if residual.name in model.exact_terms:
             points = problem.sample(residual.key, 40, method="random", seed=seed)
-            readout = model.readout([residual])
-            X = points.X if readout.images == 1 else torch.cat([points.X, points.image])
-            N = model.tape.run(model.split(theta)[0], X, readout.channels).output
+            program = model.program([residual])
+            X = points.X if program.images == 1 else torch.cat([points.X, points.image])
+            N = model.tape.run(model.split(theta)[0], X, program.channels).output
             size = max(1.0, float(N.abs().max()))
-            found[residual.name] = float(readout.values(N, points, model.split(theta)[1]).abs().max()) / size
+            found[residual.name] = float(program.values(N, points, model.split(theta)[1]).abs().max()) / size
     return found
 
 

@@ -161,7 +161,7 @@ def test_signals_that_are_ignored_stay_so(monkeypatch: pytest.MonkeyPatch) -> No
         with Interrupt() as interrupt, held():
             signal.raise_signal(signal.SIGINT)
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        assert not interrupt.asked
+        assert not interrupt.requested
     finally:
         signal.signal(signal.SIGINT, before)
 

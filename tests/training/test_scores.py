@@ -41,7 +41,7 @@ def case(request) -> tuple[pk.Solution, str, pk.PointSet]:
 
 def dense_rows(solution: pk.Solution, key: str, points: pk.PointSet) -> tuple[Tensor, Tensor, Tensor]:
     """w (R,), r (R, n) and J (R, n, P), column by column from forward derivatives."""
-    names = solution.model.readouts[key].names
+    names = solution.model.programs[key].names
     eye, h = torch.eye(len(solution.theta), dtype=torch.float64), 1e-6
 
     def values(theta: Tensor) -> Tensor:

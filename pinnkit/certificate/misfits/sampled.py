@@ -75,7 +75,7 @@ class SampledMisfits(MisfitNorms):
         """Raises ValueError where values or slopes on two opposite faces differ by more than rounding."""
         problem = self.solution.problem
         for r in condition.residuals(problem.domain):
-            jump = self.solution._rows(self.solution.model.readout([r]), problem.sample(r.key, 200)).abs().max()
+            jump = self.solution._rows(self.solution.model.program([r]), problem.sample(r.key, 200)).abs().max()
             if float(jump) > PERIOD * self.scale:
                 raise ValueError(
                     f"{r.name!r} only holds to {float(jump):.1e}: the theorems need it by construction, as of a "
@@ -118,7 +118,7 @@ class SampledMisfits(MisfitNorms):
         return self._signed(residual, points).abs() + self._rounding
 
     def _signed(self, residual: Residual, points: PointSet) -> Tensor:
-        return self.solution._rows(self.solution.model.readout([residual]), points)[0].double().cpu()
+        return self.solution._rows(self.solution.model.program([residual]), points)[0].double().cpu()
 
     def _scattered(self, residual: Residual, points: PointSet) -> Norm:
         self.points += len(points)

@@ -61,7 +61,7 @@ class Nodes:
 
 
 def quadrature(
-    problem: Problem, readouts: dict[str, ResidualProgram], waves: Mapping[str, float],
+    problem: Problem, programs: dict[str, ResidualProgram], waves: Mapping[str, float],
     cuts: np.ndarray = arcs.NOWHERE, order: int = ORDER,
 ) -> dict[str, Nodes]:  # fmt: skip
     """Point sets of all conditions with quadrature weights, fine enough for so many half-waves by each coordinate.
@@ -78,7 +78,7 @@ def quadrature(
             f"{problem.domain!r}"
         )
     found = {}
-    for key, readout in readouts.items():
+    for key, program in programs.items():
         place = problem.places[key]
         if place.where == "data":
             found[key] = Nodes(problem.sample(key, 1))
@@ -86,30 +86,30 @@ def quadrature(
         if plane and place.where != "pair":
             count = math.ceil(3 * max(waves.values()) / ORDER)
             found[key] = Nodes(
-                arcs.points(problem.domain, place.on, partial(condition_data, readout), count, cuts, order)
+                arcs.points(problem.domain, place.on, partial(condition_data, program), count, cuts, order)
             )
             continue
         if not isinstance(problem.domain, Box):
             raise ValueError(f"{problem.name}: superposition needs a pinnkit.Box where conditions are periodic")
-        found[key] = _nodes(problem.domain, place, readout, waves, order)
+        found[key] = _nodes(problem.domain, place, program, waves, order)
     return found
 
 
-def _nodes(box: Box, place: Place, readout: ResidualProgram, waves: Mapping[str, float], order: int) -> Nodes:
+def _nodes(box: Box, place: Place, program: ResidualProgram, waves: Mapping[str, float], order: int) -> Nodes:
     if place == INITIAL and box.time is not None:
-        grid = _grid(box, (box.time, "min"), None, readout, waves, order)
+        grid = _grid(box, (box.time, "min"), None, program, waves, order)
         return Nodes(PointSet(grid.X, weights=grid.w / grid.w.mean()), (grid,))
     if place.where == "pair":
         (name,) = place.names
         i = box.names.index(name)
-        grid = _grid(box, (name, "min"), None, readout, waves, order, images=True)
+        grid = _grid(box, (name, "min"), None, program, waves, order, images=True)
         image = grid.moved(i, float(box.upper[i]))
         return Nodes(PointSet(grid.X, image=image.X, weights=grid.w / grid.w.mean()), (grid,), (image,))
     grids, normals = [], []
     for face in map(box.face, box.faces_on(place.on)):
         normal = torch.zeros(len(box.names), dtype=torch.float64)
         normal[face.axis] = 1.0 if face.high else -1.0
-        grids.append(_grid(box, (face.coordinate, "max" if face.high else "min"), normal, readout, waves, order))
+        grids.append(_grid(box, (face.coordinate, "max" if face.high else "min"), normal, program, waves, order))
         normals.append(normal.expand(math.prod(grids[-1].shape), -1))
     X, w, n = (torch.cat(list(parts)) for parts in ((g.X for g in grids), (g.w for g in grids), normals))
     columns = {f"n_{name}": n[:, box.names.index(name)].contiguous() for name in box.space}
@@ -120,7 +120,7 @@ def _grid(
     box: Box,
     fixed: tuple[str, str],
     normal: Tensor | None,
-    readout: ResidualProgram,
+    program: ResidualProgram,
     waves: Mapping[str, float],
     order: int,
     images: bool = False,
@@ -138,7 +138,7 @@ def _grid(
 
     rules = []
     for i in free:
-        data = _data(box, readout, lambda s, i=i: place(i, s), normal, at if images else None)
+        data = _data(box, program, lambda s, i=i: place(i, s), normal, at if images else None)
         few = len(free) > 1
         count = max(2, math.ceil((2.0 if few else 3.0) * waves[box.names[i]] / ORDER))
         edges = np.linspace(bounds[0, i], bounds[1, i], count + 1)
@@ -154,7 +154,7 @@ def _grid(
     return TensorGrid(*zip(*(axes[i] for i in range(len(axes))), strict=True))
 
 
-def _data(box: Box, readout: ResidualProgram, place: Callable, normal: Tensor | None, opposite: int | None) -> Data:
+def _data(box: Box, program: ResidualProgram, place: Callable, normal: Tensor | None, opposite: int | None) -> Data:
     """The values of the conditions' data along a line of points."""
 
     def data(s: np.ndarray) -> np.ndarray:
@@ -166,32 +166,32 @@ def _data(box: Box, readout: ResidualProgram, place: Callable, normal: Tensor | 
         if opposite is not None:
             image = X.clone()
             image[:, opposite] = box.upper[opposite]
-        return -origin(readout, PointSet(X, columns, image)).numpy()
+        return -origin(program, PointSet(X, columns, image)).numpy()
 
     return data
 
 
-def origin(readout: ResidualProgram, points: PointSet) -> Tensor:
+def origin(program: ResidualProgram, points: PointSet) -> Tensor:
     """The residuals where the fields and all derivatives are 0, shape (R, B)."""
-    return readout.values(_zeros(readout, points), points, points.X.new_zeros(0))
+    return program.values(_zeros(program, points), points, points.X.new_zeros(0))
 
 
-def condition_data(readout: ResidualProgram, points: PointSet) -> np.ndarray:
+def condition_data(program: ResidualProgram, points: PointSet) -> np.ndarray:
     """The data of linear conditions, shape (R, B)."""
-    return -origin(readout, points).numpy()
+    return -origin(program, points).numpy()
 
 
-def _zeros(readout: ResidualProgram, points: PointSet) -> Tensor:
-    fields = 1 + max(slot.output for slot in readout.slots.values())
-    return points.X.new_zeros(len(readout.channels), readout.images * len(points), fields)
+def _zeros(program: ResidualProgram, points: PointSet) -> Tensor:
+    fields = 1 + max(slot.output for slot in program.slots.values())
+    return points.X.new_zeros(len(program.channels), program.images * len(points), fields)
 
 
-def linear(readout: ResidualProgram, points: PointSet) -> bool:
+def linear(program: ResidualProgram, points: PointSet) -> bool:
     """Whether residuals are affine in the fields: tested with random values of them."""
     generator = torch.Generator().manual_seed(1)
-    shape = _zeros(readout, points).shape
+    shape = _zeros(program, points).shape
     a, b = (torch.randn(shape, generator=generator, dtype=points.X.dtype) for _ in range(2))
     none = points.X.new_zeros(0)
-    r = [readout.values(N, points, none) for N in (a + b, a, b, torch.zeros(shape, dtype=a.dtype))]
+    r = [program.values(N, points, none) for N in (a + b, a, b, torch.zeros(shape, dtype=a.dtype))]
     size = sum(v.abs() for v in r)
     return bool(((r[0] - r[1] - r[2] + r[3]).abs() <= 1e-10 * size + 1e-300).all())

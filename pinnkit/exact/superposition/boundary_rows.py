@@ -133,31 +133,31 @@ def rows(
     Raises:
         ValueError: a condition that is not linear in the field, or holds inside the domain.
     """
-    readouts = conditions(problem)
-    nodes = quadrature(problem, readouts, waves, cuts, order)
+    programs = conditions(problem)
+    nodes = quadrature(problem, programs, waves, cuts, order)
     blocks = []
-    for key, readout in readouts.items():
+    for key, program in programs.items():
         at = nodes[key].points
-        if not linear(readout, at[:8]):
-            raise ValueError(f"{problem.name}: a condition among {', '.join(readout.names)} is not linear")
-        target = -origin(readout, at)
-        entries = _entries(readout, at)
+        if not linear(program, at[:8]):
+            raise ValueError(f"{problem.name}: a condition among {', '.join(program.names)} is not linear")
+        target = -origin(program, at)
+        entries = _entries(program, at)
         own = torch.ones_like(at.X[:, 0]) if at.weights is None else at.weights
-        for r, name in enumerate(readout.names):
+        for r, name in enumerate(program.names):
             terms = tuple((J, image, field, c) for row, J, image, field, c in entries if row == r)
             root = (weights[name] / len(at) * own).sqrt()
             blocks.append(Row(name, at.X, at.image, terms, target[r], root, nodes[key].grids, nodes[key].images))
     return BoundaryRows(tuple(blocks), Points({key: n.points for key, n in nodes.items()}), dict(weights))
 
 
-def _entries(readout: ResidualProgram, points: PointSet) -> Sequence[tuple[int, Index, int, int, Tensor]]:
+def _entries(program: ResidualProgram, points: PointSet) -> Sequence[tuple[int, Index, int, int, Tensor]]:
     """(row, derivative, image, field, coefficient (n,)) of every derivative that a condition contains."""
-    fields = 1 + max(slot.output for slot in readout.slots.values())
-    zeros = points.X.new_zeros(len(readout.channels), readout.images * len(points), fields)
-    _, slopes = readout.slopes(zeros, points, points.X.new_zeros(0))
+    fields = 1 + max(slot.output for slot in program.slots.values())
+    zeros = points.X.new_zeros(len(program.channels), program.images * len(points), fields)
+    _, slopes = program.slopes(zeros, points, points.X.new_zeros(0))
     found = []
     for r, s, value in slopes.entries:
-        slot = readout.slots[s]
+        slot = program.slots[s]
         c = torch.as_tensor(value, dtype=points.X.dtype).expand(len(points))
         found += [(r, J, slot.image, slot.output, weight * c) for weight, J in slot.channel]
     return found

@@ -64,12 +64,12 @@ class Joined:
 
     def take(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Some of the columns."""
-        asked = np.asarray(numbers, int)
-        out, at = np.empty((self.shape[0], len(asked))), np.searchsorted(self.starts, asked, side="right") - 1
+        wanted = np.asarray(numbers, int)
+        out, at = np.empty((self.shape[0], len(wanted))), np.searchsorted(self.starts, wanted, side="right") - 1
         for p, part in enumerate(self.parts):
             own = np.flatnonzero(at == p)
             if len(own):
-                out[:, own] = part.take(asked[own] - self.starts[p])
+                out[:, own] = part.take(wanted[own] - self.starts[p])
         return out
 
 

@@ -25,7 +25,7 @@ MOST = 24  # places: data with more are rough everywhere
 SAME = 1e-6  # of the domain's size: places that are closer are one
 
 
-def kinks(problem: Problem, readouts: Mapping[str, ResidualProgram]) -> np.ndarray:
+def kinks(problem: Problem, programs: Mapping[str, ResidualProgram]) -> np.ndarray:
     """The places (K, 2) on the boundary where data are singular: from expressions, else by bisection in values.
 
     None for domains with time or not in the plane, and where there are more than a few.
@@ -35,24 +35,24 @@ def kinks(problem: Problem, readouts: Mapping[str, ResidualProgram]) -> np.ndarr
         return np.zeros((0, 2))
     size = float(np.ptp(domain.bounds, axis=0).max())
     kept: list[np.ndarray] = []
-    for key, readout in readouts.items():
+    for key, program in programs.items():
         place_of = problem.places[key]
         if place_of.where in ("data", "pair"):
             continue
         surfaces = _surfaces(problem, key)
         for arc in arcs.arcs(domain, place_of.on):
             exact = [s for g in surfaces for s in _crossings(arc, g, problem.variables)]
-            for s in [*exact, *_seen(arc, arcs.data(domain, arc, partial(condition_data, readout)), exact)]:
+            for s in [*exact, *_seen(arc, arcs.data(domain, arc, partial(condition_data, program)), exact)]:
                 place = arc.at(np.array([s % 1.0 if arc.closed else s]))[0][0]
                 if all(np.linalg.norm(place - other) > SAME * size for other in kept):
                     kept.append(place)
     return np.array(kept).reshape(-1, 2) if len(kept) <= MOST else np.zeros((0, 2))
 
 
-def at_first(problem: Problem, readouts: Mapping[str, ResidualProgram]) -> list[float]:
+def at_first(problem: Problem, programs: Mapping[str, ResidualProgram]) -> list[float]:
     """Where initial data on an interval are singular: from expressions, else by bisection in values."""
     domain = problem.domain
-    if domain.time is None or len(domain.names) != 2 or "initial" not in readouts:
+    if domain.time is None or len(domain.names) != 2 or "initial" not in programs:
         return []
     (name,) = domain.space
     x, i = problem.variables[domain.names.index(name)], domain.names.index(name)
@@ -61,7 +61,7 @@ def at_first(problem: Problem, readouts: Mapping[str, ResidualProgram]) -> list[
     def data(s: np.ndarray) -> np.ndarray:
         X = np.full((len(s), 2), start)
         X[:, i] = s
-        return origin(readouts["initial"], PointSet(torch.as_tensor(X))).numpy()
+        return origin(programs["initial"], PointSet(torch.as_tensor(X))).numpy()
 
     found: list[float] = []
     for g in _surfaces(problem, "initial"):

@@ -135,9 +135,9 @@ def solve_lie(
     _verify(op, families)
     sides = face_pairs(problem)
     count = modes or MODES.get(len(sides), 500)
-    readouts = conditions(problem)
-    cuts = kinks(problem, readouts)
-    where = charts(problem, op, sides, cuts if op.time is None else np.reshape(at_first(problem, readouts), (-1, 1)))
+    programs = conditions(problem)
+    cuts = kinks(problem, programs)
+    where = charts(problem, op, sides, cuts if op.time is None else np.reshape(at_first(problem, programs), (-1, 1)))
     density = _waves(where, count)
     weights = _weights(problem)
     deadline = np.inf if time_limit is None else clock[0] + time_limit

@@ -61,13 +61,13 @@ class Functional(ABC):
 def rows_of(solution: Solution, expression: Expression, points: PointSet) -> Stack:
     """An expression in fields, their derivatives, coordinates and the points' columns as rows (n,) of the solution."""
     e = solution.derivative(expression) if isinstance(expression, str) else sp.sympify(expression, strict=True)
-    readout = solution.model.readout([Residual("f", e, data("f"))])
-    absent = [s.name for s in readout.columns if s.name not in points.columns]
+    program = solution.model.program([Residual("f", e, data("f"))])
+    absent = [s.name for s in program.columns if s.name not in points.columns]
     if absent:
         raise ValueError(
             f"{e} contains {absent[0]}, which is neither a coordinate, a field, a parameter nor given with the points"
         )
-    return solution.model.rows({"f": points.to(solution.theta)}, {"f": readout})
+    return solution.model.rows({"f": points.to(solution.theta)}, {"f": program})
 
 
 @dataclass(frozen=True, eq=False)

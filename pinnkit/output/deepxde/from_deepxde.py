@@ -109,7 +109,7 @@ def _satisfied(model: Model, points: Points, theta: Tensor) -> frozenset[str]:
 
 def _weights(model: Any, joined: Model) -> dict[str, float]:
     """DeepXDE's loss weights by our terms, in order."""
-    terms = [name for readout in joined.readouts.values() for name in readout.names]
+    terms = [name for program in joined.programs.values() for name in program.names]
     given = model.loss_weights
     if given is None:
         return {name: 1.0 for name in terms}

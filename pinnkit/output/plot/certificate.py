@@ -80,8 +80,8 @@ def _profile(solution: Solution, part: Part) -> tuple[str, np.ndarray, np.ndarra
 
 
 def _sizes(solution: Solution, residual: Residual, points: PointSet) -> np.ndarray:
-    readout = solution.model.readout([residual])
-    return solution._rows(readout, points.to(solution.theta))[0].abs().double().cpu().numpy()
+    program = solution.model.program([residual])
+    return solution._rows(program, points.to(solution.theta))[0].abs().double().cpu().numpy()
 
 
 def _scaled(ax: Axes, tops: list[float], sizes: list[np.ndarray]) -> None:

@@ -218,7 +218,7 @@ def _positive(
 ) -> Axes:  # fmt: skip
     """A map of positive numbers by term: the largest one of a point, or its sum on a logarithmic scale."""
     stack, values = influence.stack, {}
-    for key in stack.readouts:
+    for key in stack.programs:
         each = torch.stack([by_term[name] for name in stack.names(key)])
         values[key] = each.amax(0) if norm else each.sum(0)
     if norm is None:

@@ -115,7 +115,7 @@ def export_points(solution: Solution, path: str | Path, found: Attribution | Non
         'points.vtp'
     """
     path, domain, stack = _checked(path, (".vtp", ".vtu")), solution.problem.domain, solution.stack
-    keys = list(stack.readouts)
+    keys = list(stack.programs)
     sets = [stack.points[key] for key in keys]
     if found is not None and not isinstance(found, Attribution):
         raise TypeError(f"found is of type {type(found).__name__}: give what Influence(...).attribute(...) returns")

@@ -30,10 +30,10 @@ def _holds(problem: "Problem", ansatz: Ansatz, residual: Residual) -> bool:
     symbols = set().union(*(e.free_symbols for e in expressions))
     values = {s: sp.Float(problem.parameters[s.name], 17) for s in symbols if s.name in problem.parameters}
     unknowns = [s for s in symbols if s.name in problem.unknowns]
-    readout = ResidualProgram([residual], problem.fields, ansatz, values, unknowns)
+    program = ResidualProgram([residual], problem.fields, ansatz, values, unknowns)
     points = problem.sample(residual.key, PROBES, method="random", seed=7)
-    shape = (len(readout.channels), readout.images * len(points), len(problem.fields))
+    shape = (len(program.channels), program.images * len(points), len(problem.fields))
     generator = torch.Generator().manual_seed(7)
     N, c = (torch.randn(size, generator=generator, dtype=torch.float64) for size in (shape, (len(unknowns),)))
-    left = readout.values(N, points, c).abs()
+    left = program.values(N, points, c).abs()
     return bool((left <= TOLERANCE).all())

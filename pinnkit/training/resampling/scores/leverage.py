@@ -99,5 +99,5 @@ class ErrorWeighted:
 def fields_at(solution: Solution, points: PointSet) -> Stack:
     """The fields themselves as rows."""
     names = zip(solution.problem.field_names, solution.problem.fields, strict=True)
-    readout = solution.model.readout([Residual(name, u, data("at")) for name, u in names])
-    return Stack(solution.model, {"at": points.to(solution.theta)}, readouts={"at": readout})
+    program = solution.model.program([Residual(name, u, data("at")) for name, u in names])
+    return Stack(solution.model, {"at": points.to(solution.theta)}, programs={"at": program})

@@ -42,4 +42,4 @@ class PublishedInfluence:
 
 
 def _ones(solution: Solution, key: str) -> Tensor:
-    return solution.theta.new_ones(len(solution.model.readouts[key].names))
+    return solution.theta.new_ones(len(solution.model.programs[key].names))
