@@ -170,10 +170,10 @@ def test_conditions_are_those_of_deepxde_where_it_has_them() -> None:
         return [type(bc).__name__ for bc in to_deepxde(problem, num=num, hard=False).data.bcs]
 
     assert kinds(neumann()) == ["IC", "NeumannBC", "DirichletBC"]
-    assert kinds(robin()) == ["IC", "RobinBC", "Own"]
-    assert kinds(periodic()) == ["IC", "PeriodicBC", "PeriodicBC", "Own", "OperatorBC"]
+    assert kinds(robin()) == ["IC", "RobinBC", "PointCondition"]
+    assert kinds(periodic()) == ["IC", "PeriodicBC", "PeriodicBC", "PointCondition", "OperatorBC"]
     assert kinds(wave()) == ["IC", "OperatorBC", "DirichletBC"]
-    assert kinds(inverse()) == ["IC", "PointSetBC", "Own"]
+    assert kinds(inverse()) == ["IC", "PointSetBC", "PointCondition"]
 
 
 @pytest.mark.parametrize("features", [pk.Fourier(4), pk.Harmonics(("x",), 2)])
