@@ -45,7 +45,7 @@ def separation(problem: Any, count: int) -> tuple[float, float]:
     from pinnkit.exact.superposition.matching_pursuit import Choice, Search
 
     start = time.perf_counter(), time.process_time()
-    where = solver.charts(problem, solver.operator(problem), solver.walls(problem))
+    where = solver.charts(problem, solver.operator(problem), solver.face_pairs(problem))
     waves, cuts = solver._waves(where, max(count, 50)), NOWHERE
     data = solver.rows(problem, solver._weights(problem), waves, cuts)
     listed = where[0].first(count)
