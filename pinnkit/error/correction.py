@@ -2,17 +2,19 @@
 
 import time
 from dataclasses import replace
+from typing import overload
 
 import torch
 
+from pinnkit.model.march import March, begun
 from pinnkit.model.recorder import recorded
 from pinnkit.model.solution import Solution
-from pinnkit.network.linearised import Linearised
 from pinnkit.statement.points import counts_of
 from pinnkit.tools.checked import Whole, checked
 
 from .error_map import ErrorMap
 from .estimator import error_map
+from .moved import moved
 from .tangent_space import TangentSpace, mean_size
 from .verdict import ErrorParts
 
@@ -21,8 +23,16 @@ GAIN = 0.7  # share of the error that is seen, which what is not seen may reach:
 FRESH = 8192  # interior points that it is judged on; a quarter of it for every other set
 
 
+@overload
+def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) -> Solution: ...
+
+
+@overload
+def correct(solution: March, found: None = None, seed: Whole = 0) -> March: ...
+
+
 @checked
-def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) -> Solution:
+def correct(solution: Solution | March, found: ErrorMap | None = None, seed: Whole = 0) -> Solution | March:
     """The corrected solution u + J_u delta, with the change delta of the parameters from a thorough :func:`error_map`.
 
     Its network is :class:`Linearised`, the tangent of the network at theta, since the network at theta + delta would
@@ -33,9 +43,11 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) 
     The solution comes back unchanged, with a note, if the correction leaves more than half of that residual, or if the
     error that may remain exceeds 0.7 of the error that is removed.
 
+    Of a march every window is corrected, after it was begun anew at the corrected end of the one before.
+
     Args:
-        solution: a trained solution.
-        found: its error map, if known. Default None: it is computed, which is most of the cost.
+        solution: a trained solution, or a march.
+        found: the error map of a solution, if known. Default None: it is computed, which is most of the cost.
         seed: seed of the points.
 
     Returns:
@@ -50,6 +62,8 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) 
         >>> pk.correct(u).problem.name
         'heat'
     """
+    if isinstance(solution, March):
+        return _corrected_march(solution, seed)
     began, cpu = time.perf_counter(), time.process_time()
     if found is None:
         found = error_map(solution, seed=seed, thorough=True)
@@ -75,7 +89,14 @@ def correct(solution: Solution, found: ErrorMap | None = None, seed: Whole = 0) 
         f"({found.cpu_s:.1f} s CPU, {found.rows} rows, {found.verdict.partition(' because')[0]})"
     )
     spent = time.process_time() - cpu, time.perf_counter() - began
-    return recorded(_moved(solution, space, found), stop, *spent)
+    return recorded(moved(found), stop, *spent)
+
+
+def _corrected_march(march: March, seed: int) -> March:
+    done: list[Solution] = []
+    for s in march.windows:
+        done.append(correct(begun(s, march.problem, done[-1]) if done else s, seed=seed))
+    return March(march.problem, tuple(done))
 
 
 def _may_not_help(found: ErrorMap) -> tuple[str, float, float] | None:
@@ -96,18 +117,3 @@ def _residuals(space: TangentSpace, found: ErrorMap, seed: int) -> tuple[float, 
     stacks = [space.stack(points, d) for d in (torch.zeros_like(like), found.delta)]
     before, after = (mean_size(stack, stack.values(at)) for stack, at in stacks)
     return before, after
-
-
-def _moved(solution: Solution, space: TangentSpace, found: ErrorMap) -> Solution:
-    """The solution in its tangent space, moved by delta."""
-    model, theta = solution.model, space.theta
-    if isinstance(model.network, Linearised):  # its tangent is itself
-        theta = theta + found.delta
-    else:
-        network, unknowns = model.split(theta)
-        moved, by = model.split(found.delta)
-        assert model.network is not None
-        model = replace(model, network=Linearised(model.network, network.clone()))
-        theta = torch.cat([moved, unknowns + by])
-    points = solution.points.to(torch.float64, theta.device)
-    return replace(solution, model=model, theta=theta, points=points)

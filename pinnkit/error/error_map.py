@@ -22,9 +22,45 @@ from .tangent_space import TangentSpace
 FORMAT, VERSION = "pinnkit-error-map", 1
 
 
+class Predicted:
+    """Words for a predicted error: estimates by field, their intervals, a verdict."""
+
+    relative_l2: Mapping[str, float]
+    interval: Mapping[str, tuple[float, float]]
+    explained: float
+    rows: int
+    verdict: str
+    notes: tuple[str, ...]
+
+    @property
+    def unknowns(self) -> dict[str, float]:
+        """The corrected coefficients; none here."""
+        return {}
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the verdict is "trust"."""
+        return self.verdict == "trust"
+
+    def __str__(self) -> str:
+        lines = [f"estimated relative L2 error of {name}: {text}" for name, text in self.texts().items()]
+        lines += [f"coefficient {name}: {v:.10g} corrected" for name, v in self.unknowns.items()]
+        lines.append(f"verdict: {self.verdict}")
+        lines.append(f"explained: {self.explained:.3%} of the residual on fresh points, by {self.rows} rows")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def texts(self) -> dict[str, str]:
+        """The estimates in words, by field, with intervals where the verdict is to trust them."""
+        found = {}
+        for name, value in self.relative_l2.items():
+            low, high = self.interval[name]
+            found[name] = f"{value:.1e}" + (f" ({low:.1e} to {high:.1e})" if self.trusted else "")
+        return found
+
+
 @checked
 @dataclass(frozen=True, eq=False)
-class ErrorMap:
+class ErrorMap(Predicted):
     """The predicted error e = u - u* of a solution, e = -J_u delta, and the corrected fields u - e.
 
     Args:
@@ -63,11 +99,6 @@ class ErrorMap:
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     blind: Tensor | None = None  # (P,), double
     cpu_s: float = 0.0
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the verdict is "trust"."""
-        return self.verdict == "trust"
 
     @property
     def undetermined(self) -> bool:
@@ -145,21 +176,6 @@ class ErrorMap:
             "damping": self.damping, "rows": self.rows, "notes": list(self.notes), "cpu_s": self.cpu_s,
             "parts": {name: dict(part) for name, part in self.parts.items()},
         }  # fmt: skip
-
-    def __str__(self) -> str:
-        lines = [f"estimated relative L2 error of {name}: {text}" for name, text in self.texts().items()]
-        lines += [f"coefficient {name}: {v:.10g} corrected" for name, v in self.unknowns.items()]
-        lines.append(f"verdict: {self.verdict}")
-        lines.append(f"explained: {self.explained:.3%} of the residual on fresh points, by {self.rows} rows")
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
-    def texts(self) -> dict[str, str]:
-        """The estimates in words, by field, with intervals where the verdict is to trust them."""
-        found = {}
-        for name, value in self.relative_l2.items():
-            low, high = self.interval[name]
-            found[name] = f"{value:.1e}" + (f" ({low:.1e} to {high:.1e})" if self.trusted else "")
-        return found
 
     def save(self, path: str | Path) -> Path:
         """Write figures, delta and the map on the grid to an HDF5 file, and return its path.

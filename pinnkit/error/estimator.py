@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
 from pinnkit.model.data_misfit import missed_data
+from pinnkit.model.march import March
 from pinnkit.model.nan_cause import cause
 from pinnkit.model.quantity.field import Field
 from pinnkit.model.solution import Solution
@@ -25,20 +26,41 @@ from pinnkit.tools.checked import Count, Positive, Whole, checked
 from .amplification import ROWS, Amplification, amplification, stepped
 from .error_map import ErrorMap
 from .fresh_points import FreshPoints
+from .march_error import MarchErrorMap, march_error_map
 from .settings import USUAL, Settings
 from .tangent_space import TangentSpace, mean_size, residual_size, uneven
 from .uncertainty import uncertainty
 from .verdict import ErrorParts, Evidence, verdict
 
 
-@checked
+@overload
 def error_map(
     solution: Solution,
     n: Count | None = None,
     seed: Whole = 0,
     damping: Positive | Literal["held-out"] = "held-out",
     thorough: bool = False,
-) -> ErrorMap:
+) -> ErrorMap: ...
+
+
+@overload
+def error_map(
+    solution: March,
+    n: Count | None = None,
+    seed: Whole = 0,
+    damping: Positive | Literal["held-out"] = "held-out",
+    thorough: bool = False,
+) -> MarchErrorMap: ...
+
+
+@checked
+def error_map(
+    solution: Solution | March,
+    n: Count | None = None,
+    seed: Whole = 0,
+    damping: Positive | Literal["held-out"] = "held-out",
+    thorough: bool = False,
+) -> ErrorMap | MarchErrorMap:
     """The error e = u - u* implied by the residual r on fresh points: L'[u] e = r, solved in the tangent space of u.
 
     delta minimises |A^1/2 (r + J delta)|^2 + damping |delta|^2, by orthogonal transformations in double precision, with
@@ -50,7 +72,7 @@ def error_map(
     that, and up to 80 s for 4000.
 
     Args:
-        solution: a trained solution.
+        solution: a trained solution, or a march, whose errors are followed from window to window.
         n: number of interior points to use. Default None: up to 8 rows a parameter, fewer once the estimate is settled.
         seed: seed of the points.
         damping: a positive ridge, or "held-out" (default): the one with the least residual at other points.
@@ -71,6 +93,8 @@ def error_map(
         >>> 0.1 < found.relative_l2["u"] / true < 10
         True
     """
+    if isinstance(solution, March):
+        return march_error_map(solution, lambda s: error_map(s, n, seed, damping, thorough))
     if n is not None and n < 1:
         raise ValueError(f"n={n}: give the number of interior points to use, at least 1, or None")
     if not bool(torch.isfinite(solution.theta).all()):

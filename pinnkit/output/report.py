@@ -1,7 +1,7 @@
 """What a solution is worth: errors beside the reference's own, residuals on fresh points, cost, reasons to stop."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from pinnkit.error.error_bars import in_words
 from pinnkit.error.estimator import error_map
 from pinnkit.error.uncertainty import uncertainty
+from pinnkit.model.march import March
 from pinnkit.model.solution import Solution
 from pinnkit.network.features.scaled import Scaled
 from pinnkit.network.mlp import Layered
@@ -134,11 +135,11 @@ class Report(ResultTable):
 
 
 @checked
-def report(solution: Solution, estimate: bool = True) -> Report:
+def report(solution: Solution | March, estimate: bool = True) -> Report:
     """The figures of a solution: errors |u - u*| / |u*|, and root mean squares of residuals on fresh points.
 
     Args:
-        solution: a trained solution.
+        solution: a trained solution, or a march.
         estimate: True (default): the error is also estimated without the reference (:func:`error_map`), which takes 1
             to 10 s for usual networks. False: it is not.
 
@@ -152,7 +153,7 @@ def report(solution: Solution, estimate: bool = True) -> Report:
         >>> found.trained, sorted(found.exact)
         (33, ['u initial', 'u on x_max', 'u on x_min'])
     """
-    problem = solution.problem
+    problem, windows = solution.problem, solution.windows if isinstance(solution, March) else (solution,)
     figures = estimated(solution) if estimate else {}
     errors = solution.errors() if problem.reference is not None else {}
     floor = problem.reference.error if problem.reference is not None and errors else None
@@ -164,22 +165,30 @@ def report(solution: Solution, estimate: bool = True) -> Report:
         relative_l2={name: e["relative_l2"] for name, e in errors.items()},
         max_error={name: e["max"] for name, e in errors.items()},
         reference_error=floor,
-        residuals=fresh_residuals(solution),
-        exact=tuple(sorted(solution.model.exact_terms)),
-        network=_describe(solution.network),
-        trained=solution.model.count,
+        residuals=_root_mean([s.problem.domain.measure() for s in windows], [fresh_residuals(s) for s in windows]),
+        exact=tuple(sorted(frozenset.intersection(*(frozenset(s.model.exact_terms) for s in windows)))),
+        network=_describe(windows[0].network) + (f" in each of {len(windows)} windows" if len(windows) > 1 else ""),
+        trained=sum(s.model.count for s in windows),
         points={key: len(points) for key, points in solution.points.items()},
         **_cost(solution),
         stop_reasons=solution.stops,
         notes=(*solution.notes, *other),
         versions=dict(solution.versions),
         reference_errors={n: e for n, e in errors_of(problem.reference).items() if n in errors},
-        error_bars=error_bars(solution) if estimate and solution.unknowns else {},
+        error_bars=error_bars(windows[0]) if estimate and solution.unknowns else {},
         **figures,
     )
 
 
-def _cost(solution: Solution) -> dict[str, Any]:
+def _root_mean(shares: Sequence[float], values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """By name, the root of the mean square of values with these shares."""
+    if len(values) == 1:
+        return dict(values[0])
+    whole = sum(shares)
+    return {k: math.sqrt(sum(a / whole * v[k] ** 2 for a, v in zip(shares, values, strict=True))) for k in values[0]}
+
+
+def _cost(solution: Solution | March) -> dict[str, Any]:
     """Where training stands; of a solution that was stored without it, where its history ends."""
     now, history = solution.progress, solution.history
     if now is not None:
@@ -189,7 +198,7 @@ def _cost(solution: Solution) -> dict[str, Any]:
     return counts | {name: last.get(name, 0.0) for name in ("wall_s", "cpu_s")}
 
 
-def estimated(solution: Solution) -> dict[str, Any]:
+def estimated(solution: Solution | March) -> dict[str, Any]:
     """The predicted relative error by field, its interval if it is trusted, and the verdict, or why there is none."""
     try:
         found = error_map(solution)
