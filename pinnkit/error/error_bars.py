@@ -76,7 +76,10 @@ class Uncertainty:
         """The correlations (K, K)."""
         return self.covariance / (self.sd[:, None] * self.sd).clamp_min(1e-300)
 
-    doubt = renamed("doubt", "sensitivity")
+    @property
+    def doubt(self) -> Tensor:
+        """The old name of ``sensitivity``."""
+        return renamed(self, "doubt", "sensitivity")
 
     def half_width(self, level: Within = 0.95) -> Tensor:
         """Half widths (K,) of the intervals: Student's quantile times ``sd`` and the sensitivity, in quadrature, plus

@@ -111,7 +111,10 @@ class ErrorMap(Predicted):
         moved = self._space.model.coefficients(self.delta).tolist()
         return {name: v + d for (name, v), d in zip(self.solution.unknowns.items(), moved, strict=True)}
 
-    doubt = renamed("doubt", "estimate_error")
+    @property
+    def doubt(self) -> float:
+        """The old name of ``estimate_error``."""
+        return renamed(self, "doubt", "estimate_error")
 
     def error(self, X: Tensor) -> Tensor:
         """The predicted error u - u* at points.

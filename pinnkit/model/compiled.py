@@ -1,6 +1,6 @@
 """A problem joined with a network: the ansatz, the layout of the parameters and the compiled residuals."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -149,7 +149,15 @@ class Compiled:
                 groups.setdefault(residual.key, []).append(residual)
         return {key: self.program(group) for key, group in groups.items()}
 
-    readouts, readout = renamed("readouts", "programs"), renamed("readout", "program")
+    @property
+    def readouts(self) -> dict[str, ResidualProgram]:
+        """The old name of ``programs``."""
+        return renamed(self, "readouts", "programs")
+
+    @property
+    def readout(self) -> Callable[[Sequence[Residual]], ResidualProgram]:
+        """The old name of ``program``."""
+        return renamed(self, "readout", "program")
 
     def program(self, residuals: Sequence[Residual]) -> ResidualProgram:
         """Compile residuals with the fields of this model and the parameters of the problem.

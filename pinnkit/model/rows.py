@@ -102,7 +102,10 @@ class Rows:
                 rows = slice(start, start + size)
                 yield key, program, rows, self._block(key, start, size)
 
-    readouts = renamed("readouts", "programs")
+    @property
+    def readouts(self) -> dict[str, ResidualProgram]:
+        """The old name of ``programs``."""
+        return renamed(self, "readouts", "programs")
 
     def _block(self, key: str, start: int, size: int) -> PointSet:
         """The points of one block. Those of a small stack stay, and with them what the program keeps for them."""

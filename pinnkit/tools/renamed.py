@@ -4,12 +4,8 @@ import warnings
 from typing import Any
 
 
-def renamed(old: str, new: str) -> property:
-    """The property ``old`` of a class whose attribute is called ``new`` now; using it warns."""
-
-    def value(thing: Any) -> Any:
-        message = f"{type(thing).__name__}.{old} is called {new} now: the old name goes with the next release"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return getattr(thing, new)
-
-    return property(value, doc=f"The old name of ``{new}``.")
+def renamed(thing: Any, old: str, new: str) -> Any:
+    """The attribute ``new`` of a thing that was asked for ``old``, its name of before; a DeprecationWarning says so."""
+    message = f"{type(thing).__name__}.{old} is called {new} now: the old name goes with the next release"
+    warnings.warn(message, DeprecationWarning, stacklevel=3)
+    return getattr(thing, new)
