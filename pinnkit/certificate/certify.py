@@ -12,7 +12,8 @@ from pinnkit.certificate.theorem.closed_form import ENCLOSURES
 from pinnkit.certificate.theorem.form import Form
 from pinnkit.certificate.theorem.misfit import Misfits
 from pinnkit.model.solution import Solution
-from pinnkit.tools.checked import checked
+from pinnkit.tools.checked import NotNegative, checked
+from pinnkit.tools.deadline import OutOfTime, turn, within
 
 from .certificate import MEANING, Certificate
 from .corrected_twin import Twin, corrected, distances, seen
@@ -26,7 +27,11 @@ AS_GOOD = 1e-6  # by how much more, relatively, a bound may be that can be check
 
 @checked
 def certify(
-    solution: Solution, enclosed: bool = False, slopes: bool = False, twin: Solution | bool = True
+    solution: Solution,
+    enclosed: bool = False,
+    slopes: bool = False,
+    twin: Solution | bool = True,
+    time_limit: NotNegative | None = None,
 ) -> Certificate:
     """Bound the error |u - u*| of a solution by a theorem about its equation, from the norms of its residuals.
 
@@ -47,13 +52,14 @@ def certify(
             nor disagree at corners. Default False.
         twin: the bound through a corrected twin c, |u* - u| <= |c - u| + |u* - c|. True (default): c is made by
             :func:`correct`. A solution: that one is c. False: none.
+        time_limit: seconds of wall time after which no better bound is looked for. Default None: no limit.
 
     Returns:
         The bounds by norm, which print themselves.
 
     Raises:
         ValueError: no theorem covers the equation, domain, condition or solution (the reason is given), or a twin of
-            another problem or outside the tangent space of the solution.
+            another problem or outside the tangent space of the solution, or no bound within the time limit.
 
     Example:
         >>> import pinnkit as pk
@@ -61,6 +67,17 @@ def certify(
         >>> pk.certify(u, twin=False).violations
         []
     """
+    with within(time_limit):
+        try:
+            return _certified(solution, enclosed, slopes, twin)
+        except OutOfTime:
+            cheaper = "give it more, or sample with enclosed=False" if enclosed else "give it more"
+            raise ValueError(
+                f"{solution.problem.name}: no bound was found within time_limit={time_limit:g} s: {cheaper}"
+            ) from None
+
+
+def _certified(solution: Solution, enclosed: bool, slopes: bool, twin: Solution | bool) -> Certificate:
     problem = solution.problem
     f, known = theorems(problem, slopes)
     direct, misfits, scale = _direct(solution, f, known, enclosed)
@@ -69,11 +86,14 @@ def certify(
         note = "its own bound is tight"
     elif twin is not False:
         try:
+            turn()
             other = _twin(solution, corrected(solution) if twin is True else twin, f, known, enclosed, scale)
         except ValueError as error:
             if twin is not True:
                 raise
             note = str(error)
+        except OutOfTime:
+            note = "the time limit ended the search for better bounds"
     if other is not None:
         through = {b.norm: other.through(b.norm) for b in other.bounds if b.norm in other.distances}
         best = {n: min((found[n] for found in (direct, through) if n in found), key=lambda b: b.value) for n in direct}
@@ -112,6 +132,7 @@ def _twin(solution: Solution, twin: Solution, f: Form, known: list[Theorem], enc
     """The twin with its own bounds and its distance from the solution."""
     if twin.problem is not solution.problem:
         raise ValueError("the twin solves another problem: take pk.correct(solution)")
+    turn()
     bounds, misfits, _ = _direct(twin, f, known, enclosed)
     apart = distances(solution, twin, bounds, scale) if enclosed else seen(solution, twin, bounds)
     apart = {norm: value * CONSTANTS for norm, value in apart.items()}
@@ -128,7 +149,12 @@ def _best(known: list[Theorem], misfits: Misfits) -> dict[str, Bound]:
     reasons = []
     for theorem in known:
         try:
+            turn()
             found = theorem(misfits)
+        except OutOfTime:
+            if not best:
+                raise
+            break
         except ValueError as error:
             reasons.append(error)
             continue

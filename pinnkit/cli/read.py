@@ -105,6 +105,9 @@ def certify(
     twin: Annotated[
         bool, typer.Option("--twin/--no-twin", help="Bound the error through a corrected solution as well.")
     ] = True,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0, metavar="S", help="Seconds after which no better bound is looked for.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Keep the certificate, with its proof where there is one.")
     ] = None,
@@ -125,7 +128,7 @@ def certify(
 
     solution = opened(run, problem)
     with working("certificate"):
-        found = make(solution, enclosed, slopes, twin)
+        found = make(solution, enclosed, slopes, twin, time_limit)
     files = {}
     if out is not None:
         from pinnkit.certificate.proof_file import write

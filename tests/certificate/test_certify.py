@@ -1,5 +1,6 @@
 """Certificates: intervals, Taylor enclosures, theorems, and bounds against true errors."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -25,6 +26,7 @@ from pinnkit.certificate.theorem.wave import crossings
 from pinnkit.certificate.theorems import theorems, weights
 from pinnkit.certificate.validated.interval import Interval
 from pinnkit.certificate.validated.interval_series import enclosed_series
+from pinnkit.tools import deadline
 
 x, y, t = pk.coordinates("x y t")
 u = pk.field("u", x, t)
@@ -306,3 +308,34 @@ def test_non_linear_equations_are_bounded_by_enclosed_misfits_only(equation):
     with pytest.raises(ValueError, match="needs misfits that are enclosed, not sampled"):
         pk.certify(solution, twin=False)
     assert weights(problem) == {}
+
+
+def test_a_time_limit_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that ticks once a look: what a limit cuts short is a larger bound, a sentence, or nothing less."""
+    walls = [pk.Initial(u, sp.sin(sp.pi * x)), pk.Dirichlet(u, 0, on="x")]
+    problem = pk.Problem("heat", u, u.diff(t) - u.diff(x, 2), pk.Box(x=(0, 1), t=(0, 1)), walls)
+    solution = pk.solve(problem, pk.MLP(2, 4, 1), 60, stages=[pk.Adam(20)], progress=False)
+    monkeypatch.setattr(deadline, "clock", (ticks := itertools.count()).__next__)
+    best = pk.certify(solution, enclosed=True, time_limit=1e9)
+    total, ends = next(ticks), []
+    assert best["sup"] == pk.certify(solution, enclosed=True)["sup"] and total > 20
+    for limit in (0, total // 8, total // 2, total - 3):
+        try:
+            found = pk.certify(solution, enclosed=True, time_limit=limit)
+        except ValueError as error:
+            assert f"no bound was found within time_limit={limit} s: give it more" in str(error)
+            ends.append("none")
+        else:
+            assert found["sup"] >= best["sup"]
+            ends.append("some")
+    assert ends[0] == "none" and ends[-1] == "some"
+
+
+def test_beyond_the_first_eigenvalue_no_maximum_principle_is_claimed() -> None:
+    """u'' + 30 u with a value at one end and a slope at the other, whose first eigenvalue is pi^2 / 4."""
+    q = pk.field("q", x)
+    ends = [pk.Dirichlet(q, 0, on="x_min"), pk.Neumann(q, 1, on="x_max")]
+    problem = pk.Problem("beyond", q, q.diff(x, 2) + 30 * q, pk.Box(x=(0, 1)), ends)
+    solution = pk.solve(problem, pk.MLP(1, 4, 1), 20, stages=[pk.Adam(2)], progress=False)
+    with pytest.raises(ValueError, match="zero-order term may be at or beyond the first eigenvalue"):
+        pk.certify(solution, enclosed=True)

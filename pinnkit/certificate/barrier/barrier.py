@@ -38,6 +38,7 @@ import sympy as sp
 
 from pinnkit.certificate.theorem.proof import BarrierProof, Enclosure, Slab, Spline, Wall
 from pinnkit.statement.symbolic.channels import Index
+from pinnkit.tools.deadline import turn
 
 from .cell_polynomials import Breaks, constant, of_expression
 from .least import fitted, least
@@ -139,6 +140,7 @@ def barrier(
     top = 0.0
     split = 1, False
     for times in _times(s, plan):
+        turn()
         try:
             split = _split(s, data, plan, times, split)
             fine, wide = _grid(s, plan, times, False, split[0]), _grid(s, plan, times, True)
@@ -149,7 +151,7 @@ def barrier(
         slabs.append(slab)
         top = max(top, here)
         if reach is not None and limited and top > reach:
-            raise ValueError(f"the error may exceed {reach:.3g}, within which slopes were enclosed")
+            raise ValueError(f"the error may exceed {reach:.3g}, within which slopes were enclosed: train longer")
     time = None if s.time is None else s.variables[s.time].name
     return BarrierProof(
         s.variables, time, {v.name: b for v, b in zip(s.variables, s.bounds, strict=True)},

@@ -9,12 +9,18 @@ import scipy.sparse as ss
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import linprog
 
+from pinnkit.tools.deadline import turn
+
 from .operator_rows import OperatorRows
 from .splines import SplineGrid
 
 MARGIN = 1e-8  # by which constraints are met with more than equality, relative to the data
 LARGEST = 10.0  # what w's largest coefficient weighs beside the mean
 TURNS = 6  # of enlarging margins where rounding takes more than that
+INFEASIBLE = (
+    "no spline on these cells is a supersolution: the zero-order term may be at or beyond the first eigenvalue, where "
+    "no maximum principle holds"
+)
 
 
 def fitted(
@@ -50,6 +56,7 @@ def _least_squares(M: ss.csr_matrix, b: np.ndarray) -> np.ndarray:
     N = (M.T @ M).toarray()
     x, shift = np.zeros(len(N)), 1e-13
     while True:
+        turn()
         try:
             factor = cho_factor(N + shift * np.eye(len(N)))
             break
@@ -87,6 +94,7 @@ def least(
             first[0] = np.maximum(first[0], before / size)
     extra = [np.full(len(m), MARGIN) for m in f]
     for _ in range(TURNS):
+        turn()
         b = [-m * r.scale / size - e for r, m, e in zip(rows, f, extra, strict=True)]
         found = linprog(
             np.append(cost.ravel() / cost.sum(), LARGEST), A_ub=A, b_ub=np.concatenate([*b, np.zeros(N)]),
@@ -94,7 +102,7 @@ def least(
             options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-9},
         )  # fmt: skip
         if found.x is None:
-            raise ValueError(f"the linear program says: {found.message.split('(')[0].strip()}")
+            raise ValueError(INFEASIBLE if found.status == 2 else f"the linear program says: {found.message}")
         w = np.maximum(found.x[:N].reshape(grid.shape), MARGIN / 2) * size
         if before is not None and time is not None:
             first = np.moveaxis(w, time, 0)

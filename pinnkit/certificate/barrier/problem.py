@@ -22,6 +22,7 @@ from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Condition, Initial
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
+from pinnkit.tools.deadline import OutOfTime
 
 from .barrier import BarrierPlan, BarrierProblem, barrier
 from .cell_polynomials import Breaks, between, ends, limits, shape, widened
@@ -155,6 +156,10 @@ def _linear(s: BarrierProblem, known: _Known, reach: float | None = None) -> Bar
             continue
         try:
             proof = barrier(s, known, plan, reach)
+        except OutOfTime:
+            if best is None:
+                raise
+            break
         except ValueError as error:
             reasons.append(error)
             continue

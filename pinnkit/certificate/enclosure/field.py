@@ -15,6 +15,7 @@ from pinnkit.certificate.validated.taylor_model import Space, TaylorModel
 from pinnkit.model.solution import Solution
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement.symbolic.channels import Index
+from pinnkit.tools.deadline import turn
 
 from .network import Cells, evaluate, outputs
 from .periodic_jump import PeriodicJump
@@ -101,6 +102,7 @@ class FieldEnclosure:
         return self._plain(Cells(cells.space, middle, cells.half))
 
     def _plain(self, cells: Cells) -> tuple[TaylorModel, Tensor]:
+        turn()
         theta, network = self.solution.theta.cpu(), self.solution.network
         at_first, tangent = (network.at.to(theta), theta) if isinstance(network, Linearised) else (theta, None)
         N, steep = outputs(self.tape, at_first, tangent, cells)

@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 
 from pinnkit.statement.symbolic.torch_program import Opaque
+from pinnkit.tools.deadline import turn
 
 from .interval import UNIT, Interval
 
@@ -33,6 +34,7 @@ def enclosed_series(
     if e in values:
         return values[e]
     if e not in known:
+        turn()
         known[e] = _make(e, next(iter(values.values())).low.shape[1], lambda a: enclosed_series(a, values, known))
     return known[e]
 
