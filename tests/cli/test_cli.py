@@ -122,7 +122,7 @@ from pinnkit.training.optim import Step
 
 @pk.register
 @dataclass(frozen=True)
-class Descent:
+class PlainGradient:
     iterations: int
     rate: float = 1e-3
     name: str | None = None
@@ -139,12 +139,12 @@ def rod():
 
 def test_a_stage_that_the_problems_file_registers_is_known(call: Call) -> None:
     Path("rod.py").write_text(OWN)
-    words = ["rod.py", "--stages", "descent:3:rate=0.01:name=plain", "--points", "20", "--network", "4", "--quiet"]
+    words = ["rod.py", "--stages", "plaingradient:3:rate=0.01:name=plain", "--points", "20", "--network", "4", "--quiet"]
     assert call("solve", *words, "--out", "rod.h5")[0] == 0
     (stage,) = pk.load("rod.h5", pk.problem("heat")).progress.plan.stages
-    assert (type(stage).__name__, stage.iterations, stage.rate, stage.name) == ("Descent", 3, 0.01, "plain")
-    code, _, said = call("solve", "rod.py", "--stages", "descent:3:speed=1")
-    assert code == 2 and "Descent has no setting 'speed'; it has iterations, rate, name" in said
+    assert (type(stage).__name__, stage.iterations, stage.rate, stage.name) == ("PlainGradient", 3, 0.01, "plain")
+    code, _, said = call("solve", "rod.py", "--stages", "plaingradient:3:speed=1")
+    assert code == 2 and "PlainGradient has no setting 'speed'; it has iterations, rate, name" in said
 
 
 def test_a_run_is_not_overwritten_unasked(call: Call) -> None:
