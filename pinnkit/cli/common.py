@@ -13,6 +13,7 @@ import typer
 from pinnkit.tools.atomic_file import check_or_make_folder
 
 if TYPE_CHECKING:  # torch and sympy take seconds to load: help and lists do without them
+    from pinnkit.model.march import March
     from pinnkit.model.solution import Solution
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -58,7 +59,7 @@ def working(on: str) -> Iterator[None]:
         yield
 
 
-def print_report(solution: "Solution", as_json: bool, path: Path | None, estimate: bool = True) -> None:
+def print_report(solution: "Solution | March", as_json: bool, path: Path | None, estimate: bool = True) -> None:
     """The report, and the file that the solution is in, if it is in one."""
     from pinnkit.output.report import report as make
 

@@ -7,6 +7,7 @@ from typing import Any
 from pinnkit.error.correction import correct
 from pinnkit.influence.attribution import Attribution
 from pinnkit.influence.influence import Influence
+from pinnkit.model.march import March
 from pinnkit.model.solution import Solution
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement import catalogue
@@ -99,7 +100,12 @@ def resumed(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Soluti
     return resume(solution, checkpoint=checkpoint, progress=progress)
 
 
-def opened(path: Path, file: Path | None) -> Any:
+def opened(path: Path, file: Path | None) -> Solution:
+    """The solution in a run file, its problem stated by another file if need be; raises as ``load_run``."""
+    return runfile.single(path, opened_any(path, file))
+
+
+def opened_any(path: Path, file: Path | None) -> Any:
     """The solution or march in a run file, its problem stated by another file if need be; raises as ``load``."""
     if file is None:
         return runfile.load(path)
@@ -107,7 +113,7 @@ def opened(path: Path, file: Path | None) -> Any:
     return runfile.load(path, catalogue.find_problem(str(file)).stored(arguments, path))
 
 
-def corrected(solution: Solution, file: Path, seed: int = 0) -> Solution:
+def corrected(solution: Solution | March, file: Path, seed: int = 0) -> Any:
     """The solution corrected in its tangent space, or with a note why it could not be, written to a file."""
     found = correct(solution, seed=seed)
     runfile.save(found, file)

@@ -69,6 +69,10 @@ def solve(
     correct: Annotated[
         bool, typer.Option("--correct", help="Correct the end by the error that its residual implies: some seconds.")
     ] = False,
+    windows: Annotated[
+        str | None,
+        typer.Option(metavar="N|auto", help="March through N time windows; with --correct each is corrected."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -88,6 +92,8 @@ def solve(
         raise ValueError(f"--solver {solver}: choose pinn or lie")
     if solver == "lie" and correct:
         raise ValueError("--correct is for networks: a superposition (--solver lie) has none, leave it out")
+    if solver == "lie" and windows is not None:
+        raise ValueError("--windows is for networks: a superposition (--solver lie) has none, leave it out")
     if solver == "pinn" and tolerance is not None:
         raise ValueError("--tolerance belongs to --solver lie: a network is trained by its stages")
     check_or_make_folder(path)
@@ -95,6 +101,8 @@ def solve(
         go_on = _goes_on(path, resume, overwrite)  # asked once more, as nobody else writes it from here on
         if solver == "lie":
             _superpose(wish, tolerance, path, resume, as_json, quiet)
+        elif windows is not None:
+            _march(wish, windows, correct, path, resume, overwrite, as_json, quiet)
         else:
             _train(wish, path, go_on, correct, as_json, quiet)
 
@@ -134,6 +142,22 @@ def _train(wish: "SolveArguments", path: Path, go_on: bool, correct: bool, as_js
     if correct and not isinstance(solution.network, Linearised):  # nor a second time where --resume finds it done
         solution = corrected(solution, path)
     print_report(solution, as_json, path)
+
+
+def _march(
+    wish: "SolveArguments", windows: str, correct: bool, path: Path, resume: bool, overwrite: bool, as_json: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
+    from .march import marched
+
+    if resume and path.exists():
+        raise ValueError(f"{path} exists: its march is done; --overwrite starts anew, --out names another file")
+    found = marched(wish, windows, correct, file=path, resume=resume, overwrite=overwrite, progress=not quiet)
+    if not found.progress.done:
+        command = f"pinnkit solve {wish.target} --windows {windows}{' --correct' * correct} --resume --out {path}"
+        print(f"{found.stops[-1]}, in window {len(found.windows)}: go on with `{command}`", file=sys.stderr)
+        raise typer.Exit(130 if "interrupted" in found.stops[-1] else 0)
+    print_report(found, as_json, path)
 
 
 @app.command()

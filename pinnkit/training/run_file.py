@@ -148,7 +148,11 @@ def load(
 
 def load_run(path: str | Path, problem: Problem | None = None, device: Device = None) -> Solution:
     """As ``load``, of a file that holds one solution; ValueError for a march."""
-    found = load(path, problem, device=device)
+    return single(path, load(path, problem, device=device))
+
+
+def single(path: str | Path, found: Solution | March) -> Solution:
+    """What a file holds, if it is one solution; ValueError for a march."""
     if isinstance(found, March):
         raise ValueError(f"{path} holds a march of {len(found.windows)} windows: expected a single run")
     return found

@@ -168,6 +168,8 @@ class _Marching:
         if path is not None and path.exists():
             found = load_run(path, part)
             if not found.progress.done:
+                plan = replace(found.progress.plan, time_limit=self.settings.get("time_limit"))
+                found = replace(found, progress=replace(found.progress, plan=plan))
                 options: dict[str, Any] = {name: value for name, value in self.settings.items() if name in AGAIN}
                 found = resume(found, checkpoint=path, **options)
             return found if not self.fresh or is_corrected(found) else self._following(found)

@@ -11,6 +11,7 @@ from torch import Tensor
 from pinnkit.domain.mesh import Mesh, boundary_mesh, mesh
 from pinnkit.domain.point_set import PointSet
 from pinnkit.influence.attribution import Attribution
+from pinnkit.model.march import March
 from pinnkit.model.solution import Solution
 from pinnkit.tools.atomic_file import check, put
 from pinnkit.tools.checked import Count, Finite, checked
@@ -23,7 +24,7 @@ STEPS = 21  # of a time series, unless told otherwise
 
 @checked
 def export_vtk(
-    solution: Solution,
+    solution: Solution | March,
     path: str | Path,
     names: str = "",
     *,
@@ -152,7 +153,7 @@ def _checked(path: str | Path, suffixes: Sequence[str]) -> Path:
 
 
 def _columns(
-    solution: Solution, names: str, vectors: Mapping[str, str], error: bool
+    solution: Solution | March, names: str, vectors: Mapping[str, str], error: bool
 ) -> Callable[[Tensor], dict[str, np.ndarray]]:
     """What is written at points X, as a function of them; ValueError for unknown names, before any work."""
     wanted = dict.fromkeys((*solution.problem.outputs, *_split(names)))
@@ -186,7 +187,7 @@ def _split(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def _places(solution: Solution, grid: Mesh, t: float) -> Tensor:
+def _places(solution: Solution | March, grid: Mesh, t: float) -> Tensor:
     """The nodes as points (n, d) of the domain, at time t where they have none."""
     domain = solution.problem.domain
     if grid.X.shape[1] == len(domain.names):
