@@ -224,7 +224,7 @@ X = ["symbol", "x", False]
         (lambda r: r["equations"][0].__setitem__(1, ["Derivative", grown(["sin", X], 7), [X, 9]]), "differentiated"),
         (lambda r: r["equations"][0].__setitem__(1, ["Derivative", X, [X, 10**9]]), "of order 1000000000"),
         (lambda r: r["equations"][0].__setitem__(1, ["Subs", X, X]), "names the function 'Subs'"),
-        (lambda r: r["conditions"][0].__setitem__("kind", "Problem"), "cannot be taken: 'Problem'"),
+        (lambda r: r["conditions"][0].__setitem__("kind", "Problem"), "cannot be read: 'Problem'"),
         (lambda r: r["conditions"].extend([{}] * 600), "with 604 conditions"),
         (lambda r: r["domain"].__setitem__("coordinates", {"x": [0, 1], "t": [0, "os"]}), "the bound 'os'"),
         (lambda r: r.__setitem__("fields", [X]), "states the field x"),
