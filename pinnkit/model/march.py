@@ -47,7 +47,7 @@ class March(Fields):
     """
 
     problem: Problem
-    windows: tuple[Solution, ...]
+    windows: Annotated[tuple[Solution, ...], SOME]
 
     @property
     def edges(self) -> tuple[float, ...]:

@@ -104,6 +104,11 @@ def test_a_march_in_a_file(marched, tmp_path, small):
         pk.load(path, pk.problem("heat"))
 
 
+def test_a_march_has_windows(marched):
+    with pytest.raises(ValueError, match="at least one"):
+        pk.March(marched.problem, ())
+
+
 def test_a_march_in_a_file_states_its_ordinary_equation(tmp_path):
     (t,) = pk.coordinates("t")
     y = pk.field("y", t)
