@@ -49,12 +49,19 @@ def lost(problem: Problem, u: AppliedUndef, e: sp.Expr, fixed: Mapping[sp.Symbol
 def check_regular(
     problem: Problem, u: AppliedUndef, name: str, side: str, value: sp.Expr, fixed: Mapping[sp.Symbol, sp.Expr]
 ) -> None:
-    """What a condition gives on a side must not lose a jump or a kink in the equation, else `Clash`."""
-    for s in lost(problem, u, value, fixed):
+    """What a condition gives on a side must not lose a jump or a kink in the equation, nor hold one that it moves."""
+    free = [x for x in problem.variables if x not in fixed]
+    for s in singularities(value.subs(fixed), free, problem.domain, problem.parameters):
+        m = crossing(problem, u, s.surface)
+        if s.order < m:
+            why = f"would lose in derivatives of order {m}"
+        elif s.order == m == crossing(problem, u, None) == 1:
+            why = "would hold in its place while the equation of first order moves it"
+        else:
+            continue
         raise IncompatibleData(
-            f"{problem.name}: the data of {name!r} have {s}, which an ansatz g + d N would lose in derivatives of "
-            f"order {crossing(problem, u, s.surface)}; use soft conditions (hard=None for this one alone, hard=False "
-            "for all)",
+            f"{problem.name}: the data of {name!r} have {s}, which an ansatz g + d N {why}; use soft conditions "
+            "(hard=None for this one alone, hard=False for all)",
             side,
         )
 
