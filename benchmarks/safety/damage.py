@@ -159,7 +159,7 @@ def harm_structure(path: Path, rng: random.Random) -> str:
             group, key, *_ = rng.choice(texts(h5))
             h5[group].attrs[key] = rng.choice([1, 2.5, np.arange(3), "text", h5py.Empty("f8"), b"\xff\xfe"])
         elif kind == "copy":
-            h5.copy(name, f"{rng.choice([n for n in names if isinstance(h5[n], h5py.Group)])}/copied")
+            h5.copy(name, f"{rng.choice([n for n in names if isinstance(h5[n], h5py.Group)] or [''])}/copied")
         elif kind == "link":
             h5["linked"] = rng.choice([h5py.SoftLink(f"/{name}"), h5py.ExternalLink("run.h5", "/"), h5[name]])
         else:

@@ -113,7 +113,7 @@ class _Composition:
         degrees = torch.arange(self.space.degree + 1, dtype=torch.float64)
         self.moving = z.c * column(self.space.degrees, z.c)  # j z_j
         k = column(degrees, z.phi)
-        self.exact, self.wrong = k * z.bound * UP, k * (z.wrong + self.space.rounding * z.phi) * UP
+        self.exact, self.wrong, self.size = k * z.bound * UP, k * z.wrong * UP, k * z.phi * UP
         low, high = (np.nextafter((z.c[0] + sign * z.wrong[0]).numpy(), sign * np.inf) for sign in (-1, 1))
         with np.errstate(all="ignore"):
             started = system.start(Interval(low, high))
@@ -142,7 +142,8 @@ class _Composition:
             self.space.convolve(out, self.moving[blocks[j]], p.c[blocks[k - j]], j, k - j)
         out /= k
         back = slice(1, k + 1)
-        wrong = (self.exact[back] * p.wrong[:k].flip(0) + self.wrong[back] * p.phi[:k].flip(0)).sum(0) / k
+        moved = self.wrong[back] + self.space.rounding[k] * self.size[back]
+        wrong = (self.exact[back] * p.wrong[:k].flip(0) + moved * p.phi[:k].flip(0)).sum(0) / k
         self._settle(name, k, wrong)
 
     def _product(self, name: str, k: int) -> None:
@@ -160,7 +161,7 @@ class _Composition:
                 self.space.convolve(out, a.c[blocks[i]], b.c[blocks[k - i]], i, k - i)
         to = slice(0, k + 1)
         wrong = (a.phi[to] + a.wrong[to]) * b.wrong[to].flip(0)
-        wrong = wrong + (a.wrong[to] + self.space.rounding * a.phi[to]) * b.phi[to].flip(0)
+        wrong = wrong + (a.wrong[to] + self.space.rounding[k] * a.phi[to]) * b.phi[to].flip(0)
         self._settle(name, k, wrong.sum(0))
 
     def _sum(self, name: str, k: int) -> None:

@@ -58,9 +58,14 @@ class Space:
         return torch.tensor([self.radius**k for k in range(self.degree + 1)], dtype=torch.float64)
 
     @cached_property
-    def rounding(self) -> float:
-        """The relative rounding of a coefficient of a product."""
-        return (2 * max(math.prod(i + 1 for i in a) for a in self.exponents) + 8) * UNIT
+    def rounding(self) -> Tensor:
+        """The relative rounding of a coefficient of a product, by its degree.
+
+        It is a sum of at most prod (a_i + 1) products: so many roundings, three more where a factor was multiplied or
+        the sum divided before, and as many again for what is of second order. (Higham 2002, lemma 3.1.)
+        """
+        terms = [max(math.prod(i + 1 for i in a) for a in self.exponents[block]) for block in self.blocks]
+        return torch.tensor([(n + 4) * UNIT for n in terms], dtype=torch.float64)
 
     @cached_property
     def above(self) -> Tensor:
@@ -197,7 +202,8 @@ class TaylorModel:
         wrong = torch.zeros_like(c[: space.degree + 1])
         for i in range(space.degree + 1):
             k = space.degree + 1 - i
-            wrong[i:] += (a.phi + a.wrong)[i] * b.wrong[:k] + (a.wrong + space.rounding * a.phi)[i] * b.phi[:k]
+            wrong[i:] += (a.phi + a.wrong)[i] * b.wrong[:k] + a.wrong[i] * b.phi[:k]
+            wrong[i:] += column(space.rounding[i:], b.phi) * a.phi[i] * b.phi[:k]
         A, B = space.weighted(a.bound), space.weighted(b.bound)
         high = (A * along(space.above, B)).sum(0)
         tail = high + A.sum(0) * b.tail + a.tail * B.sum(0) + a.tail * b.tail
@@ -206,7 +212,7 @@ class TaylorModel:
     def linear(self, W: Tensor, b: Tensor | None = None) -> TaylorModel:
         """W f + b for a batch whose first axis are the components of f."""
         c, size = W @ self.c, W.abs()
-        rounding = (W.shape[1] + 4) * UNIT
+        rounding = (W.shape[1] + 4) * UNIT / 2  # UNIT is two roundings
         wrong = size @ (self.wrong + rounding * self.phi)
         if b is not None:
             c[0] += b[:, None]
