@@ -83,10 +83,10 @@ def validate(
 
     from pinnkit.influence.leave_out import validate as make
 
-    from .jobs import opened
+    from .jobs import opened_run
 
     torch.set_num_threads(threads)
-    solution = opened(run, problem)
+    solution = opened_run(run, problem)
     found = make(solution, None, points, groups, plantings=plantings, seed=seed, progress=False if quiet else None)
     files = {} if out is None else {"file": str(found.save(out))}
     if as_json:

@@ -100,12 +100,12 @@ def resumed(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Soluti
     return resume(solution, checkpoint=checkpoint, progress=progress)
 
 
-def opened(path: Path, file: Path | None) -> Solution:
+def opened_run(path: Path, file: Path | None) -> Solution:
     """The solution in a run file, its problem stated by another file if need be; raises as ``load_run``."""
-    return runfile.single(path, opened_any(path, file))
+    return runfile.single(path, opened(path, file))
 
 
-def opened_any(path: Path, file: Path | None) -> Any:
+def opened(path: Path, file: Path | None) -> Any:
     """The solution or march in a run file, its problem stated by another file if need be; raises as ``load``."""
     if file is None:
         return runfile.load(path)
@@ -137,7 +137,7 @@ def influenced(path: Path, file: Path | None, question: InfluenceArguments) -> t
         ValueError: a question that is not understood, a run whose problem or network the file does not hold.
     """
     damping = options.damping(question.damping)
-    solution = opened(path, file)
+    solution = opened_run(path, file)
     functionals = [options.functional(text, solution) for text in question.of or ("test-loss",)]
     influence = Influence(solution, question.curvature, damping)
     return influence, influence.attribute(functionals, convention=question.convention)

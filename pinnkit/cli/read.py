@@ -25,9 +25,9 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Print the errors, residuals and cost of a run."""
-    from .jobs import opened_any
+    from .jobs import opened
 
-    print_report(opened_any(run, problem), as_json, run, estimate)
+    print_report(opened(run, problem), as_json, run, estimate)
 
 
 @app.command()
@@ -46,10 +46,10 @@ def error(
 
     from pinnkit.error.estimator import error_map
 
-    from .jobs import opened_any
+    from .jobs import opened
 
     torch.set_num_threads(threads)
-    solution = opened_any(run, problem)
+    solution = opened(run, problem)
     with working("error map"):
         found = error_map(solution, seed=seed)
     files = {} if out is None else {"map": str(found.save(out))}
@@ -81,12 +81,12 @@ def correct(
     """Correct a run by the error that its own residual implies, and write the corrected run to a file of its own."""
     import torch
 
-    from .jobs import corrected, opened_any
+    from .jobs import corrected, opened
 
     torch.set_num_threads(threads)
     path = out or run.with_name(f"{run.stem}-corrected.h5")
     prepare(out=path)
-    solution = opened_any(run, problem)
+    solution = opened(run, problem)
     with working("correction in the tangent space"), only_writer(path):
         found = corrected(solution, path, seed)
     print_report(found, as_json, path)
@@ -124,9 +124,9 @@ def certify(
     prepare(picture, out)
     from pinnkit.certificate.certify import certify as make
 
-    from .jobs import opened
+    from .jobs import opened_run
 
-    solution = opened(run, problem)
+    solution = opened_run(run, problem)
     with working("certificate"):
         found = make(solution, enclosed, slopes, twin, time_limit)
     files = {}
@@ -182,10 +182,10 @@ def plot(
     from pinnkit.output.plot.layout import save_picture
     from pinnkit.output.plot.solution import figures
 
-    from .jobs import opened_any
+    from .jobs import opened
 
     folder = out or run.parent
-    solution = opened_any(run, problem)
+    solution = opened(run, problem)
     prepare(picture=folder / f"{run.stem}-summary.{format}")
     files = {}
     for name, figure in figures(solution).items():
@@ -231,7 +231,7 @@ def export(
     from pinnkit.output.vtk.export import export_points, export_vtk
 
     from . import options
-    from .jobs import InfluenceArguments, influenced, opened_any
+    from .jobs import InfluenceArguments, influenced, opened
 
     torch.set_num_threads(threads)
     if blank := [name for name in derivative if not name.strip()]:
@@ -241,7 +241,7 @@ def export(
         model, found = influenced(run, problem, InfluenceArguments(tuple(of)))
         solution = model.solution
     else:
-        solution, found = opened_any(run, problem), None
+        solution, found = opened(run, problem), None
     files = {"fields": str(export_vtk(
         solution, out or run.with_suffix(".vtu"), " ".join(derivative), vectors=vectors, times=times, nodes=nodes,
         error=error,

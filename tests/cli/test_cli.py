@@ -139,7 +139,16 @@ def rod():
 
 def test_a_stage_that_the_problems_file_registers_is_known(call: Call) -> None:
     Path("rod.py").write_text(OWN)
-    words = ["rod.py", "--stages", "plaingradient:3:rate=0.01:name=plain", "--points", "20", "--network", "4", "--quiet"]
+    words = [
+        "rod.py",
+        "--stages",
+        "plaingradient:3:rate=0.01:name=plain",
+        "--points",
+        "20",
+        "--network",
+        "4",
+        "--quiet",
+    ]
     assert call("solve", *words, "--out", "rod.h5")[0] == 0
     (stage,) = pk.load("rod.h5", pk.problem("heat")).progress.plan.stages
     assert (type(stage).__name__, stage.iterations, stage.rate, stage.name) == ("PlainGradient", 3, 0.01, "plain")
