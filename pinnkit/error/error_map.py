@@ -210,16 +210,18 @@ class ErrorMap(Predicted):
             ValueError: a damaged or foreign file, or the map of another solution.
         """
         tree = hdf5.read(path, FORMAT, VERSION)
-        theta = solution.theta.detach().cpu()
-        if tree["theta"].shape != theta.shape or not torch.equal(tree["theta"].to(theta), theta):
-            raise ValueError(
-                f"{path} maps the error of another solution of {tree['problem']!r}: give the one that it was made of"
-            )
-        found = {k: v for k, v in tree["figures"].items() if k != "unknowns"}
-        found["interval"] = {k: tuple(v) for k, v in found["interval"].items()}
-        found["notes"] = tuple(found["notes"])
-        blind = tree["blind"].to(solution.theta.device) if "blind" in tree else None
-        return cls(solution, tree["delta"].to(solution.theta.device), blind=blind, **found)
+        with hdf5.as_written(path, "ErrorMap.save"):
+            theta = solution.theta.detach().cpu()
+            if tree["theta"].shape != theta.shape or not torch.equal(tree["theta"].to(theta), theta):
+                raise ValueError(
+                    f"{path} maps the error of another solution of {tree['problem']!r}: give the one that it was "
+                    "made of"
+                )
+            found = {k: v for k, v in tree["figures"].items() if k != "unknowns"}
+            found["interval"] = {k: tuple(v) for k, v in found["interval"].items()}
+            found["notes"] = tuple(found["notes"])
+            blind = tree["blind"].to(solution.theta.device) if "blind" in tree else None
+            return cls(solution, tree["delta"].to(solution.theta.device), blind=blind, **found)
 
     @cached_property
     def _space(self) -> TangentSpace:

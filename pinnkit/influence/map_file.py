@@ -73,7 +73,7 @@ def load_map(path: str | Path) -> Attribution:
         'fixed'
     """
     tree = hdf5.read(path, FORMAT, VERSION)
-    try:
+    with hdf5.as_written(path, "pinnkit.save_map"):
         return Attribution(
             names=tuple(tree["names"]),
             values=tree["values"],
@@ -87,8 +87,6 @@ def load_map(path: str | Path) -> Attribution:
             coordinates=tuple(tree["coordinates"]),
             places=tree.get("places"),
         )
-    except KeyError as error:
-        raise ValueError(f"{path} is incomplete: it holds no {error}, so save_map did not write it") from error
 
 
 def _points_tree(points: PointSet) -> dict[str, Any]:

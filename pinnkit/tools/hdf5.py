@@ -32,6 +32,23 @@ class Json:
     value: Any
 
 
+@contextmanager
+def as_written(path: str | Path, writer: str) -> Iterator[None]:
+    """A block in which a file's contents are put together again; what it does not hold is a ValueError of one sentence.
+
+    Forged contents can make torch and SymPy raise anything.
+    """
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{path} is incomplete: it holds no {error}, so {writer} did not write it") from error
+    except Exception as error:
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        text = " ".join(shown(str(error)).split())
+        raise ValueError(f"{path} holds settings that {writer} does not write ({text})") from error
+
+
 def write(path: str | Path, format: str, version: int, tree: Tree) -> Path:
     """Put a file with this tree in the place of ``path`` at once, after it has reached the disk.
 

@@ -13,7 +13,6 @@ from pinnkit.statement.problem import Problem
 from pinnkit.tools import hdf5
 from pinnkit.tools.checked import Device, checked
 from pinnkit.tools.hdf5 import Json
-from pinnkit.tools.hdf5_check import shown
 from pinnkit.tools.lock import check_free
 from pinnkit.tools.serialise import decode, missing
 from pinnkit.training.resampling.resample import Resampler
@@ -130,20 +129,13 @@ def load(
         'heat'
     """
     tree = hdf5.read(path, FORMAT, VERSION, only=_NAMES)
-    try:
+    with hdf5.as_written(path, "pinnkit.save"):
         problem = find_problem(path, tree["problem"]) if problem is None else problem
         own = network, resample, stages, device
         if "windows" not in tree:
             return _read(path, tree, problem, *own)
         check_same(path, problem, tree["problem"], tree["versions"])
         return March(problem, _windows(path, tree["windows"], problem, *own))
-    except KeyError as error:
-        raise ValueError(f"{path} is incomplete: it holds no {error}, so it was not written by pinnkit.save") from error
-    except Exception as error:  # forged settings can make torch and SymPy raise anything
-        if isinstance(error, ValueError) and str(path) in str(error):
-            raise
-        text = " ".join(shown(str(error)).split())
-        raise ValueError(f"{path} holds settings that pinnkit.save does not write ({text})") from error
 
 
 def load_run(path: str | Path, problem: Problem | None = None, device: Device = None) -> Solution:

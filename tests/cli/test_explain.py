@@ -193,3 +193,13 @@ def test_damaged_and_foreign_files_are_refused(run: str, tmp_path: Path, solutio
         pk.load_map(path)
     with pytest.raises(FileNotFoundError, match="create it first"):
         pk.save_map(pk.Influence(solution, "gauss-newton").attribute(pk.Loss()), tmp_path / "no" / "map.h5")
+
+
+@pytest.mark.parametrize("name, value", [("coordinates", "5"), ("names", "null"), ("notes", "1.5"), ("keys", "[[]]")])
+def test_forged_maps_are_refused(solution: pk.Solution, tmp_path: Path, name: str, value: str) -> None:
+    path = pk.save_map(pk.Influence(solution, "gauss-newton").attribute(pk.Loss()), tmp_path / "map.h5")
+    with h5py.File(path, "r+") as h5:
+        h5.attrs[name] = np.array(value.encode(), h5py.string_dtype("ascii", len(value)))
+    with pytest.raises(ValueError, match="save_map does not write") as caught:
+        pk.load_map(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
