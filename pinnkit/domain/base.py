@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import Count, Device, NotNegative, Whole, checked
+from pinnkit.tools.checked import Count, Device, Finite, NotNegative, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.sequences import Seed, apportion, as_seed, derive, reject, unit_points
 
@@ -58,7 +58,7 @@ class Domain(ABC):
         """The volume of the body in space, without time."""
 
     @abstractmethod
-    def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+    def contains(self, x: np.ndarray, margin: Finite) -> np.ndarray:
         """Which points lie in the body, at least a margin away from its boundary.
 
         Args:

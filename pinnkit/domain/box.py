@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from pinnkit.tools.checked import Device, Whole, checked_but, fit
+from pinnkit.tools.checked import Device, Finite, Whole, checked_but, fit
 from pinnkit.tools.sequences import Seed
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
@@ -173,7 +173,7 @@ class Box(Domain):
         return self._body().volume
 
     @override
-    def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+    def contains(self, x: np.ndarray, margin: Finite) -> np.ndarray:
         # Interior points are clipped coordinate by coordinate, so that only a tolerance is left to judge.
         return self._body().level(x) <= max(-margin, 0.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from pinnkit.tools.checked import checked
+from pinnkit.tools.checked import Finite, checked
 from pinnkit.tools.sequences import unit_points
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
@@ -175,7 +175,7 @@ class Geometry(Domain):
         return self.tree.volume
 
     @override
-    def contains(self, x: np.ndarray, margin: float) -> np.ndarray:
+    def contains(self, x: np.ndarray, margin: Finite) -> np.ndarray:
         return self.tree.level(x) <= -margin
 
     @override

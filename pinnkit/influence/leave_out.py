@@ -15,6 +15,7 @@ from pinnkit.model.quantity.field import Field
 from pinnkit.model.quantity.loss import test_loss
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import Damping, Whole, checked
+from pinnkit.tools.memory import afford
 
 from .corrupted_data import find_corrupted
 from .influence import Influence
@@ -68,6 +69,8 @@ def validate(
     """
     if min(points, groups, plantings) < 0 or points + groups + plantings == 0:
         raise ValueError(f"points={points}, groups={groups}, plantings={plantings}: expected counts, not all of them 0")
+    removed = (points + 2 * groups + plantings) * sum(map(len, solution.points.values()))
+    afford(8.0 * removed, f"a validation by {points + 2 * groups + plantings} trainings", "give fewer")
     wall, cpu = time.perf_counter(), time.process_time()
     rng = np.random.default_rng(seed)
     one = several(questions(solution, seed) if functionals is None else functionals)

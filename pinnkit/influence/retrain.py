@@ -14,6 +14,7 @@ from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.points import Points
 from pinnkit.tools.checked import NotNegative, checked
+from pinnkit.tools.type_words import shown
 
 from .chosen import distinct
 
@@ -152,6 +153,9 @@ def retrain(
     if not damping > 0:
         raise ValueError(f"damping={damping}: give a positive number, best that of the influence's curvature")
     theta, whole = solution.theta, solution.stack
+    tried = theta if precondition is None else precondition(torch.ones_like(theta))
+    if not isinstance(tried, Tensor) or tried.shape != theta.shape or not tried.isfinite().all():
+        raise ValueError(f"precondition gave {shown(tried)} for ones ({len(theta)},): expected as many finite numbers")
     tilt = whole.vjp(theta, whole.row_weights * whole.values(theta))
     objective = Proximal(without(solution, removed, convention), theta, tilt, damping)
     return minimise(objective, theta if start is None else start, precondition)

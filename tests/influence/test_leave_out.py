@@ -291,6 +291,14 @@ def test_counts_are_checked(small: pk.Solution) -> None:
         validate(small, points=0, groups=0, plantings=0)
 
 
+def test_what_no_machine_ends_and_what_no_preconditioner_gives_is_refused(small: pk.Solution) -> None:
+    with pytest.raises(ValueError, match="a validation by 2000000000000 trainings would need"):
+        validate(small, points=0, groups=10**12, plantings=0)
+    for wrong in (lambda v: float("nan"), lambda v: v[1:], lambda v: v * float("nan")):
+        with pytest.raises(ValueError, match="precondition gave .*: expected as many finite numbers"):
+            retrain(small, {"pde": torch.tensor([0])}, 0.1, precondition=wrong)
+
+
 def test_changes_below_their_noise_are_not_ranked() -> None:
     actual = torch.tensor([[1.0, 2.0, 3.0, 4.0, 1e-13]])
     predicted = torch.tensor([[1.0, 2.0, 3.0, 4.0, 9.0]])

@@ -71,6 +71,15 @@ def test_functionals_refuse_with_a_sentence(burgers, system):
         pk.integral(burgers.problem, 1, z=0.0)
 
 
+def test_inherited_methods_check_what_they_are_given(burgers):
+    with pytest.raises(TypeError, match="curve: solution is 3: expected a pinnkit.Solution"):
+        pk.Unknown("a").curve(3)
+    with pytest.raises(TypeError, match="residuals: domain is 3: expected a domain"):
+        pk.Dirichlet(burgers.problem.fields[0], 0).residuals(3)
+    with pytest.raises(ValueError, match="by_key: flat is a Tensor of shape"):
+        burgers.stack.by_key(torch.tensor(3.0))
+
+
 def test_classes_that_subclass_nothing_are_functionals_with_the_same_effects(burgers):
     class Plain:
         def __init__(self, of):

@@ -14,12 +14,14 @@ from pinnkit.model.solution import Solution
 from pinnkit.model.stack import Stack
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.residual import Residual
+from pinnkit.tools.checked import checked
 from pinnkit.tools.memory import afford
 
 Expression: TypeAlias = sp.Expr | str | float  # "u_x" stands for the derivative of that name
 Curve = Callable[[Tensor], Tensor]  # moves (P, n) -> what f changes by along them beyond first order, (K, n)
 
 
+@checked
 class Functional(ABC):
     """K numbers f(theta) that are asked about; any class with ``names`` and ``linearise`` is one."""
 

@@ -37,6 +37,7 @@ def normals(*variables: sp.Symbol) -> tuple[sp.Symbol, ...]:
     return tuple(sp.Symbol(f"n_{v.name}", real=True) for v in variables)
 
 
+@checked_but("value")
 @dataclass(frozen=True)
 class Valued(StatedCondition):
     """trace = value on a part of the boundary, where the trace is a linear function of u and its gradient there."""

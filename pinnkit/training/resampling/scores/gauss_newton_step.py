@@ -13,6 +13,7 @@ from .candidates import newton, stack, term_weights
 from .leverage import fields_at
 
 
+@checked
 @dataclass(frozen=True)
 class NewtonStep:
     """delta = -(G + lam)^-1 J^T A r, the Gauss-Newton step on ``points`` fresh interior points drawn by ``seed``."""
