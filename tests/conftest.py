@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import trained
 from hypothesis import settings
 
+import pinnkit as pk
 from pinnkit.cli import main
 
 # Of draws that differ from run to run a failure is nobody's change: `HYPOTHESIS_PROFILE=fresh` looks for new ones.
@@ -46,6 +48,24 @@ def pytest_collection_finish() -> None:
 def seeded() -> None:
     """Draws that name no generator are the same in any order of the tests."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def burgers() -> pk.Solution:
+    """A small trained model with three terms."""
+    return trained.burgers()
+
+
+@pytest.fixture(scope="session")
+def system() -> pk.Solution:
+    """A small trained system with an unknown coefficient."""
+    return trained.system()
+
+
+@pytest.fixture(params=["burgers", "system"])
+def solution(request: pytest.FixtureRequest) -> pk.Solution:
+    """Either of them."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

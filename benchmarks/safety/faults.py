@@ -56,6 +56,7 @@ def plant(folder: Path) -> None:
 def damaged(kind: str, folder: Path, known: Mapping[str, Target] | None = None) -> Case:
     """Cases that harm a file, of those ``known`` or of all kinds, open it in one of its ways, and look."""
     held = targets(folder) if known is None else known
+    contents = {name: target.file.read_bytes() for name, target in held.items()}  # some are damaged in their own place
     whole: dict[tuple[str, str], tuple[str | None, float, float]] = {}
     plant(folder)
     sys.path.insert(0, str(folder))
@@ -78,10 +79,10 @@ def damaged(kind: str, folder: Path, known: Mapping[str, Target] | None = None) 
         path = folder / target.name
         if (name, way) not in whole:
             for _ in range(2):  # the first time kernels are compiled and modules loaded
-                path.write_bytes(target.file.read_bytes())
+                path.write_bytes(contents[name])
                 seen, text, seconds, large = opened(name, way, path)
             whole[name, way] = seen, seconds, large
-        path.write_bytes(target.file.read_bytes())
+        path.write_bytes(contents[name])
         harm = HARMS[kind](path, rng)
         expected, seconds, large = whole[name, way]
         seen, text, more, peak = opened(name, way, path)

@@ -1,5 +1,6 @@
 """A predicted error: what :func:`pinnkit.error_map` finds, its file, its words."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pinnkit.model.fields import Fields
 from pinnkit.model.solution import Solution
 from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools import hdf5
@@ -22,7 +24,7 @@ from .tangent_space import TangentSpace
 FORMAT, VERSION = "pinnkit-error-map", 1
 
 
-class Predicted:
+class Predicted(ABC):
     """Words for a predicted error: estimates by field, their intervals, a verdict."""
 
     relative_l2: Mapping[str, float]
@@ -31,6 +33,33 @@ class Predicted:
     rows: int
     verdict: str
     notes: tuple[str, ...]
+    solution: Fields
+
+    @abstractmethod
+    def _moved(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        """The predicted error and the corrected fields at points X (n, d), (n, fields) each, on the CPU."""
+
+    def on_grid(self) -> tuple[Axes, Tensor, Tensor]:
+        """The predicted error and the corrected fields on the grid of the solution.
+
+        Returns:
+            The axes by name, the error and the corrected fields, (..., fields) each. NaN outside the domain.
+        """
+        axes, u, _ = self.solution.on_grid()
+        nodes = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
+        inside = torch.isfinite(u).all(-1).reshape(-1)
+        shape = (*u.shape[:-1], len(self.solution.problem.fields))  # derived quantities have no estimate
+        found = torch.full((2, len(nodes), shape[-1]), torch.nan, dtype=torch.float64)
+        found[0, inside], found[1, inside] = self._moved(nodes[inside])
+        return axes, found[0].view(shape), found[1].view(shape)
+
+    def _grid(self) -> dict[str, Any]:
+        """What files hold of the map on the grid."""
+        axes, error, corrected = self.on_grid()
+        grid: dict[str, Any] = dict(axes)
+        for i, name in enumerate(self.solution.problem.field_names):
+            grid |= {f"{name}:predicted error": error[..., i], f"{name}:corrected": corrected[..., i]}
+        return grid
 
     @property
     def unknowns(self) -> dict[str, float]:
@@ -155,20 +184,9 @@ class ErrorMap(Predicted):
             raise ValueError("this map has no blind direction: it was stored by an earlier version")
         return self._space.fields(X, self.blind)[1].to(X)
 
-    def on_grid(self) -> tuple[Axes, Tensor, Tensor]:
-        """The predicted error and the corrected fields on the grid of the solution.
-
-        Returns:
-            The axes by name, the error and the corrected fields, (..., fields) each. NaN outside the domain.
-        """
-        axes, u, _ = self.solution.on_grid()
-        nodes = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
-        mask = torch.isfinite(u).all(-1).reshape(-1)
-        shape = (*u.shape[:-1], len(self.solution.problem.fields))  # derived quantities have no estimate
-        found = torch.full((2, len(nodes), shape[-1]), torch.nan, dtype=torch.float64)
-        v, moved = self._space.fields(nodes[mask], self.delta)
-        found[0, mask], found[1, mask] = -moved.cpu(), (v + moved).cpu()
-        return axes, found[0].view(shape), found[1].view(shape)
+    def _moved(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        v, moved = self._space.fields(X, self.delta)
+        return -moved.cpu(), (v + moved).cpu()
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, texts, lists and dicts."""
@@ -186,13 +204,9 @@ class ErrorMap(Predicted):
         Args:
             path: the file, usually with the suffix .h5. OSError where it cannot be written.
         """
-        axes, error, corrected = self.on_grid()
-        grid: dict[str, Any] = dict(axes)
-        for i, name in enumerate(self.solution.problem.field_names):
-            grid |= {f"{name}:predicted error": error[..., i], f"{name}:corrected": corrected[..., i]}
         tree = {"figures": Json(self.to_dict()), "delta": self.delta, "theta": self.solution.theta}
         tree |= {} if self.blind is None else {"blind": self.blind}
-        return hdf5.write(path, FORMAT, VERSION, tree | {"problem": self.solution.problem.name, "grid": grid})
+        return hdf5.write(path, FORMAT, VERSION, tree | {"problem": self.solution.problem.name, "grid": self._grid()})
 
     @classmethod
     def load(cls, path: str | Path, solution: Solution) -> "ErrorMap":

@@ -16,7 +16,6 @@ from torch import Tensor
 from pinnkit.model.march import March, begun, continued, time_axis, time_of
 from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools import hdf5
 from pinnkit.tools.checked import checked
 from pinnkit.tools.hdf5 import Json
@@ -90,19 +89,8 @@ class MarchErrorMap(Predicted):
         """
         return self.correction.evaluate(list(self.solution.problem.fields), X).to(X)
 
-    def on_grid(self) -> tuple[Axes, Tensor, Tensor]:
-        """The predicted error and the corrected fields on the grid of the march.
-
-        Returns:
-            The axes by name, the error and the corrected fields, (..., fields) each. NaN outside the domain.
-        """
-        axes, u, _ = self.solution.on_grid()
-        nodes = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*axes.values(), indexing="ij")], 1))
-        inside = torch.isfinite(u).all(-1).reshape(-1)
-        shape = (*u.shape[:-1], len(self.solution.problem.fields))
-        found = torch.full((2, len(nodes), shape[-1]), torch.nan, dtype=torch.float64)
-        found[0, inside], found[1, inside] = self.error(nodes[inside]), self.corrected(nodes[inside])
-        return axes, found[0].view(shape), found[1].view(shape)
+    def _moved(self, X: Tensor) -> tuple[Tensor, Tensor]:
+        return self.error(X), self.corrected(X)
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain numbers, texts, lists and dicts."""
@@ -124,11 +112,7 @@ class MarchErrorMap(Predicted):
         Raises:
             OSError: the file cannot be written.
         """
-        axes, error, corrected = self.on_grid()
-        grid: dict[str, Any] = dict(axes)
-        for i, name in enumerate(self.solution.problem.field_names):
-            grid |= {f"{name}:predicted error": error[..., i], f"{name}:corrected": corrected[..., i]}
-        tree = {"figures": Json(self.to_dict()), "problem": self.solution.problem.name, "grid": grid}
+        tree = {"figures": Json(self.to_dict()), "problem": self.solution.problem.name, "grid": self._grid()}
         return hdf5.write(path, FORMAT, VERSION, tree)
 
 

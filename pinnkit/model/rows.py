@@ -10,7 +10,7 @@ from torch import Tensor
 from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Evaluator, Pool
 from pinnkit.statement.residual_program import ResidualProgram
-from pinnkit.tools.checked import LISTED, Matrix, NotNegative, checked
+from pinnkit.tools.checked import LISTED, NotNegative, checked
 from pinnkit.tools.renamed import renamed
 from pinnkit.tools.type_words import nearest
 
@@ -165,7 +165,7 @@ class Rows:
         """
         return {name: rows[0] for name, rows in self.by_columns(flat[None]).items()}
 
-    def by_columns(self, flat: Matrix) -> dict[str, Tensor]:
+    def by_columns(self, flat: Tensor) -> dict[str, Tensor]:
         """Vectors over the rows as views (K, N_k) by term.
 
         Args:
@@ -173,12 +173,16 @@ class Rows:
         """
         return {n: rows[:, i] for key, rows in self.by_key(flat).items() for i, n in enumerate(self.names(key))}
 
-    def by_key(self, flat: Matrix) -> dict[str, Tensor]:
+    def by_key(self, flat: Tensor) -> dict[str, Tensor]:
         """Vectors over the rows as views (K, R, N) by point set.
 
         Args:
             flat: the vectors (K, M).
         """
+        if flat.ndim != 2:
+            raise ValueError(
+                f"got numbers of shape {tuple(flat.shape)}: expected vectors over the rows, (K, {self.rows})"
+            )
         self._all(flat)
         out = {}
         for key, start in self._offsets.items():

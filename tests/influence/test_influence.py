@@ -4,29 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-import trained
 from trained import dense, functionals
 
 import pinnkit as pk
 from pinnkit.model.quantity.base import Several, rows_of
 
-
-@pytest.fixture(scope="module")
-def burgers():
-    return trained.burgers()
-
-
-@pytest.fixture(scope="module")
-def system():
-    return trained.system()
-
-
 DAMPING = 1e-3
-
-
-@pytest.fixture(params=["burgers", "system"])
-def solution(request):
-    return request.getfixturevalue(request.param)
 
 
 def removed(solution, chosen, C, J, a, r, damping):

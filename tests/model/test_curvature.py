@@ -4,26 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-import trained
 from trained import dense
 
 import pinnkit as pk
 from pinnkit.model import curvature as curvatures
-
-
-@pytest.fixture(scope="module")
-def burgers():
-    return trained.burgers()
-
-
-@pytest.fixture(scope="module")
-def system():
-    return trained.system()
-
-
-@pytest.fixture(params=["burgers", "system"])
-def solution(request):
-    return request.getfixturevalue(request.param)
 
 
 def test_all_curvatures_are_the_dense_ones(solution, monkeypatch):
