@@ -178,6 +178,9 @@ class Rows:
 
         Args:
             flat: the vectors (K, M).
+
+        Raises:
+            ValueError: another shape.
         """
         if flat.ndim != 2:
             raise ValueError(
