@@ -97,7 +97,7 @@ def _slope(base: type[Opaque], argindex: int) -> type[Opaque]:
         except (RuntimeError, TypeError) as error:
             raise NoDerivative(
                 f"a derivative of the function {base.__name__} is needed and torch cannot take it ({error}): "
-                "write it in torch operations, or use soft conditions (hard=False)"
+                "write it in torch operations; data of conditions need none with hard=False"
             ) from error
 
     return function(call, f"{base.__name__}_{argindex}")
