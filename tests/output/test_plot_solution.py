@@ -231,3 +231,12 @@ def test_fields_that_the_reference_does_not_hold() -> None:
     with pytest.raises(ValueError, match="the reference does not hold psi: choose one of p, u, v"):
         plot.plot_error(solution, "psi")
     assert plot.error_figure(pk.error_map(solution)).axes
+
+
+def test_a_summary_of_curves_shows_two_fields() -> None:
+    (t,) = pk.coordinates("t")
+    y, z = pk.field("y", t), pk.field("z", t)
+    start = [pk.Initial(y, 1), pk.Initial(z, 0)]
+    problem = pk.Problem("turn", [y, z], {"a": y.diff(t) + z, "b": z.diff(t) - y}, pk.Box(t=(0, 1)), start)
+    solution = pk.solve(problem, pk.MLP(1, 4, 2), 20, stages=[pk.Adam(2)], resample=None, progress=False)
+    assert [ax.get_title() for ax in plot.plot_summary(solution).axes][:2] == ["solution y", "solution z"]

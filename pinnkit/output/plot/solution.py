@@ -288,11 +288,15 @@ def _shade(fraction: float) -> Any:
 
 
 def plot_summary(solution: Solution, figure: Figure | None = None) -> Figure:
-    """One figure of four: solution, error (slices without a reference), points over the solution, history."""
+    """One figure of four: solution, error (slices without a reference, of curves the next field), points, history."""
     figure = figure or Figure(figsize=summary_size(ratio(solution)), layout="constrained")
     field, error, points, history = summary_panels(figure, ratio(solution))
     plot_field(solution, ax=field)
-    (plot_slices if solution.problem.reference is None else plot_error)(solution, ax=error)
+    problem = solution.problem
+    if problem.reference is None and len(problem.domain.names) == 1 and len(problem.fields) > 1:
+        plot_field(solution, problem.field_names[1], ax=error)  # a slice of a curve is the curve itself
+    else:
+        (plot_slices if problem.reference is None else plot_error)(solution, ax=error)
     plot_points(solution, points, next(iter(solution.points)))
     plot_history(solution, history)
     figure.suptitle(_heading(solution), fontsize="x-large")
