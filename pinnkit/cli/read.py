@@ -163,7 +163,7 @@ def _check(file: Path, as_json: bool) -> None:
     elif found.holds:
         print(f"the proof holds: {found.coefficients} Bernstein coefficients are positive (enclosures taken for given)")
     else:
-        print("\n".join(["the proof does not hold:", *map(shown, found.faults)]))
+        print(f"{file}: the proof does not hold: {'; '.join(map(shown, found.faults))}")
     if not found.holds:
         raise typer.Exit(1)
 
