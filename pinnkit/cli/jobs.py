@@ -12,6 +12,7 @@ from pinnkit.model.solution import Solution
 from pinnkit.network.linearised import Linearised
 from pinnkit.statement import catalogue
 from pinnkit.statement.problem import Problem
+from pinnkit.tools import hdf5
 from pinnkit.tools.serialise import decode
 from pinnkit.training import run_file as runfile
 from pinnkit.training.recipe import default_recipe
@@ -88,9 +89,9 @@ def superposed(wish: SolveArguments, tolerance: float | None, *, file: Path, pro
 
 def resumed(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Solution:
     """The run in a file, gone on with; ValueError where the file holds another one than was asked for."""
-    head = runfile.header(checkpoint)
-    problem = wish.problem(checkpoint, decode(head["problem"]["arguments"]))
-    device = options.processor(wish.device or head["device"])
+    arguments, device = _begun(checkpoint)
+    problem = wish.problem(checkpoint, arguments)
+    device = options.processor(wish.device or device)
     solution = runfile.load_run(checkpoint, problem, device)
     if solution.progress is None:
         raise ValueError(f"{checkpoint} holds no state of its training, so it cannot be resumed")
@@ -98,6 +99,13 @@ def resumed(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Soluti
     plan = replace(solution.progress.plan, time_limit=wish.time_limit)
     solution = replace(solution, progress=replace(solution.progress, plan=plan))
     return resume(solution, checkpoint=checkpoint, progress=progress)
+
+
+def _begun(path: Path) -> tuple[Any, Any]:
+    """The arguments of the problem that a run file was begun with, and its device."""
+    head = runfile.header(path)
+    with hdf5.as_written(path, "pinnkit.save"):
+        return decode(head["problem"]["arguments"]), head["device"]
 
 
 def opened_run(path: Path, file: Path | None) -> Solution:
@@ -109,7 +117,7 @@ def opened(path: Path, file: Path | None) -> Any:
     """The solution or march in a run file, its problem stated by another file if need be; raises as ``load``."""
     if file is None:
         return runfile.load(path)
-    arguments = decode(runfile.header(path)["problem"]["arguments"])
+    arguments, _ = _begun(path)
     return runfile.load(path, catalogue.find_problem(str(file)).stored(arguments, path))
 
 

@@ -15,6 +15,7 @@ from pinnkit.model.march import March, time_axis, time_of, window
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.statement.problem import Problem
+from pinnkit.tools import hdf5
 from pinnkit.tools.atomic_file import check_or_make_folder
 from pinnkit.tools.checked import Count, Device, Finite, NotNegative, Positive, Whole, checked
 from pinnkit.tools.memory import afford
@@ -160,7 +161,9 @@ class _Marching:
         """Where the window ends that the next file holds."""
         if self._path is None or not self._path.exists():
             return None
-        return float(header(self._path)["problem"]["bounds"][1][time_axis(self.problem)])
+        head = header(self._path)
+        with hdf5.as_written(self._path, "pinnkit.save"):
+            return float(head["problem"]["bounds"][1][time_axis(self.problem)])
 
     def _trained(self, low: float, high: float) -> Solution:
         """The next window, read from its file, gone on with, or begun."""

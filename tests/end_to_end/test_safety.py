@@ -80,6 +80,16 @@ def test_no_text_of_a_file_is_run(run: Path, planted: Path, evil: str) -> None:
             assert not Path("RAN").exists(), (group, key, change)
 
 
+def test_forged_arguments_are_refused_by_the_files_name_on_resume(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "forged.h5"
+    path.write_bytes(run.read_bytes())
+    with h5py.File(path, "r+") as h5:
+        set_text(h5["problem"], "arguments", b'{"nu": {"class": "function", "name": "evil"}}', False)
+    with pytest.raises(ValueError, match=r"forged\.h5 holds settings that pinnkit\.save does not write") as caught:
+        resumed(SolveArguments("diffusion"), checkpoint=path, progress=False)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_path_in_a_run_is_not_opened(run: Path, tmp_path: Path) -> None:
     path = tmp_path / "wake.h5"
     path.write_bytes(run.read_bytes())
