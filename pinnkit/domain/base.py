@@ -70,7 +70,7 @@ class Domain(ABC):
         """
 
     @abstractmethod
-    def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+    def touches(self, x: np.ndarray, on: On, tol: Finite) -> np.ndarray:
         """Which points lie on parts of the boundary, up to a tolerance.
 
         Args:

@@ -178,7 +178,7 @@ class Box(Domain):
         return self._body().level(x) <= max(-margin, 0.0)
 
     @override
-    def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+    def touches(self, x: np.ndarray, on: On, tol: Finite) -> np.ndarray:
         gaps = np.stack([np.abs(x - end) <= tol for end in (self._body().lower, self._body().upper)], axis=2)
         near = gaps.reshape(len(x), len(self.faces))[:, self._chosen(on)].any(axis=1)
         return near & self.contains(x, -tol)

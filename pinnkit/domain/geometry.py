@@ -179,7 +179,7 @@ class Geometry(Domain):
         return self.tree.level(x) <= -margin
 
     @override
-    def touches(self, x: np.ndarray, on: On, tol: float) -> np.ndarray:
+    def touches(self, x: np.ndarray, on: On, tol: Finite) -> np.ndarray:
         wanted = names_of(on, (BOUNDARY, *self.faces))
         mask = np.abs(self.tree.level(x)) <= tol
         # A wall between two bodies that touch has level 0 too, but nothing outside next to it.
