@@ -260,7 +260,8 @@ def main() -> None:
 LIMITS = f"""
 
 A fault is a traceback, bits that differ and nobody says so, a planted Python file that runs, what is torn or left
-behind, a refusal that does not name the file (unnamed), or more than {SECONDS:g} CPU s or {MEGABYTES:g} MB beyond what the undamaged file takes. A case is seen
+behind, a refusal that does not name the file (unnamed), or more than {SECONDS:g} CPU s or {MEGABYTES:g} MB beyond
+what the undamaged file takes. A case is seen
 again, at its commit, with `python -m benchmarks.safety.faults --only CAMPAIGN --first SEED --count 1`."""
 
 
