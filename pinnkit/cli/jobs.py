@@ -91,7 +91,11 @@ def resumed(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Soluti
     """The run in a file, gone on with; ValueError where the file holds another one than was asked for."""
     arguments, device = _begun(checkpoint)
     problem = wish.problem(checkpoint, arguments)
-    device = options.processor(wish.device or device)
+    if wish.device is None:  # what the file says was not typed: the sentence names the file
+        with hdf5.as_written(checkpoint, "pinnkit.save"):
+            device = options.processor(device)
+    else:
+        device = options.processor(wish.device)
     solution = runfile.load_run(checkpoint, problem, device)
     if solution.progress is None:
         raise ValueError(f"{checkpoint} holds no state of its training, so it cannot be resumed")

@@ -80,11 +80,21 @@ def test_no_text_of_a_file_is_run(run: Path, planted: Path, evil: str) -> None:
             assert not Path("RAN").exists(), (group, key, change)
 
 
-def test_forged_arguments_are_refused_by_the_files_name_on_resume(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "group, name, forged",
+    [
+        ("problem", "arguments", b'{"nu": {"class": "function", "name": "evil"}}'),
+        ("/", "device", b"evil.py"),
+    ],
+)
+def test_what_was_forged_is_refused_by_the_files_name_on_resume(
+    run: Path, tmp_path: Path, group: str, name: str, forged: bytes
+) -> None:
     path = tmp_path / "forged.h5"
     path.write_bytes(run.read_bytes())
     with h5py.File(path, "r+") as h5:
-        set_text(h5["problem"], "arguments", b'{"nu": {"class": "function", "name": "evil"}}', False)
+        plain = {(g, k): p for g, k, _, p in texts(h5)}[group, name]
+        set_text(h5[group], name, forged if plain else json.dumps(json.loads(forged)).encode(), plain)
     with pytest.raises(ValueError, match=r"forged\.h5 holds settings that pinnkit\.save does not write") as caught:
         resumed(SolveArguments("diffusion"), checkpoint=path, progress=False)
     assert "\n" not in str(caught.value)

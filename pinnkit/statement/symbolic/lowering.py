@@ -45,16 +45,8 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
         ValueError: anything but the fields and their derivatives by their own coordinates.
     """
     given = tuple(sp.sympify(e, strict=True) for e in expressions)
-    if any(e.has(Opaque) for e in given):  # memory would keep a caller's function alive
-        return _lowered(given, tuple(fields), tuple(variables))
-    return _remembered(given, tuple(fields), tuple(variables))
-
-
-@lru_cache(maxsize=512)
-def _remembered(
-    given: tuple[sp.Expr, ...], fields: tuple[AppliedUndef, ...], variables: tuple[sp.Symbol, ...]
-) -> Lowered:
-    return _lowered(given, fields, variables)
+    own = any(e.has(Opaque) for e in given)  # memory would keep a caller's function alive
+    return (_lowered if own else _remembered)(given, tuple(fields), tuple(variables))
 
 
 def _lowered(given: tuple[sp.Expr, ...], fields: tuple[AppliedUndef, ...], variables: tuple[sp.Symbol, ...]) -> Lowered:
@@ -92,6 +84,9 @@ def _check_coefficient(atom: sp.Expr) -> None:
             f"a coefficient with {type(inner).__name__} is differentiated, and its derivative is not known: hold it, "
             "as in pk.divergence(k, u) for (k u_x)_x, or write its jumps with Heaviside"
         )
+
+
+_remembered = lru_cache(maxsize=512)(_lowered)
 
 
 def _way(atom: sp.Expr, fields: Sequence[AppliedUndef]) -> str:
