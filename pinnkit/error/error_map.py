@@ -232,6 +232,8 @@ class ErrorMap(Predicted):
                     "made of"
                 )
             found = {k: v for k, v in tree["figures"].items() if k != "unknowns"}
+            if "doubt" in found:  # the name in files of before
+                found["estimate_error"] = found.pop("doubt")
             found["interval"] = {k: tuple(v) for k, v in found["interval"].items()}
             found["notes"] = tuple(found["notes"])
             blind = tree["blind"].to(solution.theta.device) if "blind" in tree else None

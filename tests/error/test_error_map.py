@@ -221,6 +221,14 @@ def test_a_given_damping_is_used(diffusion: pk.Solution) -> None:
     assert found.damping == pytest.approx(1e12) and found.explained < 1e-6 and not found.trusted
 
 
+def test_a_file_of_before_is_read(tmp_path: Path, diffusion: pk.Solution, found: pk.ErrorMap) -> None:
+    figures = found.to_dict()
+    figures["doubt"] = figures.pop("estimate_error")  # its name until this version
+    tree = {"figures": hdf5.Json(figures), "delta": found.delta, "theta": diffusion.theta, "problem": "diffusion"}
+    path = hdf5.write(tmp_path / "old.h5", "pinnkit-error-map", 1, tree)
+    assert pk.ErrorMap.load(path, diffusion).to_dict() == found.to_dict()
+
+
 def test_the_file_holds_all(tmp_path: Path, diffusion: pk.Solution, found: pk.ErrorMap) -> None:
     path = found.save(tmp_path / "map.h5")
     back = pk.ErrorMap.load(path, diffusion)
