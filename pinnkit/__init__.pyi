@@ -119,6 +119,8 @@ from .training.optim import LevenbergMarquardt as LevenbergMarquardt
 from .training.optim import SSBroyden as SSBroyden
 from .training.optim import Torch as Torch
 from .training.recipe import Recipe as Recipe
+from .training.remodel import Correct as Correct
+from .training.remodel import Restart as Restart
 from .training.resampling import scores as scores
 from .training.resampling.resample import R3 as R3
 from .training.resampling.resample import Resample as Resample

@@ -16,6 +16,7 @@ from pinnkit.tools import hdf5
 from pinnkit.tools.serialise import decode
 from pinnkit.training import run_file as runfile
 from pinnkit.training.recipe import default_recipe
+from pinnkit.training.remodel import Correct
 from pinnkit.training.solve import resume, solve
 
 from . import options
@@ -37,6 +38,7 @@ class SolveArguments:
     seed: int | None = None
     time_limit: float | None = None
     balance: str | None = None
+    tolerance: float | None = None
 
     def problem(self, file: Path | None = None, held: dict[str, Any] | None = None) -> Problem:
         """The problem with the arguments that were typed, else those that a run file holds; ValueError if wrong."""
@@ -58,6 +60,8 @@ class SolveArguments:
             found["resample"] = options.resampler(self.resample, self.every, recipe.resample)
         if self.balance is not None:
             found["balance"] = options.balance(self.balance)
+        if self.tolerance is not None:
+            found["tolerance"] = self.tolerance
         return found
 
 
@@ -71,7 +75,7 @@ def started(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Soluti
     )  # fmt: skip
 
 
-def superposed(wish: SolveArguments, tolerance: float | None, *, file: Path, progress: bool, resume: bool) -> Solution:
+def superposed(wish: SolveArguments, *, file: Path, progress: bool, resume: bool) -> Solution:
     """A superposition of exact solutions, written to a file; ValueError for settings that it does not have."""
     from pinnkit.exact.superposition.solve import solve_lie
 
@@ -79,7 +83,7 @@ def superposed(wish: SolveArguments, tolerance: float | None, *, file: Path, pro
     given = [name for name in networks if getattr(wish, name) not in (None, ())] + ["resume"] * resume
     if given:
         raise ValueError(f"--{given[0]} is for networks: a superposition (--solver lie) has none, leave it out")
-    settings: dict[str, Any] = {} if tolerance is None else {"tolerance": tolerance}
+    settings: dict[str, Any] = {} if wish.tolerance is None else {"tolerance": wish.tolerance}
     solution = solve_lie(
         wish.problem(), seed=wish.seed or 0, time_limit=wish.time_limit, progress=progress, **settings
     )  # fmt: skip
@@ -161,6 +165,7 @@ def _check(wish: SolveArguments, solution: Solution, path: Path) -> None:
     network = solution.network.network if isinstance(solution.network, Linearised) else solution.network
     has = {"network": network, "stages": plan.stages, "resample": plan.resample, "seed": plan.seed}
     has |= {"dtype": solution.theta.dtype, "balance": plan.balance}
+    has |= {"tolerance": max((s.tolerance or 0.0 for s in plan.stages if isinstance(s, Correct)), default=None)}
     if solution.progress.round == 0:  # later the numbers of points may have changed
         has["points"] = {key: len(points) for key, points in solution.points.items()}
         typed["points"] = has["points"] | {k: n for k, n in typed.get("points", {}).items() if k in has["points"]}

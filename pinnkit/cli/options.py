@@ -18,6 +18,7 @@ from pinnkit.statement.problem import Problem
 from pinnkit.tools.serialise import registered
 from pinnkit.training.balance import KINDS, Balance
 from pinnkit.training.optim import STAGES, Stage
+from pinnkit.training.remodel import Correct
 from pinnkit.training.resampling.resample import RESAMPLERS, Resampler
 
 SCALARS = (bool, int, float, str)
@@ -53,8 +54,7 @@ def widths(text: str, problem: Problem, like: Network) -> Network:
     hidden = [_whole(part, f"--network {text}") for part in text.split(",")]
     if not isinstance(like, Layered):
         raise ValueError(f"--network {text}: the problem's own network, {type(like).__name__}, has no layers to set")
-    sizes = (len(problem.domain.names), *hidden, len(problem.fields))
-    return type(like)(*sizes, activation=like.activation, features=like.features)
+    return like.resized(*hidden)
 
 
 def stages(text: str) -> tuple[Stage, ...]:
@@ -64,7 +64,7 @@ def stages(text: str) -> tuple[Stage, ...]:
 
 def _stage(text: str) -> Stage:
     name, *rest = text.split(":")
-    known = {key.lower(): kind for key, kind in (_registered_stages() | STAGES).items()}
+    known = {key.lower(): kind for key, kind in (_registered_stages() | STAGES | {"Correct": Correct}).items()}
     kind = known.get(_SHORT.get(name.lower(), name.lower()))
     if kind is None:
         raise ValueError(f"--stages {text}: {name!r} is not an optimiser; choose among {', '.join([*known, 'lm'])}")

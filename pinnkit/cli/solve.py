@@ -64,7 +64,10 @@ def solve(
         str, typer.Option(metavar="pinn|lie", help="A network, or a superposition of exact solutions.")
     ] = "pinn",
     tolerance: Annotated[
-        float | None, typer.Option(min=0, metavar="T", help="The data's misfit, for --solver lie; 1e-8 unless given.")
+        float | None,
+        typer.Option(
+            min=0, metavar="T", help="Train until the estimated relative error is below T; for lie, the data's misfit."
+        ),
     ] = None,
     correct: Annotated[
         bool, typer.Option("--correct", help="Correct the end by the error that its residual implies: some seconds.")
@@ -86,7 +89,7 @@ def solve(
     torch.set_num_threads(threads)
     arguments, counts = tuple(set_ or ()), tuple(points)
     wish = SolveArguments(
-        target, arguments, network, counts, resample, every, stages, device, dtype, seed, time_limit, balance
+        target, arguments, network, counts, resample, every, stages, device, dtype, seed, time_limit, balance, tolerance
     )
     if solver not in ("pinn", "lie"):
         raise ValueError(f"--solver {solver}: choose pinn or lie")
@@ -94,13 +97,15 @@ def solve(
         raise ValueError("--correct is for networks: a superposition (--solver lie) has none, leave it out")
     if solver == "lie" and windows is not None:
         raise ValueError("--windows is for networks: a superposition (--solver lie) has none, leave it out")
-    if solver == "pinn" and tolerance is not None:
-        raise ValueError("--tolerance belongs to --solver lie: a network is trained by its stages")
+    if windows is not None and tolerance is not None:
+        raise ValueError("--tolerance is for one run: windows have none, leave one of the two out")
+    if solver == "pinn" and tolerance is not None and correct:
+        raise ValueError("--correct: a run with --tolerance corrects as it goes, leave it out")
     check_or_make_folder(path)
     with only_writer(path):
         go_on = _goes_on(path, resume, overwrite)  # asked once more, as nobody else writes it from here on
         if solver == "lie":
-            _superpose(wish, tolerance, path, resume, as_json, quiet)
+            _superpose(wish, path, resume, as_json, quiet)
         elif windows is not None:
             _march(wish, windows, correct, path, resume, overwrite, as_json, quiet)
         else:
@@ -114,12 +119,10 @@ def _goes_on(path: Path, resume: bool, overwrite: bool) -> bool:
     return resume and path.exists()
 
 
-def _superpose(
-    wish: "SolveArguments", tolerance: float | None, path: Path, resume: bool, as_json: bool, quiet: bool
-) -> None:  # fmt: skip
+def _superpose(wish: "SolveArguments", path: Path, resume: bool, as_json: bool, quiet: bool) -> None:
     from .jobs import superposed
 
-    found = superposed(wish, tolerance, file=path, progress=not quiet, resume=resume)
+    found = superposed(wish, file=path, progress=not quiet, resume=resume)
     print_report(found, as_json, path, estimate=False)
 
 

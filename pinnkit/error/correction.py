@@ -65,6 +65,14 @@ def correct(solution: Solution | March, found: ErrorMap | None = None, seed: Who
     if isinstance(solution, March):
         return _corrected_march(solution, seed)
     began, cpu = time.perf_counter(), time.process_time()
+    better, said = corrected(solution, found, seed)
+    if better is solution:
+        return replace(solution, notes=(*solution.notes, said))
+    return recorded(better, said, time.process_time() - cpu, time.perf_counter() - began)
+
+
+def corrected(solution: Solution, found: ErrorMap | None = None, seed: int = 0) -> tuple[Solution, str]:
+    """The solution u + J_u delta, or the given one where that may not help, and what was done or why not."""
     if found is None:
         found = error_map(solution, seed=seed, thorough=True)
     elif found.solution is not solution:
@@ -72,24 +80,20 @@ def correct(solution: Solution | March, found: ErrorMap | None = None, seed: Who
     space = TangentSpace(solution)
     before, after = _residuals(space, found, seed)
     if not max(after / max(before, 1e-300), 1 - found.explained) <= FELL:
-        note = (
+        return solution, (
             f"not corrected: in its tangent space the mean |residual| on fresh points would go from {before:.1e} to "
             f"{after:.1e}; {found.verdict}"
         )
-        return replace(solution, notes=(*solution.notes, note))
     if worst := _may_not_help(found):
         name, seen, unseen = worst
-        note = (
+        return solution, (
             f"not corrected: of the relative error of {name}, {seen:.1e} would be removed and up to {unseen:.1e} come "
             f"with what no correction sees; {found.verdict}"
         )
-        return replace(solution, notes=(*solution.notes, note))
-    stop = (
+    return moved(found), (
         f"correction in the tangent space: mean |residual| on fresh points from {before:.1e} to {after:.1e} "
         f"({found.cpu_s:.1f} s CPU, {found.rows} rows, {found.verdict.partition(' because')[0]})"
     )
-    spent = time.process_time() - cpu, time.perf_counter() - began
-    return recorded(moved(found), stop, *spent)
 
 
 def _corrected_march(march: March, seed: int) -> March:

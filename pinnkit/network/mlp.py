@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from pinnkit.network.features.scaled import Scaled
 from pinnkit.network.jets.activation import activation as find_activation
 from pinnkit.network.jets.operations import Activate, Gate, Linear, Operation
 from pinnkit.network.jets.tape import Tape
-from pinnkit.tools.checked import Whole, checked
+from pinnkit.tools.checked import Positive, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
@@ -28,8 +29,11 @@ class Layered(Network):
     sizes: tuple[int, ...]
     activation: str
     features: FeatureMap
+    bandwidth: float = 1.0
 
-    def __init__(self, *sizes: int, activation: str = "tanh", features: FeatureMap | None = None) -> None:
+    def __init__(
+        self, *sizes: int, activation: str = "tanh", features: FeatureMap | None = None, bandwidth: Positive = 1.0
+    ) -> None:
         if len(sizes) < 3 or any(not isinstance(s, int) or s < 1 for s in sizes):
             raise ValueError(
                 f"{type(self).__name__}{sizes}: give at least three positive integers: inputs, hidden widths, outputs"
@@ -38,6 +42,7 @@ class Layered(Network):
         object.__setattr__(self, "sizes", tuple(sizes))
         object.__setattr__(self, "activation", activation)
         object.__setattr__(self, "features", features if features is not None else Scaled())
+        object.__setattr__(self, "bandwidth", float(bandwidth))
 
     @property
     def periodic(self) -> tuple[str, ...]:
@@ -53,12 +58,23 @@ class Layered(Network):
         features = self.features.build(domain)
         return features, features.count
 
+    def resized(self, *hidden: int) -> Self:
+        """The same kind of network with other hidden layers.
+
+        Args:
+            hidden: their widths.
+        """
+        sizes = self.sizes[0], *hidden, self.sizes[-1]
+        return type(self)(*sizes, activation=self.activation, features=self.features, bandwidth=self.bandwidth)
+
     @abstractmethod
     def build(self, domain: Domain) -> Tape:
         """The operations of the network on that domain; ValueError where the inputs do not match it."""
 
     def initial(self, domain: Domain, seed: Whole, dtype: torch.dtype = torch.float64) -> Tensor:
         """The first parameters: normal weights of variance 2 / (inputs + outputs) of a layer, biases 0.
+
+        With a bandwidth b other than 1 the weights of the first layer are times b, its biases uniform in [-b, b].
 
         Args:
             domain: the domain.
@@ -80,9 +96,12 @@ class Layered(Network):
         theta = torch.zeros(tape.count, dtype=dtype)
         for op in tape.operations:
             if isinstance(op, Linear):
-                W, _ = op.weights(theta)
+                W, b = op.weights(theta)
                 scale = math.sqrt(2 / (op.wide_in + op.wide_out))
                 W.copy_(scale * torch.randn(W.shape, generator=generator, dtype=torch.float64))
+                if op.source == 0 and self.bandwidth != 1:
+                    W.mul_(self.bandwidth)
+                    b.copy_(self.bandwidth * (2 * torch.rand(b.shape, generator=generator, dtype=torch.float64) - 1))
         return theta
 
 
@@ -94,6 +113,8 @@ class MLP(Layered):
         sizes: number of coordinates, widths of the hidden layers, number of fields: ``MLP(2, 32, 32, 1)``.
         activation: the function s, such as "tanh" (default: smooth, as derivatives need), "sin" or "gelu".
         features: what the network sees instead of the coordinates, such as :class:`Fourier`. Default None.
+        bandwidth: a factor of the first layer's initial weights: about the number of oscillations that the fields have
+            across the domain. Default 1: smooth fields.
 
     Raises:
         ValueError: fewer than three sizes, or an unknown activation.
@@ -134,6 +155,7 @@ class ModifiedMLP(Layered):
         sizes: number of coordinates, equal widths of the hidden layers, number of fields.
         activation: as in :class:`MLP`.
         features: as in :class:`MLP`.
+        bandwidth: as in :class:`MLP`.
 
     Raises:
         ValueError: fewer than three sizes, or an unknown activation; on building, hidden widths that differ.

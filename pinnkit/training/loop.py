@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.model.fits import own_points
+from pinnkit.model.history import History
 from pinnkit.model.nan_cause import cause
 from pinnkit.model.recorder import Recorder, noted, of_history
 from pinnkit.model.solution import Solution
@@ -23,8 +24,10 @@ from pinnkit.tools.lock import only_writer
 from pinnkit.tools.progress import Reporter, reporter
 
 from .callbacks import Hooks
+from .ladder import best_note
 from .optim import Step
-from .recipe import Progress
+from .recipe import Aside, Plan, Progress
+from .remodel import Correct, Remodel, Restart
 from .run_file import save
 
 NOT_SAVED = "not saved"  # how the note on a run begins that could not be
@@ -44,6 +47,7 @@ class _Run:
     """One call of the loop: the moving parts, and the solution that they make at any moment."""
 
     def __init__(self, solution: Solution, hooks: Hooks) -> None:
+        solution = _in_training(solution)
         self.solution, self.model, self.hooks = solution, solution.model, hooks
         self.at: Progress = solution.progress
         self.plan = self.at.plan
@@ -65,9 +69,22 @@ class _Run:
     def now(self) -> Solution:
         wall, cpu = self.clock.read()
         return replace(
-            self.solution, theta=self.theta, points=self.points, history=self.history, stops=tuple(self.stops),
-            rounds=self.rounds, progress=replace(self.at, wall_s=wall, cpu_s=cpu),
+            self.solution, model=self.model, theta=self.theta, points=self.points, history=self.history,
+            stops=tuple(self.stops), rounds=self.rounds,
+            progress=replace(self.at, wall_s=wall, cpu_s=cpu),
             notes=(*self.model.notes, *of_history(self.history)),
+        )  # fmt: skip
+
+    def shown(self) -> Solution:
+        """The solution as others see it: of a run that judges its models the best one, with the other one aside."""
+        now, aside = self.now(), self.at.aside
+        if aside is None:
+            return now
+        state = replace(now.progress, aside=None if self.at.done else Aside(aside.error, _bare(now), shown=True))
+        best = aside.solution
+        return replace(
+            best, history=now.history, stops=now.stops, rounds={}, progress=state, versions=now.versions,
+            notes=(*best.model.notes, *_of_best(self.plan, aside)),
         )  # fmt: skip
 
     def move(self, **changes: Any) -> None:
@@ -105,6 +122,19 @@ class _Run:
         self.recorder = self.recorder.reweighted(self.solution)
         self.move(state=self.plan.stages[self.at.stage].renew(self.at.state))
 
+    def remodel(self, stage: Remodel) -> Step:
+        """The model, parameters and points that a stage puts in the place of those so far; the best model is kept."""
+        judged = stage.apply(self.now(), self.plan.seed)
+        found = judged.solution
+        self.solution, self.model, self.theta, self.points = found, found.model, found.theta, found.points
+        self.stack = Stack(self.model, self.points, found.weights)
+        self.recorder = Recorder(found)
+        if judged.error is not None and (self.at.aside is None or judged.error < self.at.aside.error):
+            self.move(aside=Aside(judged.error, _bare(found)))
+        if judged.reached:
+            self.move(stage=len(self.plan.stages) - 1)
+        return Step(self.stack.losses(self.theta), judged.said)
+
     def record(self, losses: Tensor) -> dict[str, float]:
         wall, cpu = self.clock.read()
         at = replace(self.at, wall_s=wall, cpu_s=cpu)
@@ -113,13 +143,36 @@ class _Run:
         return row
 
 
+def _bare(solution: Solution) -> Solution:
+    """A model with its parameters, points and weights, and nothing of how it came about."""
+    return replace(solution, progress=None, rounds={}, history=History(), stops=(), notes=())
+
+
+def _in_training(solution: Solution) -> Solution:
+    """The solution that training goes on with, where another one is shown."""
+    aside = solution.progress.aside
+    if aside is None or not aside.shown:
+        return solution
+    other, best = aside.solution, Aside(aside.error, _bare(solution))
+    return replace(
+        other, history=solution.history, stops=solution.stops, versions=solution.versions,
+        progress=replace(solution.progress, aside=best),
+    )  # fmt: skip
+
+
+def _of_best(plan: Plan, best: Aside) -> tuple[str, ...]:
+    """What is said of the best model where it is not as good as it was to be."""
+    goal = min((s.tolerance for s in plan.stages if isinstance(s, Correct) and s.tolerance), default=math.inf)
+    return () if best.error <= (0, goal) else (best_note(best.error, goal),)
+
+
 def train(solution: Solution, checkpoint: Any, every: float, show: bool | None, hooks: Hooks) -> Solution:
     """The solution after its plan has run, or where an interrupt, the time limit or a callback ends it."""
     run = _Run(solution, hooks)
     total = run.at.total + sum(s.iterations for s in run.plan.stages[run.at.stage :]) - run.at.iteration
     with Interrupt() as interrupt, reporter(show, run.model.problem.name, total) as screen, only_writer(checkpoint):
         if checkpoint is not None:
-            save(run.now(), checkpoint)  # a place that cannot be written is noticed before the work and not after it
+            save(run.shown(), checkpoint)  # a place that cannot be written is noticed before the work and not after it
         saved = time.perf_counter()
         try:
             run.tell("on_start")
@@ -129,7 +182,7 @@ def train(solution: Solution, checkpoint: Any, every: float, show: bool | None, 
                 if run.at.round > round_before:
                     run.tell("on_resample")
                 if checkpoint is not None and time.perf_counter() - saved > every:
-                    _save_if_possible(run.now(), checkpoint, screen)
+                    _save_if_possible(run.shown(), checkpoint, screen)
                     saved = time.perf_counter()
         except KeyboardInterrupt:
             if interrupt.requested:  # a second one may have torn a step apart: the last checkpoint stays
@@ -137,13 +190,13 @@ def train(solution: Solution, checkpoint: Any, every: float, show: bool | None, 
             interrupt.requested = True
         except BaseException as error:  # of a callback, or of a score: between two steps, what is saved is whole
             if checkpoint is not None and run.whole:
-                _save_if_possible(run.now(), checkpoint, screen)
+                _save_if_possible(run.shown(), checkpoint, screen)
                 error.add_note(f"the run so far is in {checkpoint}, and can be resumed")
             raise
         if not run.at.done:
             run.stops.append(_unfinished(run, interrupt.requested))
             screen.say(f"{run.stops[-1]}: the run can be resumed")
-        final = noted(run.now())
+        final = noted(run.shown())
         for note in final.notes:
             screen.say(f"note: {note}")
         if checkpoint is not None:
@@ -197,6 +250,11 @@ def _one_step(run: _Run) -> Step:
     run.resample()
     run.balance()
     before, run.whole = run.theta, False
+    if isinstance(stage, Remodel):
+        step = run.remodel(stage)
+        run.move(state={}, iteration=1, total=run.at.total + 1)
+        run.whole = True
+        return step
     theta, state, step = stage.step(before, run.at.state, run.stack)
     bad = [n for n, v in zip(run.stack.terms, step.losses, strict=True) if not math.isfinite(float(v))]
     if step.stop is not None or not bad:
@@ -226,10 +284,16 @@ def _after_step(run: _Run, step: Step, screen: Reporter) -> None:
         reason = step.stop or f"all {stage.iterations} iterations done"
         run.stops.append(f"{type(stage).__name__}: {reason} (iteration {run.at.total})")
         screen.say(run.stops[-1])
-        following = len(plan.stages) if run.lost else run.at.stage + 1
+        following = _next_start(plan, run.at.stage) if run.lost else run.at.stage + 1
         last = following >= len(plan.stages)
         run.move(stage=following, iteration=0, state=run.at.state if last else None, finished=stage)
     if logged:  # last, so that an interrupt raised in it finds the run between two steps
         run.tell("on_log")
     if finished:
         run.tell("on_stage")
+
+
+def _next_start(plan: Plan, stage: int) -> int:
+    """The next stage that begins with new parameters, or the end."""
+    later = (i for i, s in enumerate(plan.stages) if i > stage and isinstance(s, Restart))
+    return next(later, len(plan.stages))

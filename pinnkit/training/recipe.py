@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.network.mlp import MLP
 from pinnkit.statement.problem import Problem
@@ -77,6 +78,19 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
+class Aside:
+    """The second model of a run that keeps its best one, and what the best one's error is estimated as.
+
+    ``error`` is (0, relative error), or (1, relative error) where the verdict distrusts it. ``solution`` is the best
+    model while training goes on; where ``shown``, the best is the run's own and this one is in training.
+    """
+
+    error: tuple[int, float]
+    solution: Solution
+    shown: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Progress:
     """Where a run stands: stage, iteration in it and in all, rounds of resampling, optimiser state, time spent."""
 
@@ -89,6 +103,7 @@ class Progress:
     finished: Stage | None = None  # the last stage that ran to its end, whose state a next run may take over
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    aside: Aside | None = None
 
     @property
     def done(self) -> bool:

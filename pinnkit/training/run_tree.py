@@ -25,7 +25,7 @@ from pinnkit.tools.serialise import decode, encode, missing
 from pinnkit.training.resampling.resample import Resampler
 
 from .optim import Stage
-from .recipe import Plan, Progress
+from .recipe import Aside, Plan, Progress
 
 PROBES = 16  # points
 SIZES = 10_000  # of a network's layers and features, where it has few parameters
@@ -125,7 +125,13 @@ def _points_tree(points: PointSet) -> dict[str, Any]:
 def _progress_tree(progress: Progress) -> dict[str, Any]:
     counts = {name: getattr(progress, name) for name in _COUNTS}
     plan = {f.name: getattr(progress.plan, f.name) for f in fields(Plan)}
-    tree = {**counts, "plan": Json(encode(plan)), "finished": Json(encode(progress.finished))}
+    tree: dict[str, Any] = {**counts, "plan": Json(encode(plan)), "finished": Json(encode(progress.finished))}
+    if progress.aside is not None:
+        distrusted, error = progress.aside.error
+        tree["aside"] = {
+            "distrusted": distrusted, "error": error, "shown": progress.aside.shown,
+            "run": run_tree(progress.aside.solution, grid=False),
+        }  # fmt: skip
     return tree if progress.state is None else tree | {"state": _visible(progress.state)}
 
 
@@ -215,7 +221,7 @@ def solution_of(
         History({name: tuple(tree["history"][name].tolist()) for name in tree["columns"]}),
         tuple(tree["stops"]),
         tuple(tree["notes"]),
-        _progress(path, tree["progress"], resample, stages) if "progress" in tree else None,
+        _progress(path, tree["progress"], problem, resample, stages) if "progress" in tree else None,
         tree["versions"],
         {int(i): _sets(model, tree["rounds"][i]) for i in sorted(tree["rounds"], key=int)},
     )
@@ -249,7 +255,11 @@ def _points(tree: Mapping[str, Any]) -> PointSet:
 
 
 def _progress(
-    path: str | Path, tree: Mapping[str, Any], resample: Resampler | None, stages: Sequence[Stage] | None
+    path: str | Path,
+    tree: Mapping[str, Any],
+    problem: Problem,
+    resample: Resampler | None,
+    stages: Sequence[Stage] | None,
 ) -> Progress:
     plan = Plan(**decode(tree["plan"]))
     plan = plan if resample is None else replace(plan, resample=resample)
@@ -260,7 +270,12 @@ def _progress(
     finished = decode(tree["finished"])
     if stages is not None and missing(finished):
         finished = plan.stages[min(int(tree["stage"]), len(plan.stages)) - 1]
-    return Progress(plan, state=tree.get("state"), finished=finished, **counts)
+    aside = None
+    if "aside" in tree:
+        own = tree["aside"]
+        error = int(own["distrusted"]), float(own["error"])
+        aside = Aside(error, solution_of(path, own["run"], problem, None, None, None), bool(own["shown"]))
+    return Progress(plan, state=tree.get("state"), finished=finished, aside=aside, **counts)
 
 
 def moved_to(solution: Solution, device: Device) -> Solution:

@@ -19,13 +19,14 @@ from pinnkit.statement.inflow import check_inflow
 from pinnkit.statement.points import Points, sample
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.units import units
-from pinnkit.tools.checked import Count, Device, NotNegative, Whole, checked, checked_but
+from pinnkit.tools.checked import Count, Device, NotNegative, Positive, Whole, checked, checked_but
 from pinnkit.tools.serialise import missing
 from pinnkit.tools.versions import moved, versions
 from pinnkit.training.resampling.resample import Resampler
 
 from .balance import Balance
 from .callbacks import Hooks
+from .ladder import Climb, climb
 from .loop import train
 from .optim import Claiming, Stage
 from .recipe import Plan, Progress, default_recipe
@@ -41,6 +42,7 @@ def solve(
     points: Points | Mapping[str, Count | PointSet] | Count | None = None,
     *,
     stages: Stage | Sequence[Stage] | None = None,
+    tolerance: Positive | None = None,
     resample: Resampler | None | Literal[False] = False,
     seed: Whole = 0,
     start: Solution | None = None,
@@ -76,6 +78,10 @@ def solve(
             where they lack them. Default None: as in the recipe. With ``start``: its points, or the same numbers of
             new points if ``problem`` is given too.
         stages: optimisers, in order. Default None: those of the recipe.
+        tolerance: the relative L2 error that every field may have. The run then climbs from small networks with
+            short trainings to the recipe's own, each corrected (:class:`Correct`), until the upper end of a trusted
+            estimate is below it; the best model comes back, and a note says so where that is not good enough. It takes
+            the place of ``stages``. Default None: the stages run to their end.
         resample: the rule that moves the points during training. None: never. Default False: the rule of the recipe,
             or none where ``points`` holds points and not only counts,
             and none where ``start`` is continued on its own problem.
@@ -127,6 +133,9 @@ def solve(
         True
     """
     network, hooks = as_network(network), Hooks(callbacks, observe)
+    if tolerance is not None:
+        path = _path_to(tolerance, problem, network, points, stages, start, dtype, seed)
+        network, points, stages = path.network, path.points, path.stages
     if start is not None:
         model, first, points, weights = _continued(start, problem, network, points, weights, hard)
     elif problem is None:
@@ -140,6 +149,8 @@ def solve(
     if problem is None:  # more training of a solution, at points that may be the caller's own: they stay
         recipe = replace(recipe, resample=None, balance=None)
     given = {key for key, own in points.items() if isinstance(own, PointSet)} if isinstance(points, Mapping) else ()
+    if tolerance is not None:
+        recipe = replace(recipe, resample=path.resample, balance=None)
     if given:  # points of the caller's own stay, unless a resampler is asked for
         recipe = replace(recipe, resample=None)
     if not isinstance(points, Points):
@@ -164,6 +175,22 @@ def solve(
         model, first, chosen, weights or {}, history, progress=state, versions=versions(), rounds=rounds
     )
     return train(solution, checkpoint, checkpoint_every, progress, hooks)
+
+
+def _path_to(
+    tolerance: float, problem: Problem | None, network: Network | None, points: Any, stages: Any,
+    start: Solution | None, dtype: torch.dtype, seed: int,
+) -> Climb:  # fmt: skip
+    """The plan of a run with a tolerance; ValueError beside settings that leave it nothing to choose."""
+    if problem is None or start is not None:
+        raise ValueError("tolerance: such a run chooses its own starts: give the problem, and no start")
+    if stages is not None:
+        raise ValueError(f"tolerance and stages: leave stages out, or end them with pinnkit.Correct({tolerance:g})")
+    if dtype != torch.float64:
+        raise ValueError(f"tolerance: corrections are made in torch.float64, not {dtype}: leave dtype out")
+    recipe = default_recipe(problem)
+    model, _, _ = _anew(problem, recipe.network, None, None, None)
+    return climb(model, recipe, tolerance, network, points, seed)
 
 
 def _continued(

@@ -1,0 +1,138 @@
+"""Correct and Restart as stages, and the climb to a tolerance: same bits as by hand, the best model kept, resumed."""
+
+from pathlib import Path
+
+import pytest
+import sympy as sp
+import torch
+
+import pinnkit as pk
+import problems
+from pinnkit.network.linearised import Linearised
+from pinnkit.training.ladder import climb
+from pinnkit.training.recipe import default_recipe
+
+QUIET = {"progress": False, "validation": 50, "resample": None}
+SHORT = [pk.Adam(40), pk.SSBroyden(30)]
+NET = pk.MLP(2, 8, 1)
+
+
+def test_a_stage_corrects_as_correct_does():
+    by_hand = pk.correct(pk.solve(problems.diffusion(), NET, 150, stages=SHORT, **QUIET))
+    staged = pk.solve(problems.diffusion(), NET, 150, stages=[*SHORT, pk.Correct()], **QUIET)
+    assert isinstance(staged.network, Linearised) and torch.equal(staged.theta, by_hand.theta)
+    assert staged.progress.done and staged.progress.total == 71
+    assert staged.stops[-1].startswith("Correct: correction in the tangent space")
+    assert staged.history["error:u"][-1] < 0.1 * staged.history["error:u"][-2]
+
+
+def test_training_goes_on_after_a_correction():
+    staged = pk.solve(problems.diffusion(), NET, 150, stages=[*SHORT, pk.Correct(), pk.SSBroyden(5)], **QUIET)
+    assert isinstance(staged.network, Linearised) and staged.progress.total == 76
+
+
+def test_a_restart_is_another_network_from_its_initial_parameters():
+    other = pk.MLP(2, 6, 6, 1)
+    found = pk.solve(
+        problems.diffusion(), NET, 150, stages=[pk.Adam(3), pk.Restart(other, {"pde": 60})], seed=5, **QUIET
+    )
+    assert found.network == other and len(found.points["pde"]) == 60
+    assert torch.equal(found.theta, other.initial(found.problem.domain, 5))
+    stays = pk.solve(problems.diffusion(), NET, 150, stages=[pk.Adam(3), pk.Restart(other)], seed=5, **QUIET)
+    assert len(stays.points["pde"]) == 150
+
+
+def test_the_best_model_comes_back_and_not_the_last():
+    good = [*SHORT, pk.Correct(1e-15)]
+    worse = [pk.Restart(pk.MLP(2, 2, 1)), pk.Adam(1), pk.Correct(1e-15)]
+    best = pk.solve(problems.diffusion(), NET, 150, stages=good, **QUIET)
+    found = pk.solve(problems.diffusion(), NET, 150, stages=good + worse, **QUIET)
+    assert torch.equal(found.theta, best.theta) and len(found.stops) == 6
+    assert found.progress.done and found.progress.aside is None
+    assert "the tolerance 1e-15 is not reached" in found.notes[-1]
+
+
+STAGES = [pk.Adam(4), pk.Correct(1e-15), pk.Restart(pk.MLP(2, 5, 1)), pk.Adam(3), pk.Correct(1e-15)]
+
+
+@pytest.fixture(scope="module")
+def whole() -> pk.Solution:
+    return pk.solve(problems.diffusion(), NET, 60, stages=STAGES, log_every=1, **QUIET)
+
+
+@pytest.mark.parametrize("stop", [0, 4, 5, 6, 8, 9])
+def test_resumed_at_any_step_it_ends_in_the_same_bits(whole: pk.Solution, stop: int, tmp_path: Path):
+    settings = {"stages": STAGES, "log_every": 1, **QUIET}
+
+    def interrupt(solution: pk.Solution) -> None:
+        if solution.progress.total == stop:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.h5"
+    part = pk.solve(problems.diffusion(), NET, 60, **settings, checkpoint=path, observe=interrupt)
+    again = pk.load(path)
+    assert torch.equal(again.theta, part.theta)
+    end = part if part.progress.done else pk.resume(again, checkpoint=path, progress=False)
+    assert torch.equal(end.theta, whole.theta) and end.model.count == whole.model.count
+    assert torch.equal(pk.load(path).theta, whole.theta)
+    assert (end.history["loss"] == whole.history["loss"]).all()
+
+
+def test_while_a_later_model_is_trained_the_best_one_is_shown(tmp_path: Path):
+    path = tmp_path / "run.h5"
+    first = pk.solve(problems.diffusion(), NET, 60, stages=STAGES[:2], **QUIET)
+
+    def interrupt(solution: pk.Solution) -> None:
+        if solution.progress.total == 7:
+            assert isinstance(solution.network, pk.MLP)  # hooks see the model in training
+            raise KeyboardInterrupt
+
+    part = pk.solve(
+        problems.diffusion(), NET, 60, stages=STAGES, log_every=1, checkpoint=path, observe=interrupt, **QUIET
+    )
+    for found in (part, pk.load(path)):
+        assert torch.equal(found.theta, first.theta) and found.progress.aside.shown
+        assert found.progress.aside.solution.network == pk.MLP(2, 5, 1)
+
+
+def test_a_tolerance_is_reached_and_true():
+    x, y = pk.coordinates("x y")
+    u = pk.field("u", x, y)
+    exact = sp.exp(x) * sp.sin(3 * y)
+    equation = u.diff(x, 2) + u.diff(y, 2) - exact.diff(x, 2) - exact.diff(y, 2)
+    problem = pk.Problem("poisson", u, equation, pk.Box(x=(0, 1), y=(0, 1)), [pk.Dirichlet(u, exact)], reference=exact)
+    found = pk.solve(problem, pk.MLP(2, 12, 12, 1, bandwidth=2), {"pde": 300}, tolerance=1e-6, progress=False)
+    assert found.errors()["u"]["relative_l2"] < 1e-6 and found.notes == () and "estimated error" in found.stops[-1]
+
+
+def test_the_climb_ends_in_the_recipe_and_moves_points_only_there():
+    problem = problems.burgers()
+    recipe = default_recipe(problem)
+    path = climb(pk.Model(problem, recipe.network), recipe, 1e-6, None, None, seed=0)
+    judged = [s for s in path.stages if isinstance(s, pk.Correct)]
+    assert len(judged) >= 4 and all(s.tolerance == 1e-6 for s in judged) and path.stages[-1] is judged[-1]
+    n = len(recipe.stages) + 1
+    assert path.stages[-n:-1] == tuple(recipe.stages)
+    assert path.resample.after == sum(s.iterations for s in path.stages[:-n]) + recipe.resample.after
+    own = climb(pk.Model(problem, NET), recipe, 1e-6, NET, {"pde": 70}, seed=0)
+    assert own.network == NET and own.points == {"pde": 70}
+    assert all(s.network == NET and s.points is None for s in own.stages if isinstance(s, pk.Restart))
+
+
+@pytest.mark.parametrize(
+    "settings, sentence",
+    [
+        ({"stages": SHORT}, "leave stages out"),
+        ({"dtype": torch.float32}, "leave dtype out"),
+        ({"tolerance": 0.0}, "positive"),
+    ],
+)
+def test_settings_that_leave_nothing_to_choose_are_refused(settings: dict, sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        pk.solve(problems.diffusion(), **({"tolerance": 1e-6} | settings))
+
+
+def test_a_start_beside_a_tolerance_is_refused():
+    start = pk.solve(problems.diffusion(), NET, 60, stages=[pk.Adam(1)], **QUIET)
+    with pytest.raises(ValueError, match="no start"):
+        pk.solve(start=start, tolerance=1e-6)
