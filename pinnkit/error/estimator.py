@@ -135,6 +135,7 @@ class _Search:
         self.points = FreshPoints(space, seed, settings)
         self.zero = torch.zeros_like(space.theta)
         self.keys = space.model.keys
+        self.linear = all(program.linear for program in space.model.programs.values())
         self.choose, self.check = (
             {key: self.points.pool(key, self.points.count(key, n), self.zero) for key in self.keys}
             for n in (settings.choose, settings.check)
@@ -292,7 +293,8 @@ class _Search:
         evidence = Evidence(
             rows / K, fit.left, fit.nonlinear, fit.moves, rounding, self._off(), unknown, nothing, undetermined,
             given=self.damping != "held-out", ill_posed=next(iter(open_inflow(self.space.solution)), ""),
-            surplus=surplus(self.problem),
+            surplus=surplus(self.problem), corrected=isinstance(self.space.model.network, Linearised),
+            linear=self.linear,
         )  # fmt: skip
         return ErrorMap(
             solution=self.space.solution,
@@ -320,14 +322,15 @@ class _Search:
 
     def _is_blind(self, fit: _Fit, look: Amplification) -> bool:
         """Whether residuals hardly notice a change of u, also at points that are graded towards where they would."""
-        if look.spread <= self.settings.spread:
+        least = self.settings.spread if self.linear else self.settings.bent
+        if look.spread <= least:
             return False
         there = fit.delta + self.settings.step * look.blind
         sets = {key: self.points.pool(key, self.points.count(key, self.settings.check), there) for key in self.keys}
         stack, at = self.space.stack(sets, fit.delta)
         noticed = float((stack.row_weights * stack.jvp(at, look.blind).square()).sum().sqrt())
         change = self.space.fields(self.X, look.blind)[1].norm(dim=0) / math.sqrt(len(self.X))
-        return bool((change / look.least > self.settings.spread * noticed).any())
+        return bool((change / look.least > least * noticed).any())
 
     def _blind(self, fit: _Fit, look: Amplification) -> tuple[Tensor, Tensor]:
         """How far u stays away by field (F,), if the network takes a step along the blind direction, and if it stays.

@@ -26,7 +26,8 @@ class Settings:
     The second look, and whether the solution is determined:
 
     - ``least``, ``look``: interior points of the second look, at least, and its columns, at most.
-    - ``spread``: the largest amplification over the least, from which a step along the blind direction is tried.
+    - ``spread``, ``bent``: the largest amplification over the least, from which a step along the blind direction is
+      tried, and the same for equations that are not linear, where a steep layer may move unnoticed.
     - ``step``: its size, relative to u.
     - ``stays``: share of the step that a correction leaves, from which u is not determined.
     - ``lost``: of a change, what it leaves of u beyond that is rounding, or its square.
@@ -50,8 +51,9 @@ class Settings:
     least: int = 200
     look: int = 400
     spread: float = 300.0
+    bent: float = 20.0
     step: float = 0.005
-    stays: float = 0.01
+    stays: float = 0.1
     lost: float = 1e-4
     probes: int = 48
     level: float = 0.6827

@@ -8,7 +8,10 @@ REACH = 2.0  # times what is not seen, by which the interval goes beyond what is
 LEAST = 6.0  # by how much the interval's lower end may fall below the estimate, at most
 LUCK = 0.1  # share of noise in the estimate from which the error may be as small as it likes
 LARGE = 0.05  # relative error from which linearisation is not taken for granted
+TOO_LARGE = 0.5  # relative error from which it says nothing of equations that are not linear
 UNSEEN = 0.5  # share of the residual left from which a small change of the model does not explain it
+BENT = 0.25  # the same where equations are not linear: what is left may be a front that no small change moves
+MOSTLY = 0.1  # the same for errors that are large
 OFF = 10.0  # mean |residual| on fresh points over that on the training points, from which a wrong basin is feared
 AGREE = 3.0  # by how much estimates from two sets of points may differ
 
@@ -66,6 +69,15 @@ class Evidence:
     ill_posed: str = ""  # what the statement itself leaves open
     surplus: str = ""  # that it has more conditions than it asks for, if so
     given: bool = False  # whether the damping was given, and not chosen on held-out points
+    linear: bool = True  # whether equations and conditions are linear in what is unknown
+    corrected: bool = False  # whether the model was moved in its tangent space before, which can remove little more
+
+    @property
+    def most_left(self) -> float:
+        """The share of the residual that may be left: of what a correction leaves, another one removes little."""
+        if self.corrected or self.rounding > UNSEEN:
+            return 1.0
+        return UNSEEN if self.linear else BENT
 
 
 def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
@@ -76,6 +88,8 @@ def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
         return f"{never} {seen.ill_posed}"
     if seen.rows < 1.5:
         return f"{never} {seen.rows:.1f} rows for every parameter are too few: give more points n"
+    if seen.nothing:
+        return f"{never} {', '.join(seen.nothing)} cannot be told from 0: there is no relative error to be estimated"
     if seen.undetermined:
         blind = max(sign.blind for sign in signs.values())
         return (
@@ -91,12 +105,12 @@ def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
             f"{never} {share}; the residual off the training points is {seen.off:.0e} times that on them, as in a "
             "wrong basin"
         )
-    if seen.nothing:
-        return f"{never} {', '.join(seen.nothing)} cannot be told from 0: there is no relative error to be estimated"
     if seen.given and seen.left > UNSEEN:
         return f"{never} {share} with the damping that was given"
-    if worst.estimate > LARGE and seen.left > UNSEEN:
-        return f"{never} {share}" + ("; the error is too large to be linear" if seen.nonlinear > 0.3 else "")
+    if not seen.linear and worst.estimate > LARGE and (seen.left > MOSTLY or worst.estimate > TOO_LARGE):
+        return f"{never} {share}, and an error of about {worst.estimate:.0%} is too large for equations to be linear"
+    if seen.left > (seen.most_left if worst.estimate <= LARGE else UNSEEN):
+        return f"{never} {share}"
     if seen.noise_unknown:
         return f"{perhaps} the estimate is against the fit: {seen.noise_unknown}"
     for field, sign in signs.items():

@@ -122,6 +122,12 @@ class ResidualProgram:
             slopes += list(total.values())
         return Program(slopes, self._inputs, self._definitions), places
 
+    @cached_property
+    def linear(self) -> bool:
+        """Whether all rows are affine in the fields and the unknown coefficients together."""
+        own = {*self._affine, *self.unknowns}
+        return not any(row.diff(s).free_symbols & own for row in self._rows for s in own & row.free_symbols)
+
     def keep(self, points: PointSet) -> None:
         """Evaluate what depends on these points alone (g, d, data) only once from now on, as long as they exist."""
         if not points.X.requires_grad:  # else a second backward pass would find the graph of the first

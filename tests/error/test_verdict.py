@@ -14,6 +14,7 @@ from pinnkit.error.amplification import amplification, stepped
 from pinnkit.error.tangent_space import TangentSpace
 from pinnkit.error.verdict import ErrorParts, Evidence, verdict
 from pinnkit.model.data_misfit import missed_data
+from pinnkit.model.march import window
 from pinnkit.output.plot import solution as plot
 
 
@@ -144,6 +145,72 @@ def test_signs_become_an_interval_and_words() -> None:
     )
     assert verdict({"u": good}, noisy).startswith("doubtful because the estimate is against the fit: too few")
     assert np.isfinite(ErrorParts(0.0, 0.0).interval).all()
+
+
+def test_what_a_correction_leaves_counts_more_where_equations_are_not_linear() -> None:
+    def said(error: float, left: float, **more) -> str:
+        seen = Evidence(rows=3.0, left=left, nonlinear=0.0, moves=0.0, off=1.0, **{"rounding": 0.0} | more)
+        return verdict({"u": ErrorParts(seen=error, left=error / 100, again=error / 100)}, seen)
+
+    assert said(0.6, 0.4) == said(1e-3, 0.4) == "trust"  # linear: any error is found alike
+    assert "more than 40% of its residual" in said(1e-3, 0.6)
+    assert said(1e-3, 0.6, corrected=True) == said(1e-3, 0.6, rounding=0.9) == "trust"
+    assert said(1e-3, 0.15, linear=False) == "trust"
+    assert "more than 70% of its residual" in said(1e-3, 0.3, linear=False)
+    assert said(1e-3, 0.9, linear=False, corrected=True) == "trust"
+    assert said(0.2, 0.05, linear=False) == "trust"
+    for error, left in ((0.2, 0.15), (0.6, 0.01)):
+        for corrected in (False, True):
+            assert "is too large for equations to be linear" in said(error, left, linear=False, corrected=corrected)
+
+
+def hardly(problem: pk.Problem, n: int = 150, width: int = 8) -> pk.Solution:
+    """A model that was trained for 20 steps."""
+    stages = [pk.SSBroyden(20)]
+    return pk.solve(problem, pk.MLP(2, width, width, 1), n, stages=stages, resample=None, progress=False, validation=20)
+
+
+@pytest.mark.parametrize(("D", "k", "a"), [(1e-3, 30, 0.1), (3e-3, 20, 0.05)])
+def test_a_front_that_stays_behind_is_not_trusted(D: float, k: float, a: float) -> None:
+    """u_t = D u_xx + k u (1 - u) (u - a): no small change of a slow front's model makes it fast."""
+    x, t = pk.coordinates("x t")
+    u = pk.field("u", x, t)
+    exact = (1 + sp.tanh(-math.sqrt(k / 8 / D) * (x - 0.3 - math.sqrt(2 * D * k) * (0.5 - a) * t))) / 2
+    problem = pk.Problem("front", u, u.diff(t) - D * u.diff(x, 2) - k * u * (1 - u) * (u - a),
+                         pk.Box(x=(0, 1), t=(0, 1)), travelling(u, exact), reference=exact)  # fmt: skip
+    solution = hardly(problem)
+    assert solution.errors()["u"]["relative_l2"] > 0.1 and not pk.error_map(solution).trusted
+
+
+def test_an_untrained_window_with_a_shock_is_not_trusted() -> None:
+    x, t = pk.coordinates("x t")
+    u = pk.field("u", x, t)
+    exact = (1 - sp.tanh((x - t / 2 - 0.25) * 250)) / 2
+    problem = pk.Problem("shock", u, u.diff(t) + u * u.diff(x) - u.diff(x, 2) / 1000, pk.Box(x=(0, 1), t=(0, 1)),
+                         travelling(u, exact), reference=exact)  # fmt: skip
+    solution = hardly(window(problem, 0, 1 / 3), 300, 12)
+    assert solution.errors()["u"]["relative_l2"] > 0.1 and not pk.error_map(solution).trusted
+
+
+def travelling(u: sp.Expr, exact: sp.Expr) -> list:
+    """The conditions of a wave on [0, 1]."""
+    x, t = u.args
+    walls = [pk.Dirichlet(u, exact.subs(x, at), on=on) for at, on in ((0, "x_min"), (1, "x_max"))]
+    return [*walls, pk.Initial(u, exact.subs(t, 0))]
+
+
+@pytest.mark.parametrize(("eps", "width"), [(0.02, 8), (0.01, 10)])
+def test_a_steep_layer_that_may_stand_anywhere_is_undetermined(eps: float, width: int) -> None:
+    """eps u'' = u u', u(0) = 1, u(1) = -1 but for exp(-0.4 / eps), which fixes the layer's place."""
+    (x,) = pk.coordinates("x")
+    u = pk.field("u", x)
+    exact = -sp.tanh((x - 0.6) / (2 * eps))
+    walls = [pk.Dirichlet(u, exact.subs(x, at), on=on) for at, on in ((0, "x_min"), (1, "x_max"))]
+    problem = pk.Problem("layer", u, eps * u.diff(x, 2) - u * u.diff(x), pk.Box(x=(0, 1)), walls, reference=exact)
+    stages = [pk.Adam(100, lr=5e-3), pk.SSBroyden(100)]
+    solution = pk.solve(problem, pk.MLP(1, width, width, 1), 60, hard=False, stages=stages, resample=None,
+                        progress=False, validation=20)  # fmt: skip
+    assert solution.errors()["u"]["relative_l2"] > 0.1 and "leave u undetermined" in pk.error_map(solution).verdict
 
 
 def short(problem: pk.Problem, steps: int = 150) -> pk.Solution:

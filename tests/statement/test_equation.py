@@ -164,3 +164,26 @@ def test_without_ansatz_the_field_is_the_network():
     affine, needed = insert(low, (u, v), (x, y), {})
     assert {(s.output, s.channel) for s in needed.values()} == {(0, partial((2, 0))), (1, partial((0, 0)))}
     assert all(a.constant == 0 and list(a.coefficients.values()) == [1] for a in affine.values())
+
+
+def test_linear_in_all_that_is_unknown() -> None:
+    x, t = pk.coordinates("x t")
+    u, v = pk.field("u", x, t), pk.field("v", x, t)
+    k = sp.Symbol("k")
+    heat = u.diff(t) - k * u.diff(x, 2) - sp.sin(x) * u + sp.exp(-t)
+
+    def linear(fields, equation, conditions=(), hard=None, **more) -> bool:
+        start = [c for f in fields for c in (pk.Initial(f, sp.sin(x)), pk.Dirichlet(f, 0, on="x_min"))]
+        walls = conditions or [pk.Dirichlet(f, 0, on="x_max") for f in fields]
+        problem = pk.Problem("p", fields, equation, pk.Box(x=(0, 1), t=(0, 1)), [*start, *walls], **more)
+        model = pk.Model(problem, pk.MLP(2, 4, len(fields)), hard)
+        return all(program.linear for program in model.programs.values())
+
+    radiation = pk.Operator("radiation", u.diff(x) + u**4, on="x_max")
+    assert linear([u], heat, parameters={"k": 2.0}) and linear([u], heat, hard=False, parameters={"k": 2.0})
+    read = pk.Observations(u, torch.rand(9, 2), torch.zeros(9))
+    assert not linear([u], heat, [read, pk.Dirichlet(u, 0, on="x_max")], unknowns={"k": 1.0})
+    assert not linear([u], heat + u * u.diff(x), parameters={"k": 2.0})
+    assert not linear([u], heat, [radiation], parameters={"k": 2.0})
+    assert linear([u, v], {"u": heat + v, "v": v.diff(t) - v.diff(x, 2) - u.diff(x)}, parameters={"k": 2.0})
+    assert not linear([u, v], {"u": heat + v, "v": v.diff(t) - v.diff(x, 2) - u * v}, parameters={"k": 2.0})

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
+from pinnkit.statement.singular.one_sided import breaks
 from pinnkit.statement.singular.regularity import order, singularities
 from pinnkit.statement.symbolic.torch_program import function
 
@@ -143,3 +144,16 @@ def test_a_place_and_its_words():
     assert found.place((x,)) == (x, a / 2) and "kink" in str(found)
     (oblique,) = singularities(sp.Max(x - t, 0), (x, t), PLANE)
     assert oblique.place((x, t)) is None and str(oblique) == "a kink at x = t"
+
+
+@pytest.mark.parametrize("place", [0.43, 0.5, 0.61])
+def test_a_smooth_layer_of_a_callable_is_no_kink(place: float) -> None:
+    """What stands out may lie at the end of what is looked at closely."""
+    found = list(breaks(lambda X: np.tanh((X[:, 0] - place) / 0.004), np.array([[0.0, 1.0]])))
+    assert not found
+
+
+def test_a_kink_of_a_callable_is_found_anywhere() -> None:
+    for place in (0.105, 0.43, 0.5, 0.61, 0.8999):
+        ((order, _, jump, point),) = breaks(lambda X, a=place: abs(X[:, 0] - a), np.array([[0.0, 1.0]]))
+        assert order == 1 and jump == pytest.approx(2) and point == pytest.approx((place,), abs=1e-8)

@@ -82,7 +82,7 @@ def _zoom(f: Callable, lo: float, hi: float, scale: float) -> tuple[float, float
         k = int(d.argmax())
         if d[k] < 30 * NOISE * scale or hi - lo < 1e-13 * max(abs(lo), abs(hi), 1e-300):
             return (lo, hi) if turn > 1 else None
-        if not d[k] > SPIKE * np.median(np.delete(d, np.arange(max(k - 4, 0), k + 5))):
+        if not d[k] > SPIKE * np.median(np.delete(d, slice(max(k - 4, 0), k + 5))):
             return None
         lo, hi = x[max(k - 1, 0)], x[min(k + 5, 48)]
     return lo, hi
