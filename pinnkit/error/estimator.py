@@ -277,6 +277,7 @@ class _Search:
         missed = missed_data(self.space.model, self.space.theta)
         blind, stays = self._blind(fit, look) if self._is_blind(fit, look) else (torch.zeros_like(seen), seen < 0)
         noise, unknown, notes = self._noise()
+        stays = stays & (blind > noise)  # what the readings' noise leaves open anyhow is no news
         unseen = torch.maximum(look.typical * left + missed, self.settings.lost * seen)
         scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
         between = uneven(self.space, fit.delta, seen / size) * size

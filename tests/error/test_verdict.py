@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import pinnkit as pk
 from pinnkit.error.amplification import amplification, stepped
+from pinnkit.error.estimator import _Search
 from pinnkit.error.tangent_space import TangentSpace
 from pinnkit.error.verdict import ErrorParts, Evidence, verdict
 from pinnkit.model.data_misfit import missed_data
@@ -305,6 +306,16 @@ def test_the_noise_of_readings_is_part_of_the_interval(noisy: pk.Solution) -> No
     assert 0.1 * sd < found.parts["u"]["noise"] < 1.5 * sd and found.parts["u"]["noise"] > 10 * found.parts["u"]["left"]
     kept = pk.correct(noisy)  # what is removed would be no more than what the noise brings
     assert kept.theta is noisy.theta and "not corrected: of the relative error of u" in kept.notes[-1]
+
+
+@pytest.mark.parametrize(("away", "trusted"), [(1e-6, True), (1.0, False)])
+def test_what_noise_leaves_open_anyhow_is_not_called_undetermined(
+    noisy, monkeypatch, away: float, trusted: bool
+) -> None:
+    change = torch.tensor([away], dtype=torch.float64)
+    monkeypatch.setattr(_Search, "_is_blind", lambda *_: True)
+    monkeypatch.setattr(_Search, "_blind", lambda *_: (change, change > 0))
+    assert pk.error_map(noisy).trusted is trusted
 
 
 def test_noise_that_cannot_be_estimated_is_no_trust(noisy: pk.Solution, monkeypatch: pytest.MonkeyPatch) -> None:
