@@ -1,16 +1,15 @@
 """Do the tests see a bug: mutants drawn by a seed from the code that every figure rests on, and what kills them.
 
 ``python -m benchmarks.safety.mutants --number 100 --seed 0`` changes one operator, constant, index, comparison, term or
-call at a time in a copy of the checkout and runs the tests of that file until one fails. Results are kept one a line,
-so that an interrupted run goes on; those that change nothing are named in ``mutants_equivalent.json`` with the reason.
+call at a time in a copy of the checkout and runs those tests of that file that reach the line, until one fails. Which
+do is measured once. Results are kept one a line, so that an interrupted run goes on; those that change nothing are
+named in ``mutants_equivalent.json`` with the reason.
 """
 
 import argparse
 import json
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,11 +18,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.common import RESULTS, ROOT, environment, table
+from benchmarks.common import RESULTS, ROOT, RUNS, table
 
+from .forked import tested
 from .mutations import Mutant, applied, changes
+from .reached import digest, reach
 
-LIMIT = 900  # seconds of CPU after which the tests count as hanging, which is to notice
+LIMIT = 400  # seconds of CPU after which the tests count as hanging, which is to notice
 COPIED = ("pinnkit", "problems", "data", "tests", "benchmarks", "notebooks", "setup.cfg", "pyproject.toml",
           "README.md", "docs", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "Makefile",
           "constraints.txt")  # fmt: skip
@@ -143,39 +144,27 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def trial(mutant: Mutant, copy: Path, limit: int = LIMIT) -> dict[str, Any]:
-    """Run the tests of the mutant's file until one fails: killed or survived; hanging counts as killed.
+def trial(mutant: Mutant, copy: Path, store: Path, limit: int = LIMIT) -> dict[str, Any]:
+    """Run the tests that reach the mutant's line, quickest first, until one fails: killed or survived.
 
-    The test that fails is run once more without the change: where it fails too, the mutant is "unclear".
+    Tests that fail without the change are left out; hanging counts as killed.
     """
-    path = copy / mutant.file
-    text, began = path.read_text(), time.perf_counter()
-    names = TESTS[mutant.file.removeprefix("pinnkit/").removesuffix(".py")]
-    tests = [f"tests/{n}.py" for n in names if (copy / "tests" / f"{n}.py").exists()]
+    path, began = copy / mutant.file, time.perf_counter()
+    text, known = path.read_text(), digest(copy / mutant.file)
+    seconds: dict[str, float] = {}
+    for name in TESTS[mutant.file.removeprefix("pinnkit/").removesuffix(".py")]:
+        if (copy / f"tests/{name}.py").exists():
+            found = reach(copy, f"tests/{name}.py", store)
+            seconds |= {test: found.seconds[test] for test in found.tests(mutant.file, mutant.line, known)}
+    tests = sorted(seconds, key=seconds.__getitem__)
     path.write_text(applied(text, mutant))
     try:
-        code, by = tested(copy, tests, limit)
+        code, by = tested(copy, tests, limit, store / "last.log") if tests else (0, "")
     finally:
         path.write_text(text)
-    state = "killed" if code else "survived"
-    first = by.split(" - ")[0].removeprefix("FAILED ").removeprefix("ERROR ")
-    if code > 0 and tested(copy, [first] if first.startswith("tests/") else tests, limit)[0]:
-        state = "unclear"
-    wall = round(time.perf_counter() - began, 1)
-    return {**asdict(mutant), "name": mutant.name, "state": state, "by": by[:200], "wall_s": wall}
-
-
-def tested(copy: Path, tests: Sequence[str], limit: int) -> tuple[int, str]:
-    """The tests' exit code, and the first that failed or how they ended; they have ``limit`` seconds of CPU."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:xdist", "-m", "not slow", *tests]
-    done = subprocess.run(
-        ["bash", "-c", f'ulimit -t {limit}; exec "$@"', "bash", *command], cwd=copy, capture_output=True, text=True,
-        env=environment(PYTHONPATH=str(copy), PYTHONDONTWRITEBYTECODE="1"),
-    )  # fmt: skip
-    if done.returncode < 0:
-        return done.returncode, f"stopped by signal {-done.returncode}: it hangs for {limit} s of CPU, or crashes"
-    lines = [s for s in done.stdout.splitlines() if s.startswith(("FAILED", "ERROR"))]
-    return done.returncode, lines[0] if lines else done.stdout[-100:] + done.stderr[-100:] if done.returncode else ""
+    state, wall = "killed" if code else "survived", round(time.perf_counter() - began, 1)
+    row = {"name": mutant.name, "state": state, "by": by[:200], "tests": len(tests), "wall_s": wall}
+    return asdict(mutant) | row
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
@@ -204,13 +193,12 @@ def judged(mutants: Sequence[Mutant], found: Mapping[str, Mapping[str, Any]]) ->
 def page(mutants: Sequence[Mutant], found: Mapping[str, Mapping[str, Any]]) -> str:
     """Counts by file and by kind, the survivors, and the equivalent mutants with their reasons."""
     rows = list(judged(mutants, found))
-    states = ("killed", "survived", "equivalent", "unclear")
+    states = ("killed", "survived", "equivalent")
     count = Counter(state for _, state, _ in rows)
     real = count["killed"] + count["survived"]
     text = [
         f"{len(rows)} of {len(mutants)} drawn mutants were tried: {count['killed']} of {real} that change "
-        f"something are killed ({count['killed'] / max(real, 1):.0%}), {count['equivalent']} change nothing, "
-        f"{count['unclear']} are unclear, as the test fails without them too."
+        f"something are killed ({count['killed'] / max(real, 1):.0%}), {count['equivalent']} change nothing."
     ]
     for head, of in (("file", lambda m: m.file.removeprefix("pinnkit/")), ("change", lambda m: m.kind)):
         groups: dict[str, Counter[str]] = {}
@@ -233,6 +221,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="try survivors once more, as after new tests")
     parser.add_argument("--table", action="store_true", help="try nothing, only print what is there")
     parser.add_argument("--results", type=Path, default=RESULTS / "mutants.jsonl", help="where results are kept")
+    parser.add_argument("--reach", type=Path, default=RUNS / "mutants", help="where it is kept which tests reach what")
     arguments = parser.parse_args()
     files = [file for file in TESTS if file in arguments.only]
     mutants, found = drawn(arguments.number, arguments.seed, files), read(arguments.results)
@@ -244,7 +233,7 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             copy = copied(Path(folder))
             for i, mutant in enumerate(wanted):
-                found[mutant.name] = trial(mutant, copy)
+                found[mutant.name] = trial(mutant, copy, arguments.reach)
                 with arguments.results.open("a") as file:
                     file.write(json.dumps(found[mutant.name]) + "\n")
                 row = found[mutant.name]

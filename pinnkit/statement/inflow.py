@@ -40,7 +40,7 @@ class _Lack:
     face: str
     names: str
     surely: bool
-    elsewhere: str  # the face to which the conditions belong that are missing here, if there are such
+    elsewhere: str  # the face with conditions through which nothing flows in: they belong here, if there are such
 
 
 def check_inflow(problem: Record) -> None:
@@ -175,17 +175,18 @@ def _at_faces(
         if any(isinstance(c, Periodic) and c.coordinate == name for c in problem.conditions):
             continue
         given = {f"{name}_{end}": _given(problem, block, f"{name}_{end}") for end in ("min", "max")}
-        for (face, count), side in zip(given.items(), (1, -1), strict=True):
+        entering: dict[str, Tensor] = {}
+        for face, side in zip(given, (1, -1), strict=True):
             X, _ = problem.domain.sample_boundary(POINTS, face, method="random", seed=1)
             speeds = _speeds(problem, rows, block, i, evaluate, X)
-            if speeds is None:
-                continue
-            entering = (sense * side * speeds > STILL * speeds.abs().max()).sum(1)
-            if float((entering > count).double().mean()) > SHARE:
-                others = [f for f, n in given.items() if f != face and n]
+            if speeds is not None:
+                entering[face] = (sense * side * speeds > STILL * speeds.abs().max()).sum(1)
+        for face, many in entering.items():
+            if float((many > given[face]).double().mean()) > SHARE:
+                idle = [f for f, n in given.items() if n and f in entering and not bool(entering[f].any())]
                 names = " and ".join(problem.field_names[k] for k in block.fields)
-                surely = bool((entering > count).all())
-                found.append(_Lack(face, names, surely, others[0] if others and len(block.fields) == 1 else ""))
+                surely = bool((many > given[face]).all())
+                found.append(_Lack(face, names, surely, idle[0] if idle and len(block.fields) == 1 else ""))
     return found
 
 

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.safety import mutants
 from benchmarks.safety.mutants import drawn, judged, page, trial
 from benchmarks.safety.mutations import applied, changes
+from benchmarks.safety.reached import digest, reach
 
 TEXT = '''"""A module."""
 
@@ -62,7 +63,7 @@ def test_a_trial_kills_what_a_test_sees_and_puts_the_text_back(tmp_path: Path, m
     monkeypatch.setitem(mutants.TESTS, "area", ("test_area",))
     by = {(m.old, m.new): m for m in changes("pinnkit/area.py", TEXT)}
     seen, unseen = by["sides[1]", "sides[0]"], by["3.0", "4.5"]
-    rows = {m.name: trial(m, tmp_path) for m in (seen, unseen)}
+    rows = {m.name: trial(m, tmp_path, tmp_path / "reach") for m in (seen, unseen)}
     assert rows[seen.name]["state"] == "killed" and "test_area" in rows[seen.name]["by"]
     assert rows[unseen.name]["state"] == "survived" and (tmp_path / "pinnkit" / "area.py").read_text() == TEXT
     monkeypatch.setattr(mutants, "equivalent", lambda: {unseen.name: "only beyond the limit"})
@@ -71,4 +72,26 @@ def test_a_trial_kills_what_a_test_sees_and_puts_the_text_back(tmp_path: Path, m
     assert "1 of 1 that change something are killed (100%), 1 change nothing" in text
     assert "only beyond the limit" in text
     test.write_text(load + "def test_area():\n    assert area(1.0, 3.0) == 7\n")
-    assert trial(seen, tmp_path)["state"] == "unclear"
+    row = trial(seen, tmp_path, tmp_path / "reach")
+    assert row["state"] == "survived" and row["tests"] == 0  # what fails without the change does not count
+
+
+def test_only_the_tests_that_reach_a_line_are_run(tmp_path: Path) -> None:
+    (tmp_path / "pinnkit").mkdir()
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "pinnkit" / "two.py").write_text("def f():\n    return 1\n\n\ndef g():\n    return 2\n")
+    (tmp_path / "setup.cfg").write_text("[tool:pytest]\nmarkers = slow: never\n")
+    text = "import runpy\nimport pytest\nNAMES = runpy.run_path('pinnkit/two.py')\n"
+    text += "@pytest.fixture(scope='module')\ndef two():\n    return NAMES['g']()\n"
+    text += "def test_f():\n    assert NAMES['f']() == 1\ndef test_g(two):\n    assert two == 2\n"
+    text += "def test_h(two):\n    pass\n"
+    (tmp_path / "tests" / "test_two.py").write_text(text)
+    found = reach(tmp_path, "tests/test_two.py", tmp_path / "reach")
+    file, known = "pinnkit/two.py", digest(tmp_path / "pinnkit" / "two.py")
+    f, g, h = (f"tests/test_two.py::test_{name}" for name in "fgh")
+    assert set(found.seconds) == {f, g, h}
+    assert found.tests(file, 2, known) == {f}
+    assert found.tests(file, 6, known) == {f, g, h}  # a fixture's line belongs to all that may share it
+    assert found.tests(file, 2, "changed") == {f, g, h} and found.tests("pinnkit/other.py", 1, known) == set()
+    again = reach(tmp_path, "tests/test_two.py", tmp_path / "reach")
+    assert again.tests(file, 2, known) == {f} and len(list((tmp_path / "reach").iterdir())) == 1
