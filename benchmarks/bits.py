@@ -111,7 +111,9 @@ def point_load() -> Iterable[Any]:
 @case
 def superposition() -> Iterable[Any]:
     """Exact solutions superposed, and the bounds of their error."""
-    heat, burgers = (pk.solve_lie(pk.problem(n), tolerance=1e-4, most=150, progress=False) for n in ("heat", "burgers"))
+    heat, burgers = (
+        pk.solve_lie(pk.problem(n), tolerance=1e-4, max_parameters=150, progress=False) for n in ("heat", "burgers")
+    )
     return [heat.theta, burgers.theta, *((b.norm, b.value) for b in pk.certify(heat).bounds)]
 
 

@@ -26,7 +26,7 @@ def burgers(nu: float = NU) -> pk.Problem:
             network=pk.MLP(2, 20, 20, 20, 20, 1),
             points={"pde": 1500},
             stages=[pk.Adam(1000, lr=2e-3, decay=0.3), pk.SSBroyden(9000)],
-            resample=pk.rad(weights=True, every=200, c=0.2, growth=1.05, most=6000, candidates=20_000),
+            resample=pk.rad(weights=True, every=200, c=0.2, growth=1.05, max_points=6000, candidates=20_000),
         ),
         arguments={"nu": nu},
     )

@@ -81,7 +81,7 @@ def inverse_flow(
             network=pk.MLP(3, 32, 32, 32, 32, len(fields), features=pk.Oscillation("t", period(X, values), 2)),
             points={"pde": 1000},
             stages=[pk.Adam(200, lr=5e-3, decay=0.3), pk.SSBroyden(8000)],
-            resample=pk.rad(every=200, weights=True, growth=1.1, most=4000),
+            resample=pk.rad(every=200, weights=True, growth=1.1, max_points=4000),
         ),
         **more,
     )

@@ -210,7 +210,8 @@ def factors(n: int, repeats: int) -> dict:
     times, found = seconds(ways, repeats), {way: call() for way, call in ways.items() if way != "captum"}
     return {
         "P": len(solution.theta), "published_rank": len(found["published"].eigenvalues),
-        "freedom": found["pinnkit"].freedom, "damping": found["pinnkit"].damping, "exact": str(found["exact"]),
+        "freedom": found["pinnkit"].effective_parameters, "damping": found["pinnkit"].damping,
+        "exact": str(found["exact"]),
         "times": {way: t.summary() for way, t in times.items()},
         "faster": {way: ratio(times["captum"], t) for way, t in times.items()},
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Influence against training again without the points, over several problems; and planted wrong data.
+"""Influence against training again without the points, over several problems; and wrong data found.
 
 Cases that the results file already holds are not run again: an interrupted benchmark goes on where it was.
 """
@@ -15,7 +15,7 @@ from benchmarks.common import BLUE, GREY, INK, RESULTS, child, figure, options, 
 
 NAME = "influence_validation"
 ORANGE = "#c8641e"
-SIZES = (0.1, 0.01)  # of planted errors, against the fields' root mean square
+SIZES = (0.1, 0.01)  # of errors of data, against the fields' root mean square
 CASES: dict[str, dict[str, Any]] = {
     "burgers": {
         "problem": ("burgers", {"nu": 0.02}), "network": (2, 12, 12, 12, 1), "hard": False, "weight": 10.0,
@@ -55,7 +55,7 @@ def train(case: dict[str, Any], quick: bool) -> Any:
 
 
 def run(name: str, quick: bool) -> dict[str, Any]:
-    """Train, validate, plant smaller and smaller errors."""
+    """Train, validate, corrupt data by smaller and smaller errors."""
     import numpy as np
     import torch
 
@@ -65,11 +65,11 @@ def run(name: str, quick: bool) -> dict[str, Any]:
     torch.set_num_threads(1)
     wall, cpu = time.perf_counter(), time.process_time()
     solution = train(CASES[name], quick)
-    found = validate(solution, points=6 if quick else 30, groups=4 if quick else 16, plantings=0, progress=False)
-    plantings = {}
+    found = validate(solution, points=6 if quick else 30, groups=4 if quick else 16, corruptions=0, progress=False)
+    corruptions = {}
     for size in SIZES:
-        planted = find_corrupted(solution, 5, np.random.default_rng(0), "auto", found.damping, size)
-        plantings[str(size)] = vars(planted) | {"auc": dict(planted.auc)}
+        corrupted = find_corrupted(solution, 5, np.random.default_rng(0), "auto", found.damping, size)
+        corruptions[str(size)] = vars(corrupted) | {"auc": dict(corrupted.auc)}
     single, method = found.trials[0], "with leverage (default)"
     scatter = [
         {
@@ -83,7 +83,7 @@ def run(name: str, quick: bool) -> dict[str, Any]:
     ]
     error = solution.errors() if solution.problem.reference is not None else {}
     return found.to_dict() | {
-        "plantings": plantings, "scatter": scatter, "loss": solution.history["loss"][-1],
+        "corruptions": corruptions, "scatter": scatter, "loss": solution.history["loss"][-1],
         "error": {k: v["relative_l2"] for k, v in error.items()},
         "all_wall_s": time.perf_counter() - wall, "all_cpu_s": time.process_time() - cpu,
     }  # fmt: skip
@@ -175,7 +175,7 @@ def text(results: dict[str, Any], closed: dict[str, float]) -> str:
         "correlation / relative error. The proximal term has the damping of the influences' curvature, chosen "
         "from the model: with less, these Hessians are indefinite and nothing holds a training near its start. The "
         "default, like Gauss-Newton with leverage, contains the square of the change that losses make near their "
-        "minimum; sums over a group cannot. Planted wrong data leave such large residuals that these find them as well "
+        "minimum; sums over a group cannot. Wrong data leave such large residuals that these find them as well "
         "as self-influence does.\n"
     ]
     kinds = {"one point": "removing one point", "random 10 %": "removing a random", "cluster 4 %": "removing a cluster"}
@@ -186,10 +186,10 @@ def text(results: dict[str, Any], closed: dict[str, float]) -> str:
         rows.append(["(default's error: fields alone, loss alone)", *(_split(trial) for trial in trials.values())])
         parts.append(table([f"{label}: method", *results], rows) + "\n")
     rows = [
-        [f"{way}, error of {size:g}", *(f"{r['plantings'][str(size)]['auc'][way]:.3f}" for r in results.values())]
+        [f"{way}, error of {size:g}", *(f"{r['corruptions'][str(size)]['auc'][way]:.3f}" for r in results.values())]
         for size in SIZES for way in ("self-influence", "residual")
     ]  # fmt: skip
-    parts.append(table(["planted wrong data, 5 %: AUC", *results], rows) + "\n")
+    parts.append(table(["wrong data found, 5 %: AUC", *results], rows) + "\n")
     facts = {
         "parameters / rows": lambda r: f"{r['parameters']} / {r['rows']}",
         "loss": lambda r: f"{r['loss']:.1e}",
@@ -209,8 +209,8 @@ def text(results: dict[str, Any], closed: dict[str, float]) -> str:
             verdict("Burgers, linear datamodelling score, random tenths", random["spearman"], 0.90),
             verdict("Burgers, linear datamodelling score, clusters of 4 %", cluster["spearman"], 0.85),
             verdict(
-                "Burgers, AUC of planted wrong data",
-                results["burgers"]["plantings"][str(SIZES[0])]["auc"]["self-influence"], 0.95,
+                "Burgers, AUC of wrong data",
+                results["burgers"]["corruptions"][str(SIZES[0])]["auc"]["self-influence"], 0.95,
             ),
         ]  # fmt: skip
     worst = max(closed.values())

@@ -124,7 +124,7 @@ def defects(name: str, generators: Sequence[Generator]) -> list[tuple[Generator,
     values, start = numbers(equations, fields), solutions(name)
     equations, found = [e.subs(values) for e in equations], []
     for v in generators:
-        if not v.fibred:
+        if not v.projectable:
             continue
         f, worst = flow(v), Defect(0.0, 0.0, 0)
         for u in start:

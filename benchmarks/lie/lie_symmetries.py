@@ -21,9 +21,9 @@ def once(name: str) -> dict:
     start = time.process_time()
     found = symmetries(equations, fields)
     middle = time.process_time()
-    closed = [flow(v) is not None for v in found if v.fibred]
+    closed = [flow(v) is not None for v in found if v.projectable]
     return {
-        "dimension": found.known, "listed": len(found), "families": len(found.families),
+        "dimension": found.dimension, "listed": len(found), "families": len(found.families),
         "closed_flows": sum(closed), "flows": len(closed),
         "symmetries_s": middle - start, "flows_s": time.process_time() - middle, **exactness(name, found),
     }  # fmt: skip
@@ -35,7 +35,7 @@ def published(name: str) -> dict:
     start = time.process_time()
     found = symmetries(equation, w if equation.has(w) else u)
     return {
-        "dimension": found.known, "listed": len(found), "published": dimension, "source": source,
+        "dimension": found.dimension, "listed": len(found), "published": dimension, "source": source,
         "symmetries_s": time.process_time() - start,
     }  # fmt: skip
 

@@ -64,9 +64,9 @@ def _own(w: World) -> dict[str, Arguments]:
         "field": lambda: 0,
         "z": lambda: np.zeros((1, 0)),
     }
-    balance: Arguments = {"keep": lambda: 0.5, "stages": lambda: 1, "points": lambda: 8, "most": lambda: 10.0}
+    balance: Arguments = {"keep": lambda: 0.5, "stages": lambda: 1, "points": lambda: 8, "max_ratio": lambda: 10.0}
     resample: Arguments = {"score": lambda: pk.residual_score, "add": lambda: 2, "growth": lambda: 1.5,
-                           "most": lambda: 20, "candidates": lambda: 16, "warm_up": lambda: 0}  # fmt: skip
+                           "max_points": lambda: 20, "candidates": lambda: 16, "warm_up": lambda: 0}  # fmt: skip
     return stages | on_flow | {
         "Adam": {"decay": lambda: 0.5, "beta1": lambda: 0.8, "beta2": lambda: 0.99, "epsilon": lambda: 1e-8},
         "SOAP": {"precondition_frequency": lambda: 2, "weight_decay": lambda: 0.0, "decay": lambda: 0.5},
@@ -117,7 +117,7 @@ def _own(w: World) -> dict[str, Arguments]:
         "indicators": {"X": lambda: 4, "sigma": lambda: 0.5, "kernel": lambda: "distance", "response": lambda: False,
                        "correct": lambda: False, "along": lambda: "x"},
         "Response.directionality": {"along": lambda: "x"}, "Attribution.strongest": {"functional": lambda: 0},
-        "validate": {"points": lambda: 2, "groups": lambda: 0, "plantings": lambda: 0},
+        "validate": {"points": lambda: 2, "groups": lambda: 0, "corruptions": lambda: 0},
         "deepxde_precision": {}, "to_deepxde": {"num": lambda: {"pde": 8}, "distribution": lambda: "Hammersley",
                                                 "points": lambda: None},
         "Inversion": {"centre": lambda: (3.0, 3.0), "radius": lambda: 1.0, "names": lambda: ("x",)},
@@ -128,7 +128,7 @@ def _own(w: World) -> dict[str, Arguments]:
                       "phi": lambda: (sp.Integer(0),)},
         "Generator.bracket": {"other": lambda: w.generator}, "Generator.on": {"solution": lambda: (x * t,)},
         "Generator.subs": {"values": lambda: {x: t}},
-        "NormalForm": {"coordinates": lambda: (x, t), "place": lambda: x, "clock": lambda: t, "gauge": lambda:
+        "NormalForm": {"coordinates": lambda: (x, t), "space": lambda: x, "time": lambda: t, "gauge": lambda:
                        sp.Integer(1)},
         "NormalForm.defects": {"a": lambda: sp.Integer(1), "b": lambda: sp.Integer(0), "c": lambda: sp.Integer(0)},
         "NumericalFlow": {"generator": lambda: w.generator, "values": lambda: {}},
@@ -171,7 +171,7 @@ def _own(w: World) -> dict[str, Arguments]:
             "form": lambda: None},
         "Family.values": family, "Family.slopes": family, "Family.at": family, "Family.from_scale": family,
         "Family.slope_of_scale": family, "data_response": {"solution": lambda: w.solution},
-        "solve_lie": {"families": lambda: (), "most": lambda: 5, "modes": lambda: 2, "pool": lambda: 8},
+        "solve_lie": {"families": lambda: (), "max_parameters": lambda: 5, "modes": lambda: 2, "pool": lambda: 8},
         "closed_form": {}, "resume": {}, "uncertainty": {"solution": lambda: w.inverse, "of": lambda: None, "noise":
                                                          lambda: 0.1, "n": lambda: 32, "damping": lambda: None},
         "export_vtk": {"path": lambda: w.fresh(".vtu"), "vectors": lambda: None, "times": lambda: 2, "nodes": lambda: 9,

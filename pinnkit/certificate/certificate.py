@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.certificate.theorem.bound import Bound
 from pinnkit.certificate.theorem.misfit import Norm
@@ -195,14 +196,6 @@ class Certificate(ResultTable):
         known = floor <= 0.01 * self.errors[norm]
         return f"; true {self.errors[norm]:.2e}" + ("" if known else f", known to {floor:.0e}")
 
+    @override
     def emphasis(self, label: str, text: str) -> str:
-        """The style of a row: bounds stand out.
-
-        Args:
-            label: label of the row.
-            text: text of the row.
-
-        Returns:
-            Name of the style.
-        """
         return "bold" if text.startswith("<=") else ""

@@ -16,7 +16,7 @@ from pinnkit.statement.well_posed import faces
 
 def barrier(f: Form) -> Theorem | None:
     """The bound by a supersolution made for the problem."""
-    from pinnkit.certificate.barrier.problem import match  # slow to import: sparse matrices, linear programs
+    from pinnkit.certificate.barrier.bounds import match  # slow to import: sparse matrices, linear programs
 
     return match(f)
 

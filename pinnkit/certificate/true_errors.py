@@ -8,7 +8,7 @@ import torch
 from pinnkit.certificate.misfits.sampled import ROUNDING, grid, norms_on_grid
 from pinnkit.domain.box import Box
 from pinnkit.model.solution import Solution
-from pinnkit.statement.symbolic.reference import Axes
+from pinnkit.statement.symbolic.reference import Axes, PointwiseReference
 
 from .true_slopes import slope_norms
 
@@ -22,7 +22,7 @@ def true_errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float],
         _, predicted, values = _on_its_grid(solution)
         found, size = ({"sup": float(np.nanmax(np.abs(a)))} for a in (predicted - values, values))
     else:
-        if callable(reference):
+        if isinstance(reference, PointwiseReference):
             X, _, rules = grid(box, {})
             shape = [len(x) for x, _ in rules.values()]
             values = reference(X)[:, 0].double().numpy().reshape(shape)
@@ -31,7 +31,7 @@ def true_errors(solution: Solution, norms: list[str]) -> tuple[dict[str, float],
             axes, predicted, values = _on_its_grid(solution)
             rules = {n: (x, _trapezoid(x)) for n, x in axes.items()}
         found, size = (norms_on_grid(a, rules, box.time) for a in (predicted - values, values))
-        if callable(reference):
+        if isinstance(reference, PointwiseReference):
             for norm, (wrong, whole) in slope_norms(solution, norms, X, rules).items():
                 found[norm], size[norm] = wrong, whole
         else:

@@ -30,8 +30,11 @@ Kept = Annotated[Path | None, typer.Option("--out", metavar="FILE.h5", help="Wri
 Picture = Annotated[Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw what was found.")]
 
 
-def prepare(picture: Path | None = None, out: Path | None = None) -> None:
-    """Before any work: a picture's suffix is a format that can be drawn; files can be written, in folders made here."""
+def prepare(picture: Path | None = None, out: Path | None = None, threads: int | None = None) -> None:
+    """Before any work: a picture's suffix is a format that can be drawn; files can be written, in folders made here.
+
+    Torch is given its number of threads.
+    """
     if picture is not None:
         from matplotlib.backend_bases import FigureCanvasBase
 
@@ -42,6 +45,10 @@ def prepare(picture: Path | None = None, out: Path | None = None) -> None:
     for path in (picture, out):
         if path is not None:
             check_or_make_folder(path)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -45,14 +45,11 @@ def influence(
     as_json: Json = False,
 ) -> None:
     """Say which training points made a prediction, a loss or an error of a run what it is."""
-    prepare(picture, out)
-    import torch
-
+    prepare(picture, out, threads)
     from pinnkit.influence.summary import reading
 
     from .jobs import InfluenceArguments, influenced
 
-    torch.set_num_threads(threads)
     with working("curvature and influence"):
         model, found = influenced(run, problem, InfluenceArguments(tuple(of), curvature, damping, convention))
     files = _write_map(model, found, out, picture)
@@ -69,7 +66,8 @@ def validate(
     run: Run,
     points: Annotated[int, typer.Option(min=0, metavar="N", help="Single points to train without.")] = 30,
     groups: Annotated[int, typer.Option(min=0, metavar="N", help="Groups of either kind to train without.")] = 16,
-    plantings: Annotated[int, typer.Option(min=0, metavar="N", help="Times that wrong data are planted.")] = 5,
+    corruptions: Annotated[int, typer.Option(min=0, metavar="N", help="Times that data are made wrong.")] = 5,
+    plantings: Annotated[int | None, typer.Option(hidden=True)] = None,  # the old name of corruptions
     seed: Annotated[int, typer.Option(min=0, max=2**62, help="Of the points, groups and wrong data.")] = 0,
     out: Kept = None,
     problem: Given = None,
@@ -77,17 +75,15 @@ def validate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put the influences of a run to the test: train again without points, and find wrong data that were planted."""
-    prepare(out=out)
-    import torch
-
+    """Put the influences of a run to the test: train again without points, and find data made wrong on purpose."""
+    prepare(out=out, threads=threads)
     from pinnkit.influence.leave_out import validate as make
 
     from .jobs import opened_run
 
-    torch.set_num_threads(threads)
     solution = opened_run(run, problem)
-    found = make(solution, None, points, groups, plantings=plantings, seed=seed, progress=False if quiet else None)
+    count = corruptions if plantings is None else plantings
+    found = make(solution, None, points, groups, corruptions=count, seed=seed, progress=False if quiet else None)
     files = {} if out is None else {"file": str(found.save(out))}
     if as_json:
         print_json(found.to_dict() | files)

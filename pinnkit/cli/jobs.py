@@ -77,7 +77,7 @@ def started(wish: SolveArguments, *, checkpoint: Path, progress: bool) -> Soluti
 
 def superposed(wish: SolveArguments, *, file: Path, progress: bool, resume: bool) -> Solution:
     """A superposition of exact solutions, written to a file; ValueError for settings that it does not have."""
-    from pinnkit.exact.superposition.solve import solve_lie
+    from pinnkit.exact.superposition.solve_lie import solve_lie
 
     networks = ("network", "points", "resample", "every", "stages", "device", "dtype", "balance")
     given = [name for name in networks if getattr(wish, name) not in (None, ())] + ["resume"] * resume

@@ -41,14 +41,11 @@ def error(
     as_json: Json = False,
 ) -> None:
     """Say how wrong a run is, and where, without a reference; correct it; say when not to trust that."""
-    prepare(picture, out)
-    import torch
-
+    prepare(picture, out, threads)
     from pinnkit.error.estimator import error_map
 
     from .jobs import opened
 
-    torch.set_num_threads(threads)
     solution = opened(run, problem)
     with working("error map"):
         found = error_map(solution, seed=seed)
@@ -79,13 +76,10 @@ def correct(
     as_json: Json = False,
 ) -> None:
     """Correct a run by the error that its own residual implies, and write the corrected run to a file of its own."""
-    import torch
-
+    path = out or run.with_name(f"{run.stem}-corrected.h5")
+    prepare(out=path, threads=threads)
     from .jobs import corrected, opened
 
-    torch.set_num_threads(threads)
-    path = out or run.with_name(f"{run.stem}-corrected.h5")
-    prepare(out=path)
     solution = opened(run, problem)
     with working("correction in the tangent space"), only_writer(path):
         found = corrected(solution, path, seed)
@@ -226,14 +220,12 @@ def export(
     """Write a run for ParaView: fields on a mesh of the domain (.vtu, a series with .pvd), and its training points."""
     if of and points is None:
         raise ValueError(f"--of {of[0]} is a column of the training points: name their file, as --points points.vtp")
-    import torch
-
+    prepare(threads=threads)
     from pinnkit.output.vtk.export import export_points, export_vtk
 
     from . import options
     from .jobs import InfluenceArguments, influenced, opened
 
-    torch.set_num_threads(threads)
     if blank := [name for name in derivative if not name.strip()]:
         raise ValueError(f"--derivative {blank[0]!r}: give the name of a derivative, as u_x")
     vectors = options.pairs(vector, "--vector")

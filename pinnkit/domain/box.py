@@ -111,7 +111,7 @@ class Box(Domain):
 
         Args:
             name: the coordinate.
-            n: number of points.
+            n: number of points of each face.
             method: as in :meth:`sample`.
             seed: as there.
             dtype: as there.

@@ -15,6 +15,9 @@ from pinnkit.tools.renamed import renamed
 HELD = 0.1  # share of a variance that is the ridge's, from which on nothing else determines f
 
 
+@renamed(
+    doubt="sensitivity", freedom="degrees_of_freedom", white="white_covariance", chance="p_values", held="ridge_share"
+)
 @checked
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
@@ -28,17 +31,17 @@ class Uncertainty:
         sensitivity: (K,), what the correction leaves open: its change as the equations weigh ten times as much or as
             little, with the damping, and in the last linearisation.
         noise: by term, the standard deviation of the measurements.
-        freedom: degrees of freedom of the noise; infinite where it was given.
+        degrees_of_freedom: degrees of freedom of the noise; infinite where it was given.
         damping: the ridge that was added.
         rows: number of residual rows that were used.
         cpu_s: seconds of CPU time.
-        white: standard deviations (K,) if the noise were white. Default None: they are those of ``covariance``.
-        effective: degrees of freedom (K,) of correlated noise. Default None: ``freedom``.
+        white_covariance: (K, K), the covariance if the noise were white. Default None: it is ``covariance``.
+        effective: degrees of freedom (K,) of correlated noise. Default None: ``degrees_of_freedom``.
         bias: (K,), the effect of an offset of the readings. Default None: there is none.
         notes: what was found in the residuals.
-        chance: by test, the probability of such residuals under white noise.
-        held: (K,), the share of f's formal variance that the ridge alone keeps finite. From 0.1 on neither equations
-            nor measurements determine f, and its interval is infinite. Default None: 0.
+        p_values: by test, the probability of such residuals under white noise.
+        ridge_share: (K,), the share of f's formal variance that the ridge alone keeps finite. From 0.1 on neither
+            equations nor measurements determine f, and its interval is infinite. Default None: 0.
 
     Source:
         Hausman, Econometrica 46 (1978), for ``sensitivity``.
@@ -50,16 +53,16 @@ class Uncertainty:
     covariance: Tensor
     sensitivity: Tensor
     noise: Mapping[str, float]
-    freedom: float
+    degrees_of_freedom: float
     damping: float
     rows: int
     cpu_s: float = 0.0
-    white: Tensor | None = None
+    white_covariance: Tensor | None = None
     effective: Tensor | None = None
     bias: Tensor | None = None
     notes: tuple[str, ...] = ()
-    chance: Mapping[str, float] = field(default_factory=dict)
-    held: Tensor | None = None
+    p_values: Mapping[str, float] = field(default_factory=dict)
+    ridge_share: Tensor | None = None
 
     @cached_property
     def sd(self) -> Tensor:
@@ -75,11 +78,6 @@ class Uncertainty:
     def correlation(self) -> Tensor:
         """The correlations (K, K)."""
         return self.covariance / (self.sd[:, None] * self.sd).clamp_min(1e-300)
-
-    @property
-    def doubt(self) -> Tensor:
-        """The old name of ``sensitivity``."""
-        return renamed(self, "doubt", "sensitivity")
 
     def half_width(self, level: Within = 0.95) -> Tensor:
         """Half widths (K,) of the intervals: Student's quantile times ``sd`` and the sensitivity, in quadrature, plus
@@ -99,11 +97,11 @@ class Uncertainty:
         from scipy.special import ndtri, stdtrit
 
         p = (1 + level) / 2
-        freedom = torch.full_like(self.sd, self.freedom) if self.effective is None else self.effective
+        freedom = torch.full_like(self.sd, self.degrees_of_freedom) if self.effective is None else self.effective
         t = self.sd.new_tensor([ndtri(p) if math.isinf(v) else stdtrit(v, p) for v in freedom.tolist()])
         half = torch.hypot(t * self.sd, self.sensitivity)
         half = half if self.bias is None else half + self.bias
-        return half if self.held is None else half.masked_fill(self.held > HELD, math.inf)
+        return half if self.ridge_share is None else half.masked_fill(self.ridge_share > HELD, math.inf)
 
     def interval(self, level: Within = 0.95) -> Tensor:
         """Intervals around the corrected values that contain the true ones with a given probability.
@@ -128,8 +126,9 @@ class Uncertainty:
         return {
             "values": {name: dict(zip(kinds, row, strict=True)) for name, *row in rows},
             "covariance": self.covariance.tolist(), "noise": dict(self.noise),
-            "freedom": None if math.isinf(self.freedom) else self.freedom, "damping": self.damping, "rows": self.rows,
-            "notes": list(self.notes), "chance": dict(self.chance), "cpu_s": self.cpu_s,
+            "degrees_of_freedom": None if math.isinf(self.degrees_of_freedom) else self.degrees_of_freedom,
+            "damping": self.damping, "rows": self.rows,
+            "notes": list(self.notes), "p_values": dict(self.p_values), "cpu_s": self.cpu_s,
         }  # fmt: skip
 
     def texts(self) -> dict[str, str]:
@@ -139,7 +138,11 @@ class Uncertainty:
 
     def __str__(self) -> str:
         lines = [f"{name}: {text}" for name, text in self.texts().items()]
-        kind = "given" if math.isinf(self.freedom) else f"estimated, {self.freedom:.0f} degrees of freedom"
+        kind = (
+            "given"
+            if math.isinf(self.degrees_of_freedom)
+            else f"estimated, {self.degrees_of_freedom:.0f} degrees of freedom"
+        )
         lines += [f"noise of {name}: {sd:.3g} ({kind})" for name, sd in self.noise.items()]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 

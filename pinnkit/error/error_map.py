@@ -1,15 +1,16 @@
 """A predicted error: what :func:`pinnkit.error_map` finds, its file, its words."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.model.fields import Fields
 from pinnkit.model.solution import Solution
@@ -18,13 +19,12 @@ from pinnkit.tools import hdf5
 from pinnkit.tools.checked import checked
 from pinnkit.tools.hdf5 import Json
 from pinnkit.tools.renamed import renamed
+from pinnkit.tools.saved import Saved
 
 from .tangent_space import TangentSpace
 
-FORMAT, VERSION = "pinnkit-error-map", 1
 
-
-class Predicted(ABC):
+class Predicted(Saved):
     """Words for a predicted error: estimates by field, their intervals, a verdict."""
 
     relative_l2: Mapping[str, float]
@@ -87,6 +87,7 @@ class Predicted(ABC):
         return found
 
 
+@renamed(doubt="estimate_error")
 @checked
 @dataclass(frozen=True, eq=False)
 class ErrorMap(Predicted):
@@ -115,6 +116,8 @@ class ErrorMap(Predicted):
         torch.Size([100, 1])
     """
 
+    FORMAT: ClassVar[str] = "pinnkit-error-map"
+
     solution: Solution
     delta: Tensor  # (P,), double
     relative_l2: Mapping[str, float]
@@ -139,11 +142,6 @@ class ErrorMap(Predicted):
         """The corrected coefficients of an inverse problem."""
         moved = self._space.model.coefficients(self.delta).tolist()
         return {name: v + d for (name, v), d in zip(self.solution.unknowns.items(), moved, strict=True)}
-
-    @property
-    def doubt(self) -> float:
-        """The old name of ``estimate_error``."""
-        return renamed(self, "doubt", "estimate_error")
 
     def error(self, X: Tensor) -> Tensor:
         """The predicted error u - u* at points.
@@ -198,15 +196,11 @@ class ErrorMap(Predicted):
             "parts": {name: dict(part) for name, part in self.parts.items()},
         }  # fmt: skip
 
-    def save(self, path: str | Path) -> Path:
-        """Write figures, delta and the map on the grid to an HDF5 file, and return its path.
-
-        Args:
-            path: the file, usually with the suffix .h5. OSError where it cannot be written.
-        """
+    @override
+    def _tree(self) -> hdf5.Tree:
         tree = {"figures": Json(self.to_dict()), "delta": self.delta, "theta": self.solution.theta}
         tree |= {} if self.blind is None else {"blind": self.blind}
-        return hdf5.write(path, FORMAT, VERSION, tree | {"problem": self.solution.problem.name, "grid": self._grid()})
+        return tree | {"problem": self.solution.problem.name, "grid": self._grid()}
 
     @classmethod
     def load(cls, path: str | Path, solution: Solution) -> "ErrorMap":
@@ -223,7 +217,7 @@ class ErrorMap(Predicted):
             FileNotFoundError: there is no such file.
             ValueError: a damaged or foreign file, or the map of another solution.
         """
-        tree = hdf5.read(path, FORMAT, VERSION)
+        tree = hdf5.read(path, cls.FORMAT, cls.VERSION)
         with hdf5.as_written(path, "ErrorMap.save"):
             theta = solution.theta.detach().cpu()
             if tree["theta"].shape != theta.shape or not torch.equal(tree["theta"].to(theta), theta):

@@ -219,7 +219,7 @@ class _Search:
             sets[key] = self.points.drawn(key, pool, m, now) if len(pool) > m else pool
         stack, at = self.space.stack(sets, base)
         root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
-        stack.claim(at, stack.rows, 4 * len(self.columns) + 4, "the error map's matrices")
+        stack.check_memory(at, stack.rows, 4 * len(self.columns) + 4, "the error map's matrices")
         out = at.new_empty(stack.rows, len(self.columns) + 1)
         for numbers, r, J in stack.jacobian_blocks(at):
             out[numbers, :-1] = J[:, self.columns] * root[numbers, None]
@@ -361,7 +361,7 @@ class _Search:
             found = uncertainty(self.space.solution, of=[Field(name, points) for name in names])
         except ValueError as error:
             return none, str(error), ()
-        seen = replace(found, held=None)  # what nothing determines is found along the blind directions
+        seen = replace(found, ridge_share=None)  # what nothing determines is found along the blind directions
         spread = seen.half_width(self.settings.level).to(none).view(len(names), -1)
         return spread.square().mean(1).sqrt(), "", found.notes
 

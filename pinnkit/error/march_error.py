@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.model.march import March, begun, continued, time_axis, time_of
 from pinnkit.model.solution import Solution
@@ -24,7 +24,6 @@ from .error_map import ErrorMap, Predicted
 from .moved import moved
 from .verdict import LARGE, REACH, ErrorParts
 
-FORMAT, VERSION = "pinnkit-march-error-map", 1
 STEP = 1e-4  # relative change of what is handed over, by which its growth through a window is measured
 TIMES, NODES = 9, 128  # of a window at which its growth is looked at, and points of space there
 FLOOR = 1e-14  # relative error of a window, at least
@@ -49,6 +48,8 @@ class MarchErrorMap(Predicted):
         notes: what limits the result.
         cpu_s: seconds of CPU time.
     """
+
+    FORMAT: ClassVar[str] = "pinnkit-march-error-map"
 
     solution: March
     correction: March
@@ -100,20 +101,9 @@ class MarchErrorMap(Predicted):
             "notes": list(self.notes), "cpu_s": self.cpu_s, "edges": list(self.solution.edges),
         }  # fmt: skip
 
-    def save(self, path: str | Path) -> Path:
-        """Write the figures and the map on the grid to an HDF5 file.
-
-        Args:
-            path: the file, usually with the suffix .h5.
-
-        Returns:
-            The path.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        tree = {"figures": Json(self.to_dict()), "problem": self.solution.problem.name, "grid": self._grid()}
-        return hdf5.write(path, FORMAT, VERSION, tree)
+    @override
+    def _tree(self) -> hdf5.Tree:
+        return {"figures": Json(self.to_dict()), "problem": self.solution.problem.name, "grid": self._grid()}
 
 
 def march_error_map(march: March, mapped: Mapped) -> MarchErrorMap:

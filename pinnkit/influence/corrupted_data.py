@@ -1,4 +1,4 @@
-"""Wrong data planted in a trained model's loss, and how well self-influence finds them."""
+"""Data made wrong in a trained model's loss, and how well self-influence finds them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -19,21 +19,21 @@ from .influence import Influence
 from .retrain import Proximal, minimise
 
 WRONG = 0.05  # the share of the points that are given wrong data
-SHIFT = sp.Symbol("planted_shift", real=True)
+SHIFT = sp.Symbol("data_shift", real=True)
 
 
 @dataclass(frozen=True)
 class CorruptedData:
-    """How well planted wrong data are found: the area under the ROC curve by way of ranking, the mean over plantings.
+    """How well wrong data are found: the area under the ROC curve by way of ranking, the mean over ``corruptions``.
 
-    ``points`` of the sets ``keys`` were given wrong data, out of ``among``, ``plantings`` times; ``what`` tells how.
+    ``points`` of the sets ``keys`` were given wrong data, out of ``among``, ``corruptions`` times; ``what`` tells how.
     """
 
     what: str
     keys: tuple[str, ...]
     points: int
     among: int
-    plantings: int
+    corruptions: int
     auc: Mapping[str, float]
     note: str = ""
 
@@ -55,7 +55,7 @@ class Shifted(Model):
         return {key: self.program(group) for key, group in groups.items()}
 
 
-def plant(solution: Solution, shifts: Mapping[str, Tensor]) -> Solution:
+def corrupt(solution: Solution, shifts: Mapping[str, Tensor]) -> Solution:
     """The same parameters, for data that are wrong: by shifts (N,) of the targets of all terms at some point sets."""
     stated = {f.name: getattr(solution.model, f.name) for f in fields(solution.model)}
     model = Shifted(**(stated | {"shifted": frozenset(shifts)}))
@@ -67,7 +67,7 @@ def plant(solution: Solution, shifts: Mapping[str, Tensor]) -> Solution:
 
 def find_corrupted(
     solution: Solution,
-    plantings: int,
+    corruptions: int,
     rng: np.random.Generator,
     curvature: str,
     damping: float,
@@ -85,18 +85,18 @@ def find_corrupted(
     note, where = "", "data"
     if not keys:
         keys, where = ("pde",), "sources"
-        note = "the conditions hold by construction or have no data: wrong sources of the equation were planted instead"
+        note = "the conditions hold by construction or have no data: wrong sources of the equation were put in instead"
     scale = size * _scale(solution, keys)
     sizes = {key: len(solution.points[key]) for key in keys}
     among = sum(sizes.values())
     count = max(1, round(WRONG * among))
     areas: dict[str, list[float]] = {"self-influence": [], "residual": []}
-    for _ in range(plantings):
+    for _ in range(corruptions):
         wrong = torch.zeros(among, dtype=torch.bool)
         wrong[torch.from_numpy(rng.permutation(among)[:count].copy())] = True
         signs = torch.from_numpy(rng.choice([-1.0, 1.0], among))
         shifts = dict(zip(keys, (scale * signs * wrong).split(list(sizes.values())), strict=True))
-        bad = plant(solution, shifts)
+        bad = corrupt(solution, shifts)
         objective = Proximal(bad.stack, solution.theta, torch.zeros_like(solution.theta), damping)
         bad = replace(bad, theta=minimise(objective, solution.theta, steps=30).theta)
         r = bad.stack.values(bad.theta)
@@ -105,8 +105,8 @@ def find_corrupted(
         for way, score in scores.items():
             total = [sum((score[name] for name in bad.stack.names(key)), torch.zeros(())) for key in keys]
             areas[way].append(auc(torch.cat(total), wrong))
-    what = f"finding {count} planted wrong {where} among {among} ({plantings} times)"
-    return CorruptedData(what, keys, count, among, plantings, {k: float(np.mean(v)) for k, v in areas.items()}, note)
+    what = f"finding {count} wrong {where} among {among} ({corruptions} times)"
+    return CorruptedData(what, keys, count, among, corruptions, {k: float(np.mean(v)) for k, v in areas.items()}, note)
 
 
 def _scale(solution: Solution, keys: tuple[str, ...]) -> float:

@@ -1,4 +1,4 @@
-"""validate(): influences against training again without the points, and wrong data found that were planted."""
+"""validate(): influences against training again without the points, and wrong data that are found."""
 
 import sys
 import time
@@ -16,6 +16,7 @@ from pinnkit.model.quantity.loss import test_loss
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import Damping, Whole, checked
 from pinnkit.tools.memory import afford
+from pinnkit.tools.renamed import renamed
 
 from .corrupted_data import find_corrupted
 from .influence import Influence
@@ -24,6 +25,7 @@ from .retrain import Apply, retrain
 from .validation import Trial, Validation
 
 
+@renamed(plantings="corruptions")
 @checked
 def validate(
     solution: Solution,
@@ -31,14 +33,14 @@ def validate(
     points: Whole = 30,
     groups: Whole = 16,
     *,
-    plantings: Whole = 5,
+    corruptions: Whole = 5,
     seed: Whole = 0,
     curvature: str = "auto",
     damping: Damping = "gcv",
     convention: str = "fixed",
     progress: bool | None = None,
 ) -> Validation:
-    """Compare predicted influences with the changes after training again, and search for planted wrong data.
+    """Compare predicted influences with the changes after training again, and search for data made wrong on purpose.
 
     Each removal minimises the tilted and damped loss to rounding (:func:`retrain`), from the solution on. Removed are
     single points, random groups (a tenth of every set) and clusters (the 4 % of all points nearest to one point).
@@ -48,7 +50,7 @@ def validate(
         functionals: what is compared. Default None: the fields at 10 points, and the loss on fresh points.
         points: number of single points, spread over the point sets.
         groups: number of random groups, and of clusters.
-        plantings: how many times a twentieth of the boundary, initial or measured data is made wrong.
+        corruptions: how many times a twentieth of the boundary, initial or measured data is made wrong.
         seed: seed of all choices.
         curvature: as in :class:`Influence`.
         damping: as in :class:`Influence`; the training has the same damping.
@@ -64,13 +66,15 @@ def validate(
     Example:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 4, 1), 30, stages=[pk.LevenbergMarquardt(20)], progress=False)
-        >>> pk.validate(u, points=2, groups=0, plantings=0, progress=False).trainings[0]
+        >>> pk.validate(u, points=2, groups=0, corruptions=0, progress=False).trainings[0]
         2
     """
-    if min(points, groups, plantings) < 0 or points + groups + plantings == 0:
-        raise ValueError(f"points={points}, groups={groups}, plantings={plantings}: expected counts, not all of them 0")
-    removed = (points + 2 * groups + plantings) * sum(map(len, solution.points.values()))
-    afford(8.0 * removed, f"a validation by {points + 2 * groups + plantings} trainings", "give fewer")
+    if min(points, groups, corruptions) < 0 or points + groups + corruptions == 0:
+        raise ValueError(
+            f"points={points}, groups={groups}, corruptions={corruptions}: expected counts, not all of them 0"
+        )
+    removed = (points + 2 * groups + corruptions) * sum(map(len, solution.points.values()))
+    afford(8.0 * removed, f"a validation by {points + 2 * groups + corruptions} trainings", "give fewer")
     wall, cpu = time.perf_counter(), time.process_time()
     rng = np.random.default_rng(seed)
     one = several(questions(solution, seed) if functionals is None else functionals)
@@ -85,14 +89,14 @@ def validate(
         trials.append(judge.trial(title, random_groups(solution, groups, rng), True, progress))
         title = f"removing a cluster of {CLUSTERED:.0%} ({groups} times)"
         trials.append(judge.trial(title, clusters(solution, groups, rng), True, progress))
-    planted, notes = None, list(judge.notes)
-    if plantings:
-        planted = find_corrupted(solution, plantings, rng, curvature, influence.curvature.damping)
-        notes += [planted.note] if planted.note else []
+    corrupted, notes = None, list(judge.notes)
+    if corruptions:
+        corrupted = find_corrupted(solution, corruptions, rng, curvature, influence.curvature.damping)
+        notes += [corrupted.note] if corrupted.note else []
     return Validation(
         solution.problem.name, len(solution.theta), solution.stack.rows, str(influence.curvature),
         influence.curvature.damping, one.names,
-        tuple(trials), planted, (*influence.curvature.notes, str(influence.stationarity), *notes),
+        tuple(trials), corrupted, (*influence.curvature.notes, str(influence.stationarity), *notes),
         time.perf_counter() - wall, time.process_time() - cpu,
     )  # fmt: skip
 

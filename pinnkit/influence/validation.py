@@ -3,19 +3,20 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.tools import hdf5
 from pinnkit.tools.checked import checked
+from pinnkit.tools.renamed import renamed
+from pinnkit.tools.saved import Saved
 
 from .corrupted_data import CorruptedData
 from .removed_groups import Group
 
-FORMAT, VERSION = "pinnkit-validation", 1
 CLEAR = 10.0  # an effect counts in a rank correlation if it is this much larger than its own numerical error
 
 
@@ -63,9 +64,10 @@ class Trial:
         return _mean(self.relative_errors(method))
 
 
+@renamed(planted="corrupted")
 @checked
 @dataclass(frozen=True, eq=False)
-class Validation:
+class Validation(Saved):
     """Predicted influences against the changes after training again; printing it gives tables that explain each number.
 
     Args:
@@ -76,11 +78,13 @@ class Validation:
         damping: its damping.
         functionals: names of the functionals.
         trials: by kind of removal, the predicted and the actual changes.
-        planted: the search for planted wrong data. None where there was none.
+        corrupted: the search for data made wrong on purpose. None where there was none.
         notes: what limits the result.
         wall_s: seconds of wall time.
         cpu_s: seconds of CPU time.
     """
+
+    FORMAT: ClassVar[str] = "pinnkit-validation"
 
     problem: str
     parameters: int
@@ -89,7 +93,7 @@ class Validation:
     damping: float
     functionals: tuple[str, ...]
     trials: tuple[Trial, ...]
-    planted: CorruptedData | None
+    corrupted: CorruptedData | None
     notes: tuple[str, ...]
     wall_s: float
     cpu_s: float
@@ -117,7 +121,7 @@ class Validation:
                 }
                 for trial in self.trials
             },
-            "planted": None if self.planted is None else vars(self.planted) | {"auc": dict(self.planted.auc)},
+            "corrupted": None if self.corrupted is None else vars(self.corrupted) | {"auc": dict(self.corrupted.auc)},
             "notes": list(self.notes), "wall_s": self.wall_s, "cpu_s": self.cpu_s,
         }  # fmt: skip
 
@@ -137,9 +141,9 @@ class Validation:
                 order = "(too few)" if math.isnan(rho) else f"{rho:.3f}"
                 lines.append(f"  {method:<{wide - 2}}  {order:>16}  {text:>14}")
             lines.append(self._worst(trial))
-        if self.planted is not None:
-            lines += ["", f"{self.planted.what:<{wide}}  {'AUC':>16}"]
-            lines += [f"  {way:<{wide - 2}}  {auc:>16.3f}" for way, auc in self.planted.auc.items()]
+        if self.corrupted is not None:
+            lines += ["", f"{self.corrupted.what:<{wide}}  {'AUC':>16}"]
+            lines += [f"  {way:<{wide - 2}}  {auc:>16.3f}" for way, auc in self.corrupted.auc.items()]
         lines += ["", *READING, *(f"note: {note}" for note in self.notes)]
         return "\n".join(lines)
 
@@ -160,18 +164,8 @@ class Validation:
             f"{unclear} of {all_} changes are below {CLEAR:g} times their numerical error or left out, and not ranked"
         )
 
-    def save(self, path: str | Path) -> Path:
-        """Write all figures, predictions and changes to an HDF5 file.
-
-        Args:
-            path: the file, usually with the suffix .h5.
-
-        Returns:
-            The path.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
+    @override
+    def _tree(self) -> hdf5.Tree:
         trials = {
             trial.title: {
                 "actual": trial.actual, "noise": trial.noise, "converged": trial.converged.double(),
@@ -180,7 +174,7 @@ class Validation:
             }
             for trial in self.trials
         }  # fmt: skip
-        return hdf5.write(path, FORMAT, VERSION, {"figures": hdf5.Json(_plain(self.to_dict())), "trials": trials})
+        return {"figures": hdf5.Json(_plain(self.to_dict())), "trials": trials}
 
 
 READING = (
@@ -192,7 +186,7 @@ READING = (
     "  prediction at all.",
     "  A loss near its minimum, unlike a field, changes with the square of the parameters: effects contain it where",
     "  the leverage is corrected; what is without leverage, or a sum over a group, knows less of it.",
-    "AUC: the chance that a planted wrong datum ranks above a right one; 1 finds all of them first, 0.5 is chance.",
+    "AUC: the chance that a wrong datum ranks above a right one; 1 finds all of them first, 0.5 is chance.",
 )
 
 

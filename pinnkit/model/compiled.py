@@ -1,6 +1,6 @@
 """A problem joined with a network: the ansatz, the layout of the parameters and the compiled residuals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from pinnkit.tools.renamed import renamed
 from pinnkit.tools.type_words import nearest
 
 
+@renamed(readouts="programs", readout="program")
 @checked
 @dataclass(frozen=True, eq=False)
 class Compiled:
@@ -148,16 +149,6 @@ class Compiled:
             if residual.name not in self.exact_terms:
                 groups.setdefault(residual.key, []).append(residual)
         return {key: self.program(group) for key, group in groups.items()}
-
-    @property
-    def readouts(self) -> dict[str, ResidualProgram]:
-        """The old name of ``programs``."""
-        return renamed(self, "readouts", "programs")
-
-    @property
-    def readout(self) -> Callable[[Sequence[Residual]], ResidualProgram]:
-        """The old name of ``program``."""
-        return renamed(self, "readout", "program")
 
     def program(self, residuals: Sequence[Residual]) -> ResidualProgram:
         """Compile residuals with the fields of this model and the parameters of the problem.

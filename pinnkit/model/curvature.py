@@ -11,6 +11,7 @@ from torch import Tensor
 from pinnkit.tools.checked import Damping, Matrix, Vector, checked
 from pinnkit.tools.damped_solve import Dual, Factor, Path, Primal, Spectral, cholesky, conjugate_gradients, path
 from pinnkit.tools.memory import afford
+from pinnkit.tools.renamed import renamed
 
 from .gauss_newton import GaussNewton
 from .stack import Stack
@@ -24,6 +25,7 @@ FEWER = "use fewer points or a smaller network"
 Refactor = Callable[[float], Factor]  # damping -> the factor with that damping
 
 
+@renamed(freedom="effective_parameters", top="largest", lowest="smallest")
 @checked
 @dataclass(frozen=True, eq=False)
 class Curvature:
@@ -36,10 +38,10 @@ class Curvature:
         factor: its factorisation.
         damping: the ridge.
         rule: how the ridge was chosen.
-        freedom: effective number of parameters, sum s / (s + damping) over the eigenvalues s.
-        top: the largest eigenvalue.
+        effective_parameters: effective number of parameters, sum s / (s + damping) over the eigenvalues s.
+        largest: the largest eigenvalue.
         rows: M, the number of residual rows.
-        lowest: the smallest eigenvalue, where it is known. Default NaN.
+        smallest: the smallest eigenvalue, where it is known. Default NaN.
         notes: what limits it.
     """
 
@@ -47,10 +49,10 @@ class Curvature:
     factor: Factor
     damping: float
     rule: str
-    freedom: float
-    top: float
+    effective_parameters: float
+    largest: float
     rows: int
-    lowest: float = math.nan
+    smallest: float = math.nan
     notes: tuple[str, ...] = ()
     _path: Path | None = field(default=None, repr=False)
 
@@ -103,8 +105,8 @@ class Curvature:
 
     def __str__(self) -> str:
         return (
-            f"{self.kind}, {self.rows} rows, {self.freedom:.0f} effective parameters, damping {self.damping:.1e} "
-            f"({self.rule}; {self.damping / self.top:.0e} of the largest eigenvalue)"
+            f"{self.kind}, {self.rows} rows, {self.effective_parameters:.0f} effective parameters, "
+            f"damping {self.damping:.1e} ({self.rule}; {self.damping / self.largest:.0e} of the largest eigenvalue)"
         )
 
 
@@ -326,7 +328,7 @@ def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Cur
         if not any(conjugate_gradients(newton.product, b, factor.solve, 1e-6).negative for b in starts):
             break
         lam *= 10
-        if lam > 1e3 * base.top:
+        if lam > 1e3 * base.largest:
             raise ValueError(
                 "the Hessian is indefinite at every damping: the model is far from a minimum, train it further"
             )
@@ -337,8 +339,8 @@ def _exact(stack: Stack, theta: Tensor, base: Curvature, again: Refactor) -> Cur
     assert base._path is not None  # it is a Gauss-Newton curvature
     freedom = base._path.freedom(lam)
     return replace(
-        base, kind=f"exact Hessian (conjugate gradients on {base.kind})", factor=newton, damping=lam, freedom=freedom,
-        lowest=math.nan, notes=notes,
+        base, kind=f"exact Hessian (conjugate gradients on {base.kind})", factor=newton, damping=lam,
+        effective_parameters=freedom, smallest=math.nan, notes=notes,
     )  # fmt: skip
 
 
@@ -356,8 +358,8 @@ def _explicit(stack: Stack, theta: Tensor, base: Curvature) -> Curvature:
         base = replace(base, rule=f"{base.rule}, raised")
     freedom = float((s / (s + lam)).sum())
     return replace(
-        base, kind="exact Hessian (explicit)", factor=Spectral(s, V, lam), damping=lam, freedom=freedom,
-        top=float(s.max()), lowest=lowest, notes=notes,
+        base, kind="exact Hessian (explicit)", factor=Spectral(s, V, lam), damping=lam, effective_parameters=freedom,
+        largest=float(s.max()), smallest=lowest, notes=notes,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.fields import differentiate, parse_index
+from pinnkit.statement.symbolic.notation import differentiate, parse_index
 from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools.checked import SOME, Named, Places, checked
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.statement.checks import lowered
-from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Opaque, Program

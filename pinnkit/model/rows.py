@@ -11,7 +11,6 @@ from pinnkit.domain.point_set import PointSet
 from pinnkit.network.base import Evaluator, Pool
 from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.tools.checked import LISTED, NotNegative, checked
-from pinnkit.tools.renamed import renamed
 from pinnkit.tools.type_words import nearest
 
 from .compiled import Compiled
@@ -101,11 +100,6 @@ class Rows:
             for start in range(0, len(self.points[key]), size):
                 rows = slice(start, start + size)
                 yield key, program, rows, self._block(key, start, size)
-
-    @property
-    def readouts(self) -> dict[str, ResidualProgram]:
-        """The old name of ``programs``."""
-        return renamed(self, "readouts", "programs")
 
     def _block(self, key: str, start: int, size: int) -> PointSet:
         """The points of one block. Those of a small stack stay, and with them what the program keeps for them."""

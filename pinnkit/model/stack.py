@@ -11,10 +11,12 @@ from pinnkit.network.base import Pass, Pool
 from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.tools.checked import Count, Vector, checked
 from pinnkit.tools.memory import afford
+from pinnkit.tools.renamed import renamed
 
 from .rows import Rows
 
 
+@renamed(readouts="programs", claim="check_memory")
 @checked
 class Stack(Rows):
     """Residual rows r(theta) (M,) with weights a_m = w_k / N_k, so that the loss is sum_m a_m r_m^2.
@@ -187,7 +189,7 @@ class Stack(Rows):
         for _, numbers, r, J in self.jacobian_by_point(theta, size):
             yield from zip(numbers, r, J, strict=True)
 
-    def claim(self, theta: Vector, rows: int, columns: int, what: str) -> None:
+    def check_memory(self, theta: Vector, rows: int, columns: int, what: str) -> None:
         """Check that a matrix finds room in memory, before any work is done.
 
         Args:
@@ -217,7 +219,7 @@ class Stack(Rows):
             An iterator of (point set, row numbers (R, m), r (R, m), the J (m, P) of each residual).
         """
         most = max(min(size, len(self.points[key])) * len(self.names(key)) for key in self.programs)
-        self.claim(theta, most, len(theta), "a block of the Jacobian")
+        self.check_memory(theta, most, len(theta), "a block of the Jacobian")
         pool, self._pool = self._pool, Pool()  # the caller may use these rows before it is done with a block
         try:
             yield from self._jacobian_parts(theta, size, pool)
@@ -255,7 +257,7 @@ class Stack(Rows):
         Args:
             theta: parameters (P,).
         """
-        self.claim(theta, self.rows, len(theta), "the Jacobian")
+        self.check_memory(theta, self.rows, len(theta), "the Jacobian")
         out = theta.new_zeros(self.rows, len(theta))
         for _, _, _, rows in self._jacobian_parts(theta, 512, self._pool, out):
             for _ in rows:
@@ -269,7 +271,7 @@ class Stack(Rows):
             theta: parameters (P,).
         """
         P = len(theta)
-        self.claim(theta, P, P, "the Gauss-Newton matrix")
+        self.check_memory(theta, P, P, "the Gauss-Newton matrix")
         matrix, right = theta.new_zeros(P, P), theta.new_zeros(P)
         for numbers, r, J in self.jacobian_blocks(theta):
             a = self.row_weights[numbers]
@@ -284,6 +286,6 @@ class Stack(Rows):
         Args:
             theta: parameters (P,).
         """
-        self.claim(theta, self.rows, 2 * len(theta) + self.rows, "the tangent kernel and its Jacobians")
+        self.check_memory(theta, self.rows, 2 * len(theta) + self.rows, "the tangent kernel and its Jacobians")
         J = self.row_weights.sqrt()[:, None] * self.jacobian(theta)
         return J @ J.T

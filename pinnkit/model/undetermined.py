@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pinnkit.statement.inflow import lacks, of_coordinates, sentence
 from pinnkit.statement.orders import equations
-from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.notation import differentiate
 
 from .solution import Solution
 

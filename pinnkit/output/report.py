@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from pinnkit.error.error_bars import in_words
 from pinnkit.error.estimator import error_map
@@ -121,16 +122,8 @@ class Report(ResultTable):
         own = self.reference_errors.get(name, self.reference_error)
         return f"(the reference's own: {own:.1e})" if own else "(exact reference)"
 
+    @override
     def emphasis(self, label: str, text: str) -> str:
-        """The style of a row: errors stand out, notes warn.
-
-        Args:
-            label: label of the row.
-            text: text of the row.
-
-        Returns:
-            Name of the style.
-        """
         return "bold" if label.startswith("relative") else "yellow" if label == "note" else ""
 
 

@@ -18,7 +18,15 @@ class ResultTable:
         """The lines as pairs of a label and a text."""
 
     def emphasis(self, label: str, text: str) -> str:
-        """Rich's style of a line's text."""
+        """The style of a row, in rich's words: none unless a subclass makes some rows stand out.
+
+        Args:
+            label: label of the row.
+            text: text of the row.
+
+        Returns:
+            Name of the style.
+        """
         return ""
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Settings as JSON and back: dataclasses and functions that are registered by name, and nothing else."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
@@ -139,7 +140,9 @@ def _decoded(data: Any) -> Any:
         )
     if data["class"] == "function":
         return thing
-    return _MAKERS.get(name, thing)(**settings)
+    with warnings.catch_warnings():  # files of before hold settings by the names that they had then
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _MAKERS.get(name, thing)(**settings)
 
 
 def missing(value: Any) -> list[str]:

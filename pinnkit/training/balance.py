@@ -9,12 +9,14 @@ from pinnkit.model.stack import Stack
 from pinnkit.statement.points import Points
 from pinnkit.tools.checked import AtLeast1, Below1, Count, checked
 from pinnkit.tools.preset import preset
+from pinnkit.tools.renamed import renamed
 from pinnkit.tools.serialise import register
 
 KINDS = ("ntk", "gradient")
 
 
 @register
+@renamed(most="max_ratio")
 @checked
 @dataclass(frozen=True)
 class Balance:
@@ -28,7 +30,7 @@ class Balance:
         stages: number of stages, from the first one, in which weights change. Default 1: a later change would spoil
             what a quasi-Newton stage has learnt of the loss.
         points: number of points of every set that estimate the traces; used by "ntk" only.
-        most: no s_k counts for less than max_j s_j / most, so that no weight grows without bound.
+        max_ratio: no s_k counts for less than max_j s_j / max_ratio, so that no weight grows without bound.
 
     Raises:
         ValueError: an unknown kind, or a number out of range.
@@ -48,7 +50,7 @@ class Balance:
     keep: Below1 = 0.9
     stages: Count = 1
     points: Count = 256  # of every set, for the traces
-    most: AtLeast1 = 1e6
+    max_ratio: AtLeast1 = 1e6
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -57,7 +59,7 @@ class Balance:
     def __call__(self, stack: Stack, theta: Tensor) -> dict[str, float]:
         """New weights w_k by the names of the terms."""
         sizes = kernel_traces(stack, theta, self.points) if self.kind == "ntk" else gradient_norms(stack, theta)
-        total, least = sum(sizes.values()), max(sizes.values()) / self.most
+        total, least = sum(sizes.values()), max(sizes.values()) / self.max_ratio
         if not total > 0:
             return stack.weights
         return {n: self.keep * stack.weights[n] + (1 - self.keep) * total / max(s, least) for n, s in sizes.items()}
@@ -89,6 +91,7 @@ def _unweighted(stack: Stack, points: Points) -> Stack:
     return Stack(stack.model, points, dict.fromkeys(stack.terms, 1.0), stack.programs)
 
 
+@renamed(most="max_ratio")
 @preset(Balance, "kind")
 def ntk_balance() -> Balance:
     """Loss balancing with s_k = mean_m |dr_m/dtheta|^2, the trace of the term's tangent kernel over its size.
@@ -107,6 +110,7 @@ def ntk_balance() -> Balance:
     return Balance("ntk")
 
 
+@renamed(most="max_ratio")
 @preset(Balance, "kind")
 def gradient_balance() -> Balance:
     """Loss balancing with s_k = |d mean(r_k^2)/dtheta|, the norm of the term's gradient.

@@ -4,13 +4,17 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from typing_extensions import override
+
 from pinnkit.model.solution import Solution
 from pinnkit.tools.atomic_file import put
 from pinnkit.tools.checked import checked
 
+from .callbacks import Callback
+
 
 @checked
-class CSVLogger:
+class CSVLogger(Callback):
     """A callback that keeps the history of a run in a CSV file, a line for every row, also after a resume.
 
     Args:
@@ -38,6 +42,7 @@ class CSVLogger:
         self.path = Path(path)
         self._columns: tuple[str, ...] = ()
 
+    @override
     def on_start(self, solution: Solution) -> None:
         """Write the history so far.
 
@@ -50,6 +55,7 @@ class CSVLogger:
         head = [self._columns] if self._columns else []
         put(self.path, lambda partial: _write(partial, [*head, *rows]))
 
+    @override
     def on_log(self, solution: Solution) -> None:
         """Add the last row; one with other columns makes the file anew.
 

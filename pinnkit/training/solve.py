@@ -28,7 +28,7 @@ from .balance import Balance
 from .callbacks import Hooks
 from .ladder import Climb, climb
 from .loop import train
-from .optim import Claiming, Stage
+from .optim import Optimiser, Stage
 from .recipe import Plan, Progress, default_recipe
 
 Given = Points | Mapping[str, int | PointSet] | int
@@ -166,8 +166,10 @@ def solve(
         recipe.balance if balance is False else balance,
     )  # fmt: skip
     for stage in plan.stages:
-        if isinstance(stage, Claiming):  # memory that a later stage lacks is missed now, and not after the earlier ones
-            stage.claim(first)
+        if isinstance(
+            stage, Optimiser
+        ):  # memory that a later stage lacks is missed now, and not after the earlier ones
+            stage.check_memory(first)
     history = History() if start is None else start.history
     state = Progress(plan) if start is None or start.progress is None else start.progress.carried_over(plan)
     rounds = {} if start is None else start.rounds

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import Count, NotNegative, Positive, Within, checked
 
+from .callbacks import Callback
+
 
 @checked
 @dataclass(frozen=True)
-class StopAt:
+class StopAt(Callback):
     """A callback that ends a run at the first row of its history that is good enough, or late enough.
 
     Args:
@@ -39,6 +42,7 @@ class StopAt:
         if self.error is None and self.residual is None and self.wall_s is None:
             raise ValueError("StopAt: give an error, a residual or wall_s to stop at")
 
+    @override
     def on_start(self, solution: Solution) -> None:
         """Refuse to wait for an error that nobody can measure.
 
@@ -52,6 +56,7 @@ class StopAt:
             name = solution.problem.name
             raise ValueError(f"StopAt: {name} has no reference, so no error is known: stop at a residual")
 
+    @override
     def on_log(self, solution: Solution) -> None:
         """End the run where a limit is reached.
 
@@ -74,7 +79,7 @@ class StopAt:
 
 @checked
 @dataclass(frozen=True)
-class Patience:
+class Patience(Callback):
     """A callback that ends a run whose loss on fresh points has not fallen to a part of its best for some rows.
 
     Args:
@@ -93,6 +98,7 @@ class Patience:
     rows: Count = 10
     factor: Within = 0.9
 
+    @override
     def on_log(self, solution: Solution) -> None:
         """End the run where it has made no progress for too long.
 

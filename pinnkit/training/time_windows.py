@@ -44,10 +44,10 @@ def march(
     folder: str | Path | None = None,
     stages: Stage | Sequence[Stage] | None = None,
     resample: Resampler | None | Literal[False] = False,
-    seed: Whole = 0,
     weights: Mapping[str, NotNegative] | None = None,
     balance: Balance | None | Literal[False] = False,
     hard: bool | None = None,
+    seed: Whole = 0,
     dtype: torch.dtype = torch.float64,
     device: Device = None,
     log_every: Count = 100,
@@ -77,10 +77,10 @@ def march(
             Default None: nothing is written.
         stages: optimisers of every window, in order. Default None: those of the recipe.
         resample: the rule that moves the points, as in :func:`solve`.
-        seed: seed of the initial parameters and of all points.
         weights: weights of the loss by term, as in :func:`solve`.
         balance: the rule that changes the weights, as in :func:`solve`.
         hard: whether conditions hold by construction, as in :func:`solve`.
+        seed: seed of the initial parameters and of all points.
         dtype: precision of parameters and points.
         device: torch device of the training. Default None: the CPU.
         log_every: iterations between two rows of a window's history.

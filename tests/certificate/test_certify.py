@@ -24,7 +24,7 @@ from pinnkit.certificate.theorem.energy import EndCondition, lifts
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.theorem.wave import crossings
 from pinnkit.certificate.theorems import theorems, weights
-from pinnkit.certificate.validated.interval import Interval
+from pinnkit.certificate.validated.interval_arithmetic import Interval
 from pinnkit.certificate.validated.interval_series import enclosed_series
 from pinnkit.tools import deadline
 

@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from pinnkit.certificate.validated.interval import EXTENDED, Interval
+from pinnkit.certificate.validated.interval_arithmetic import EXTENDED, Interval
 
 FUNCTIONS = {"exp": mpmath.exp, "log": mpmath.log, "tanh": mpmath.tanh}
 

@@ -59,7 +59,7 @@ def test_where_the_equation_weighs_enough_the_covariance_is_that_of_least_square
     found = pk.uncertainty(line({"data": (X, y)}, equation=1e10), [pk.Unknown("q"), pk.at("u", x=at)], damping=1e-12)
     row = np.array([[0, 0, 1], [1, at, at**3 / 6]])
     assert found.noise["data"] == pytest.approx(sd, rel=1e-7)
-    assert found.freedom == pytest.approx(37, rel=1e-7)
+    assert found.degrees_of_freedom == pytest.approx(37, rel=1e-7)
     assert found.corrected.numpy() == pytest.approx(row @ c, rel=1e-6)
     assert found.covariance.numpy() == pytest.approx(sd**2 * row @ covariance @ row.T, rel=1e-6)
 
@@ -79,7 +79,7 @@ def test_a_linear_model_has_the_covariance_of_its_own_estimator() -> None:
     M = np.linalg.lstsq(A, rights, rcond=None)[0]  # (7, 12): parameters by readings
     rest = np.eye(12) - basis.numpy() @ M[:6]
     sd = np.linalg.norm(rest @ y.numpy()) / np.linalg.norm(rest)
-    assert found.freedom == pytest.approx(np.linalg.norm(rest) ** 2, rel=1e-10)
+    assert found.degrees_of_freedom == pytest.approx(np.linalg.norm(rest) ** 2, rel=1e-10)
     assert found.noise["data"] == pytest.approx(sd, rel=1e-10)
     assert float(found.corrected) == pytest.approx(M[6] @ y.numpy(), rel=1e-10)
     assert float(found.sd) == pytest.approx(sd * np.linalg.norm(M[6]), rel=1e-10)
@@ -92,7 +92,7 @@ def test_noise_can_be_given_and_differs_by_term() -> None:
     found = pk.uncertainty(solution)
     assert found.noise == {"good": pytest.approx(0.05, rel=0.15), "poor": pytest.approx(0.2, rel=0.15)}
     given = pk.uncertainty(solution, noise={"good": 0.05, "poor": 0.2}, damping=1e-12)
-    assert math.isinf(given.freedom) and given.noise == {"good": 0.05, "poor": 0.2}
+    assert math.isinf(given.degrees_of_freedom) and given.noise == {"good": 0.05, "poor": 0.2}
     X = torch.cat([good[0], poor[0]])
     A = torch.cat([X**0, X, X**3 / 6], 1)  # weights 1 / N, as trained: not the best ones, but those that were used
     w = torch.cat([torch.full((400,), 1 / 400), torch.full((300,), 1 / 300)]).double()
@@ -106,7 +106,7 @@ def test_intervals_widen_with_level_doubt_and_few_readings() -> None:
     found = Uncertainty(("q",), 1.1 * one, one, one[None], 0 * one, {"data": 0.1}, math.inf, 1e-9, 10)
     assert found.interval().tolist()[0] == pytest.approx([1 - 1.959964, 1 + 1.959964], rel=1e-6)
     assert float(found.shift) == pytest.approx(0.1)
-    assert replace(found, freedom=3.0).half_width() == pytest.approx(3.182446, rel=1e-6)
+    assert replace(found, degrees_of_freedom=3.0).half_width() == pytest.approx(3.182446, rel=1e-6)
     assert replace(found, sensitivity=one).half_width(0.5) == pytest.approx(math.hypot(1, 0.6744898), rel=1e-6)
     wide = replace(found, effective=3.0 * one, bias=0.5 * one)
     assert wide.half_width() == pytest.approx(3.182446 + 0.5, rel=1e-6)
@@ -125,7 +125,9 @@ def test_noise_that_is_not_white_is_said_and_widens_the_interval() -> None:
     found = pk.uncertainty(line({"data": (X, y + 0.1 * e)}, equation=1e10), damping=1e-12)
     assert len(found.notes) == 1 and "residuals of data are correlated" in found.notes[0]
     assert f"note: {found.notes[0]}" in str(found) and found.to_dict()["notes"] == list(found.notes)
-    assert found.sd[0] > 1.5 * found.white[0, 0] ** 0.5 and "offset of data" not in found.chance  # u = a + ... has it
+    assert (
+        found.sd[0] > 1.5 * found.white_covariance[0, 0] ** 0.5 and "offset of data" not in found.p_values
+    )  # u = a + ... has it
     loud = 0.01 + X[:, 0] ** 2
     noisy = y + 0.1 * loud * torch.randn(120, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     found = pk.uncertainty(line({"data": (X, noisy)}, equation=1e10), damping=1e-12)
@@ -168,7 +170,7 @@ def test_what_training_left_undone_is_corrected(rod: pk.Solution) -> None:
     found, (D, sd) = pk.uncertainty(rod), best(rod.problem)
     assert float(found.corrected) == pytest.approx(D, abs=0.05 * float(found.sd))
     assert float(found.sd) == pytest.approx(sd * found.noise["readings"], rel=0.03)
-    assert found.noise["readings"] == pytest.approx(0.02, rel=0.3) and 45 < found.freedom < 50
+    assert found.noise["readings"] == pytest.approx(0.02, rel=0.3) and 45 < found.degrees_of_freedom < 50
     assert found.sensitivity < 0.1 * found.sd
     json.dumps(found.to_dict())
 

@@ -150,7 +150,7 @@ def test_numerical_flows_keep_solutions_and_have_derivatives() -> None:
 
 
 def test_what_has_no_group_of_functions_is_refused() -> None:
-    hodograph = [v for v in found("Hamilton-Jacobi") if not v.fibred]
+    hodograph = [v for v in found("Hamilton-Jacobi") if not v.projectable]
     assert hodograph
     with pytest.raises(ValueError, match="values of the fields"):
         pk.flow(hodograph[0])

@@ -45,7 +45,7 @@ def test_one_of_them_is_found():
     problem = stated(u_t - (u_xx + u_yy) / 20, pk.Dirichlet(u, exact), exact=exact)
     with_images, without = families(problem)
     assert len(sp.Add.make_args(sp.expand(with_images.expression))) > len(sp.Add.make_args(without.expression))
-    solution = pk.solve_lie(problem, tolerance=1e-9, modes=6, pool=20, most=12)
+    solution = pk.solve_lie(problem, tolerance=1e-9, modes=6, pool=20, max_parameters=12)
     assert str(solution.network) == "superposition of 1 spreading Gaussian"
 
 

@@ -32,7 +32,7 @@ def test_black_scholes_is_the_heat_equation_in_the_logarithm():
     sigma, r = sp.Rational(3, 10), sp.Rational(1, 20)
     a, b, c = sigma**2 * x**2 / 2, r * x, -r
     (form,) = forms(a, b, c)
-    assert sp.exp(form.place).subs(x, 2) == 2 and form.clock == sigma**2 * t / 2
+    assert sp.exp(form.space).subs(x, 2) == 2 and form.time == sigma**2 * t / 2
     k = r / sigma**2 - sp.Rational(1, 2)  # Black and Scholes' own substitution: x^{-k} e^{-(k^2 sigma^2 / 2 + r) t}
     assert sp.expand(form.gauge.subs({x: 2, t: 3}) + k * sp.log(2) + 3 * (k**2 * sigma**2 / 2 + r)) == 0
     for v in (sp.S.One, x**2 + 2 * t, sp.exp(-(x**2) / (4 * t + 1)) / sp.sqrt(4 * t + 1)):
@@ -43,9 +43,9 @@ def test_black_scholes_is_the_heat_equation_in_the_logarithm():
 def test_ornstein_uhlenbeck_is_the_heat_equation_twice():
     theta, D = third, sp.Rational(2, 7)
     out, inwards = forms(D, theta * x, theta, AROUND)
-    assert out.place == x * sp.exp(theta * t) and out.gauge == theta * t
-    assert sp.expand(out.clock - D * (sp.exp(2 * theta * t) - 1) / (2 * theta)) == 0
-    assert inwards.place == x * sp.exp(-theta * t)
+    assert out.space == x * sp.exp(theta * t) and out.gauge == theta * t
+    assert sp.expand(out.time - D * (sp.exp(2 * theta * t) - 1) / (2 * theta)) == 0
+    assert inwards.space == x * sp.exp(-theta * t)
     end = D / (2 * theta)  # where that clock stops: Hermite modes are polynomials of the heat equation before it
     mode = x**2 + 2 * (t - end)
     u = sp.simplify(inwards(mode) * sp.exp(theta * x**2 / (2 * D)) * sp.exp(2 * theta * t))
@@ -68,9 +68,9 @@ def test_ornstein_uhlenbeck_is_the_heat_equation_twice():
 )
 def test_other_equations(a, b, c, place):
     form, *_ = forms(a, b, c)
-    assert sp.simplify(form.place - place) == 0
+    assert sp.simplify(form.space - place) == 0
     assert left(form, x**2 + 2 * t, a, b, c) == 0
-    assert form.place.diff(x).subs({x: 1.5, t: 0.5}) > 0 and form.clock.subs(t, 0) == 0
+    assert form.space.diff(x).subs({x: 1.5, t: 0.5}) > 0 and form.time.subs(t, 0) == 0
 
 
 def test_a_repelling_potential_has_a_map_for_short_times():
@@ -146,8 +146,8 @@ def test_the_clock_starts_with_the_problem_where_coefficients_vary_in_time(a, c,
     a = sp.sympify(a)
     for form in forms(a, 0, c, box):
         start, end = box[0][1], box[1][1]
-        assert form.clock.subs(t, start) == 0 and float(form.clock.subs(t, end)) > 0
-        assert float(form.place.diff(x).subs({x: 1.5, t: end})) > 0
+        assert form.time.subs(t, start) == 0 and float(form.time.subs(t, end)) > 0
+        assert float(form.space.diff(x).subs({x: 1.5, t: end})) > 0
         at = {x: 1.3, t: start + 0.7 * (end - start)}
         assert max(abs(complex(e.subs(at))) for e in form.defects(a, sp.S.Zero, c)) < 1e-11
 
@@ -158,4 +158,4 @@ def test_a_map_in_words_and_in_latex():
     assert r"v(y, s), \quad y = \log{\left(x \right)}, \quad s = t" in form._repr_latex_()
     (form,) = forms(sp.Rational(0.3) * x**2, 0, 0)  # a float, exactly: a fraction of 16 digits
     assert str(form) == "u = exp(-0.075*t + log(x)/2) v(y, s), y = log(x), s = 0.3*t"
-    assert form.clock == sp.Rational(0.3) * t
+    assert form.time == sp.Rational(0.3) * t

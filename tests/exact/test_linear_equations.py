@@ -188,7 +188,7 @@ def own_equations():
 
 @pytest.mark.parametrize("problem, tolerance", [pytest.param(p, e, id=name) for name, p, e in own_equations()])
 def test_a_users_own_equation(problem, tolerance):
-    assert error(pk.solve_lie(problem, tolerance=tolerance, most=60, pool=40)) < tolerance
+    assert error(pk.solve_lie(problem, tolerance=tolerance, max_parameters=60, pool=40)) < tolerance
 
 
 # What is refused

@@ -34,7 +34,7 @@ QUASILINEAR = {
 def test_dimensions_of_the_literature_are_reached(name: str) -> None:
     equation, dimension = (LINEAR | QUASILINEAR)[name]
     found = pk.symmetries(equation, y)
-    assert found.known == len(found) == dimension and found.complete
+    assert found.dimension == len(found) == dimension and found.complete
     assert all(c is not None for c in found.table.values())
 
 
@@ -42,7 +42,7 @@ def test_dimensions_of_the_literature_are_reached(name: str) -> None:
 def test_what_has_no_closed_form_is_counted_and_not_called_complete(name: str) -> None:
     equation, dimension = BEYOND[name]
     found = pk.symmetries(equation, y)
-    assert found.known == dimension > len(found) and not found.complete
+    assert found.dimension == dimension > len(found) and not found.complete
     assert f"{dimension - len(found)} more" in found.notes[-1] and "every solution s" in found.notes[-2]
 
 
@@ -56,7 +56,7 @@ MAPS = [  # X, Y as functions of x and y: Y_XX = 0 has the symmetries of y'' = 0
 def test_point_transformations_keep_all_eight(X: sp.Expr, Y: sp.Expr) -> None:
     second = sp.diff(sp.diff(Y, x) / sp.diff(X, x), x)
     found = pk.symmetries(sp.fraction(sp.together(second))[0], y)
-    assert found.known == len(found) == 8
+    assert found.dimension == len(found) == 8
 
 
 @pytest.mark.parametrize("name", ["y2 + k^2 y", "Euler", "y2 + y - sin"])
@@ -77,7 +77,7 @@ def test_systems_of_free_particles_have_the_projective_algebra() -> None:
     r = sp.sqrt(y**2 + w**2)
     assert len(pk.symmetries([y2 + y / r**3, w.diff(x, 2) + w / r**3], [y, w])) == 3  # Kepler in the plane
     uncoupled = pk.symmetries([y2 + y, w.diff(x, 2) + 4 * w], [y, w])
-    assert uncoupled.known == len(uncoupled) == 7
+    assert uncoupled.dimension == len(uncoupled) == 7
 
 
 def test_first_order_and_degenerate_equations_have_infinitely_many() -> None:
@@ -88,9 +88,9 @@ def test_first_order_and_degenerate_equations_have_infinitely_many() -> None:
 
 def test_linear_systems_with_few_solutions_move_the_coordinates_by_the_fields() -> None:
     planes = pk.symmetries([u.diff(x, 2), u.diff(x, z), u.diff(z, 2)], u)  # sl(4): the projective maps of space
-    assert planes.known == len(planes) == 15 and not all(g.fibred for g in planes)
+    assert planes.dimension == len(planes) == 15 and not all(g.projectable for g in planes)
     ruled = pk.symmetries([u.diff(x, 2), u.diff(z, 2)], u)
-    assert ruled.known == len(ruled) == 11  # 7 and the 4 solutions 1, x, z, x z
+    assert ruled.dimension == len(ruled) == 11  # 7 and the 4 solutions 1, x, z, x z
 
 
 def test_superposition_left_out_is_proved_to_be_all_that_is_left_out() -> None:

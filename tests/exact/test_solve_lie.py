@@ -6,7 +6,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
-from pinnkit.exact.superposition.solve import closed_form
+from pinnkit.exact.superposition.solve_lie import closed_form
 
 x, y, t = pk.coordinates("x y t")
 u = pk.field("u", x, t)
@@ -139,7 +139,7 @@ def test_an_equation_with_a_potential_takes_orbits_of_its_own_symmetries():
     box = pk.Box(x=(1, 2), t=(0, 1))
     equation = u_t - u_xx - u_x / x
     problem = pk.Problem("p", u, equation, box, [pk.Initial(u, e.subs(t, 0)), *walls], reference=pk.Exact({u: e}))
-    solution = pk.solve_lie(problem, tolerance=1e-3, most=30, pool=60)
+    solution = pk.solve_lie(problem, tolerance=1e-3, max_parameters=30, pool=60)
     assert solution.errors()["u"]["relative_l2"] < 1e-3
     assert "moved by" in str(solution.network)
 
@@ -158,7 +158,7 @@ def test_burgers_through_the_map_of_cole_and_hopf(tmp_path):
     with pytest.raises(ValueError, match="u = 0 at both ends"):
         pk.solve_lie(problem)
     with pytest.raises(ValueError, match="need 115 kernels"):
-        pk.solve_lie(pk.problem("burgers"), most=20)
+        pk.solve_lie(pk.problem("burgers"), max_parameters=20)
 
 
 def test_from_the_shell(tmp_path, capsys):

@@ -21,7 +21,7 @@ from pinnkit.exact.superposition.linear_operator import LinearOperator, operator
 from pinnkit.exact.superposition.local_solutions import integrals, local
 from pinnkit.exact.superposition.matching_pursuit import Choice, Search, from_dictionary, prune, refine
 from pinnkit.exact.superposition.separated import forced, polynomials, standing
-from pinnkit.exact.superposition.solve import condition_weights
+from pinnkit.exact.superposition.solve_lie import condition_weights
 from pinnkit.exact.superposition.superposition import Superposition, superposition
 from pinnkit.exact.superposition.tensor_columns import TensorColumns
 from pinnkit.exact.superposition.variable_projection import fit, jacobian

@@ -15,4 +15,4 @@ def found(name: str) -> pk.Symmetries:
 @cache
 def flows(name: str) -> tuple[pk.Flow | None, ...]:
     """The closed flow of every generator that moves the coordinates by themselves, None where there is none."""
-    return tuple(pk.flow(v) for v in found(name) if v.fibred)
+    return tuple(pk.flow(v) for v in found(name) if v.projectable)

@@ -147,7 +147,7 @@ def test_rows_in_hand_survive_other_work_on_the_same_stack(system):
 def test_leverage_counts_the_parameters(solution):
     influence = pk.Influence(solution, "gauss-newton", DAMPING)
     total = sum(float(h.sum()) for h in influence.leverage.values())
-    assert total == pytest.approx(influence.curvature.freedom, rel=1e-8)
+    assert total == pytest.approx(influence.curvature.effective_parameters, rel=1e-8)
     for name, own in influence.self_influence().items():
         h, term = influence.leverage[name], pk.Loss(term=name)
         assert (own >= 0).all() and (h <= 1).all() and own.shape == h.shape

@@ -226,7 +226,7 @@ def test_minimise_reports_that_it_has_not_converged(small: pk.Solution) -> None:
 
 @pytest.fixture(scope="module")
 def found(small: pk.Solution) -> V.Validation:
-    return validate(small, points=9, groups=4, plantings=2, progress=False)
+    return validate(small, points=9, groups=4, corruptions=2, progress=False)
 
 
 def test_leave_one_out_of_a_network(found: V.Validation) -> None:
@@ -241,8 +241,8 @@ def test_leave_one_out_of_a_network(found: V.Validation) -> None:
 
 
 def test_planted_wrong_data_are_found(found: V.Validation) -> None:
-    assert found.planted.keys == ("initial", "x") and (found.planted.points, found.planted.among) == (3, 60)
-    assert found.planted.auc["self-influence"] > 0.95
+    assert found.corrupted.keys == ("initial", "x") and (found.corrupted.points, found.corrupted.among) == (3, 60)
+    assert found.corrupted.auc["self-influence"] > 0.95
 
 
 def test_figures_as_text_dict_and_file(found: V.Validation, tmp_path: Path) -> None:
@@ -253,34 +253,34 @@ def test_figures_as_text_dict_and_file(found: V.Validation, tmp_path: Path) -> N
     trial = tree["trials"][found.trials[1].title]
     assert torch.equal(trial["actual"], found.trials[1].actual)
     assert torch.equal(trial["removed"]["2"]["pde"], found.trials[1].removed[2]["pde"])
-    assert tree["figures"]["planted"]["auc"]["self-influence"] == found.planted.auc["self-influence"]
+    assert tree["figures"]["corrupted"]["auc"]["self-influence"] == found.corrupted.auc["self-influence"]
 
 
 def test_a_seed_fixes_all_figures(small: pk.Solution, found: V.Validation) -> None:
-    same = validate(small, points=9, groups=0, plantings=0, progress=False).trials[0]
+    same = validate(small, points=9, groups=0, corruptions=0, progress=False).trials[0]
     assert torch.equal(same.actual, found.trials[0].actual)
     assert all(torch.equal(p, found.trials[0].predicted[m]) for m, p in same.predicted.items())
 
 
-def test_hard_constraints_have_wrong_sources_planted() -> None:
+def test_hard_constraints_have_wrong_sources() -> None:
     solution = pk.solve(
         pk.problem("burgers", nu=0.05), pk.MLP(2, 6, 6, 1), {"pde": 150}, hard=True, resample=None,
         stages=[pk.Adam(200, lr=1e-2), pk.SSBroyden(200)],
     )  # fmt: skip
-    done = validate(solution, points=2, groups=0, plantings=1, progress=False)
-    assert done.planted.keys == ("pde",) and any("hold by construction" in note for note in done.notes)
-    assert done.planted.auc["self-influence"] > 0.7
+    done = validate(solution, points=2, groups=0, corruptions=1, progress=False)
+    assert done.corrupted.keys == ("pde",) and any("hold by construction" in note for note in done.notes)
+    assert done.corrupted.auc["self-influence"] > 0.7
 
 
 def test_planted_shifts_change_only_their_rows(small: pk.Solution) -> None:
     shift = torch.arange(30.0).double()
-    bad = P.plant(small, {"x": shift})
+    bad = P.corrupt(small, {"x": shift})
     gap = small.stack.values(small.theta) - bad.stack.values(small.theta)
     assert torch.allclose(bad.stack.rows_of("x", gap)[0], shift) and float(gap.abs().sum()) == pytest.approx(435)
 
 
 def test_wrong_data_alone(small: pk.Solution) -> None:
-    done = validate(small, points=0, groups=0, plantings=1, progress=False)
+    done = validate(small, points=0, groups=0, corruptions=1, progress=False)
     assert done.trainings == (0, 0) and "not trained again" in str(done) and done.to_dict()["trials"] == {}
 
 
@@ -288,12 +288,12 @@ def test_counts_are_checked(small: pk.Solution) -> None:
     with pytest.raises(ValueError, match="expected a whole number"):
         validate(small, points=-1)
     with pytest.raises(ValueError, match="not all of them 0"):
-        validate(small, points=0, groups=0, plantings=0)
+        validate(small, points=0, groups=0, corruptions=0)
 
 
 def test_what_no_machine_ends_and_what_no_preconditioner_gives_is_refused(small: pk.Solution) -> None:
     with pytest.raises(ValueError, match="a validation by 2000000000000 trainings would need"):
-        validate(small, points=0, groups=10**12, plantings=0)
+        validate(small, points=0, groups=10**12, corruptions=0)
     for wrong in (lambda v: float("nan"), lambda v: v[1:], lambda v: v * float("nan")):
         with pytest.raises(ValueError, match="precondition gave .*: expected as many finite numbers"):
             retrain(small, {"pde": torch.tensor([0])}, 0.1, precondition=wrong)
@@ -337,7 +337,7 @@ def test_command(
 
     monkeypatch.chdir(tmp_path)
     pk.save(small, "run.h5")
-    text = call("--points", "3", "--plantings", "1", "--out", "new/v.h5")
+    text = call("--points", "3", "--corruptions", "1", "--out", "new/v.h5")
     assert "with leverage (default)" in text and "AUC" in text and "in new/v.h5" in text
     assert hdf5.read("new/v.h5", V.FORMAT, V.VERSION)["figures"]["trainings"] == 3
-    assert json.loads(call("--points", "2", "--plantings", "0", "--json"))["converged"] == 2
+    assert json.loads(call("--points", "2", "--corruptions", "0", "--json"))["converged"] == 2

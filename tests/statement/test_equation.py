@@ -10,8 +10,8 @@ import pinnkit as pk
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.channels import partial
-from pinnkit.statement.symbolic.fields import differentiate, parse_index
 from pinnkit.statement.symbolic.lowering import at_image, collapse, insert, lower
+from pinnkit.statement.symbolic.notation import differentiate, parse_index
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 

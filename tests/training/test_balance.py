@@ -50,7 +50,7 @@ def test_a_term_without_gradient_gets_no_endless_weight():
     model = pk.Model(problem, pk.MLP(2, 6, 3))
     theta = model.initial(0)
     assert float(gradient_norms(model.stack(pk.sample(problem, 50)), theta)["gauge"]) < 1e-12
-    weights = pk.gradient_balance(keep=0.0, most=100)(model.stack(pk.sample(problem, 50)), theta)
+    weights = pk.gradient_balance(keep=0.0, max_ratio=100)(model.stack(pk.sample(problem, 50)), theta)
     assert 100 <= weights["gauge"] <= 400
 
 
@@ -74,7 +74,7 @@ def test_weights_of_the_first_stage_reach_the_solution_and_survive_a_resume(tmp_
     (lambda: pk.Balance("loss"), "no balance 'loss': choose one of ntk, gradient"),
     (lambda: pk.ntk_balance(every=0), "every is 0: expected a whole number of at least 1"),
     (lambda: pk.gradient_balance(keep=1.0), "keep is 1.0: expected a number of at least 0 and below 1"),
-    (lambda: pk.Balance(most=0.5), "most is 0.5: expected a finite number of at least 1"),
+    (lambda: pk.Balance(max_ratio=0.5), "max_ratio is 0.5: expected a finite number of at least 1"),
 ])  # fmt: skip
 def test_strange_settings(call, words):
     with pytest.raises(ValueError, match=words):

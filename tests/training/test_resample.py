@@ -160,7 +160,7 @@ WAYS = [
     (pk.R3(every=4), 60, False),
     (pk.rar_d(every=4, add=5, candidates=300), 70, True),
     (pk.rar_g(every=4, add=5, candidates=300), 70, True),
-    (pk.rad(every=4, candidates=300, growth=1.5, most=100), 100, False),
+    (pk.rad(every=4, candidates=300, growth=1.5, max_points=100), 100, False),
     (pk.rad(every=4, candidates=300, add=7, how="random", warm_up=0), 74, True),
     (pk.rad(every=4, candidates=300, weights=True, warm_up=0), 60, False),
     (RESAMPLERS["influence"](every=4, candidates=300, warm_up=0), 60, False),

@@ -15,7 +15,7 @@ from torch import Tensor
 from pinnkit.certificate.enclosure.network import Cells, evaluate
 from pinnkit.certificate.theorem.misfit import Breaks
 from pinnkit.certificate.theorem.proof import Enclosure
-from pinnkit.certificate.validated.interval import UNIT, Interval
+from pinnkit.certificate.validated.interval_arithmetic import UNIT, Interval
 from pinnkit.certificate.validated.interval_series import enclosed_series
 from pinnkit.certificate.validated.taylor_model import Space, TaylorModel
 

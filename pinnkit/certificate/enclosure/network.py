@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinnkit.certificate.validated import elementary as analytic
 from pinnkit.certificate.validated.elementary import EXP, INVERSE, SIN, OdeSystem, compose, of_activation, power
-from pinnkit.certificate.validated.interval import UNIT
+from pinnkit.certificate.validated.interval_arithmetic import UNIT
 from pinnkit.certificate.validated.taylor_model import TINY, UP, Space, TaylorModel
 from pinnkit.network.base import FeatureEvaluator
 from pinnkit.network.features.inversion import Formulas

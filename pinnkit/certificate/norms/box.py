@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.certificate.theorem.misfit import Norm
-from pinnkit.certificate.validated.interval import UNIT
+from pinnkit.certificate.validated.interval_arithmetic import UNIT
 from pinnkit.certificate.validated.taylor_model import UP, Space, TaylorModel
 
 TIGHT = 1.05  # by how much the maximum may exceed the largest value found

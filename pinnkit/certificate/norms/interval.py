@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from pinnkit.certificate.theorem.misfit import Norm
-from pinnkit.certificate.validated.interval import Interval
+from pinnkit.certificate.validated.interval_arithmetic import Interval
 from pinnkit.certificate.validated.interval_series import Series, enclosed_series, total
 
 from .bisection import halved, norm

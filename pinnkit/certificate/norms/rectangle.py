@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 
 from pinnkit.certificate.theorem.misfit import Norm
-from pinnkit.certificate.validated.interval import Interval
+from pinnkit.certificate.validated.interval_arithmetic import Interval
 from pinnkit.certificate.validated.interval_series import Series, enclosed_series
 
 from .interval import IntervalNorm, terms

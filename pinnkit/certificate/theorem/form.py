@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import sympy as sp
 
-from pinnkit.certificate.validated.interval import Interval
+from pinnkit.certificate.validated.interval_arithmetic import Interval
 from pinnkit.certificate.validated.interval_series import enclosed_series
 from pinnkit.domain.box import Box, Face, face_of
 from pinnkit.statement.checks import lowered

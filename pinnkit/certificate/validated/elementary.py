@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pinnkit.network.jets.activation import Activation
 
-from .interval import UNIT, Interval
+from .interval_arithmetic import UNIT, Interval
 from .taylor_model import TINY, UP, TaylorModel, along, column
 
 TURNS = 8  # of the iteration for tails

@@ -11,7 +11,7 @@ import sympy as sp
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.tools.deadline import turn
 
-from .interval import UNIT, Interval
+from .interval_arithmetic import UNIT, Interval
 
 # Every number of an expression stands for an interval of this relative half-width, in which the exact one lies: the
 # root of the dispersion relation that a rate is, the rational coefficient of a polynomial solution. Near a double root,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 
-from .interval import Interval
+from .interval_arithmetic import Interval
 
 FUNCTION = 16  # units of the precision by which elementary functions may be wrong, as in `interval`
 Array = np.ndarray

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .interval import UNIT
+from .interval_arithmetic import UNIT
 
 UP = 1 + 2.0**-40  # covers the rounding of thousands of sums and products of numbers that are not negative
 TINY = 1e-290  # covers what is lost below the smallest number

@@ -116,7 +116,7 @@ def flow(v: Generator) -> Flow | None:
         >>> pk.flow(v) is not None
         True
     """
-    if not v.fibred:
+    if not v.projectable:
         raise ValueError(f"{v} moves the coordinates by the values of the fields: it has no group of functions")
     s = sp.Symbol("_s", real=True)
     taken = {symbol.name for e in v.components for symbol in e.free_symbols} | {z.name for z in v.base}

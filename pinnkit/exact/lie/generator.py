@@ -9,8 +9,10 @@ from functools import cached_property
 import sympy as sp
 
 from pinnkit.tools.checked import checked
+from pinnkit.tools.renamed import renamed
 
 
+@renamed(fibred="projectable")
 @checked
 @dataclass(frozen=True)
 class Generator:
@@ -47,17 +49,17 @@ class Generator:
         return (*self.xi, *self.phi)
 
     @cached_property
-    def fibred(self) -> bool:
+    def projectable(self) -> bool:
         """Whether the coordinates move in the same way for all values of the fields."""
         return not any(e.free_symbols & set(self.fields) for e in self.xi)
 
     @cached_property
     def matrix(self) -> sp.Matrix | None:
-        """alpha(x) with phi = alpha u where the field is fibred and linear in u, else None."""
+        """alpha(x) with phi = alpha u where the field is projectable and linear in u, else None."""
         alpha = sp.Matrix([[sp.diff(e, u) for u in self.fields] for e in self.phi])
         rest = (sp.Matrix(self.phi) - alpha * sp.Matrix(self.fields)).applyfunc(sp.expand)
         linear = not alpha.free_symbols & set(self.fields) and rest.is_zero_matrix
-        return alpha if self.fibred and linear else None
+        return alpha if self.projectable and linear else None
 
     def apply(self, e: sp.Expr) -> sp.Expr:
         """v(e), the derivative of a function along the field.

@@ -9,6 +9,7 @@ from sympy.core.function import Application
 from sympy.integrals.rationaltools import ratint
 
 from pinnkit.tools.checked import checked
+from pinnkit.tools.renamed import renamed
 
 TURN = 1.4  # half the angle that a clock like tan may run through, at most pi / 2
 PLACES = 9  # along every coordinate, where values are looked at
@@ -18,15 +19,16 @@ CLEAR = 1e-6  # relative difference of values that are not the same
 SMOOTH = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh)
 
 
+@renamed(place="space", clock="time")
 @checked
 @dataclass(frozen=True)
 class NormalForm:
-    """A map from the heat equation v_s = v_yy to another equation: u(x, t) = exp(gauge) v(place, clock).
+    """A map from the heat equation v_s = v_yy to another equation: u(x, t) = exp(gauge) v(space, time).
 
     Args:
         coordinates: the symbols x and t.
-        place: y(x, t), which grows with x.
-        clock: s(t), which starts at 0 and grows with t.
+        space: y(x, t), which grows with x.
+        time: s(t), which starts at 0 and grows with t.
         gauge: exponent of the factor.
 
     Source:
@@ -34,22 +36,22 @@ class NormalForm:
     """
 
     coordinates: tuple[sp.Symbol, sp.Symbol]  # x, t
-    place: sp.Expr
-    clock: sp.Expr
+    space: sp.Expr
+    time: sp.Expr
     gauge: sp.Expr
 
     def __call__(self, v: sp.Expr) -> sp.Expr:
         """u of a solution v that is written in x and t for y and s."""
-        return sp.exp(self.gauge) * v.xreplace(dict(zip(self.coordinates, (self.place, self.clock), strict=True)))
+        return sp.exp(self.gauge) * v.xreplace(dict(zip(self.coordinates, (self.space, self.time), strict=True)))
 
     def __str__(self) -> str:
-        gauge, place, clock = (readable(e, DIGITS) for e in (self.gauge, self.place, self.clock))
-        return f"u = exp({gauge}) v(y, s), y = {place}, s = {clock}"
+        gauge, space, time = (readable(e, DIGITS) for e in (self.gauge, self.space, self.time))
+        return f"u = exp({gauge}) v(y, s), y = {space}, s = {time}"
 
     def latex(self) -> str:
         """The map as LaTeX."""
-        gauge, place, clock = (sp.latex(readable(e, DIGITS)) for e in (sp.exp(self.gauge), self.place, self.clock))
-        return rf"u = {gauge} \, v(y, s), \quad y = {place}, \quad s = {clock}"
+        gauge, space, time = (sp.latex(readable(e, DIGITS)) for e in (sp.exp(self.gauge), self.space, self.time))
+        return rf"u = {gauge} \, v(y, s), \quad y = {space}, \quad s = {time}"
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
@@ -66,9 +68,9 @@ class NormalForm:
             Three expressions.
         """
         x, t = self.coordinates
-        y, g = self.place, self.gauge
+        y, g = self.space, self.gauge
         return (
-            self.clock.diff(t) - a * y.diff(x) ** 2,
+            self.time.diff(t) - a * y.diff(x) ** 2,
             y.diff(t) - a * y.diff(x, 2) - (b + 2 * a * g.diff(x)) * y.diff(x),
             g.diff(t) - a * (g.diff(x, 2) + g.diff(x) ** 2) - b * g.diff(x) - c,
         )
@@ -102,7 +104,7 @@ def normal_forms(
     back, found = dict(zip(own, coordinates, strict=True)), []
     try:
         for form in _heat(given[0], given[1], given[2], own[0], own[1], ends):
-            maps = form.place, form.clock, form.gauge
+            maps = form.space, form.time, form.gauge
             if any(sp.simplify(e) != 0 for e in form.defects(*given)):
                 raise _Obstacle(f"the map {form} fails its check at random points")
             if not np.isfinite(_on_grid(maps, own, ends)).all():

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sympy as sp
 from sympy.functions.combinatorial.numbers import stirling
 
-from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .generator import Generator

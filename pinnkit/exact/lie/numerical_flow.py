@@ -38,7 +38,7 @@ class NumericalFlow:
     steps: Count = 8
 
     def __post_init__(self) -> None:
-        if not self.generator.fibred:
+        if not self.generator.projectable:
             raise ValueError(f"{self.generator} moves the coordinates by the values of the fields")
         free = set().union(*(e.free_symbols for e in self.generator.components))
         missing = free - set(self.generator.base) - set(self.values)

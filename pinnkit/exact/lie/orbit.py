@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from pinnkit.statement.problem import Problem
-from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import SOME, Finite, Matrix, Places, Whole, checked
 from pinnkit.tools.sympy_types import AppliedUndef

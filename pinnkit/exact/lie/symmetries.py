@@ -10,6 +10,7 @@ import sympy as sp
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.tools.checked import checked
+from pinnkit.tools.renamed import renamed
 from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .algebra import structure
@@ -22,6 +23,7 @@ from .log_coordinates import back, logarithmic
 from .search import search, straight, verify_generator
 
 
+@renamed(known="dimension", straight="linear_action")
 @checked
 @dataclass(frozen=True)
 class Symmetries:
@@ -35,8 +37,8 @@ class Symmetries:
         generators: the generators.
         families: generators with an arbitrary function.
         linear: whether the equations are linear.
-        known: dimension of the algebra, counted without closed forms. None: infinite.
-        straight: whether xi depends on x only and phi = alpha(x) u, for all symmetries.
+        dimension: dimension of the algebra, counted without closed forms. None: infinite.
+        linear_action: whether xi depends on x only and phi = alpha(x) u, for all symmetries.
         notes: assumptions, and what is missing.
     """
 
@@ -45,8 +47,8 @@ class Symmetries:
     generators: tuple[Generator, ...]
     families: tuple[Generator, ...]
     linear: bool
-    known: int | None
-    straight: bool
+    dimension: int | None
+    linear_action: bool
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -61,12 +63,12 @@ class Symmetries:
     @property
     def infinite(self) -> bool:
         """Whether the algebra has infinite dimension."""
-        return self.known is None
+        return self.dimension is None
 
     @property
     def complete(self) -> bool:
         """Whether the generators span the algebra (superposition left out where it is infinite)."""
-        return self.straight and self.known == len(self.generators)
+        return self.linear_action and self.dimension == len(self.generators)
 
     @cached_property
     def table(self) -> dict[tuple[int, int], dict[int, sp.Expr] | None]:
@@ -82,7 +84,7 @@ class Symmetries:
     def headline(self) -> str:
         """The size of the algebra in words."""
         if not self.infinite:
-            return f"{self.known} Lie point symmetries"
+            return f"{self.dimension} Lie point symmetries"
         rest = ", and for every function f" if self.families else ""
         return f"infinitely many Lie point symmetries, among them these {len(self)}{rest}"
 
@@ -108,7 +110,7 @@ class Symmetries:
     def to_dict(self) -> dict[str, Any]:
         """All results as plain numbers, texts, lists and dicts."""
         return {
-            "dimension": self.known, "complete": self.complete, "linear": self.linear,
+            "dimension": self.dimension, "complete": self.complete, "linear": self.linear,
             "generators": [str(v) for v in self.generators], "families": [str(v) for v in self.families],
             "latex": [v.latex() for v in self.generators], "notes": list(self.notes),
         }  # fmt: skip

@@ -68,7 +68,7 @@ def solve(problem: Problem, nu: float, tolerance: float, most: int) -> Solution:
     tau = width**2 / (4 * nu)
     count = math.ceil((high - low) / (width / OVERLAP)) + 1
     if count > most:
-        raise ValueError(f"{problem.name}: the data need {count} kernels: allow as many with most={count}")
+        raise ValueError(f"{problem.name}: the data need {count} kernels: allow as many with max_parameters={count}")
     before = np.concatenate([[0.0], np.cumsum((weights * slope).reshape(-1, 16).sum(1))])
     log_phi = _cumulative(edges, before, slope)
     kernel = _kernel(x, t, nu, t0, low, high, tau)

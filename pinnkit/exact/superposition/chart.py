@@ -144,12 +144,12 @@ def heat_forms(problem: Problem) -> tuple[tuple[NormalForm, ...], str]:
 def _mapped(op: LinearOperator, wall: FacePair, box: Domain, form: NormalForm) -> Chart:
     x, t = form.coordinates
     start, end = box.bounds[:, op.t].tolist()
-    slope = form.place.diff(x)
-    call = sp.lambdify((x, t), [form.place, slope], "numpy")
+    slope = form.space.diff(x)
+    call = sp.lambdify((x, t), [form.space, slope], "numpy")
     at = np.meshgrid(np.linspace(wall.lower, wall.upper, TIMES), np.linspace(start, end, TIMES))
     place, slopes = (np.broadcast_to(v, at[0].shape) for v in call(*at))
     lower, upper = float(place.min()), float(place.max())
-    duration = float(form.clock.subs(t, sp.Rational(end)))
+    duration = float(form.time.subs(t, sp.Rational(end)))
     ends = {x.name: (lower, upper), t.name: (0.0, duration)}
     mapped = FacePair(wall.name, wall.index, lower, upper, _ends(wall, form), False)
     heat: dict[Index, sp.Expr] = {J if op.time == 1 else J[::-1]: c for J, c in HEAT.items()}
@@ -169,18 +169,18 @@ def _real(form: NormalForm) -> bool:
     """Whether a map is real from 0.1 to 0.9, where solutions are put into the equation; log(-x) is not."""
     at = np.meshgrid(*[np.linspace(0.1, 0.9, PLACES)] * 2)
     with np.errstate(all="ignore"):
-        found = sp.lambdify(form.coordinates, [form.place, form.clock, form.gauge], "numpy")(*at)
+        found = sp.lambdify(form.coordinates, [form.space, form.time, form.gauge], "numpy")(*at)
     return all(np.isfinite(v).all() for v in found)
 
 
 def _ends(wall: FacePair, form: NormalForm) -> tuple[FaceCondition, FaceCondition] | None:
     """The walls' conditions for v, where they keep their places and their coefficients do not vary."""
     x, t = form.coordinates
-    if wall.ends is None or form.place.has(t):
+    if wall.ends is None or form.space.has(t):
         return None
     found = []
     for e, place, n in zip(wall.ends, (wall.lower, wall.upper), (-1, 1), strict=True):
-        a, b = sp.Rational(e.a) + n * sp.Rational(e.b) * form.gauge.diff(x), sp.Rational(e.b) * form.place.diff(x)
+        a, b = sp.Rational(e.a) + n * sp.Rational(e.b) * form.gauge.diff(x), sp.Rational(e.b) * form.space.diff(x)
         a, b = (v.subs(x, sp.Rational(place)) for v in (a, b))
         if a.has(t) or b.has(t):
             return None

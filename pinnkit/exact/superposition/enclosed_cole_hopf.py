@@ -13,7 +13,7 @@ import sympy as sp
 from pinnkit.certificate.norms.bisection import CELLS, halved, norm
 from pinnkit.certificate.norms.interval import ORDER
 from pinnkit.certificate.theorem.misfit import Norm
-from pinnkit.certificate.validated.interval import Interval
+from pinnkit.certificate.validated.interval_arithmetic import Interval
 from pinnkit.certificate.validated.interval_series import Series, enclosed_series, multiply, total
 
 from .cole_hopf import ColeHopf

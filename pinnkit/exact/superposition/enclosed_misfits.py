@@ -22,7 +22,7 @@ from pinnkit.statement.symbolic.residual import Residual
 from . import enclosed_cole_hopf as hopf
 from .cole_hopf import ColeHopf
 from .rounding import evaluation_bound, evaluation_error
-from .solve import closed_form
+from .solve_lie import closed_form
 from .superposition import Superposition
 
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight

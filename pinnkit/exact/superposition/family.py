@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pinnkit.exact.lie.heat_normal_form import NormalForm, readable
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Finite, Places, Whole, checked
 

@@ -11,7 +11,7 @@ import sympy as sp
 from pinnkit.statement.checks import lowered
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.channels import Index
-from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 

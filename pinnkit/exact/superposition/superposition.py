@@ -128,7 +128,7 @@ def _expression(given: list) -> sp.Expr | tuple[sp.Expr, ...]:
 
 
 def _encoded(form: NormalForm) -> list[list]:
-    return [tree.encode(e) for e in (*form.coordinates, form.place, form.clock, form.gauge)]
+    return [tree.encode(e) for e in (*form.coordinates, form.space, form.time, form.gauge)]
 
 
 def _decoded(given: list[list]) -> NormalForm:

@@ -60,15 +60,9 @@ class Error(Functional):
         gradient = sum(rows.vjp(solution.theta, gap) for rows, gap in pairs)
         return (total / norm).sqrt()[None], (gradient / (total * norm).sqrt())[None]
 
+    @override
     def curve(self, solution: Solution) -> Curve:
-        """The change |e + J d| - |e| - e J d / |e| beyond first order, for fields that move by J d.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            A function of the change of parameters.
-        """
+        # the change |e + J d| - |e| - e J d / |e| beyond first order, for fields that move by J d
         pairs, norm = self._gaps(solution)
         none = torch.zeros_like(norm)
         total = sum((gap @ gap for _, gap in pairs), none)

@@ -60,15 +60,9 @@ class Loss(Functional):
         r = stack.values(solution.theta)
         return (w * r * r).sum()[None], stack.vjp(solution.theta, 2 * w * r)[None]
 
+    @override
     def curve(self, solution: Solution) -> Curve:
-        """The change sum a (J d)^2 beyond first order, for rows that move by J d.
-
-        Args:
-            solution: the solution.
-
-        Returns:
-            A function of the change of parameters.
-        """
+        # the change sum a (J d)^2 beyond first order, for rows that move by J d
         stack, w = self._rows(solution)
         return partial(square, gram(stack, solution.theta, w))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from pinnkit.domain.box import Domain
 from pinnkit.network.base import FeatureEvaluator, FeatureMap
 from pinnkit.statement.symbolic.channels import Channels
-from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Finite, Positive, checked
 from pinnkit.tools.serialise import register

@@ -1,5 +1,6 @@
 """A feed-forward network as a list of few operations on jets, each with its reverse, tangent and row passes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,20 +60,24 @@ def _gather(g: Tensor, h: Tensor) -> Tensor:
 
 
 def _leibniz(a: Tensor, b: Tensor, channels: Channels) -> Tensor:
+    """The product a*b, term by term of Leibniz's rule."""
     out = torch.zeros_like(a)
-    for j, terms in enumerate(channels.product):
-        for k, p, q in terms:
-            out[j] += k * a[p] * b[q]
+    for j, k, p, q in _terms(channels):
+        out[j] += k * a[p] * b[q]
     return out
 
 
 def _leibniz_reverse(g: Tensor, b: Tensor, channels: Channels) -> Tensor:
     """The cotangent of a in the product a*b (the rule is symmetric in a and b)."""
     out = torch.zeros_like(g)
-    for j, terms in enumerate(channels.product):
-        for k, p, q in terms:
-            out[p] += k * g[j] * b[q]
+    for j, k, p, q in _terms(channels):
+        out[p] += k * g[j] * b[q]
     return out
+
+
+def _terms(channels: Channels) -> Iterator[tuple[int, float, int, int]]:
+    """Channel j of a product is the sum of k a_p b_q over these (j, k, p, q)."""
+    return ((j, *term) for j, terms in enumerate(channels.product) for term in terms)
 
 
 class TapePass(Pass):

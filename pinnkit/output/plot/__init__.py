@@ -1,7 +1,7 @@
 """Pictures of solutions, flows, influence and certificates: each draws on the Axes that it is given, or on new ones."""
 
 from .certificate import plot_certificate
-from .flow import plot_flow, plot_pressure, plot_streamlines, plot_vorticity
+from .fluid import plot_flow, plot_pressure, plot_streamlines, plot_vorticity
 from .influence import (
     plot_comparison,
     plot_directionality,

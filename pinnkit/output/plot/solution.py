@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from pinnkit.error.error_map import ErrorMap
-from pinnkit.model.quantity.flow import is_plane_flow
+from pinnkit.model.quantity.fluid import is_plane_flow
 from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.reference import Exact, errors_of
 
 from .body import draw_body
 from .colours import BLUE, DIVERGING, ERRORS, GREEN, ORANGE, RED, SEQUENTIAL, SKY
-from .flow import plot_flow
+from .fluid import plot_flow
 from .layout import axes_grid, break_in, colour_bar, summary_panels, summary_size
 from .slice import Slice, derivative, error_plane, plane, ratio, shown, titled
 

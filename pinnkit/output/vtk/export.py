@@ -110,7 +110,7 @@ def export_points(solution: Solution, path: str | Path, found: Attribution | Non
     Example:
         >>> import tempfile
         >>> import pinnkit as pk
-        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> u = pk.solve_lie(pk.problem("heat"), progress=False)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     pk.export_points(u, f"{folder}/points.vtp").name
         'points.vtp'

@@ -8,8 +8,8 @@ import torch
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.singular.kink import Plane
 from pinnkit.statement.singular.plane_points import beside
-from pinnkit.statement.symbolic.fields import differentiate
 from pinnkit.statement.symbolic.lowering import lower
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.sympy_types import AppliedUndef
 

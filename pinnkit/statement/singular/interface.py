@@ -11,7 +11,7 @@ from torch import Tensor
 from pinnkit.statement.symbolic.boundary_conditions import Operator
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conservation import Divergence
-from pinnkit.statement.symbolic.fields import differentiate
+from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.place import interface
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.residual import Residual

@@ -107,12 +107,12 @@ class Neumann(Valued):
 
     Args:
         u: the field.
-        value: the normal derivative, in any form that :class:`Dirichlet` takes. Default 0.
-        on: parts of the boundary: a face, a coordinate for both its faces, or "boundary" (default) for all.
+        value: the normal derivative, in any form that :class:`Dirichlet` takes. Default 0: a symmetric or sealed wall.
+        on: parts of the boundary where it holds, as for :class:`Dirichlet`. Default: all.
         weight: weight of the term in the loss, relative to 1 for equations.
 
     Raises:
-        TypeError: no field, or a value of the wrong kind.
+        TypeError: no field, or a slope of the wrong kind.
 
     Example:
         >>> import pinnkit as pk
@@ -139,7 +139,7 @@ class Robin(StatedCondition):
         a: coefficient of u, as ``value``.
         b: coefficient of n . grad u, as ``value``.
         value: the right-hand side, in any form that :class:`Dirichlet` takes. Default 0.
-        on: parts of the boundary: a face, a coordinate for both its faces, or "boundary" (default) for all.
+        on: parts of the boundary where it holds, as for :class:`Dirichlet`. Default: all.
         weight: weight of the term in the loss, relative to 1 for equations.
 
     Raises:

@@ -9,7 +9,7 @@ import sympy as sp
 from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .channels import Channel, Index, partial, split
-from .fields import differentiate
+from .notation import differentiate
 from .torch_program import Opaque
 
 Ansatz = Mapping[AppliedUndef, tuple[sp.Expr, sp.Expr]]  # field -> (g, d): the field is g + d N

@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import real
@@ -39,10 +40,31 @@ class Reference(ABC):
 
     @abstractmethod
     def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """Axes of a tensor grid, its points X (n, d), a mask (n,) of those inside, values (n, names).
+        """The reference on a tensor grid; a column of NaN stands for what it does not hold.
 
-        A column of NaN stands for what the reference does not hold.
+        Args:
+            domain: the domain.
+            names: names of the fields and derived quantities.
+
+        Returns:
+            Axes by name, points (n, d), the mask (n,) of those with values, and the values (n, names).
+
+        Raises:
+            ValueError: the reference is one of other coordinates or fields, or its file cannot be read.
         """
+
+
+class PointwiseReference(Reference):
+    """A reference that is known at every point; any class that is also called with points is one."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> Any:
+        own = hasattr(other, "on_grid") and any("__call__" in vars(kind) for kind in other.__mro__)
+        return True if cls is PointwiseReference and own else NotImplemented
+
+    @abstractmethod
+    def __call__(self, X: Tensor) -> Tensor:
+        """Values at points X (n, d), shape (n, fields)."""
 
 
 def errors_of(reference: Reference | None) -> Mapping[str, float]:
@@ -63,7 +85,7 @@ def _columns(names: tuple[str, ...], found: Mapping[str, Tensor], like: Tensor) 
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Exact(Reference):
+class Exact(PointwiseReference):
     """A reference solution u*(x) in closed form.
 
     Args:
@@ -84,6 +106,7 @@ class Exact(Reference):
     parameters: Mapping[str, Finite] = field(default_factory=dict)
     error: NotNegative = 0.0
 
+    @override
     def __call__(self, X: Tensor) -> Tensor:
         """Values at points X (n, d), shape (n, fields), the fields in the order of ``solution``."""
         out = self._program({s: X[:, i] for i, s in enumerate(self.variables)})
@@ -118,16 +141,8 @@ class Exact(Reference):
     def _program(self) -> Program:
         return Program([self.expression(u) for u in self.solution], self.variables)
 
+    @override
     def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The closed form on a uniform grid.
-
-        Args:
-            domain: the domain.
-            names: names of the fields and derived quantities.
-
-        Returns:
-            Axes by name, points (n, d), the mask (n,) of those with values, and the values (n, names).
-        """
         axes, X, mask = _grid(domain)
         found = dict(zip((str(u.func) for u in self.solution), self(X).unbind(1), strict=True))
         return axes, X, mask, _columns(names, found, X[:, 0])
@@ -153,7 +168,7 @@ def as_reference(given: Any, fields: Sequence[AppliedUndef], parameters: Mapping
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Computed(Reference):
+class Computed(PointwiseReference):
     """A reference solution u*(x) as a Python function.
 
     Args:
@@ -169,22 +184,14 @@ class Computed(Reference):
     function: Callable[[Tensor], Tensor]
     error: NotNegative
 
+    @override
     def __call__(self, X: Tensor) -> Tensor:
-        """Values at points X (n, d), shape (n, fields)."""
         found = self.function(X)
         real("the reference", found)
         return found
 
+    @override
     def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The function on a uniform grid.
-
-        Args:
-            domain: the domain.
-            names: names of the fields and derived quantities.
-
-        Returns:
-            What :meth:`Exact.on_grid` returns.
-        """
         axes, X, mask = _grid(domain)
         found = dict(zip(names, self(X).unbind(1), strict=False))
         return axes, X, mask, _columns(names, found, X[:, 0])
@@ -211,8 +218,8 @@ class Sampled(Reference):
         own = {n: float(e) for n, e in errors_of(reference).items()}
         return cls(axes, mask, found, float(reference.error), own or dict.fromkeys(found, float(reference.error)))
 
+    @override
     def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The nodes and values; ValueError for a domain of other coordinates."""
         if tuple(self.axes) != domain.names:
             raise ValueError(f"the reference is by ({', '.join(self.axes)}), the domain by ({', '.join(domain.names)})")
         X = torch.as_tensor(np.stack([m.ravel() for m in np.meshgrid(*self.axes.values(), indexing="ij")], 1))
@@ -304,19 +311,8 @@ class Table(Reference):
         """How the table was computed."""
         return str(self._content[0]["method"])
 
+    @override
     def on_grid(self, domain: Domain, names: Annotated[tuple[str, ...], SOME]) -> tuple[Axes, Tensor, Tensor, Tensor]:
-        """The nodes and values of the table; nodes outside the domain or without values are masked.
-
-        Args:
-            domain: the domain.
-            names: names of the fields and derived quantities.
-
-        Returns:
-            What :meth:`Exact.on_grid` returns.
-
-        Raises:
-            ValueError: a table of other coordinates or fields, or a file that cannot be read.
-        """
         _, axes, values = self._content
         if tuple(axes) != domain.names or not set(names) & set(values):
             raise ValueError(

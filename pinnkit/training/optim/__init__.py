@@ -5,12 +5,12 @@ from .lbfgs import LBFGS
 from .levenberg_marquardt import LevenbergMarquardt
 from .soap import SOAP
 from .ssbroyden import SSBroyden
-from .stage import Claiming, Objective, Optimiser, Stage, State, Step
+from .stage import Objective, Optimiser, Stage, State, Step
 from .torch_optimizer import Torch
 
 STAGES: dict[str, type] = {c.__name__: c for c in (Adam, LBFGS, LevenbergMarquardt, SOAP, SSBroyden, Torch)}
 
 __all__ = [
-    "LBFGS", "SOAP", "STAGES", "Adam", "Claiming", "LevenbergMarquardt", "Objective", "Optimiser", "SSBroyden", "Stage",
+    "LBFGS", "SOAP", "STAGES", "Adam", "LevenbergMarquardt", "Objective", "Optimiser", "SSBroyden", "Stage",
     "State", "Step", "Torch",
 ]  # fmt: skip

@@ -50,15 +50,8 @@ class SSBroyden(Optimiser[Objective]):
     tolerance: NotNegative = 1e-14
     scaled: bool = True
 
-    def claim(self, theta: Vector) -> None:
-        """Check that P^2 numbers find room in memory, before any work is done.
-
-        Args:
-            theta: parameters (P,).
-
-        Raises:
-            MemoryError: there is less memory than H needs.
-        """
+    @override
+    def check_memory(self, theta: Vector) -> None:
         P = len(theta)
         afford(
             theta.element_size() * P * (P + 4 * _DELAY), f"the inverse Hessian of SSBroyden for {P} parameters",
@@ -67,7 +60,7 @@ class SSBroyden(Optimiser[Objective]):
 
     @override
     def start(self, theta: Vector, objective: Objective | None) -> State:
-        self.claim(theta)
+        self.check_memory(theta)
         P = len(theta)
         return {
             "H": torch.eye(P, dtype=theta.dtype, device=theta.device),

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -77,6 +77,16 @@ class Optimiser(ABC, Generic[Loss]):
             ValueError: the optimiser does not take these parameters.
         """
 
+    def check_memory(self, theta: Tensor) -> None:
+        """Check, before any work of a run is done, that the state finds room in memory; a small one is not looked at.
+
+        Args:
+            theta: parameters (P,).
+
+        Raises:
+            MemoryError: there is less memory than the state needs.
+        """
+
     @checked
     def renew(self, state: Mapping[str, Any]) -> State:
         """The state after the points have changed: what was learnt stays, values at the old points are dropped.
@@ -102,14 +112,6 @@ class Optimiser(ABC, Generic[Loss]):
             New parameters (P,), the new state, and a ``Step`` with the losses by term (those before the step where the
             new ones were not evaluated) and, if the stage must end, the reason.
         """
-
-
-@runtime_checkable
-class Claiming(Protocol):
-    """A stage that needs much memory, and says so before any work is done."""
-
-    def claim(self, theta: Tensor) -> None:
-        """MemoryError where the stage's state for parameters theta (P,) finds no room."""
 
 
 def holds(*tensors: str, numbers: tuple[str, ...] = (), trees: tuple[str, ...] = ()) -> Rule:

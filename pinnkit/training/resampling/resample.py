@@ -16,6 +16,7 @@ from pinnkit.model.solution import Solution
 from pinnkit.statement.points import Points
 from pinnkit.tools.checked import Count, NotNegative, Positive, Whole, checked
 from pinnkit.tools.preset import preset
+from pinnkit.tools.renamed import renamed
 from pinnkit.tools.serialise import register
 
 from .scores import SCORES, ReducibleResidual, Score
@@ -97,6 +98,7 @@ def _fresh(solution: Solution, key: str, n: int, seed: int) -> PointSet:
 
 
 @register
+@renamed(most="max_points")
 @checked
 @dataclass(frozen=True)
 class Resample:
@@ -110,7 +112,7 @@ class Resample:
             scores.
         add: number of points that each round adds. Default 0: a round replaces the points.
         growth: factor by which a replacing round multiplies the number of points. Default 1.
-        most: the largest number of points that ``growth`` reaches.
+        max_points: the largest number of points that ``growth`` reaches.
         candidates: number of fresh uniform points that are scored in a round.
         keys: point sets that are drawn anew. Default: the interior.
         every: iterations between two rounds.
@@ -140,7 +142,7 @@ class Resample:
     how: str = "systematic"
     add: Whole = 0
     growth: Positive = 1.0
-    most: Whole = 0
+    max_points: Whole = 0
     candidates: Count = 10_000
     keys: tuple[str, ...] = ("pde",)
     every: Count = 300
@@ -158,7 +160,7 @@ class Resample:
         points = solution.points
         for i, key in enumerate(self.keys):
             old, seed = _old(solution, key), _seed(self.seed, round, i)
-            n = self.add or max(len(old), min(self.most, math.ceil(len(old) * self.growth)))
+            n = self.add or max(len(old), min(self.max_points, math.ceil(len(old) * self.growth)))
             pool = _fresh(solution, key, max(self.candidates, n), seed)
             if round < self.warm_up:
                 new = draw(pool, uniform_score(solution, key, pool), n, seed=seed)
@@ -214,6 +216,7 @@ class R3:
         return points
 
 
+@renamed(most="max_points")
 @preset(Resample)
 def uniform() -> Resample:
     """Uniform resampling: every round replaces all points by fresh uniform ones.
@@ -229,6 +232,7 @@ def uniform() -> Resample:
     return Resample(uniform_score)
 
 
+@renamed(most="max_points")
 @preset(Resample)
 def rad() -> Resample:
     """RAD, residual-based adaptive distribution: every round draws all points with p ~ |r|^k / mean(|r|^k) + c.
@@ -247,6 +251,7 @@ def rad() -> Resample:
     return Resample()
 
 
+@renamed(most="max_points")
 @preset(Resample)
 def rar_d() -> Resample:
     """RAR-D, residual-based adaptive refinement with distribution: every round adds points with p ~ |r|^2.
@@ -265,6 +270,7 @@ def rar_d() -> Resample:
     return Resample(k=2.0, c=0.0, add=50, warm_up=0)
 
 
+@renamed(most="max_points")
 @preset(Resample)
 def rar_g() -> Resample:
     """RAR-G, greedy adaptive refinement: every round adds the candidates with the largest residual.

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, SymLogNorm
 from matplotlib.figure import Figure
 
-from pinnkit.model.quantity.flow import PRESSURE, velocity, vorticity
+from pinnkit.model.quantity.fluid import PRESSURE, velocity, vorticity
 from pinnkit.model.solution import Solution
 
 from .body import draw_body

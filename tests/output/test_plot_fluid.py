@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 import pinnkit as pk
 from pinnkit.cli import main
-from pinnkit.model.quantity.flow import is_plane_flow
+from pinnkit.model.quantity.fluid import is_plane_flow
 from pinnkit.output.plot.body import draw_body
-from pinnkit.output.plot.flow import plot_flow, plot_pressure, plot_streamlines, plot_vorticity
+from pinnkit.output.plot.fluid import plot_flow, plot_pressure, plot_streamlines, plot_vorticity
 from problems import cylinder
 
 

@@ -17,6 +17,7 @@ from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.place import INITIAL, INTERIOR
 from pinnkit.tools.checked import Count, NotNegative, Whole, checked
 from pinnkit.tools.progress import reporter
+from pinnkit.tools.renamed import renamed
 from pinnkit.tools.versions import versions
 from pinnkit.training.recipe import Plan, Progress
 
@@ -77,13 +78,14 @@ def condition_weights(problem: Problem) -> dict[str, float]:
     return found
 
 
+@renamed(most="max_parameters")
 @checked
 def solve_lie(
     problem: Problem,
     *,
     tolerance: NotNegative = 1e-8,
     families: Sequence[Family] = (),
-    most: Count = 200,
+    max_parameters: Count = 200,
     modes: Count | None = None,
     pool: Count = 200,
     seed: Whole = 0,
@@ -102,7 +104,7 @@ def solve_lie(
         tolerance: largest misfit of the data, in the weighted L2 norm relative to the data, at points that were not
             fitted.
         families: families of exact solutions of the user, to be tried too. Each is verified first.
-        most: largest number of fitted amplitudes and parameters.
+        max_parameters: largest number of fitted amplitudes and parameters.
         modes: number of separated solutions along each direction. Default None: chosen from the data.
         pool: number of members of a family that are tried at once.
         seed: seed of the search.
@@ -123,13 +125,16 @@ def solve_lie(
         True
     """
     clock = time.perf_counter(), time.process_time()
-    if tolerance <= 0 or most < 1:
-        raise ValueError(f"tolerance {tolerance} and most {most}: give a positive tolerance and at least 1 coefficient")
+    if tolerance <= 0 or max_parameters < 1:
+        raise ValueError(
+            f"tolerance {tolerance} and max_parameters {max_parameters}: "
+            "give a positive tolerance and at least 1 coefficient"
+        )
     if not problem.domain.space:
         raise ValueError(f"{problem.name}: its domain is time alone, and superpositions are in space: use solve")
     nu = viscosity(problem)
     if nu is not None:
-        return burgers.solve(problem, nu, tolerance, most)
+        return burgers.solve(problem, nu, tolerance, max_parameters)
     op = operator(problem) if len(problem.fields) == len(problem.equations) == 1 else system(problem)
     check(problem, op)
     _verify(op, families)
@@ -143,7 +148,7 @@ def solve_lie(
     deadline = np.inf if time_limit is None else clock[0] + time_limit
     history: list[tuple[int, float, float, float]] = []
     tried: list[FittedSuperposition] = []
-    with reporter(progress, f"{problem.name} (superposition)", most) as screen:
+    with reporter(progress, f"{problem.name} (superposition)", max_parameters) as screen:
 
         def tell(choice: Choice) -> None:
             wall, cpu = time.perf_counter() - clock[0], time.process_time() - clock[1]
@@ -161,7 +166,7 @@ def solve_lie(
             search = Search(
                 data, Dense(np.zeros((len(y), 0))), (), y, share * tolerance * size, seed, pool, deadline, tell
             )
-            tried.append(_attempt(problem, search, where, families, waves, cuts, count, most))
+            tried.append(_attempt(problem, search, where, families, waves, cuts, count, max_parameters))
             seen = tried[-1]
             if seen.fresh <= max(tolerance, CLOSE * seen.solved.misfit / size) or search.late:
                 break

@@ -14,7 +14,7 @@ from pinnkit.certificate.theorem.form import Form, on_face
 from pinnkit.certificate.theorem.maximum_principle import diffusion, without_condition
 from pinnkit.certificate.theorem.misfit import Misfits, Norm
 from pinnkit.certificate.theorem.proof import BarrierProof, Enclosure, Wall
-from pinnkit.certificate.validated.interval import Interval
+from pinnkit.certificate.validated.interval_arithmetic import Interval
 from pinnkit.certificate.validated.interval_series import enclosed_series
 from pinnkit.domain.box import Box
 from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Robin
@@ -26,7 +26,7 @@ from pinnkit.tools.deadline import OutOfTime
 
 from .barrier import BarrierPlan, BarrierProblem, barrier
 from .cell_polynomials import Breaks, between, ends, limits, shape, widened
-from .norms import barrier_norms, middles
+from .spline_norms import barrier_norms, middles
 
 NAME = "a supersolution verified for this problem"
 ENOUGH = 1.1  # of the bound over what the error reaches at least: no finer barrier is looked for

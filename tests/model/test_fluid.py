@@ -9,7 +9,7 @@ import torch
 
 import pinnkit as pk
 from pinnkit.domain.boundary_quadrature import along_boundary, along_line
-from pinnkit.model.quantity import flow as fluid
+from pinnkit.model.quantity import fluid
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
 from problems import cylinder, kovasznay
 
