@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,10 +19,16 @@ SHAPES = ("(P,)", "(M,)", "(n,", "(K,", "(N_k,)", "(P, P)", "(M, M)", "(M, P)", 
 DIALECT = (" of one's own", "what it takes", " asked ", "so many ")
 
 
+def _modules() -> list[tuple[str, ModuleType]]:
+    """Public names that are modules: pictures, scores."""
+    return [(name, getattr(pinnkit, name)) for name in pinnkit.MODULES]
+
+
 def names() -> Iterator[tuple[str, Any]]:
     """All public callables by name: functions, classes, and the public methods of these."""
-    for name in sorted(set(pinnkit.PUBLIC) - set(pinnkit.MODULES)):
-        thing = getattr(pinnkit, name)
+    modules = [(f"{home}.{name}", getattr(module, name)) for home, module in _modules() for name in module.__all__]
+    alone = [(name, getattr(pinnkit, name)) for name in sorted(set(pinnkit.PUBLIC) - set(pinnkit.MODULES))]
+    for name, thing in alone + modules:
         if not callable(thing):  # a value: STOP
             continue
         yield name, thing

@@ -23,7 +23,8 @@ from scipy import sparse
 import pinnkit as pk
 from benchmarks.common import RESULTS, ROOT, RUNS, figure, options, publish, table, verdict
 from pinnkit.influence.indicator import before, region_fraction, term_fractions
-from pinnkit.output.plot.influence import plot_influence, plot_term_fractions
+from pinnkit.output.plot.indicators import plot_term_fractions
+from pinnkit.output.plot.influence import plot_influence
 
 GOOD, BROKEN = (ROOT / "notebooks" / f"{name}.h5" for name in ("cylinder", "cylinder_stokes"))
 FOLDER = RUNS / "cylinder"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from pinnkit.influence.indicators import indicators
 from pinnkit.influence.influence import Influence
 from pinnkit.output.plot.colours import BLUE, ORANGE, RED
-from pinnkit.output.plot.influence import plot_comparison
+from pinnkit.output.plot.indicators import plot_comparison
 from pinnkit.output.plot.layout import save_picture
 from pinnkit.training import run_file as runfile
 

@@ -51,8 +51,8 @@ def error(
         found = error_map(solution, seed=seed)
     files = {} if out is None else {"map": str(found.save(out))}
     if picture is not None:
+        from pinnkit.output.plot.error import error_figure
         from pinnkit.output.plot.layout import save_picture
-        from pinnkit.output.plot.solution import error_figure
 
         save_picture(error_figure(found), picture)
         files["picture"] = str(picture)
@@ -174,7 +174,7 @@ def plot(
 ) -> None:
     """Draw solution, error, points, slices and history of a run, and all in one: RUN-summary.png and so on."""
     from pinnkit.output.plot.layout import save_picture
-    from pinnkit.output.plot.solution import figures
+    from pinnkit.output.plot.summary import figures
 
     from .jobs import opened
 

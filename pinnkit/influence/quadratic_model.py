@@ -15,7 +15,7 @@ from pinnkit.model.stack import Stack
 from pinnkit.tools.checked import Damping
 
 from .attribution import Stationarity
-from .pinnfluence import IdentityCurvature
+from .identity_curvature import IdentityCurvature
 
 BASELINES = ("published", "gradient-dot")  # methods to compare with: their own objective, nothing corrected
 MANY = 8  # from this number of functionals on, rows and one matrix product cost less than a tangent pass for each

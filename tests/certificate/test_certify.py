@@ -289,6 +289,10 @@ walls = pk.Dirichlet(u, 0, on="x")
         ),
         (refused(u.diff(t) - u.diff(x, 2), pk.Operator("loop", u.diff(x) - u**2, on="x")), "of the kind Operator"),
         (refused(u.diff(t, 2) - u.diff(x, 2) - u, pk.Initial(u, 0, order=1), walls), "lets its energy grow"),
+        (
+            refused(u.diff(t) + u.diff(x, 3), walls, pk.Operator("bend", u.diff(x, 2), on="x_max")),
+            "needs values at both ends and the slope at the upper one",
+        ),
     ],
 )
 def test_what_has_no_theorem_is_refused(problem, why):

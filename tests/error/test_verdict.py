@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 import pinnkit as pk
+from pinnkit import plot
 from pinnkit.error.amplification import amplification, stepped
 from pinnkit.error.estimator import _Search
 from pinnkit.error.tangent_space import TangentSpace
 from pinnkit.error.verdict import ErrorParts, Evidence, verdict
 from pinnkit.model.data_misfit import missed_data
 from pinnkit.model.march import window
-from pinnkit.output.plot import solution as plot
 
 
 class Sines(nn.Module):

@@ -240,7 +240,7 @@ def test_results_follow_the_dtype(burgers):
 
 
 def test_the_methods_to_compare_with_are_named_options(burgers):
-    from pinnkit.influence.pinnfluence import published_scores
+    from published_scores import published_scores
 
     f = pk.at("u", x=0.2, t=0.5)
     found = pk.Influence(burgers, "published").attribute(f)

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from published_scores import published_scores
 
 import pinnkit as pk
 from benchmarks.influence import captum_influence as captum
 from benchmarks.speed.loss_gradient import burgers_rows, kovasznay_rows, slopes
-from pinnkit.influence.pinnfluence import IdentityCurvature, published_scores
+from pinnkit.influence.identity_curvature import IdentityCurvature
 from pinnkit.model.published_curvature import PublishedCurvature, published_curvature, unweighted
 from pinnkit.model.solution import Solution
 from pinnkit.tools.arnoldi import ritz, start_vector

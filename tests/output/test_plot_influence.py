@@ -10,6 +10,7 @@ from matplotlib.colors import LogNorm, SymLogNorm
 from matplotlib.figure import Figure
 
 import pinnkit as pk
+from pinnkit import plot
 from pinnkit.output.plot import influence as picture
 
 SETTINGS = {"stages": [pk.Adam(20), pk.SSBroyden(20)], "resample": None, "progress": False, "validation": 50}
@@ -94,27 +95,27 @@ def test_scales_span_what_is_there() -> None:
 
 def test_indicators_along_the_time(model: pk.Influence) -> None:
     known = pk.indicators(model, X=40)
-    ax = picture.plot_directionality({"good": known, "poor": known})
+    ax = plot.plot_directionality({"good": known, "poor": known})
     assert np.array_equal(ax.lines[0].get_ydata(), known.directionality.numpy())
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["good", "poor", "equal influence"]
-    assert "influence on u" in picture.plot_directionality(known).get_legend().get_texts()[0].get_text()
-    stack = picture.plot_term_fractions(known).collections
+    assert "influence on u" in plot.plot_directionality(known).get_legend().get_texts()[0].get_text()
+    stack = plot.plot_term_fractions(known).collections
     tops = [band.get_paths()[0].vertices[:, 1].max() for band in stack]
     assert len(tops) == 3 and tops[-1] == pytest.approx(1)
-    assert picture.plot_participation(known).get_yscale() == "log"
+    assert plot.plot_participation(known).get_yscale() == "log"
     for what in ("directionality", "proximity", "participation", "tension", "share of pde"):
-        ax = picture.plot_indicator(model.solution, known, what)
+        ax = plot.plot_indicator(model.solution, known, what)
         assert what in ax.get_title()
     assert np.array_equal(np.asarray(ax.collections[-1].get_array()), known.terms["pde"].numpy())
     with pytest.raises(ValueError, match="there is no indicator 'foo': choose one of directionality"):
-        picture.plot_indicator(model.solution, known, "foo")
+        plot.plot_indicator(model.solution, known, "foo")
 
 
 def test_a_page_of_good_and_poor_models(model: pk.Influence) -> None:
     hard = pk.Influence(pk.solve(pk.problem("burgers"), pk.MLP(2, 5, 1), 50, **SETTINGS), "gauss-newton")
     known = {name: pk.indicators(m, X=20) for name, m in (("good", model), ("poor", hard))}
-    figure = picture.plot_comparison({"good": model, "poor": hard}, {"x": 0.1, "t": 0.3}, found=known)
+    figure = plot.plot_comparison({"good": model, "poor": hard}, {"x": 0.1, "t": 0.3}, found=known)
     figure.canvas.draw()
     labels = [ax.get_ylabel() for ax in figure.axes if "relative L2 error" in ax.get_ylabel()]
     assert [label.partition("\n")[0] for label in labels] == ["good", "poor"]
@@ -134,8 +135,8 @@ def test_any_number_of_coordinates(names: str, bounds: dict[str, tuple[float, fl
     figure.canvas.draw()
     assert len([ax for ax in figure.axes if ax.get_title()]) == 4
     known = pk.indicators(model, X=10)
-    picture.plot_comparison({"a": model}, place, found={"a": known}).canvas.draw()
-    picture.plot_indicator(model.solution, known).figure.canvas.draw()
+    plot.plot_comparison({"a": model}, place, found={"a": known}).canvas.draw()
+    plot.plot_indicator(model.solution, known).figure.canvas.draw()
 
 
 def test_maps_of_a_long_domain_stand_one_below_the_other() -> None:
@@ -144,7 +145,7 @@ def test_maps_of_a_long_domain_stand_one_below_the_other() -> None:
     problem = pk.Problem("strip", u, u.diff(x, 2) + u.diff(y, 2) + 1, pk.Box(x=(0, 5), y=(0, 1)), [pk.Dirichlet(u, 0)])
     model = pk.Influence(pk.solve(problem, pk.MLP(2, 4, 1), 30, hard=False, **SETTINGS), "gauss-newton")
     known = pk.indicators(model, X=10)
-    figure = picture.plot_comparison({"a": model, "b": model}, {"x": 1, "y": 0.5}, found={"a": known, "b": known})
+    figure = plot.plot_comparison({"a": model, "b": model}, {"x": 1, "y": 0.5}, found={"a": known, "b": known})
     figure.draw_without_rendering()
     axes = [ax for ax in figure.axes if ax.get_title()]
     assert len(axes) == 8

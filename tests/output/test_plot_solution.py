@@ -13,8 +13,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 import pinnkit as pk
-from pinnkit.output.plot import solution as plot
+from pinnkit import plot
 from pinnkit.output.plot.slice import plane
+from pinnkit.output.plot.summary import _row, equation_text
 
 SETTINGS = {"stages": [pk.Adam(4), pk.SSBroyden(8)], "resample": None, "log_every": 2, "validation": 50}
 
@@ -100,6 +101,17 @@ def test_history_shows_losses_errors_stages_and_rounds(burgers: pk.Solution) -> 
     assert [t.get_text() for t in plot.plot_history(further).texts] == ["LBFGS"]
 
 
+def test_the_history_of_a_march_names_its_windows_clear_of_the_legend() -> None:
+    stages = [pk.Adam(10), pk.SSBroyden(5)]
+    march = pk.march(pk.problem("heat"), 3, pk.MLP(2, 4, 1), 30, stages=stages, log_every=5, progress=False)
+    ax = plot.plot_history(march)
+    assert [(t.get_text(), t.xy[0]) for t in ax.texts] == [("window 1", 0), ("window 2", 15), ("window 3", 30)]
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"] == [10, 15, 25, 30, 40]
+    ax.figure.draw_without_rendering()
+    legend = ax.get_legend().get_window_extent()
+    assert not any(legend.overlaps(seen.get_window_extent()) for seen in (*ax.texts, ax.xaxis.label, ax.patch))
+
+
 def test_a_solution_without_history_says_so(burgers: pk.Solution) -> None:
     untrained = pk.Solution(burgers.model, burgers.theta, burgers.points)
     assert "no history" in plot.plot_history(untrained).get_title()
@@ -148,7 +160,7 @@ def test_panels_have_the_shape_of_the_domain(height: float) -> None:
     """Pictures fill most of their figure, and bars are as high as they are."""
     solution = heat("x y", x=(0, 1), y=(0, height))
     summary = plot.plot_summary(solution)
-    three = plot._row(("u", "u_x", "u_y"), lambda n, ax: plot.plot_field(solution, n, ax), height)
+    three = _row(("u", "u_x", "u_y"), lambda n, ax: plot.plot_field(solution, n, ax), height)
     for figure, pictures in ((summary, summary.axes[:3]), (three, three.axes)):
         figure.draw_without_rendering()
         for ax in pictures:
@@ -206,8 +218,8 @@ def test_outside_a_disk_nothing_is_drawn() -> None:
 
 
 def test_equations_are_set_as_in_a_paper() -> None:
-    assert plot.equation_text(pk.problem("burgers")) == r"$u_{t} + u u_{x} - \nu u_{xx} = 0$"
-    assert plot.equation_text(pk.problem("kovasznay")) == ""
+    assert equation_text(pk.problem("burgers")) == r"$u_{t} + u u_{x} - \nu u_{xx} = 0$"
+    assert equation_text(pk.problem("kovasznay")) == ""
 
 
 def test_nothing_global_is_touched() -> None:

@@ -193,7 +193,8 @@ def _decay(q: list[float], ends: list[EndCondition], L: float, periodic: bool) -
     if periodic:
         return -q[0]
     if list(_orders(ends, L)) != [[0], [0, 1]][:: 1 if q[3] < 0 else -1]:
-        raise ValueError("its third derivative needs values at both ends and the slope at one of them")
+        end = "upper" if q[3] < 0 else "lower"
+        raise ValueError(f"its third derivative needs values at both ends and the slope at the {end} one")
     return q[2] * (math.pi / L) ** 2 - q[0]
 
 

@@ -30,7 +30,7 @@ import math
 import numpy as np
 import sympy as sp
 
-from pinnkit.certificate.checker.polynomial_range import largest_value
+from pinnkit.certificate.validated.polynomial_range import largest_value
 from pinnkit.statement.symbolic.boundary_conditions import Dirichlet, Neumann, Robin
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conditions import Condition

@@ -26,12 +26,26 @@ COLOURS = (BLUE, ORANGE, GREEN, RED, SKY, "#CC79A7", "#F0E442")
 def plot_certificate(solution: Solution, found: Certificate | None = None, *, figure: Figure | None = None) -> Figure:
     """The sizes of all misfits along the sides of the domain, and what each of them does to the bounds.
 
-    A panel for every coordinate along which misfits run (of several the largest over the others is drawn), dashed their
-    largest as the certificate has it; then bars of what every misfit alone makes of the bounds, with the true errors
-    where these are known. The certificate is made by samples unless given.
+    Each coordinate along which misfits run has a panel: the largest over the other coordinates, and dashed the largest
+    as the certificate has it. Bars show the bounds, what every misfit alone makes of them, and the true errors where
+    these are known.
+
+    Args:
+        solution: a trained solution.
+        found: its certificate (:func:`certify`). Default None: one by samples is made.
+        figure: the figure to draw on. Default None: a new one.
+
+    Returns:
+        The figure.
 
     Raises:
         ValueError: a problem without a certificate, or a certificate of another problem.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.plot.plot_certificate(u).axes[0].get_title()
+        'misfits along x; dashed: at most'
     """
     found = certify(solution, twin=False) if found is None else found
     by_norm, parts = contributions(solution, found)

@@ -29,10 +29,25 @@ LINES = 1.4  # density of streamlines, the same in both directions
 def plot_streamlines(
     solution: Solution, ax: Axes | None = None, region: Region | None = None, *, t: float | None = None
 ) -> Axes:
-    """Streamlines over the speed |u|, in a region ((x0, x1), (y0, y1)) or the whole domain.
+    """Streamlines over the speed |u| of a plane flow.
+
+    Args:
+        solution: a solution of a plane flow.
+        ax: the axes to draw on. Default None: new ones.
+        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
+        t: the time of an unsteady flow. Default None: the last one.
+
+    Returns:
+        The axes.
 
     Raises:
-        ValueError: a problem that is no plane flow, a region without extent or outside the domain, likewise a time.
+        ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> flow = pk.solve(pk.problem("cavity"), None, 60, stages=[pk.Adam(1)], progress=False)
+        >>> pk.plot.plot_streamlines(flow).get_title()
+        'speed and streamlines'
     """
     axes, (u, v) = _on_grid(solution, _plane_velocity(solution), region, t)
     speed = np.hypot(u, v)
@@ -51,9 +66,27 @@ def plot_streamlines(
 def plot_pressure(
     solution: Solution, ax: Axes | None = None, region: Region | None = None, *, t: float | None = None
 ) -> Axes:
-    """The pressure with its contours, one in a hundred of its values beyond either end of the colours.
+    """The pressure p of a plane flow, with its contours.
 
-    Region and errors as :func:`plot_streamlines`.
+    One in a hundred of its values lies beyond the ends of the colours: a pressure may be unbounded in corners.
+
+    Args:
+        solution: a solution of a plane flow.
+        ax: the axes to draw on. Default None: new ones.
+        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
+        t: the time of an unsteady flow. Default None: the last one.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> flow = pk.solve(pk.problem("cavity"), None, 60, stages=[pk.Adam(1)], progress=False)
+        >>> pk.plot.plot_pressure(flow).get_title()
+        'pressure'
     """
     _plane_velocity(solution)
     axes, (p,) = _on_grid(solution, (_pressure(solution),), region, t)
@@ -67,7 +100,28 @@ def plot_pressure(
 def plot_vorticity(
     solution: Solution, ax: Axes | None = None, region: Region | None = None, *, t: float | None = None
 ) -> Axes:
-    """The vorticity v_x - u_y, logarithmic beyond a twentieth of its largest size; the rest as above."""
+    """The vorticity v_x - u_y of a plane flow.
+
+    The scale is linear up to a twentieth of its largest size, and logarithmic beyond.
+
+    Args:
+        solution: a solution of a plane flow.
+        ax: the axes to draw on. Default None: new ones.
+        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
+        t: the time of an unsteady flow. Default None: the last one.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> flow = pk.solve(pk.problem("cavity"), None, 60, stages=[pk.Adam(1)], progress=False)
+        >>> pk.plot.plot_vorticity(flow).get_title()
+        'vorticity'
+    """
     _plane_velocity(solution)
     axes, (w,) = _on_grid(solution, (vorticity(solution.problem),), region, t)
     top = float(np.nanquantile(np.abs(w), 0.999)) or 1.0
@@ -75,7 +129,25 @@ def plot_vorticity(
 
 
 def plot_flow(solution: Solution, region: Region | None = None, *, t: float | None = None) -> Figure:
-    """Streamlines, pressure and vorticity one below the other, or side by side where the region is not long."""
+    """Streamlines, pressure and vorticity of a plane flow, one below the other (side by side in a short region).
+
+    Args:
+        solution: a solution of a plane flow.
+        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
+        t: the time of an unsteady flow. Default None: the last one.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> flow = pk.solve(pk.problem("cavity"), None, 60, stages=[pk.Adam(1)], progress=False)
+        >>> len(pk.plot.plot_flow(flow).axes)
+        3
+    """
     draws: list[Callable[..., Axes]] = [plot_streamlines, plot_pressure, plot_vorticity]
     (x0, x1), (y0, y1) = _extent(solution, region)
     figure, axes = axes_grid(3, (y1 - y0) / (x1 - x0))

@@ -12,38 +12,53 @@ from matplotlib.colors import LogNorm, Normalize, SymLogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from pinnkit.influence import indicator
 from pinnkit.influence.attribution import Attribution
-from pinnkit.influence.indicators import Indicators, indicators
 from pinnkit.influence.influence import Influence
 from pinnkit.model.curvature import Curvature
-from pinnkit.model.quantity.field import at
 from pinnkit.model.solution import Solution
 
 from .body import draw_body
-from .colours import BLUE, DIVERGING, GREEN, ORANGE, RED, SEQUENTIAL, SKY
-from .layout import LONG, axes_grid, break_in, colour_bar, panel_size
+from .colours import BLUE, DIVERGING
+from .image import new_axes
+from .layout import axes_grid, break_in, colour_bar
 from .slice import plane, ratio, shown
 
 DECADES = 6  # below the largest number that a map shows, at most; less where the median is larger
 MARGIN = 0.025  # of the extent, around the domain, so that boundary points are seen
 POSITIVE = "magma_r"
 MARKERS = "os^Dv<>"  # the first for the interior
-COLOURS = (BLUE, ORANGE, GREEN, RED, SKY, "#CC79A7", "#F0E442", "#332288", "#882255", "0.6", "#44AA99", "0.3")
 
 
 def plot_influence(
     solution: Solution, found: Attribution, functional: int = 0, ax: Axes | None = None, *, term: str | None = None,
     among: Mapping[str, Tensor] | None = None,
 ) -> Axes:  # fmt: skip
-    """The effects of removing each training point on one functional, over the contours of the first field.
+    """The effects f(without a point) - f(with it) of all training points, over the contours of the first field.
 
-    Red raises it, blue lowers it. The scale is linear below the median size of an effect and logarithmic above it, up
-    to the largest, of these effects or of those ``among`` which they are seen. A star marks where the functional is
-    asked. Of one ``term``, or of all terms of a point together.
+    Red raises f, blue lowers it. The scale is linear below the median size of an effect, and logarithmic above it. A
+    star marks where f is evaluated.
+
+    Args:
+        solution: the solution.
+        found: its effects (:meth:`Influence.attribute`).
+        functional: number of the functional f, from 0.
+        ax: the axes to draw on. Default None: new ones.
+        term: a loss term: points leave this term only. Default None: they leave all terms of their set.
+        among: effects by set that the scale of the colours covers too. Default None: those that are drawn.
+
+    Returns:
+        The axes.
 
     Raises:
         ValueError: an unknown term or number of a functional.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> influence = pk.Influence(u)
+        >>> found = influence.attribute(pk.at("u", x=0.5, t=0.05))
+        >>> pk.plot.plot_influence(u, found).get_title()[:16]
+        'a training point'
     """
     effects = _effects(found, functional, term)
     ax = _maps(solution, found, effects, ax, _signed(list((among or effects).values())), DIVERGING)
@@ -55,7 +70,27 @@ def plot_influence(
 
 
 def plot_terms(solution: Solution, found: Attribution, functional: int = 0) -> Figure:
-    """A panel for every loss term: what removing a point from this term alone does to one functional, on one scale."""
+    """A panel for every loss term: what removing a point from this term alone does to one functional, on one scale.
+
+    Args:
+        solution: the solution.
+        found: its effects (:meth:`Influence.attribute`).
+        functional: number of the functional, from 0.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: an unknown number of a functional.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> influence = pk.Influence(u)
+        >>> found = influence.attribute(pk.at("u", x=0.5, t=0.05))
+        >>> len(pk.plot.plot_terms(u, found).axes)
+        1
+    """
     all_of = {name: e[functional] for name, e in found.effects.items()}
     figure, axes = axes_grid(len(found.terms), ratio(solution))
     for term, ax in zip(found.terms, axes, strict=True):
@@ -64,70 +99,63 @@ def plot_terms(solution: Solution, found: Attribution, functional: int = 0) -> F
 
 
 def plot_leverage(influence: Influence, ax: Axes | None = None) -> Axes:
-    """The leverage of every training point, the largest of its terms: 0 superfluous, 1 fitted by force."""
+    """The leverage h of every training point, the largest of its terms: 0 superfluous, 1 fitted exactly.
+
+    Args:
+        influence: the influence (:class:`Influence`) of a solution.
+        ax: the axes to draw on. Default None: new ones.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> influence = pk.Influence(u)
+        >>> pk.plot.plot_leverage(influence).get_title()
+        'leverage'
+    """
     return _positive(influence, influence.leverage, ax, Normalize(0, 1), "leverage")
 
 
 def plot_self_influence(influence: Influence, ax: Axes | None = None) -> Axes:
-    """By how much a point's own share of the loss grows when it is removed, summed over its terms."""
+    """By how much a point's own share of the loss grows when it is removed, 2 a r^2 h / (1 - h), summed over terms.
+
+    Args:
+        influence: the influence (:class:`Influence`) of a solution.
+        ax: the axes to draw on. Default None: new ones.
+
+    Returns:
+        The axes.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> influence = pk.Influence(u)
+        >>> pk.plot.plot_self_influence(influence).get_title()
+        'self-influence'
+    """
     return _positive(influence, influence.self_influence(), ax, None, "self-influence")
 
 
-def plot_directionality(models: Indicators | Mapping[str, Indicators], ax: Axes | None = None, bins: int = 20) -> Axes:
-    """The part of influence from before (or upstream) over the coordinate: test points, their mean in bins, and what
-    equal influence would give (dashed)."""
-    models, ax = _named(models), _ax(ax)
-    for (name, found), colour in zip(models.items(), COLOURS, strict=False):
-        ax.plot(found.at.cpu(), found.directionality.cpu(), ".", color=colour, ms=4, alpha=0.35, mew=0, zorder=1)
-        _band(ax, found.directionality, found.at, bins, colour, name)
-        base = indicator.binned(found.directionality_baseline, found.at, bins)
-        shade = "0.35" if len(models) == 1 else colour
-        ax.plot(base.centre.cpu(), base.mean.cpu(), "--", color=shade, lw=1, zorder=3)
-    ax.plot([], [], "--", color="0.35", lw=1, label="equal influence")
-    along = next(iter(models.values())).along
-    ax.set(xlabel=along, ylabel=f"share of influence from smaller {along}", ylim=(-0.02, 1.02))
-    ax.set_title(f"directionality in {along}")
-    ax.legend(frameon=False, fontsize="small", loc="upper left")
-    return ax
-
-
-def plot_term_fractions(found: Indicators, ax: Axes | None = None, bins: int = 20) -> Axes:
-    """The share of every loss term in the influence on test points along the coordinate, stacked up to 1."""
-    ax = _ax(ax)
-    parts = {name: indicator.binned(v, found.at, bins) for name, v in found.terms.items()}
-    centre = next(iter(parts.values())).centre.cpu().numpy()
-    edges = np.concatenate([[float(found.at.min())], centre, [float(found.at.max())]])
-    heights = np.stack([np.pad(p.mean.cpu().numpy(), 1, mode="edge") for p in parts.values()])
-    ax.stackplot(edges, heights / heights.sum(0), labels=list(parts), colors=COLOURS[: len(parts)], alpha=0.85, lw=0)
-    ax.set(xlabel=found.along, ylabel="share of influence", xlim=edges[[0, -1]], ylim=(0, 1))
-    ax.set_title(f"influence on {found.field} by loss term")
-    handles, labels = ax.get_legend_handles_labels()
-    ax.legend(handles[::-1], labels[::-1], fontsize="small", loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    return ax
-
-
-def plot_indicator(solution: Solution, found: Indicators, what: str = "directionality", ax: Axes | None = None) -> Axes:
-    """One indicator at the test points: directionality, proximity, participation, tension, cancellation, or a term.
-
-    Raises:
-        ValueError: another name.
-    """
-    values = _indicator(found, what)
-    ax = _base(solution, ax)
-    where = _where(solution, found.X)
-    if len(where) == 1:
-        ax.plot(*where, values.cpu(), ".", color=BLUE)
-        ax.set_ylabel(what)
-    else:
-        x, y = where
-        drawn = ax.scatter(x, y, c=values.cpu().numpy(), s=16, cmap=SEQUENTIAL, linewidths=0, rasterized=True)
-        _bar(ax, drawn)
-    ax.set_title(f"influence on {found.field}:\n{what}, mean {float(values.nanmean()):.2g}")
-    return ax
-
-
 def plot_map(influence: Influence, found: Attribution) -> Figure:
-    """The influence on every functional, then leverage and self-influence of the training points: one figure."""
+    """The influence on every functional, then leverage and self-influence of the training points.
+
+    Args:
+        influence: the influence (:class:`Influence`) of a solution.
+        found: effects of its points (:meth:`Influence.attribute`).
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> influence = pk.Influence(u)
+        >>> found = influence.attribute(pk.at("u", x=0.5, t=0.05))
+        >>> len(pk.plot.plot_map(influence, found).axes)
+        3
+    """
     draws: list[Callable[[Axes], Axes]] = [
         partial(plot_influence, influence.solution, found, k) for k in range(len(found.names))
     ]
@@ -137,55 +165,6 @@ def plot_map(influence: Influence, found: Attribution) -> Figure:
     for draw, ax in zip(draws, axes, strict=True):
         draw(ax)
     return figure
-
-
-def plot_comparison(
-    models: Mapping[str, Influence], where: Mapping[str, float], field: str | None = None, *,
-    found: Mapping[str, Indicators] | None = None,
-) -> Figure:  # fmt: skip
-    """A row for every model: the influence on a field at one point, leverage, directionality, shares of loss terms.
-
-    The two maps of a long domain stand one below the other. ``found`` are the models' indicators where they are known
-    already.
-    """
-    found = found or {name: indicators(influence, field) for name, influence in models.items()}
-    figure, rows = _rows(len(models), ratio(next(iter(models.values())).solution))
-    for (name, influence), row in zip(models.items(), rows, strict=True):
-        solution, known = influence.solution, found[name]
-        u = field or solution.problem.field_names[0]
-        plot_influence(solution, influence.attribute(at(u, "", **where)), 0, row[0])
-        plot_leverage(influence, row[1])
-        plot_directionality(known, row[2])
-        (plot_term_fractions if len(known.terms) > 1 else plot_participation)(known, row[3])
-        error = "" if known.error is None else f"\nrelative L2 error {known.error:.1e}"
-        row[0].set_ylabel(f"{name}\nloss {known.stationarity.loss:.1e}{error}\n\n{row[0].get_ylabel()}")
-    return figure
-
-
-def _rows(count: int, shape: float | None) -> tuple[Figure, list[list[Axes]]]:
-    """Axes for two maps of this height over width and two curves, so many times."""
-    if shape is None or shape > LONG:
-        figure = Figure(figsize=(18.5, 4.1 * count + 0.4), layout="constrained")
-        return figure, figure.subplots(count, 4, squeeze=False).tolist()
-    width, height = panel_size(shape)
-    figure = Figure(figsize=(width + 10.0, max(2 * height, 4.1) * count + 0.4), layout="constrained")
-    grid, rows = figure.add_gridspec(2 * count, 3, width_ratios=[width, 4.4, 5.6]), []
-    for i in range(0, 2 * count, 2):
-        maps = [figure.add_subplot(grid[i, 0]), figure.add_subplot(grid[i + 1, 0])]
-        rows.append(maps + [figure.add_subplot(grid[i : i + 2, j]) for j in (1, 2)])
-    return figure, rows
-
-
-def plot_participation(found: Indicators, ax: Axes | None = None, bins: int = 20) -> Axes:
-    """The part of the training points that carries a prediction, along the coordinate."""
-    ax = _ax(ax)
-    ax.plot(found.at.cpu(), found.participation.cpu(), ".", color=BLUE, ms=4, alpha=0.35, mew=0)
-    _band(ax, found.participation, found.at, bins, BLUE, None)
-    ax.set(xlabel=found.along, ylabel="part of the training points", yscale="log", title="how many carry a prediction")
-    return ax
-
-
-# ------------------------------------------------------------------------------------------------------- parts
 
 
 def _effects(found: Attribution, functional: int, term: str | None) -> dict[str, Tensor]:
@@ -233,11 +212,11 @@ def _maps(
     solution: Solution, owner: Any, values: Mapping[str, Tensor], ax: Axes | None, norm: Normalize, colours: str
 ) -> Axes:  # fmt: skip
     """Training points of several sets in the colours of their values, the largest on top."""
-    ax = _base(solution, ax)
+    ax = base_axes(solution, ax)
     for marker, (key, v) in zip(MARKERS * 9, values.items(), strict=False):
         order = v.abs().argsort().cpu()
         c = v.detach().cpu()[order].numpy()
-        where = [w[order] for w in _where(solution, owner.points[key].X)]
+        where = [w[order] for w in places_of(solution, owner.points[key].X)]
         c = np.clip(c, norm.vmin, norm.vmax) if isinstance(norm, LogNorm) else c
         size = float(np.clip(20_000 / max(1, len(c)), 5.0, 24.0))
         look: dict[str, Any] = {"marker": "o", "zorder": 2} if key == "pde" else {"marker": marker, "zorder": 3}
@@ -246,7 +225,7 @@ def _maps(
         else:
             look |= {"linewidths": 0.3, "edgecolors": "0.6", "rasterized": True}
             drawn = ax.scatter(where[0], where[1], s=size, c=c, norm=norm, cmap=colours, label=key, **look)
-    if len(_where(solution, owner.points[next(iter(values))].X)) == 1:
+    if len(places_of(solution, owner.points[next(iter(values))].X)) == 1:
         _one_axis(ax, norm)
     else:
         _bar(ax, drawn)
@@ -272,9 +251,9 @@ def _bar(ax: Axes, drawn: Any) -> None:
         bar.ax.yaxis.set_minor_locator(ticker.NullLocator())
 
 
-def _base(solution: Solution, ax: Axes | None) -> Axes:
+def base_axes(solution: Solution, ax: Axes | None) -> Axes:
     """Axes over the coordinates that are shown, with the contours of the first field where there are two in all."""
-    ax, domain, names = _ax(ax), solution.problem.domain, shown(solution)
+    ax, domain, names = new_axes(ax), solution.problem.domain, shown(solution)
     seen = plane(solution, lambda X: solution(X)[:, 0], count=120)
     low, high = float(np.nanmin(seen.values)), float(np.nanmax(seen.values))
     if len(domain.names) == len(names) == 2 and high > low:
@@ -291,39 +270,15 @@ def _base(solution: Solution, ax: Axes | None) -> Axes:
     return ax
 
 
-def _where(solution: Solution, X: Tensor) -> list[np.ndarray]:
+def places_of(solution: Solution, X: Tensor) -> list[np.ndarray]:
+    """Points X (n, d) in the coordinates that are shown."""
     names = solution.problem.domain.names
     return [X[:, names.index(n)].detach().cpu().double().numpy() for n in shown(solution)]
 
 
 def _star(ax: Axes, solution: Solution, place: Tensor) -> None:
-    where = _where(solution, place[None])
+    where = places_of(solution, place[None])
     if len(where) == 1:
         ax.axvline(float(where[0][0]), color="black", lw=0.8, ls="--")
     else:
         ax.plot(*where, "*", ms=15, color="gold", mec="black", mew=0.8, zorder=5, clip_on=False)
-
-
-def _band(ax: Axes, values: Tensor, along: Tensor, bins: int, colour: str, label: str | None) -> None:
-    """The mean in bins, and between which values two thirds of them lie."""
-    found = indicator.binned(values, along, bins)
-    centre, mean, low, high = (v.cpu().numpy() for v in (found.centre, found.mean, found.low, found.high))
-    ax.plot(centre, mean, color=colour, lw=1.8, label=label, zorder=3)
-    ax.fill_between(centre, low, high, color=colour, alpha=0.15, lw=0, zorder=2)
-
-
-def _indicator(found: Indicators, what: str) -> Tensor:
-    known = {n: getattr(found, n) for n in ("directionality", "proximity", "participation", "tension")}
-    known |= {f"share of {name}": v for name, v in found.terms.items()}
-    known |= {f"cancellation at points {key}": v for key, v in found.cancellation.items()}
-    if what not in known:
-        raise ValueError(f"there is no indicator {what!r}: choose one of {', '.join(known)}")
-    return known[what]
-
-
-def _named(models: Indicators | Mapping[str, Indicators]) -> Mapping[str, Indicators]:
-    return {f"influence on {models.field}": models} if isinstance(models, Indicators) else models
-
-
-def _ax(ax: Axes | None) -> Axes:
-    return Figure(figsize=(6.0, 4.4), layout="constrained").add_subplot() if ax is None else ax

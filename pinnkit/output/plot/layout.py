@@ -70,7 +70,28 @@ def summary_panels(figure: Figure, ratio: float | None) -> Sequence[Axes]:
 
 
 def save_picture(figure: Figure, path: str | Path, dpi: int = 160) -> Path:
-    """Write a figure to a file, whole or not at all, in the format of its suffix; OSError where that cannot be."""
+    """Write a figure to a file, whole or not at all.
+
+    Args:
+        figure: the figure.
+        path: the file; its suffix is the format, as .png, .pdf or .svg.
+        dpi: dots an inch of pixel formats.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: a suffix that is no format.
+
+    Example:
+        >>> import tempfile
+        >>> from matplotlib.figure import Figure
+        >>> import pinnkit as pk
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     pk.plot.save_picture(Figure(), f"{folder}/empty.png").name
+        'empty.png'
+    """
     image = BytesIO()  # Matplotlib's PDF writer hides an error of the disk behind one of its own
     figure.savefig(image, format=Path(path).suffix[1:], dpi=dpi)
     return put(path, lambda partial: partial.write_bytes(image.getvalue()))

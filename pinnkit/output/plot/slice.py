@@ -110,6 +110,11 @@ def error_plane(solution: Solution, name: str, t: float | None = None, *, truth:
     return Slice(names, tuple(axes[n] for n in names), array, fixed, names[0] == domain.time)
 
 
+def compared(solution: Solution) -> set[str]:
+    """What the reference holds."""
+    return set() if solution.problem.reference is None else set(solution.errors())
+
+
 def _column(reference: Exact, name: str) -> int | None:
     names = [str(u.func) for u in reference.solution]
     return names.index(name) if name in names else None

@@ -120,13 +120,6 @@ def multiply(state: Mapping[str, Any], v: Tensor) -> Tensor:
     return out
 
 
-def inverse_hessian(state: Mapping[str, Any]) -> Tensor:
-    """The inverse Hessian as one dense matrix (P, P)."""
-    k = 2 * state["used"]
-    U = state["U"][:, :k]
-    return state["scale"] * state["H"] + U @ state["M"][:k, :k] @ U.T
-
-
 def coefficients(b: float, h: float, n: int) -> tuple[float, float]:
     """tau and phi of the self-scaled update from b = s.B s/(s.y), h = y.H y/(s.y)."""
     a = b * h - 1

@@ -22,11 +22,24 @@ class NewtonStep:
     seed: Whole = 0
 
     def step(self, solution: Solution) -> Tensor:
-        """delta (P,)."""
+        """The step delta, shape (P,).
+
+        Args:
+            solution: the solution so far.
+        """
         return newton(solution, self.points, self.seed).step
 
     def moved(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """The change J_k delta of the residuals by the step, shape (R, n)."""
+        """The change J_k delta of the residuals by the step, shape (R, n).
+
+        Args:
+            solution: the solution so far.
+            key: the point set.
+            candidates: n points of that set.
+
+        Returns:
+            A tensor (R, n), R the residuals of the set.
+        """
         return stack(solution, {key: candidates}).jvp(solution.theta, self.step(solution)).view(-1, len(candidates))
 
 
@@ -36,13 +49,26 @@ class NewtonStep:
 class TestLossInfluence(NewtonStep):
     """|sum_k w_k r_k J_k delta|, the first-order change of the loss on fresh points when the point is added.
 
-    One tangent serves all candidates (Koh, Liang 2017, eq. 2 with the test loss on the left).
+    Here delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step at fresh points, and lam is 1e-10 of the trace of G.
+
+    Args:
+        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
+        seed: seed of the fresh points.
+
+    Source:
+        Koh, Liang, ICML (2017), equation 2, with the test loss on the left.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.scores.TestLossInfluence()(u, "pde", u.points["pde"]).shape
+        torch.Size([50])
     """
 
     __test__ = False  # pytest
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """Shape (n,)."""
+        """The scores of n candidates, shape (n,)."""
         r, e = solution.rows(key, candidates), self.moved(solution, key, candidates)
         return (term_weights(solution, key)[:, None] * r * e).sum(0).abs()
 
@@ -51,10 +77,23 @@ class TestLossInfluence(NewtonStep):
 @checked
 @dataclass(frozen=True)
 class ReducibleResidual(NewtonStep):
-    """sqrt(sum_k w_k (J_k delta)^2), the part of the residuals that the model can remove."""
+    """sqrt(sum_k w_k (J_k delta)^2), the part of the residuals that the model can remove.
+
+    Here delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step at fresh points, and lam is 1e-10 of the trace of G.
+
+    Args:
+        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
+        seed: seed of the fresh points.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.scores.ReducibleResidual()(u, "pde", u.points["pde"]).shape
+        torch.Size([50])
+    """
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """Shape (n,)."""
+        """The scores of n candidates, shape (n,)."""
         e = self.moved(solution, key, candidates)
         return (term_weights(solution, key)[:, None] * e * e).sum(0).sqrt()
 
@@ -63,10 +102,23 @@ class ReducibleResidual(NewtonStep):
 @checked
 @dataclass(frozen=True)
 class PredictedError(NewtonStep):
-    """|J_u(x) delta|, the error of the fields at the point as the step predicts it."""
+    """|J_u(x) delta|, the error of the fields at the point as a Gauss-Newton step predicts it.
+
+    Here delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step at fresh points, and lam is 1e-10 of the trace of G.
+
+    Args:
+        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
+        seed: seed of the fresh points.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.scores.PredictedError()(u, "pde", u.points["pde"]).shape
+        torch.Size([50])
+    """
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """Shape (n,)."""
+        """The scores of n candidates, shape (n,)."""
         return (
             fields_at(solution, candidates)
             .jvp(solution.theta, self.step(solution))

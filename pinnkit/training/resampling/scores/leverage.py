@@ -21,10 +21,24 @@ from .candidates import blocks, fresh, gradients, newton, term_weights
 @checked
 @dataclass(frozen=True)
 class Leverage:
-    """sum_k w_k J_k (G + lam)^-1 J_k^T, how much a point's residuals can move the model (Cohen, Migliorati 2017).
+    """sum_k w_k J_k (G + lam)^-1 J_k^T, how much a point's residuals can move the model.
 
-    G is the Gauss-Newton matrix on ``points`` fresh interior points (0: as many as give a row for every parameter).
-    ``probes`` random directions estimate the form within sqrt(2 / probes); 0 evaluates it.
+    Here G = J^T A J is the Gauss-Newton matrix at fresh points, and lam is 1e-10 of its trace.
+
+    Args:
+        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
+        probes: number of random directions that estimate the quadratic form, within sqrt(2 / probes). 0: it is
+            evaluated.
+        seed: seed of the fresh points.
+
+    Source:
+        Cohen, Migliorati, SMAI J. Comput. Math. 3 (2017).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.scores.Leverage()(u, "pde", u.points["pde"]).shape
+        torch.Size([50])
     """
 
     points: Whole = 0
@@ -32,7 +46,7 @@ class Leverage:
     seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """Shape (n,)."""
+        """The scores of n candidates, shape (n,)."""
         W = newton(solution, self.points, self.seed).factor.roots(self.probes, self.seed)
         return _leverage(solution, key, candidates, W)
 
@@ -58,8 +72,24 @@ def _lengths(solution: Solution, key: str, candidates: PointSet, W: Tensor) -> T
 class SelfInfluence:
     """sqrt(g_x^T (G + lam)^-1 g_x), |r| sqrt(leverage) of one residual: what a point does to its own prediction.
 
-    As a sampling density it is that of least variance of a weighted least-squares fit in the norm of G (Wang, Zhu, Ma
-    2018, for linear regression). With ``levered`` it is times sqrt(leverage): |r| leverage. Settings as for leverage.
+    Here G = J^T A J is the Gauss-Newton matrix at fresh points, and lam is 1e-10 of its trace.
+    For linear regression it is the sampling density of least variance in the norm of G.
+
+    Args:
+        levered: True: times sqrt(leverage), |r| leverage of one residual. Default False.
+        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
+        probes: number of random directions that estimate the quadratic form, within sqrt(2 / probes). 0: it is
+            evaluated.
+        seed: seed of the fresh points.
+
+    Source:
+        Wang, Zhu, Ma, J. Amer. Statist. Assoc. 113 (2018), on optimal subsampling.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.scores.SelfInfluence()(u, "pde", u.points["pde"]).shape
+        torch.Size([50])
     """
 
     levered: bool = False
@@ -68,7 +98,7 @@ class SelfInfluence:
     seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """Shape (n,)."""
+        """The scores of n candidates, shape (n,)."""
         W = newton(solution, self.points, self.seed).factor.roots(self.probes, self.seed)
         out = _lengths(solution, key, candidates, W)
         return out * _leverage(solution, key, candidates, W).sqrt() if self.levered else out
@@ -78,10 +108,24 @@ class SelfInfluence:
 @checked
 @dataclass(frozen=True)
 class ErrorWeighted:
-    """sqrt(mean_y |J_u(y) (G + lam)^-1 g_x|^2), |r| G(x) of one residual: how far a point moves the fields.
+    """sqrt(mean_y |J_u(y) (G + lam)^-1 g_x|^2): how far a point moves the fields, in the mean over points y.
 
-    The mean goes over ``probes`` points y of the interior: a dual-weighted residual (Becker, Rannacher 2001) whose dual
-    solution is the root mean square over goals u(y). Settings as for leverage.
+    It is a dual-weighted residual whose dual solution is the root mean square over goals u(y).
+    Here G = J^T A J is the Gauss-Newton matrix at fresh points, and lam is 1e-10 of its trace.
+
+    Args:
+        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
+        probes: number of interior points y.
+        seed: seed of the fresh points.
+
+    Source:
+        Becker, Rannacher, Acta Numerica 10 (2001).
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.scores.ErrorWeighted()(u, "pde", u.points["pde"]).shape
+        torch.Size([50])
     """
 
     points: Whole = 0
@@ -89,7 +133,7 @@ class ErrorWeighted:
     seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """Shape (n,)."""
+        """The scores of n candidates, shape (n,)."""
         K = newton(solution, self.points, self.seed).factor
         at = fresh(solution, self.probes, self.seed + 1)["pde"]
         J = fields_at(solution, at).jacobian(solution.theta) / math.sqrt(self.probes)

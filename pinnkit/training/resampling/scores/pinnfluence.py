@@ -18,9 +18,23 @@ from .candidates import gradients
 @checked
 @dataclass(frozen=True)
 class PublishedInfluence:
-    """sum_i |g_i^T H^-1 g_x| over ``points`` random interior points, from which H is made too (arXiv 2506.16443).
+    """sum_i |g_i^T H^-1 g_x| over random interior points i, with H the Hessian of the plain sum of squares.
 
-    H is ``keep`` eigenvectors of ``dim`` steps of Arnoldi's iteration, shifted by ``damping``; no weights, no means.
+    Args:
+        points: number of random interior points, which make H too.
+        dim: number of Arnoldi steps.
+        keep: number of eigenvectors that H keeps.
+        damping: added to its eigenvalues.
+        seed: seed of the fresh points.
+
+    Source:
+        arXiv 2506.16443.
+
+    Example:
+        >>> import pinnkit as pk
+        >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
+        >>> pk.scores.PublishedInfluence(points=40, dim=20, keep=5)(u, "pde", u.points["pde"]).shape
+        torch.Size([50])
     """
 
     points: Count = 1000
@@ -30,7 +44,7 @@ class PublishedInfluence:
     seed: Whole = 0
 
     def __call__(self, solution: Solution, key: str, candidates: PointSet) -> Tensor:
-        """Shape (n,)."""
+        """The scores of n candidates, shape (n,)."""
         tests = solution.problem.sample("pde", self.points, method="random", seed=self.seed).to(solution.theta)
         H = published_curvature(solution, {"pde": tests}, dim=self.dim, keep=self.keep, damping=self.damping)
         R = H.V / H.eigenvalues.sqrt()

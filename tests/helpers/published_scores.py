@@ -1,39 +1,18 @@
-"""The published influence method (PINNfluence, arXiv 2409.08958) to the letter, and gradient-dot, to compare with."""
+"""The scores of the published influence method (PINNfluence, arXiv 2409.08958) to the letter, to compare with."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
+from pinnkit.influence.identity_curvature import IdentityCurvature
 from pinnkit.model.published_curvature import PublishedCurvature, published_curvature
 from pinnkit.model.quantity.base import rows_of
 from pinnkit.model.solution import Solution
 
 At = Tensor | PointSet | Mapping[str, PointSet]  # interior points, or sets of points by name
 CHUNK = 512  # points whose gradients are held at once
-
-
-@dataclass(frozen=True)
-class IdentityCurvature:
-    """C = H / 2 with H = I: scores are inner products of gradients (TracIn with one checkpoint, Pruthi et al. 2020)."""
-
-    name: str = "gradient-dot"
-    damping: float = 0.0
-    notes: tuple[str, ...] = ("there is no curvature in these scores: they have no scale of their own",)
-
-    def solve(self, B: Tensor) -> Tensor:
-        """C^-1 B = 2 B."""
-        return 2 * B
-
-    def whiten(self, J: Tensor) -> Tensor:
-        """E with E E^T = 2 J J^T, shape (m, P)."""
-        return 2**0.5 * J
-
-    def leverage(self, J: Tensor) -> Tensor:
-        """2 |J_m|^2, shape (m,)."""
-        return 2 * J.square().sum(1)
 
 
 def published_scores(
