@@ -80,7 +80,7 @@ def _stage(text: str) -> Stage:
 
 
 def _registered_stages() -> dict[str, type]:
-    """Optimisers of one's own, as a problem's file may register them: dataclasses that start, step and renew."""
+    """Optimisers that a problem's file has registered: dataclasses that start, step and renew, of any class."""
     return {name: kind for name, kind in registered().items() if isinstance(kind, type) and is_dataclass(kind)
             and all(callable(getattr(kind, method, None)) for method in ("start", "step", "renew"))}  # fmt: skip
 

@@ -121,6 +121,7 @@ def read(geometry: Any) -> Tree:
     kinds: dict[str, Kind] = {"CSGUnion": "union", "CSGIntersection": "intersection", "CSGDifference": "difference"}
     if type(geometry).__name__ in kinds:
         return Node(kinds[type(geometry).__name__], read(geometry.geom1), read(geometry.geom2), geometry)
+    # DeepXDE's own classes, and a user's that only behave like one: it has no contract to ask for
     drawable = all(callable(getattr(geometry, name, None)) for name in ("inside", "random_boundary_points"))
     if not drawable or type(geometry).__name__ == "PointCloud":
         raise ValueError(

@@ -64,7 +64,7 @@ class Geometry(Domain):
         time_name: str = "t",
         parts: Mapping[str, Predicate | Any] | None = None,
     ):
-        if hasattr(geometry, "timedomain"):
+        if hasattr(geometry, "timedomain"):  # DeepXDE's GeometryXTime, which is not imported for this
             if time is not None:
                 raise ValueError("The geometry brings its own time: give it without the time interval, or time=None.")
             time, geometry = (geometry.timedomain.t0, geometry.timedomain.t1), geometry.geometry

@@ -114,7 +114,7 @@ def _redrawn(module: nn.Module, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for layer in module.modules():
-            reset = getattr(layer, "reset_parameters", None)
+            reset = getattr(layer, "reset_parameters", None)  # torch has no class for layers that can do it
             if callable(reset):
                 reset()
     return module

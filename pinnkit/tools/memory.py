@@ -44,7 +44,7 @@ def available(device: Any = None) -> float:
         return float("inf")
     if setting:
         return _given(setting)
-    if getattr(device, "type", "cpu") == "cuda":
+    if device is not None and device.type == "cuda":
         import torch
 
         free, _ = torch.cuda.mem_get_info(device)

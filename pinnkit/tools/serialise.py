@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +12,14 @@ Thing = TypeVar("Thing", bound=Callable[..., Any])
 _KNOWN: dict[str, Callable[..., Any]] = {}  # what a file may name: classes and functions that registered themselves
 ROOMS = "network.", "training.", "exact."  # where what files may name is; a file loads nothing of others
 _MAKERS: dict[str, Callable[..., Any]] = {}  # of a class with ``to_json``: what takes its entries back
+
+
+@runtime_checkable
+class ToJson(Protocol):
+    """What says itself how a file holds it: entries that the class, or the maker it is registered with, takes back."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """The entries by name."""
 
 
 def register(thing: Thing, maker: Callable[..., Any] | None = None) -> Thing:
@@ -45,7 +53,7 @@ def register(thing: Thing, maker: Callable[..., Any] | None = None) -> Thing:
     """
     name = getattr(thing, "__name__", "")
     if not callable(thing) or not name or (isinstance(thing, type) and not (
-        is_dataclass(thing) or hasattr(thing, "to_json"))):  # fmt: skip
+        is_dataclass(thing) or issubclass(thing, ToJson))):  # fmt: skip
         raise TypeError(f"register: {thing!r} is neither a function, nor a dataclass, nor a class with to_json()")
     other = _known(name)
     if other is not None and (other.__module__, other.__qualname__) != (thing.__module__, thing.__qualname__):
@@ -93,7 +101,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
     known = _KNOWN.get(type(value).__name__) is type(value)
-    if known and hasattr(value, "to_json"):
+    if known and isinstance(value, ToJson):
         return {"class": type(value).__name__} | encode(value.to_json())
     if known and is_dataclass(value):
         settings = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
