@@ -40,7 +40,7 @@ def separation(problem: Any, count: int) -> tuple[float, float]:
     """Relative L2 error and CPU seconds of straight lines and the first separated solutions, ``count`` in all."""
     import numpy as np
 
-    from pinnkit.exact.superposition import solve as solver
+    from pinnkit.exact.superposition import solve_lie as solver
     from pinnkit.exact.superposition.boundary_arcs import NOWHERE
     from pinnkit.exact.superposition.matching_pursuit import Choice, Search
 

@@ -121,7 +121,7 @@ def test_time_may_come_first():
         "p", w, equation, box, [pk.Initial(w, exact.subs(t, 0)), *ends], reference=pk.Exact({w: exact})
     )
     (form,), why = pk.heat_forms(problem)
-    assert not why and form.coordinates == (x, t) and form.place == sp.log(x)
+    assert not why and form.coordinates == (x, t) and form.space == sp.log(x)
     assert pk.solve_lie(problem).errors()["w"]["relative_l2"] < 1e-8
 
 
@@ -145,7 +145,7 @@ def test_other_problems_keep_their_coordinates():
         problem = stated(equation, IN, x, pk.Dirichlet(u, 0, on="x"), pk.Neumann(u, 0, on="x"))
         assert why in pk.heat_forms(problem)[1] and own(problem)[0].form is None
     assert pk.heat_forms(pk.problem("heat2d"))[1] == "the problem is not one of a box x, t"
-    assert pk.heat_forms(pk.problem("heat"))[0][0].place == sp.Symbol("x", real=True)
+    assert pk.heat_forms(pk.problem("heat"))[0][0].space == sp.Symbol("x", real=True)
 
 
 def test_maps_that_are_real_left_of_zero_only():

@@ -8,7 +8,7 @@ import torch
 from scipy.special import iv
 
 import pinnkit as pk
-from pinnkit.exact.superposition import solve as solver
+from pinnkit.exact.superposition import solve_lie as solver
 from pinnkit.exact.superposition.boundary_arcs import NOWHERE
 from pinnkit.exact.superposition.boundary_rows import conditions
 from pinnkit.exact.superposition.data_kinks import kinks

@@ -73,7 +73,7 @@ def test_characteristics_solve_the_equation(name: str) -> None:
 
 
 def test_systems_of_free_particles_have_the_projective_algebra() -> None:
-    assert pk.symmetries([y2, w.diff(x, 2)], [y, w]).known == 15  # sl(n + 2)
+    assert pk.symmetries([y2, w.diff(x, 2)], [y, w]).dimension == 15  # sl(n + 2)
     r = sp.sqrt(y**2 + w**2)
     assert len(pk.symmetries([y2 + y / r**3, w.diff(x, 2) + w / r**3], [y, w])) == 3  # Kepler in the plane
     uncoupled = pk.symmetries([y2 + y, w.diff(x, 2) + 4 * w], [y, w])

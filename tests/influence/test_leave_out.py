@@ -249,7 +249,7 @@ def test_figures_as_text_dict_and_file(found: V.Validation, tmp_path: Path) -> N
     text = str(found)
     assert "17 converged, 0 did not" in text and "rank correlation: 1 where" in text and "(no scale)" in text
     assert found.to_dict()["trials"][found.trials[0].title]["gradient-dot"]["spearman"] < 0.9
-    tree = hdf5.read(found.save(tmp_path / "v.h5"), V.FORMAT, V.VERSION)
+    tree = hdf5.read(found.save(tmp_path / "v.h5"), pk.Validation.FORMAT, pk.Validation.VERSION)
     trial = tree["trials"][found.trials[1].title]
     assert torch.equal(trial["actual"], found.trials[1].actual)
     assert torch.equal(trial["removed"]["2"]["pde"], found.trials[1].removed[2]["pde"])
@@ -339,5 +339,5 @@ def test_command(
     pk.save(small, "run.h5")
     text = call("--points", "3", "--corruptions", "1", "--out", "new/v.h5")
     assert "with leverage (default)" in text and "AUC" in text and "in new/v.h5" in text
-    assert hdf5.read("new/v.h5", V.FORMAT, V.VERSION)["figures"]["trainings"] == 3
+    assert hdf5.read("new/v.h5", pk.Validation.FORMAT, pk.Validation.VERSION)["figures"]["trainings"] == 3
     assert json.loads(call("--points", "2", "--corruptions", "0", "--json"))["converged"] == 2
