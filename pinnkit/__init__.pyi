@@ -59,7 +59,7 @@ from .model.quantity.fluid import measure as measure
 from .model.quantity.fluid import pressure_difference as pressure_difference
 from .model.quantity.fluid import vorticity as vorticity
 from .model.quantity.function import Function as Function
-from .model.quantity.integral import Integral as Integral
+from .model.quantity.integral import Quadrature as Quadrature
 from .model.quantity.integral import integral as integral
 from .model.quantity.loss import Loss as Loss
 from .model.quantity.loss import test_loss as test_loss
@@ -96,6 +96,8 @@ from .statement.symbolic.boundary_conditions import normals as normals
 from .statement.symbolic.conditions import Initial as Initial
 from .statement.symbolic.conditions import Periodic as Periodic
 from .statement.symbolic.conservation import divergence as divergence
+from .statement.symbolic.integral import Caputo as Caputo
+from .statement.symbolic.integral import Integral as Integral
 from .statement.symbolic.notation import coordinates as coordinates
 from .statement.symbolic.notation import derivatives as derivatives
 from .statement.symbolic.notation import field as field

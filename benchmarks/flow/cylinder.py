@@ -33,7 +33,7 @@ GOALS = {"u": 5e-3, "v": 2e-2, "p": 1e-2, "drag": 5e-3, "pressure difference": 1
 MANY = 10_000  # training points whose influence is timed
 
 
-def forces(problem: pk.Problem) -> list[pk.Integral]:
+def forces(problem: pk.Problem) -> list[pk.Quadrature]:
     """Drag and lift coefficients and the pressure difference in pascal, as published."""
     drag, lift = (of(problem, "cylinder", scale=2) for of in (pk.drag, pk.lift))
     return [drag, lift, pk.pressure_difference(problem, (1.5, 2), (2.5, 2), scale=0.04)]

@@ -200,7 +200,7 @@ def instances(w: World) -> dict[type, Callable[[], Any]]:
         pk.Linearised(w.network, w.theta), pk.Module: lambda: pk.Module(torch.nn.Linear(2, 1)), pk.Adam: lambda:
         pk.Adam(2), pk.SOAP: lambda: pk.SOAP(2), pk.LBFGS: lambda: pk.LBFGS(2), pk.SSBroyden: lambda: pk.SSBroyden(2),
         pk.LevenbergMarquardt: lambda: pk.LevenbergMarquardt(2), pk.Field: lambda: w.at, pk.Error: lambda: pk.Error(),
-        pk.Loss: lambda: pk.Loss(), pk.Integral: lambda: pk.integral(w.problem, "u", n=8), pk.Unknown: lambda:
+        pk.Loss: lambda: pk.Loss(), pk.Quadrature: lambda: pk.integral(w.problem, "u", n=8), pk.Unknown: lambda:
         pk.Unknown("k"), pk.Function: lambda: pk.Function("double", lambda g: 2 * g.sum(), [w.at]), pk.Family: lambda:
         family, pk.NormalForm: lambda: pk.NormalForm((w.x, w.t), w.x, w.t, sp.Integer(1)), pk.NumericalFlow: lambda:
         pk.NumericalFlow(w.generator), pk.Comparison: lambda: pk.compare({"a": w.indicators}), pk.Response: lambda:

@@ -83,7 +83,7 @@ class Influence:
         """Values f (K,) and responses S = (C + damping)^-1 df/dtheta^T.
 
         Args:
-            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Quadrature`,
                 :class:`Loss`, ...), or several.
 
         Returns:
@@ -97,7 +97,7 @@ class Influence:
         """Effects f(without a point) - f(with it) of all training points, one at a time.
 
         Args:
-            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Quadrature`,
                 :class:`Loss`, ...), or several.
             convention: "fixed" (default) or "mean": what becomes of 1/N, see the class.
             correct: True (default): with the leverage, and for losses and errors with the square of the parameters'
@@ -133,7 +133,7 @@ class Influence:
         counts too.
 
         Args:
-            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Quadrature`,
                 :class:`Loss`, ...), or several.
             groups: for each group, numbers of points (or a mask) by point set.
             convention: "fixed" (default) or "mean": what becomes of 1/N, see the class.
@@ -154,7 +154,7 @@ class Influence:
         """Effects -a r J S / (1 + h) of adding each candidate, with all terms of its set, to the training points.
 
         Args:
-            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Quadrature`,
                 :class:`Loss`, ...), or several.
             key: the point set that the candidates join, such as "pde".
             candidates: n points, (n, d).
@@ -199,7 +199,7 @@ class Influence:
         The change of rank 2 R, for R terms of the set, counts to all orders of the quadratic model.
 
         Args:
-            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Quadrature`,
                 :class:`Loss`, ...), or several.
             key: the point set.
             rows: numbers (n,) of the training points that leave.
@@ -219,7 +219,7 @@ class Influence:
         Here D_x r is the total derivative of the residual, which is itself a residual of the same model.
 
         Args:
-            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Integral`,
+            functional: a number that depends on the solution (:func:`at`, :class:`Field`, :class:`Quadrature`,
                 :class:`Loss`, ...), or several.
             key: the point set. Default: the interior.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pinnkit.network.base import Evaluator, Network, evaluator, periodic
 from pinnkit.network.kinked import with_kinks
+from pinnkit.network.power import with_powers
 from pinnkit.statement.ansatz.hard_constraints import Constraints, hard_constraints
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.residual_program import ResidualProgram, compiled
@@ -81,7 +82,8 @@ class Compiled:
         held = {i for i, name in enumerate(self.problem.domain.names) if name in names}
         kinks = self.problem.interface_problem.kinks
         assert self.network is not None  # it is only left out where nothing is evaluated
-        return with_kinks(self.network, [k for k in kinks if k.needed or not held & set(k.plane.support)])
+        network = with_powers(self.network, self.problem.memories)
+        return with_kinks(network, [k for k in kinks if k.needed or not held & set(k.plane.support)])
 
     @property
     def count(self) -> int:

@@ -16,12 +16,12 @@ from pinnkit.tools.type_words import nearest
 from .compiled import Compiled
 
 BLOCK = 2**18  # numbers in one layer's jets that an evaluation works on at once: 2 MB, measured best
-KEPT = 2**15  # points of a stack up to which it keeps what depends on them alone: at most some 10 MB
+KEPT = 2**15  # points that a stack looks at up to which it keeps what depends on them alone: at most some 10 MB
 
 
 def block_size(tape: Evaluator, program: ResidualProgram) -> int:
     """The number of points whose jets fill a block."""
-    width = program.images * len(program.channels) * tape.width
+    width = (program.size(2) - program.size(1)) * len(program.channels) * tape.width  # of one point more
     return max(64, BLOCK // width // 64 * 64)
 
 
@@ -73,7 +73,7 @@ class Rows:
 
     @cached_property
     def _small(self) -> bool:
-        return sum(len(self.points[key]) for key in self.programs) <= KEPT
+        return sum(program.size(len(self.points[key])) for key, program in self.programs.items()) <= KEPT
 
     @property
     def like(self) -> Tensor:

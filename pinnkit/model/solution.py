@@ -137,8 +137,8 @@ class Solution(Fields):
         size = block_size(self.model.tape, program)
         for start in range(0, len(points), size):
             block = points[start : start + size]
-            X = block.X if program.images == 1 or block.image is None else torch.cat([block.X, block.image])
-            blocks.append(program.values(self.model.tape.sweep(network, X, program.channels)[0], block, unknowns))
+            N, _ = self.model.tape.sweep(network, program.at(block), program.channels)
+            blocks.append(program.values(N, block, unknowns))
         return torch.cat(blocks, 1) if blocks else self.theta.new_empty(len(program.names), 0)
 
     def module(self) -> torch.nn.Module:

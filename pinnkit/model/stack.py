@@ -40,7 +40,7 @@ class Stack(Rows):
     """
 
     def _run(self, theta: Tensor, program: ResidualProgram, points: PointSet, pool: Pool | None = None) -> Pass:
-        X = points.X if program.images == 1 or points.image is None else torch.cat([points.X, points.image])
+        X = program.at(points)
         pool = self._pool if pool is None else pool
         pool.release()  # the previous block is done with
         self._alike(theta, X)
@@ -48,7 +48,7 @@ class Stack(Rows):
 
     def _sweep(self, theta: Tensor, program: ResidualProgram, points: PointSet, v: Tensor | None = None):
         """The network's channels and their derivative along v, where no reverse pass follows."""
-        X = points.X if program.images == 1 or points.image is None else torch.cat([points.X, points.image])
+        X = program.at(points)
         self._pool.release()
         return self.model.tape.sweep(self.model.split(theta)[0], X, program.channels, v, self._pool)
 
@@ -242,12 +242,18 @@ class Stack(Rows):
         """J (m, P) of one residual after the other at m points."""
         unknowns, P = self.model.split(theta)[1], self.model.tape.count
         for k, target in enumerate(targets):
-            G, gu = slopes.row(k, run.output, unknowns, m)
+            G, gu, shared = slopes.row_and_shared(k, run.output, unknowns, m)
             J = theta.new_zeros(m, len(theta)) if target is None else target
-            both = J if program.images == 1 else theta.new_zeros(program.images * m, len(theta))
+            both = J if program.size(m) == m else theta.new_zeros(program.size(m), len(theta))
             run.rows(G, both[:, :P])
-            if program.images > 1:
-                J += both.view(program.images, m, -1).sum(0)
+            if both is not J:
+                J += program.by_point(both, m)
+            for block, c, n, slope in shared:
+                one = torch.zeros_like(G)
+                one[c, block, n] = 1
+                nodes = theta.new_zeros(program.size(m), len(theta))
+                run.rows(one, nodes[:, :P])
+                J.addmm_(slope, nodes[block])
             J[:, P:] = gu
             yield J
 

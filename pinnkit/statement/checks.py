@@ -8,6 +8,7 @@ import sympy as sp
 import torch
 
 from pinnkit.domain.box import Box, Domain
+from pinnkit.statement.elsewhere_program import Nodes
 from pinnkit.statement.symbolic.boundary_conditions import Boundary, Operator, normals
 from pinnkit.statement.symbolic.conditions import Condition, Periodic
 from pinnkit.statement.symbolic.lowering import Lowered, lower
@@ -54,7 +55,9 @@ def check(problem: Record) -> None:
         _check_symbols(problem, residual)
     _check_use(problem)
     for residual in problem.residuals:
-        _check_values(problem, residual, lowered(problem, residual))
+        row = lowered(problem, residual)
+        _check_places(problem, residual, row)
+        _check_values(problem, residual, row)
     if isinstance(problem.reference, Exact):
         _check_reference(problem, problem.reference)
 
@@ -185,7 +188,7 @@ def _check_use(problem: Record) -> None:
     free = {c.name for c in problem.conditions if isinstance(c, (Operator, Observations))} | set(problem.equations)
     rows = {r.name: lowered(problem, r) for r in problem.residuals if r.name in free}
     _check_derivatives(problem, [rows[name] for name in problem.equations])
-    seen = {slot.output for row in rows.values() for slot in row.slots.values()}
+    seen = {k for row in rows.values() for slot in row.slots.values() for k in slot.outputs}
     for k, u in enumerate(problem.fields):
         if k not in seen:
             raise ValueError(f"{problem.name}: {u} stands in no equation: remove the field, or add its equation")
@@ -208,6 +211,7 @@ def _check_derivatives(problem: Record, rows: list[Lowered]) -> None:
     slots = [slot for row in rows for slot in row.slots.values()]
     for i, x in enumerate(problem.variables):
         by = any(index[i] for slot in slots for _, index in slot.channel)
+        by = by or any(slot.elsewhere is not None and x in slot.elsewhere.free_symbols for slot in slots)
         if by or any(x in e.free_symbols for row in rows for e in row.expressions) or _free(problem, x):
             continue
         raise ValueError(
@@ -225,6 +229,24 @@ def _free(problem: Record, x: sp.Symbol) -> bool:
         if ends & ({on} if isinstance(on, str) else set(on)):
             return False
     return x.name != problem.domain.time and len(problem.domain.names) > 1
+
+
+def _check_places(problem: Record, residual: Residual, row: Lowered) -> None:
+    """What is taken from other points must be taken inside the domain."""
+    numbers = {sp.Symbol(n, real=True): sp.Float(v, 17) for n, v in (problem.parameters | problem.unknowns).items()}
+    for slot in row.slots.values():
+        if slot.elsewhere is None:
+            continue
+        X = problem.sample(residual.key, PROBES, method="random", seed=1).X[:PROBES]
+        _, nodes, _ = Nodes(slot.elsewhere.xreplace(numbers).actual, problem.variables)(X)
+        outside = ~problem.domain.inside(nodes)
+        if outside.any():
+            at = nodes[int(outside.nonzero()[0])].tolist()
+            place = ", ".join(f"{n} = {v:.6g}" for n, v in zip(problem.domain.names, at, strict=True))
+            raise ValueError(
+                f"{problem.name}, {residual.name!r}: {slot.elsewhere} is taken at {place}, outside the domain: take it "
+                "inside, or enlarge the domain; a delay is pinnkit.Delay, which knows what was before"
+            )
 
 
 def _check_values(problem: Record, residual: Residual, row: Lowered) -> None:

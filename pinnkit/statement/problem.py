@@ -14,10 +14,12 @@ from pinnkit.statement.singular.interface import InterfaceProblem, interface_pro
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
 from pinnkit.statement.symbolic.conditions import Condition
 from pinnkit.statement.symbolic.conservation import carried_out
+from pinnkit.statement.symbolic.elsewhere import Elsewhere
 from pinnkit.statement.symbolic.expression import as_expression
+from pinnkit.statement.symbolic.integral import depends_on, with_integrals
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.observations import Observations
-from pinnkit.statement.symbolic.place import INITIAL, INTERIOR, Place
+from pinnkit.statement.symbolic.place import INITIAL, INTERIOR, Place, section
 from pinnkit.statement.symbolic.record import Record
 from pinnkit.statement.symbolic.reference import Exact, Reference, as_reference
 from pinnkit.statement.symbolic.residual import Residual
@@ -133,19 +135,25 @@ class Problem(Record):
         return self.interface_problem.interior
 
     def everywhere(self, what: str) -> Mapping[str, sp.Expr]:
-        """The equations, for a method that cannot treat point loads and jumping coefficients.
+        """The equations, for a method that cannot treat integrals, point loads and jumping coefficients.
 
         Args:
             what: name of the method, for the message.
 
         Raises:
-            ValueError: there are point loads or jumping coefficients.
+            ValueError: there are such.
         """
         if self.interface_problem.planes:
             raise ValueError(
                 f"{self.name}: {what} not know of point loads and jumping coefficients, and there are some on "
                 f"{', '.join(self.interface_problem.planes)}: state one problem for each side, or smooth them"
             )
+        for row in self.residuals:
+            if found := sorted(with_integrals(row.expression, self.fields, self.variables).atoms(Elsewhere), key=str):
+                raise ValueError(
+                    f"{self.name}, {row.name!r}: {what} not know of integrals and of fields at other places, and there "
+                    f"is {found[0]}"
+                )
         return self.interface_problem.interior
 
     @cached_property
@@ -153,9 +161,36 @@ class Problem(Record):
         """All residuals: equations (at the points "pde"), conditions in order, then what holds on interfaces."""
         rows = [Residual(name, e, INTERIOR) for name, e in self.interface_problem.interior.items()]
         for condition in self.conditions:
-            rows += condition.residuals(self.domain)
+            rows += [self._placed(row) for row in condition.residuals(self.domain)]
         rows += self.interface_problem.rows
         return tuple(_unify(rows, self.variables))
+
+    def _placed(self, row: Residual) -> Residual:
+        """A condition where it holds: of what depends on some coordinates alone, as a mass on time, at those."""
+        if row.place.where not in ("interior", "faces", "initial") or row.image:
+            return row
+        depends = [v.name for v in depends_on(row.expression, self.fields, self.variables)]
+        if len(depends) == len(self.variables):
+            return row
+        if row.place == INITIAL:
+            depends = [name for name in depends if name != self.domain.time]
+        fixed = set(self.domain.names) - set(depends)
+        if not fixed or (row.place.where == "faces" and set(depends) & set(self.domain.space)):
+            return row
+        if not isinstance(self.domain, Box) and 0 < len(set(depends) & set(self.domain.space)) < len(self.domain.space):
+            return row
+        return replace(row, place=section(row.name, tuple(n for n in self.domain.names if n in depends)))
+
+    def _section(self, coordinates: Sequence[str], n: int, method: str, seed: int) -> PointSet:
+        """Points of which only those coordinates differ; the time is the initial one, if it is not among them."""
+        X = self.domain.sample(n if coordinates else 1, method=method, seed=seed)
+        fixed = [i for i, name in enumerate(self.domain.names) if name not in coordinates]
+        if self.domain.time in self.domain.names and self.domain.time not in coordinates:
+            X[:, self.domain.names.index(self.domain.time)] = self.domain.bounds[0][
+                self.domain.names.index(self.domain.time)
+            ]
+        X[:, fixed] = X[0, fixed]
+        return PointSet(X)
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -214,6 +249,8 @@ class Problem(Record):
             X = off(others, on_plane(plane, self.domain, n, method, seed), self.domain)
             up, down = beside(plane, X, self.domain)
             return PointSet(up, image=down)
+        if place.where == "section":
+            return self._section(place.names[1:], n, method, seed)
         if place == INITIAL:
             return PointSet(domain.sample_initial(n, method=method, seed=seed))
         if place.where == "pair":

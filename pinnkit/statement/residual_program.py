@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from pinnkit.domain.point_set import PointSet
+from pinnkit.statement.elsewhere_program import ElsewhereProgram, ElsewhereSlopes
 from pinnkit.statement.symbolic.channels import Channels
+from pinnkit.statement.symbolic.elsewhere import is_own
 from pinnkit.statement.symbolic.lowering import (
     Affine,
     Ansatz,
@@ -22,8 +24,9 @@ from pinnkit.statement.symbolic.lowering import (
     insert,
     lower,
 )
+from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
-from pinnkit.statement.symbolic.torch_program import Opaque, Program, Value
+from pinnkit.statement.symbolic.torch_program import Program, Value
 from pinnkit.tools.sympy_types import AppliedUndef
 
 Entry = tuple[int, int, int, int, Value]  # row, channel, image, output, value (B,) of dr/dN
@@ -57,7 +60,15 @@ class ResidualProgram:
         ansatz = {u: tuple(sp.sympify(e, strict=True) for e in pair) for u, pair in ansatz.items()}
         affine, self.slots = insert(lowered, fields, self.variables, ansatz)
         self.images = 1 + max((s.image for s in lowered.slots.values()), default=0)
-        self.channels = Channels.closed(len(self.variables), {s.channel for s in self.slots.values()})
+        self.elsewhere = {
+            symbol: _elsewhere(slot.elsewhere, fields, ansatz, parameters, self.unknowns)
+            for symbol, slot in lowered.slots.items() if slot.elsewhere is not None
+        }  # fmt: skip
+        wanted = {s.channel for s in self.slots.values()}
+        wanted = wanted.union(*(e.inner.channels.items for e in self.elsewhere.values()))
+        self.channels = Channels.closed(len(self.variables), wanted)
+        for e in self.elsewhere.values():
+            e.place(self.channels)
         self._rows = list(lowered.expressions)
         known = {
             u: Affine(a.constant.subs(parameters), {N: c.subs(parameters) for N, c in a.coefficients.items()})
@@ -67,10 +78,37 @@ class ResidualProgram:
         self._kept: WeakKeyDictionary[PointSet, dict[Program, Callable]] = WeakKeyDictionary()
         self._place = {N: (self.channels.position(s.channel), s.image, s.output) for N, s in self.slots.items()}
 
+    def at(self, points: PointSet) -> Tensor:
+        """All points that the rows look at, shape (N, d): their own, their images, then the nodes of integrals."""
+        if self.images == 1 and not self.elsewhere:
+            return points.X
+        images = [] if self.images == 1 or points.image is None else [points.image]
+        return torch.cat([points.X, *images, *(e.layout(points).places for e in self.elsewhere.values())])
+
+    def size(self, B: int) -> int:
+        """N, how many points the rows of B points look at."""
+        return self.images * B + sum(e.size(B) for e in self.elsewhere.values())
+
+    def blocks(self, B: int) -> dict[sp.Symbol, slice]:
+        """Where the nodes of every integral stand among those."""
+        found, start = {}, self.images * B
+        for s, e in self.elsewhere.items():
+            found[s] = slice(start, start + e.size(B))
+            start += e.size(B)
+        return found
+
+    def by_point(self, rows: Tensor, B: int) -> Tensor:
+        """Rows (N, P) of all that B points look at, summed over what each of them looks at alone, shape (B, P)."""
+        total = rows[: self.images * B].view(self.images, B, -1).sum(0)
+        for s, block in self.blocks(B).items():
+            if self.elsewhere[s].moving:
+                total += rows[block].view(B, -1, rows.shape[1]).sum(1)
+        return total
+
     @cached_property
     def columns(self) -> tuple[sp.Symbol, ...]:
         """Symbols whose values come with the points: normals and measured data."""
-        known = {*self.slots, *self._affine, *self.unknowns}
+        known = {*self.slots, *self._affine, *self.unknowns, *self.elsewhere}
         known |= {image_coordinate(v, k) for v in self.variables for k in range(self.images)}
         found = set().union(*(e.free_symbols for e in self._rows))
         return tuple(sorted(found - known, key=str))
@@ -78,7 +116,7 @@ class ResidualProgram:
     @cached_property
     def _inputs(self) -> tuple[sp.Symbol, ...]:
         coordinates = [image_coordinate(v, k) for k in range(self.images) for v in self.variables]
-        return (*coordinates, *self.columns, *self.slots, *self.unknowns)
+        return (*coordinates, *self.columns, *self.slots, *self.elsewhere, *self.unknowns)
 
     @cached_property
     def _definitions(self) -> list[tuple[sp.Symbol, sp.Expr]]:
@@ -93,7 +131,7 @@ class ResidualProgram:
     def _first(self) -> tuple[Program, list[tuple[int, sp.Symbol]]]:
         places, slopes = [], []
         for r, row in enumerate(self._rows):
-            total: dict[sp.Symbol, sp.Expr] = {s: row.diff(s) for s in self.unknowns}
+            total: dict[sp.Symbol, sp.Expr] = {s: row.diff(s) for s in (*self.unknowns, *self.elsewhere)}
             for u, a in self._affine.items():
                 slope = row.diff(u)
                 for N, c in a.coefficients.items() if slope != 0 else ():
@@ -106,7 +144,8 @@ class ResidualProgram:
     def _second(self) -> tuple[Program, list[tuple[int, sp.Symbol, sp.Symbol]]]:
         """All d2r/dsdt, s and t network channels or unknown coefficients."""
         places, slopes = [], []
-        lift = {u: a.coefficients for u, a in self._affine.items()} | {s: {s: sp.S.One} for s in self.unknowns}
+        lift = {u: a.coefficients for u, a in self._affine.items()}
+        lift |= {s: {s: sp.S.One} for s in (*self.unknowns, *self.elsewhere)}
         for r, row in enumerate(self._rows):
             total: dict[tuple[sp.Symbol, sp.Symbol], sp.Expr] = {}
             for u, first in lift.items():
@@ -133,9 +172,8 @@ class ResidualProgram:
         if not points.X.requires_grad:  # else a second backward pass would find the graph of the first
             self._kept.setdefault(points, {})
 
-    def _run(self, program: Program, output: Tensor, points: PointSet, unknowns: Tensor) -> list[Value]:
+    def _run(self, program: Program, moving: dict[sp.Symbol, Tensor], points: PointSet) -> list[Value]:
         """The program's results, with what is kept for the points."""
-        moving = self._channels(output, len(points), unknowns)
         kept = self._kept.get(points)
         if kept is None:
             return program(self._given(points) | moving)
@@ -156,30 +194,47 @@ class ResidualProgram:
         values = {N: output[c, k * B : (k + 1) * B, n] for N, (c, k, n) in self._place.items()}
         return values | {s: unknowns[i] for i, s in enumerate(self.unknowns)}
 
+    def _slopes_elsewhere(self, output: Tensor, points: PointSet, unknowns: Tensor) -> dict[sp.Symbol, ElsewhereSlopes]:
+        blocks = self.blocks(len(points)) if self.elsewhere else {}
+        return {s: e.slopes(output, blocks[s], points, unknowns) for s, e in self.elsewhere.items()}
+
     def values(self, output: Tensor, points: PointSet, unknowns: Tensor) -> Tensor:
         """r, shape (R, B)."""
-        return _stack(self._run(self._values, output, points, unknowns), points.X)
+        moving = self._channels(output, len(points), unknowns)
+        if self.elsewhere:
+            blocks = self.blocks(len(points))
+            moving |= {s: e.values(output, blocks[s], points, unknowns) for s, e in self.elsewhere.items()}
+        return _stack(self._run(self._values, moving, points), points.X)
 
     def slopes(self, output: Tensor, points: PointSet, unknowns: Tensor) -> tuple[Tensor, "ResidualSlopes"]:
         """r, shape (R, B), and dr by every channel and unknown coefficient that it depends on."""
         program, places = self._first
-        out = self._run(program, output, points, unknowns)
+        elsewhere = self._slopes_elsewhere(output, points, unknowns)
+        moving = self._channels(output, len(points), unknowns) | {s: e.value for s, e in elsewhere.items()}
+        out = self._run(program, moving, points)
         R = len(self._rows)
-        return _stack(out[:R], points.X), ResidualSlopes(
-            self, [(r, s, v) for (r, s), v in zip(places, out[R:], strict=True)]
-        )
+        entries = [(r, s, v) for (r, s), v in zip(places, out[R:], strict=True)]
+        return _stack(out[:R], points.X), ResidualSlopes(self, entries, elsewhere)
 
     def curvature(
         self, output: Tensor, points: PointSet, unknowns: Tensor, w: Tensor, dN: Tensor, dunknowns: Tensor
     ) -> tuple[Tensor, Tensor]:
         """sum_r w_r d2r applied to (dN, dunknowns): cotangents for the channels (C, K B, n) and the unknowns."""
         program, places = self._second
-        values = self._run(program, output, points, unknowns)
-        moved = self._channels(dN, len(points), dunknowns)
+        B, elsewhere = len(points), self._slopes_elsewhere(output, points, unknowns)
+        moving = self._channels(output, B, unknowns) | {s: e.value for s, e in elsewhere.items()}
+        moved = self._channels(dN, B, dunknowns) | {s: e.tangent(dN, dunknowns) for s, e in elsewhere.items()}
         G, gu = torch.zeros_like(output), torch.zeros_like(unknowns)
-        for (r, s, t), value in zip(places, values, strict=True):
-            part = w[r] * value * moved[t]
-            _put(self, s, part, G, gu, len(points))
+        onto = Onto(self, G, gu, B)
+        for (r, s, t), value in zip(places, self._run(program, moving, points), strict=True):
+            onto.put(s, w[r] * value * moved[t])
+        onto.elsewhere(elsewhere)
+        if elsewhere:
+            first, entries = self._first
+            slopes = self._run(first, moving, points)[len(self._rows) :]
+            for (r, s), value in zip(entries, slopes, strict=True):
+                if s in elsewhere:
+                    elsewhere[s].curvature((w[r] * value).expand(B), dN, dunknowns, G, gu)
         return G, gu
 
 
@@ -195,7 +250,7 @@ def compiled(
     What holds a caller's own function is compiled anew: memory would keep the function, and all it knows, alive.
     """
     pairs = tuple((u, sp.sympify(g, strict=True), sp.sympify(d, strict=True)) for u, (g, d) in ansatz.items())
-    if any(e.has(Opaque) for e in (*(r.expression for r in residuals), *(e for _, *pair in pairs for e in pair))):
+    if any(is_own(e) for e in (*(r.expression for r in residuals), *(e for _, *pair in pairs for e in pair))):
         return ResidualProgram(residuals, fields, ansatz, parameters, unknowns)
     return _remembered(tuple(residuals), tuple(fields), pairs, frozenset(parameters.items()), tuple(unknowns))
 
@@ -217,44 +272,86 @@ class ResidualSlopes:
     program: ResidualProgram
     entries: list[tuple[int, Any, Value]]
 
-    def __init__(self, program: ResidualProgram, entries: list[tuple[int, sp.Symbol, Value]]) -> None:
-        self.program, self.entries = program, entries
+    def __init__(
+        self, program: ResidualProgram, entries: list[tuple[int, sp.Symbol, Value]],
+        elsewhere: Mapping[sp.Symbol, ElsewhereSlopes],
+    ) -> None:  # fmt: skip
+        self.program, self.entries, self.elsewhere = program, entries, elsewhere
 
     def cotangent(self, w: Tensor, like: Tensor, unknowns: Tensor) -> tuple[Tensor, Tensor]:
         """sum_r w_r dr/dN as cotangents of the channels, and of the unknown coefficients; w has shape (R, B)."""
-        G, gu = torch.zeros_like(like), torch.zeros_like(unknowns)
+        onto = Onto(self.program, torch.zeros_like(like), torch.zeros_like(unknowns), w.shape[1])
         for r, s, value in self.entries:
-            _put(self.program, s, w[r] * value, G, gu, w.shape[1])
-        return G, gu
+            onto.put(s, w[r] * value)
+        onto.elsewhere(self.elsewhere)
+        return onto.channels, onto.unknowns
 
     def row(self, r: int, like: Tensor, unknowns: Tensor, B: int) -> tuple[Tensor, Tensor]:
-        """dr/dN of one row as cotangents (C, K B, n), and dr/dunknowns per point (B, U)."""
+        """dr/dN of one row as cotangents (C, N, n), and dr/dunknowns per point (B, U), without `shared`."""
+        G, gu, _ = self.row_and_shared(r, like, unknowns, B)
+        return G, gu
+
+    def row_and_shared(
+        self, r: int, like: Tensor, unknowns: Tensor, B: int
+    ) -> tuple[Tensor, Tensor, list[tuple[slice, int, int, Tensor]]]:
+        """The same, and of nodes that all points share: where they stand, channel, output and dr/dN (B, q) there."""
         G, gu = torch.zeros_like(like), unknowns.new_zeros(B, len(unknowns))
+        shared = []
         for q, s, value in self.entries:
             if q != r:
                 continue
-            if s in self.program.unknowns:
-                gu[:, self.program.unknowns.index(s)] = value
+            if s in self.elsewhere:
+                found = self.elsewhere[s]
+                parts = found.row(torch.as_tensor(value).to(like).expand(B), G, gu)
+                shared += [(found.block, c, n, slope) for c, n, slope in parts]
+            elif s in self.program.unknowns:
+                gu[:, self.program.unknowns.index(s)] += value
             else:
                 c, k, n = self.program._place[s]
                 G[c, k * B : (k + 1) * B, n] = value
-        return G, gu
+        return G, gu, shared
 
     def tangent(self, dN: Tensor, dunknowns: Tensor, R: int, points: PointSet) -> Tensor:
         """sum dr/dN dN, shape (R, B)."""
         moved = self.program._channels(dN, len(points), dunknowns)
+        moved |= {s: e.tangent(dN, dunknowns) for s, e in self.elsewhere.items()}
         out = points.X.new_zeros(R, len(points))
         for r, s, value in self.entries:
             out[r] += value * moved[s]
         return out
 
 
-def _put(program: ResidualProgram, s: sp.Symbol, part: Tensor, G: Tensor, gu: Tensor, B: int) -> None:
-    if s in program.unknowns:
-        gu[program.unknowns.index(s)] += part.sum()
-    else:
-        c, k, n = program._place[s]
-        G[c, k * B : (k + 1) * B, n] += part
+class Onto:
+    """Cotangents of channels and unknown coefficients to which those of single slots are added."""
+
+    def __init__(self, program: ResidualProgram, channels: Tensor, unknowns: Tensor, B: int) -> None:
+        self.program, self.channels, self.unknowns, self.B = program, channels, unknowns, B
+        self._waiting: dict[sp.Symbol, Tensor] = {}
+
+    def put(self, s: sp.Symbol, part: Tensor) -> None:
+        """Add the cotangent (B,) of one slot, or of one unknown coefficient."""
+        if s in self.program.elsewhere:
+            self._waiting[s] = self._waiting.get(s, 0) + part
+        elif s in self.program.unknowns:
+            self.unknowns[self.program.unknowns.index(s)] += part.sum()
+        else:
+            c, k, n = self.program._place[s]
+            self.channels[c, k * self.B : (k + 1) * self.B, n] += part
+
+    def elsewhere(self, slopes: Mapping[sp.Symbol, ElsewhereSlopes]) -> None:
+        """Hand on what was added for numbers that are taken from other points."""
+        for s, w in self._waiting.items():
+            slopes[s].cotangent(w, self.channels, self.unknowns)
+
+
+def _elsewhere(
+    found: Any, fields: Sequence[AppliedUndef], ansatz: Ansatz, parameters: Mapping[sp.Symbol, sp.Expr],
+    unknowns: Sequence[sp.Symbol],
+) -> ElsewhereProgram:  # fmt: skip
+    """The program of a number that is taken from other points."""
+    content = found.subs(parameters).actual
+    inner = ResidualProgram([Residual("node", content.integrand, INTERIOR)], fields, ansatz, parameters, unknowns)
+    return ElsewhereProgram(content, inner, fields[0].args)
 
 
 def _with_unknowns(affine: Affine, unknowns: Sequence[sp.Symbol]) -> Affine:

@@ -34,7 +34,7 @@ def exact_residuals(problem: Record, n: int = 64, seed: int = 0) -> dict[str, fl
         rows = [Residual(str(k), e, residual.place, residual.image) for k, e in enumerate(terms)]
         program = ResidualProgram(rows, problem.fields, ansatz, values)  # with u = g + 0 N any N will do
         points = problem.sample(residual.key, n, method="random", seed=seed)
-        N = points.X.new_zeros(len(program.channels), program.images * len(points), len(problem.fields))
+        N = points.X.new_zeros(len(program.channels), program.size(len(points)), len(problem.fields))
         parts = program.values(N, points, points.X.new_zeros(0))
         scale = max(float(parts.abs().sum(0).max()), size)
         found[residual.name] = float(parts.sum(0).abs().max()) / (scale or 1.0)

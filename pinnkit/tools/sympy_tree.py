@@ -61,6 +61,10 @@ def encode(e: sp.Basic) -> list:
         return ["applied", e.func.__name__, dict(e.func._kwargs), *map(encode, e.args)]
     if isinstance(e, sp.Derivative):
         return ["Derivative", encode(e.expr), *([encode(s), int(n)] for s, n in e.variable_count)]
+    if isinstance(e, sp.Integral):
+        return ["integral", encode(e.function), *([*map(encode, limit)] for limit in e.limits)]
+    if isinstance(e, sp.Subs):
+        return ["Subs", encode(e.expr), *([encode(s), encode(p)] for s, p in zip(e.variables, e.point, strict=True))]
     name = e.func.__name__
     if e.func not in (*_FUNCTIONS.values(), *_RELATIONS.values(), sp.Piecewise, ExprCondPair, *_OWN.values()):
         raise ValueError(f"{name} cannot be written to a file: use elementary functions")
@@ -116,6 +120,16 @@ def _decoded(tree: Any, depth: int, left: list[int]) -> Any:
         inner, *by = rest
         by = [(_decoded(s, depth - 1, left), _order(n)) for s, n in by]
         return sp.Derivative(_decoded(inner, depth - 1, left), *by)
+    if kind == "integral":
+        inner, *limits = rest
+        limits = [[_decoded(e, depth - 1, left) for e in limit] for limit in limits]
+        if any(len(limit) != 3 or not isinstance(limit[0], sp.Symbol) for limit in limits) or not limits:
+            raise ValueError("a file holds an integral without limits")
+        return sp.Integral(_decoded(inner, depth - 1, left), *limits)
+    if kind == "Subs":
+        inner, *at = rest
+        pairs = [(_decoded(s, depth - 1, left), _decoded(p, depth - 1, left)) for s, p in at]
+        return sp.Subs(_decoded(inner, depth - 1, left), tuple(s for s, _ in pairs), tuple(p for _, p in pairs))
     if kind == "applied":
         name, assumptions, *rest = rest
         make = sp.Function(_name(name), **_assumed(assumptions))
@@ -189,7 +203,7 @@ def _check_numbers(kind: str, arguments: list[sp.Expr]) -> None:
 
 
 def _differentiates(node: sp.Basic) -> bool:
-    return isinstance(node, (sp.Derivative, *_OWN.values()))
+    return isinstance(node, (sp.Derivative, *_OWN.values())) and not isinstance(sp.sympify(node).args[0], sp.Integral)
 
 
 def _check_growth(e: sp.Basic) -> None:

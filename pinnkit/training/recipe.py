@@ -58,7 +58,7 @@ def default_recipe(problem: Problem) -> Recipe:
     """The problem's own recipe, or a general one."""
     if problem.recipe is not None:
         return problem.recipe
-    if not problem.domain.space:  # ordinary equations: few parameters, of which Gauss-Newton makes most
+    if len(problem.domain.names) == 1:  # ordinary equations: few parameters, of which Gauss-Newton makes most
         stages: tuple[Any, ...] = (LevenbergMarquardt(100),)
         return Recipe(MLP(1, 16, 16, len(problem.fields)), {"pde": 80}, stages, resample=None)
     return Recipe(MLP(len(problem.domain.names), 32, 32, 32, len(problem.fields)))

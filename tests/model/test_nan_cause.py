@@ -58,12 +58,13 @@ STATED = {
         lambda: heat(HEAT, pk.Initial(u, lambda X: X[:, 0]), WALLS), r"lambda x, t: .*torch.stack"),
     "a function of one argument": (lambda: heat(HEAT - pk.function(lambda X: X, "q")(x, t)), "q does not take 2"),
     "the imaginary unit": (lambda: heat(sp.I * u.diff(t) - u.diff(x, 2)), "two fields"),
-    "half a derivative": (lambda: heat(HEAT + sp.Derivative(u, (t, sp.Rational(1, 2)))), "order 1/2.*auxiliary fields"),
-    "a delay": (lambda: heat(HEAT + u.subs(t, t - sp.Rational(1, 4))), "method of steps.*length 1/4 in t"),
-    "a place": (lambda: heat(HEAT + u.diff(x).subs(x, 0)), "a field w of its own"),
-    "an integral": (
-        lambda: heat(HEAT + sp.Integral(u, (x, 0, 1))), r"w.diff\(x\) is the integrand.*x = 1 is the integral"),
-    "a memory": (lambda: heat(HEAT + sp.Integral(u.subs(t, s), (s, 0, t))), r"up to t is a field w.*w.diff\(t\)"),
+    "half a derivative": (lambda: heat(HEAT + sp.Derivative(u, (t, sp.Rational(1, 2)))), "order 1/2.*pk.Caputo"),
+    "a delay": (lambda: heat(HEAT + u.subs(t, t - sp.Rational(1, 4))), "is taken at x = .*outside.*delay"),
+    "an integral without an end": (lambda: heat(HEAT + sp.Integral(u, x)), "has no limits: write pk.Integral"),
+    "two integrals": (
+        lambda: heat(HEAT + sp.Integral(u * sp.Integral(u, (t, 0, 1)), (x, 0, 1))), "another integral.*of its own"),
+    "two places": (lambda: heat(HEAT + sp.Integral(u * u.subs(x, 1 - x), (x, 0, 1))), "at several places"),
+    "no integrable kernel": (lambda: heat(HEAT + sp.Integral(u.subs(t, s) / (t - s)**2, (s, 0, t))), "not integrable"),
 }  # fmt: skip
 
 

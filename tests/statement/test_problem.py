@@ -65,7 +65,7 @@ SYMBOLS = {
     "silent equation": (lambda: heat(equations=u.diff(z) + 1), "contains no field"),
     "field elsewhere": (lambda: heat(equations=u_t - u_xx + pk.field("u", x)), r"u\(x\) stands in an expression"),
     "stranger field": (lambda: heat(equations=u_t - u_xx + v), r"v\(x, t\) stands in an expression"),
-    "field at a place": (lambda: heat(equations=u_t - u_xx + u.subs(x, 0)), r"u\(0, t\) stands"),
+    "field outside": (lambda: heat(equations=u_t - u_xx + u.subs(x, 3)), r"u\(3, t\) is taken at x = 3.*outside"),
     "field of a stranger": (lambda: heat(conditions=[START, WALLS, pk.Dirichlet(v)]), "expected one of the fields"),
     "condition on a derivative": (lambda: pk.Dirichlet(u_x), "derivatives have Neumann"),
     "condition on a symbol": (lambda: pk.Initial(sp.Symbol("u"), 0), "expected a field such as"),

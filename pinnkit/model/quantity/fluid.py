@@ -20,7 +20,7 @@ from pinnkit.statement.symbolic.expression import as_expression
 from pinnkit.tools.checked import Count, Finite, checked
 
 from .base import Functional
-from .integral import Integral
+from .integral import Quadrature
 
 VELOCITY, PRESSURE = ("u", "v", "w"), "p"
 Viscosity: TypeAlias = sp.Expr | float | None
@@ -31,7 +31,7 @@ Line = tuple[Sequence[Finite], Sequence[Finite]]  # from one point to another
 def force(
     problem: Problem, on: On, direction: Sequence[Finite] = (1.0, 0.0), *, n: Count = 256, scale: Finite = 1.0,
     viscosity: Viscosity = None, name: str = "",
-) -> Integral:  # fmt: skip
+) -> Quadrature:  # fmt: skip
     """The force of a plane flow on a body: scale * e . int (-p I + nu (grad u + grad u^T)) m ds.
 
     m is the normal from the body into the fluid, e a unit vector. Drag is along the flow, lift across it. With scale =
@@ -67,11 +67,11 @@ def force(
     # The domain's normals point out of the fluid, into the body.
     points, q = along_boundary(problem.domain, on, n)
     expression = -sum(c / length * t for c, t in zip(e, traction, strict=True))
-    return Integral(expression, points, scale * q, name or f"force on {_label(on)} along ({e[0]:g}, {e[1]:g})")
+    return Quadrature(expression, points, scale * q, name or f"force on {_label(on)} along ({e[0]:g}, {e[1]:g})")
 
 
 @checked
-def drag(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
+def drag(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Quadrature:
     """The force of a plane flow on a body along x, see :func:`force`.
 
     Args:
@@ -92,7 +92,7 @@ def drag(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> In
 
 
 @checked
-def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Integral:
+def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> Quadrature:
     """The force of a plane flow on a body along y, see :func:`force`.
 
     Args:
@@ -113,7 +113,9 @@ def lift(problem: Problem, on: On, *, scale: Finite = 1.0, n: Count = 256) -> In
 
 
 @checked
-def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finite], *, scale: Finite = 1.0) -> Integral:
+def pressure_difference(
+    problem: Problem, a: Sequence[Finite], b: Sequence[Finite], *, scale: Finite = 1.0
+) -> Quadrature:
     """The pressure difference scale * (p(a) - p(b)).
 
     Args:
@@ -140,7 +142,7 @@ def pressure_difference(problem: Problem, a: Sequence[Finite], b: Sequence[Finit
     if not problem.domain.inside(X).all():
         raise ValueError(f"{tuple(a)} and {tuple(b)}: expected two points of the domain")
     q = torch.tensor([scale, -scale], dtype=torch.float64)
-    return Integral(_output(problem, PRESSURE), PointSet(X), q, "pressure difference")
+    return Quadrature(_output(problem, PRESSURE), PointSet(X), q, "pressure difference")
 
 
 @checked
@@ -150,7 +152,7 @@ def flux(
     *,
     line: Line | None = None,
     n: Count = 128,
-) -> Integral:
+) -> Quadrature:
     """The flux int u . m ds out of a part of the boundary, or across a line, to its right.
 
     Args:
@@ -178,7 +180,7 @@ def flux(
         (points, q), where = along_line(start, end, problem.domain.names, n), f"the line from {(*start,)} to {(*end,)}"
     else:
         raise ValueError("flux needs a part of the boundary, or a line=((x0, y0), (x1, y1)): give one of the two")
-    return Integral(sum(a * b for a, b in zip(u, m, strict=True)), points, q, f"flux through {where}")
+    return Quadrature(sum(a * b for a, b in zip(u, m, strict=True)), points, q, f"flux through {where}")
 
 
 @checked

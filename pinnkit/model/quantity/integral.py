@@ -16,7 +16,7 @@ from .base import Expression, Functional, rows_of
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Integral(Functional):
+class Quadrature(Functional):
     """f = sum_i q_i e(x_i), an integral by quadrature.
 
     Args:
@@ -47,7 +47,7 @@ class Integral(Functional):
 def integral(
     problem: Problem, expression: Expression, over: str | tuple[str, ...] = "domain", *, n: Count = 4096,
     name: str = "", seed: Whole = 0, **fixed: Finite,
-) -> Integral:  # fmt: skip
+) -> Quadrature:  # fmt: skip
     """f = int e dx over the domain or a part of its boundary, by n quasi-random points.
 
     On the boundary the components of the outward normal may stand in e (:func:`normals`), as in a flux.
@@ -93,4 +93,4 @@ def integral(
         measure /= domain.bounds[1][i] - domain.bounds[0][i]
     where = over if isinstance(over, str) else "+".join(over)
     label = name or f"integral of {expression} over {where}" + "".join(f", {c}={v:g}" for c, v in fixed.items())
-    return Integral(expression, PointSet(X, columns), torch.full((n,), measure / n, dtype=torch.float64), label)
+    return Quadrature(expression, PointSet(X, columns), torch.full((n,), measure / n, dtype=torch.float64), label)

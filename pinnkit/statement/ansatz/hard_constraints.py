@@ -184,7 +184,8 @@ def _initial_part(problem: Problem, initial: list[sp.Expr]) -> Pair:
     if not initial:
         return sp.S.Zero, sp.S.One
     t, t0, t1 = _time(problem)
-    return _taylor(initial, problem), ((t - t0) / (t1 - t0)) ** len(initial)
+    begins = [sp.nsimplify(m.power) for m in problem.memories if problem.variables[m.coordinate] == t]
+    return _taylor(initial, problem), ((t - t0) / (t1 - t0)) ** min([sp.Integer(len(initial)), *begins])
 
 
 def _values(problem: Problem, initial: list[Initial]) -> list[sp.Expr]:

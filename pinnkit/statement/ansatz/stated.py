@@ -32,7 +32,7 @@ def _holds(problem: "Problem", ansatz: Ansatz, residual: Residual) -> bool:
     unknowns = [s for s in symbols if s.name in problem.unknowns]
     program = ResidualProgram([residual], problem.fields, ansatz, values, unknowns)
     points = problem.sample(residual.key, PROBES, method="random", seed=7)
-    shape = (len(program.channels), program.images * len(points), len(problem.fields))
+    shape = (len(program.channels), program.size(len(points)), len(problem.fields))
     generator = torch.Generator().manual_seed(7)
     N, c = (torch.randn(size, generator=generator, dtype=torch.float64) for size in (shape, (len(unknowns),)))
     left = program.values(N, points, c).abs()

@@ -11,6 +11,7 @@ from torch import Tensor
 from pinnkit.statement.symbolic.boundary_conditions import Operator
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.conservation import Divergence
+from pinnkit.statement.symbolic.integral import with_integrals
 from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.place import interface
 from pinnkit.statement.symbolic.record import Record
@@ -56,9 +57,15 @@ def interface_problem(problem: Record) -> InterfaceProblem:
                 f"{problem.name}, {c.name!r}: a divergence with a jumping coefficient is solved in equations, not in "
                 "conditions: state it among the equations"
             )
-    stated = [PointMassEquation(problem, name, e) for name, e in problem.equations.items()]
+    equations = {}
+    for name, e in problem.equations.items():
+        try:
+            equations[name] = with_integrals(e, problem.fields, problem.variables)
+        except ValueError as error:
+            raise ValueError(f"{problem.name}, {name!r}: {error}") from None
+    stated = [PointMassEquation(problem, name, e) for name, e in equations.items()]
     if not any(one.singular for one in stated):
-        return InterfaceProblem(problem.equations)
+        return InterfaceProblem(equations)
     planes = dict.fromkeys(plane for one in stated for plane in (*one.weights, *_jumps(one)))
     every = [_Interface(problem, plane, stated) for plane in planes]
     found = {_name(one.plane, problem): one for one in every if one.strong}

@@ -42,8 +42,7 @@ def as_expression(value: Any, what: str) -> sp.Expr:
     if broken:
         raise ValueError(
             f"{what} contains {broken[0][0]}, of order {broken[0][1]}: expected whole orders; a fractional derivative "
-            "is stated by auxiliary fields: its kernel as a sum of w_k exp(-s_k t), a field p_k with p_k' = u' - s_k "
-            "p_k for each, and the sum of w_k p_k in its place"
+            "in the sense of Caputo is pk.Caputo(u, t, order)"
         )
     if e.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
         raise ValueError(f"{what} is {e}: expected a finite value")

@@ -9,22 +9,34 @@ import sympy as sp
 from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .channels import Channel, Index, partial, split
+from .elsewhere import Elsewhere, is_own
+from .integral import with_integrals
 from .notation import differentiate
-from .torch_program import Opaque
 
 Ansatz = Mapping[AppliedUndef, tuple[sp.Expr, sp.Expr]]  # field -> (g, d): the field is g + d N
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One number at a point: field (or network output) ``k``'s channel, at image point ``image``."""
+    """One number at a point: field (or network output) ``k``'s channel, at image point ``image``.
+
+    With ``elsewhere`` it is taken from other points: what looks at orders of derivatives sees it as the field's value.
+    """
 
     output: int
     channel: Channel
     image: int = 0
+    elsewhere: Elsewhere | None = None
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """All fields that it is made of."""
+        return (self.output,) if self.elsewhere is None else self.elsewhere.content.outputs
 
     def symbol(self, letter: str) -> sp.Symbol:
         """A symbol that names the slot, e.g. u0_20 for the second derivative by the first coordinate."""
+        if self.elsewhere is not None:
+            return sp.Symbol(f"{letter}_{self.elsewhere}", real=True)
         name = "+".join("".join(map(str, index)) for _, index in self.channel)
         image = f"@{self.image}" if self.image else ""
         return sp.Symbol(f"{letter}{self.output}_{name}{image}", real=True)
@@ -44,8 +56,8 @@ def lower(expressions: Sequence[sp.Expr], fields: Sequence[AppliedUndef], variab
     Raises:
         ValueError: anything but the fields and their derivatives by their own coordinates.
     """
-    given = tuple(sp.sympify(e, strict=True) for e in expressions)
-    own = any(e.has(Opaque) for e in given)  # memory would keep a caller's function alive
+    given = tuple(with_integrals(sp.sympify(e, strict=True), fields, variables) for e in expressions)
+    own = any(map(is_own, given))  # memory would keep a caller's function alive
     return (_lowered if own else _remembered)(given, tuple(fields), tuple(variables))
 
 
@@ -54,6 +66,10 @@ def _lowered(given: tuple[sp.Expr, ...], fields: tuple[AppliedUndef, ...], varia
     evaluated = [e.doit() for e in given]
     replace: dict[sp.Expr, sp.Symbol] = {}
     slots: dict[sp.Symbol, Slot] = {}
+    for atom in sorted(set().union(*(e.atoms(Elsewhere) for e in evaluated)), key=str):
+        slot = Slot(atom.content.outputs[0], partial((0,) * len(variables)), elsewhere=atom)
+        replace[atom] = slot.symbol("u")
+        slots[replace[atom]] = slot
     atoms = set().union(*(e.atoms(sp.Derivative, AppliedUndef, sp.Subs, sp.Integral) for e in evaluated))
     for atom in sorted(atoms, key=lambda a: not isinstance(a, sp.Integral)):  # what is integrated stands for itself
         u = atom.expr if isinstance(atom, sp.Derivative) else atom
@@ -95,33 +111,14 @@ def _way(atom: sp.Expr, fields: Sequence[AppliedUndef]) -> str:
         s, *ends = atom.limits[0]
         if ends and ends[-1].is_Symbol:
             t = ends[-1]
-            if atom.function.has(t):
-                return (
-                    f"an integral up to {t} whose kernel depends on {t} is stated by auxiliary fields: the kernel as a "
-                    f"sum of w_k exp(-s_k ({t} - {s})), a field p_k with p_k' = f - s_k p_k and p_k = 0 at first for "
-                    "each, where f is what the kernel multiplies, and the sum of w_k p_k in its place"
-                )
             return f"an integral up to {t} is a field w of its own: w.diff({t}) is its derivative, and w = 0 at first"
         value = f", whose value at {s} = {ends[-1]} is the integral" if ends else ""
         return f"an integral is a field w of its own: w.diff({s}) is the integrand and w = 0 where it begins{value}"
-    inner = atom.expr if isinstance(atom, (sp.Derivative, sp.Subs)) else atom
-    u = next((u for u in fields if is_applied(inner) and u.func == inner.func), None)
-    shifts = [] if u is None else [(v, a) for v, a in zip(u.args, inner.args, strict=False) if a != v]
-    if len(shifts) == 1 and (shifts[0][1] - shifts[0][0]).is_number:
-        v, a = shifts[0]
-        return (
-            f"a delay is solved by the method of steps: a problem for every interval of length {abs(a - v)} in {v}, in "
-            "which the delayed field is the solution of the interval before, by pinnkit.function"
-        )
-    if len(shifts) == 1 and shifts[0][1].has(shifts[0][0]):
-        v, a = shifts[0]
-        return (
-            f"a delay that varies is solved by the method of steps: a problem for every interval of {v} whose {a} lies "
-            "in the interval before, in which the delayed field is the solution there, by pinnkit.function"
-        )
+    inner = atom.expr if isinstance(atom, sp.Derivative) else atom
+    names = ", ".join(str(u.func) for u in fields)
     return (
-        "a field's value at a place belongs in a condition, or is a field w of its own: w.diff(x) = 0 by the "
-        "coordinate of the place, and an Operator condition w - u there"
+        "a function that is known is written out, or wrapped by pinnkit.function; fields are given, as "
+        f"fields=({names}, {inner.func})"
     )
 
 
@@ -214,6 +211,8 @@ def insert(
     """Every field symbol by u = g + d N and the product rule, and the network's slots that this needs."""
     affine, needed = {}, {}
     for symbol, slot in lowered.slots.items():
+        if slot.elsewhere is not None:
+            continue
         g, d = ansatz.get(fields[slot.output], (sp.S.Zero, sp.S.One))
         constant = sp.S.Zero
         coefficients: dict[Index, sp.Expr] = {}

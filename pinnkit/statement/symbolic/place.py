@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Where = Literal["interior", "initial", "faces", "pair", "data", "interface"]
+Where = Literal["interior", "initial", "faces", "pair", "data", "interface", "section"]
 
 
 @dataclass(frozen=True)
 class Place:
-    """The interior, the initial time, parts of the boundary, a pair of opposite faces, readings, or an interface.
+    """The interior, the initial time, parts of the boundary, opposite faces, readings, an interface, or a section.
 
-    ``names`` are the parts of the boundary, the coordinate of the pair, or the name of the readings or the interface.
+    ``names`` are the parts of the boundary, the coordinate of the pair, or the name of the readings or the interface;
+    of a section, where only some coordinates matter, its name and those.
     The text of a place is the key of its point set, in `Points`, in files and on the command line.
     """
 
@@ -27,6 +28,8 @@ class Place:
             return "pde"
         if self.where == "initial":
             return "initial"
+        if self.where == "section":
+            return self.names[0]
         return f"periodic_{self.names[0]}" if self.where == "pair" else "+".join(self.names)
 
 
@@ -53,3 +56,8 @@ def data(name: str) -> Place:
 def interface(name: str) -> Place:
     """A plane in the interior, whose points are pairs with one on either side."""
     return Place("interface", (name,))
+
+
+def section(name: str, coordinates: tuple[str, ...]) -> Place:
+    """Points of the interior of which only some coordinates matter, as times of a total mass; one, if none does."""
+    return Place("section", (name, *coordinates))

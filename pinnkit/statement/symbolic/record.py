@@ -13,6 +13,7 @@ from pinnkit.tools.sympy_types import AppliedUndef
 
 from .conditions import Condition
 from .lowering import Ansatz
+from .memory import Memory, memories
 from .reference import Reference
 from .residual import Residual
 
@@ -54,6 +55,11 @@ class Record(ABC):
     def exact_parameters(self) -> dict[sp.Symbol, sp.Rational]:
         """The parameters as a substitution by the rational numbers that the floats are."""
         return {sp.Symbol(name, real=True): sp.Rational(value) for name, value in self.parameters.items()}
+
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """Where memories with singular kernels begin."""
+        return memories(self.equations.values(), self.variables)
 
     @property
     @abstractmethod
