@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.complex_fields import IM, RE
 from pinnkit.statement.symbolic.notation import differentiate, parse_index
 from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools.checked import SOME, Named, Places, checked
@@ -59,9 +60,16 @@ class Fields(ABC):
         Raises:
             ValueError: a name that is no field, or a derivative by something that is no coordinate.
         """
-        expressions = [self.derivative(name) for name in names.replace(",", " ").split()]
-        columns = self.evaluate(expressions, X).unbind(1)
-        return columns if len(columns) > 1 else columns[0]
+        whole = {str(u.func): pair for u, pair in self.problem.complex_fields.items()}
+        asked: list[list[str]] = []
+        for name in names.replace(",", " ").split():
+            head, _, suffix = name.partition("_")
+            part = any(name == head + end or name.startswith(f"{head}{end}_") for end in (RE, IM))
+            own = None if part or name in self.problem.outputs else whole.get(head)
+            asked.append([name] if own is None else [f"{u.func}_{suffix}".rstrip("_") for u in own])
+        values = iter(self.evaluate([self.derivative(n) for one in asked for n in one], X).unbind(1))
+        columns = [next(values) if len(one) == 1 else torch.complex(next(values), next(values)) for one in asked]
+        return tuple(columns) if len(columns) > 1 else columns[0]
 
     def derivative(self, name: str) -> sp.Expr:
         """The expression of a name such as u, u_x or v_xy, where u is a field or a derived quantity.
@@ -73,7 +81,9 @@ class Fields(ABC):
             ValueError: no such field or coordinate.
         """
         fields = self.problem.outputs
-        u, _, suffix = (name, "", "") if name in fields else name.partition("_")
+        heads = [u for u in fields if name.startswith(f"{u}_")]
+        u = name if name in fields else max(heads, key=len, default=name.partition("_")[0])
+        suffix = name[len(u) + 1 :]
         if u not in fields or (name not in fields and not suffix):
             known = ", ".join(fields)
             raise ValueError(f"{name!r}: the fields are {known}, their derivatives like {next(iter(fields))}_x")

@@ -11,6 +11,7 @@ from pinnkit.domain.box import Box, Domain
 from pinnkit.statement.elsewhere_program import Nodes
 from pinnkit.statement.symbolic.boundary_conditions import Boundary, Operator, normals
 from pinnkit.statement.symbolic.conditions import Condition, Periodic
+from pinnkit.statement.symbolic.expression import check_real
 from pinnkit.statement.symbolic.lowering import Lowered, lower
 from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.place import INTERIOR
@@ -168,6 +169,7 @@ def _check_symbols(problem: Record, residual: Residual) -> None:
     data = {c.name: c.symbol.name for c in problem.conditions if isinstance(c, Observations)}
     inside = residual.place.where != "faces"
     outward = {n.name for n in normals(*problem.variables)}
+    check_real(residual.expression, f"{problem.name}, {residual.name!r}")
     known = {*problem.parameters, *problem.unknowns, data.get(residual.key)} | (set() if inside else outward)
     for s in sorted(residual.expression.free_symbols - set(problem.variables), key=str):
         if s.name in known:

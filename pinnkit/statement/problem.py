@@ -12,10 +12,19 @@ from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.singular.interface import InterfaceProblem, interface_problem
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
+from pinnkit.statement.symbolic.complex_fields import (
+    Pairs,
+    conditions_of,
+    is_complex,
+    named,
+    parts,
+    real_and_imaginary,
+    reference_of,
+)
 from pinnkit.statement.symbolic.conditions import Condition
 from pinnkit.statement.symbolic.conservation import carried_out
 from pinnkit.statement.symbolic.elsewhere import Elsewhere
-from pinnkit.statement.symbolic.expression import as_expression
+from pinnkit.statement.symbolic.expression import as_expression, check_real
 from pinnkit.statement.symbolic.integral import depends_on, with_integrals
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.observations import Observations
@@ -98,6 +107,7 @@ class Problem(Record):
 
         single = isinstance(self.fields, sp.Basic) or not isinstance(self.fields, Sequence)
         fix("fields", (self.fields,) if single else tuple(self.fields))
+        pairs = {u: parts(u) for u in self.fields if is_complex(u)}
         if isinstance(self.equations, (list, tuple)):
             raise TypeError(
                 f"{self.name}: equations are given as a {type(self.equations).__name__}: expected a SymPy expression, "
@@ -105,6 +115,7 @@ class Problem(Record):
             )
         equations = self.equations if isinstance(self.equations, Mapping) else {"pde": self.equations}
         fix("equations", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in equations.items()})
+        stated = self.equations
         for name in ("parameters", "unknowns"):
             fit(Mapping[Any, Any], getattr(self, name), f"{self.name}: {name}")
         fit(Mapping[Any, tuple[Any, Any]], self.ansatz, f"{self.name}: ansatz")
@@ -112,17 +123,45 @@ class Problem(Record):
         given: Any = (self.conditions,)
         if not single:
             given = fit(tuple[Any, ...], self.conditions, f"{self.name}: conditions")
+        fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
+        if pairs:
+            given = self._split(pairs, given)
+        fix("_stated", stated)
         plain = {k: carried_out(e) for k, e in self.equations.items()}
         fix("conditions", without_parameter_faces(self.name, self.fields, plain, self.domain, given))
         fix("parameters", finite(self.name, self.parameters))
         fix("unknowns", finite(self.name, self.unknowns))
-        fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
+        for k, e in {**self.equations, **self.derived}.items():
+            check_real(e, f"{self.name}, {k!r}")
         ansatz = {u: tuple(as_expression(e, f"{self.name}, {u}") for e in p) for u, p in self.ansatz.items()}
         fix("ansatz", {u: tuple(e.xreplace(_same(p, self.variables)) for e in p) for u, p in ansatz.items()})
         if self.reference is not None:
             fix("reference", as_reference(self.reference, self.fields, self.parameters, self.name))
         check(self)
         check_counts(self)
+
+    def _split(self, pairs: Pairs, conditions: Sequence[Condition]) -> list[Condition]:
+        """Put the parts of complex fields in their place; the conditions on them."""
+        whole = {k: named(k, carried_out(e), pairs) for k, e in self.equations.items()}
+        derived = {k: real_and_imaginary(e, pairs) for k, e in self.derived.items()}
+        for k, (_, im) in derived.items():
+            if im != 0:
+                raise ValueError(f"{self.name}, {k!r}: a derived quantity is real: give its real or imaginary part")
+        for u in self.ansatz:
+            if u in pairs:
+                raise ValueError(f"{self.name}: the ansatz of {u} is given for its parts {pairs[u][0]}, {pairs[u][1]}")
+        reference = self.reference
+        if reference is not None:
+            reference = reference_of(reference, self.fields, pairs, finite(self.name, self.parameters))
+        found = {
+            "equations": {n: e for both in whole.values() for n, e in both.items()},
+            "derived": {k: re for k, (re, _) in derived.items()},
+            "fields": tuple(part for u in self.fields for part in pairs.get(u, (u,))),
+            "reference": reference,
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+        return [part for c in conditions for part in (conditions_of(c, pairs) if isinstance(c, Condition) else [c])]
 
     @cached_property
     def interface_problem(self) -> InterfaceProblem:
@@ -274,12 +313,18 @@ class Problem(Record):
         own = torch.as_tensor(w, dtype=points.X.dtype).expand(len(points))
         return points.weighted(own / own.mean())
 
+    @property
+    def stated(self) -> Mapping[str, sp.Expr]:
+        """The equations as they were given, of complex fields before they were split."""
+        return self.__dict__["_stated"]
+
     def latex(self) -> str:
         """The equations as LaTeX, one line each."""
         return " \\\\\n".join(f"{sp.latex(e)} = 0" for e in self.equations.values())
 
     def _repr_latex_(self) -> str:
-        return f"$$\\begin{{gathered}}{self.latex()}\\end{{gathered}}$$"
+        whole = " \\\\\n".join(f"{sp.latex(e)} = 0" for e in self.stated.values())
+        return f"$$\\begin{{gathered}}{whole}\\end{{gathered}}$$"
 
     def verify(self, n: Count = 64, seed: Whole = 0) -> dict[str, float]:
         """The largest |residual| of the closed-form reference relative to its terms, by term: rounding if it is right.

@@ -33,11 +33,6 @@ def as_expression(value: Any, what: str) -> sp.Expr:
     e = e.lhs - e.rhs if isinstance(e, sp.Equality) else e
     if not isinstance(e, sp.Expr):
         raise TypeError(f"{what} is given as {type(value).__name__} {value!r}: expected {expected}")
-    if e.has(sp.I):
-        raise ValueError(
-            f"{what} contains the imaginary unit, and fields are real: state real and imaginary part as two fields, "
-            "and the real and imaginary part of the equation as two equations"
-        )
     broken = [(d, n) for d in e.atoms(sp.Derivative) for _, n in d.variable_count if not (n.is_Integer and n >= 0)]
     if broken:
         raise ValueError(
@@ -47,6 +42,15 @@ def as_expression(value: Any, what: str) -> sp.Expr:
     if e.has(sp.nan, sp.oo, -sp.oo, sp.zoo):
         raise ValueError(f"{what} is {e}: expected a finite value")
     return e
+
+
+def check_real(e: sp.Expr, what: str) -> None:
+    """ValueError for an expression with the imaginary unit, in a problem whose fields are real."""
+    if e.has(sp.I):
+        raise ValueError(
+            f"{what} contains the imaginary unit, and fields are real: a complex field is pinnkit.field(..., "
+            "complex=True), which is two fields, and its equation two equations"
+        )
 
 
 def expression(value: Value, variables: Sequence[sp.Symbol], what: str = "a value") -> sp.Expr:

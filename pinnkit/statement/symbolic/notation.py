@@ -36,12 +36,14 @@ def coordinates(names: str) -> tuple[sp.Symbol, ...]:
 
 
 @checked_but("variables")
-def field(name: str, *variables: sp.Symbol) -> AppliedUndef:
+def field(name: str, *variables: sp.Symbol, complex: bool = False) -> AppliedUndef:
     """An unknown function of coordinates: ``u = field("u", x, t)``.
 
     Args:
         name: its name.
         variables: the coordinates.
+        complex: True: a complex field psi. A problem takes it, its equations (with ``sp.I``) and its conditions for
+            those of two real fields, psi_re and psi_im. Default False.
 
     Returns:
         The field, as a SymPy expression.
@@ -60,7 +62,7 @@ def field(name: str, *variables: sp.Symbol) -> AppliedUndef:
             f"field({name!r}) is given ({', '.join(map(str, variables))}): expected different coordinates, "
             f'as in x, t = pk.coordinates("x t"); {name} = pk.field("{name}", x, t)'
         )
-    return sp.Function(name, real=True)(*variables)
+    return sp.Function(name, **({"complex": True} if complex else {"real": True}))(*variables)
 
 
 def parse_index(suffix: str, names: Sequence[str]) -> Index:

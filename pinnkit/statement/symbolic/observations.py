@@ -52,7 +52,7 @@ class Observations(StatedCondition):
     def __post_init__(self) -> None:
         check_weight(self)
         object.__setattr__(self, "u", as_expression(self.u, self.name))
-        X, values = (_numbers(self.name, v) for v in (self.X, self.values))
+        X, values = _numbers(self.name, self.X), _numbers(self.name, self.values, self.u.is_real is not True)
         if X.ndim != 2 or values.shape not in ((len(X),), (len(X), 1)) or not len(X):
             raise ValueError(
                 f"{self.name}: expected X of shape (n, d) and values of shape (n,), n at least 1, got "
@@ -90,7 +90,9 @@ class Observations(StatedCondition):
         return sp.Symbol(f"{self.name}_value", real=True)
 
 
-def _numbers(name: str, values: Any) -> Tensor:
+def _numbers(name: str, values: Any, complex_too: bool = False) -> Tensor:
+    if complex_too and not isinstance(values, str) and np.iscomplexobj(values):
+        return torch.as_tensor(np.asarray(values, dtype=complex))
     if isinstance(values, Tensor) or np.iscomplexobj(values):
         real(name, values)
     if isinstance(values, Tensor):

@@ -11,6 +11,7 @@ from pinnkit.domain.box import Domain
 from pinnkit.domain.point_set import PointSet
 from pinnkit.tools.sympy_types import AppliedUndef
 
+from .complex_fields import pairs_among
 from .conditions import Condition
 from .lowering import Ansatz
 from .memory import Memory, memories
@@ -55,6 +56,11 @@ class Record(ABC):
     def exact_parameters(self) -> dict[sp.Symbol, sp.Rational]:
         """The parameters as a substitution by the rational numbers that the floats are."""
         return {sp.Symbol(name, real=True): sp.Rational(value) for name, value in self.parameters.items()}
+
+    @property
+    def complex_fields(self) -> Mapping[AppliedUndef, tuple[AppliedUndef, AppliedUndef]]:
+        """The complex fields with their real and imaginary parts, which are among the fields: psi_re and psi_im."""
+        return pairs_among(self.fields)
 
     @property
     def memories(self) -> tuple[Memory, ...]:
