@@ -80,12 +80,12 @@ def measured(number: int, folder: Path) -> list[Case]:
     return cases
 
 
-def collect(problems: int, folder: Path, store: Path) -> list[Case]:
-    """All cases up to that number; those in the file ``store`` are not measured again."""
+def collect(numbers: Sequence[int], folder: Path, store: Path) -> list[Case]:
+    """The cases of these problems; those in the file ``store`` are not measured again."""
     cases = [Case(**json.loads(line)) for line in store.read_text().splitlines()] if store.exists() else []
     done = {case.number for case in cases}
     with store.open("a") as file:
-        for number in range(problems):
+        for number in numbers:
             if number in done:
                 continue
             new = measured(number, folder)
@@ -93,7 +93,7 @@ def collect(problems: int, folder: Path, store: Path) -> list[Case]:
             file.flush()
             cases += new
             print(f"{number} {new[0].kind}, {new[0].training}: {new[0].found['verdict']}", file=sys.stderr, flush=True)
-    return [case for case in cases if case.number < problems]
+    return [case for case in cases if case.number in numbers]
 
 
 def asked(cases: Sequence[Case]) -> dict[str, float]:
@@ -133,9 +133,12 @@ def page(cases: Sequence[Case]) -> str:
     sure = [c for c in second if c.trusted]
     bad, corrected = worse(cases)
     limits = ", ".join(f"{k} {v:.1f}" for k, v in asked(first).items())
-    summary = [
+    known = (
         f"{len(first)} models of the first {FIRST} problems: 97 % of their trusted fields ask for {limits}; the "
-        f"package has REACH {REACH:g}, LEAST {LEAST:g}. {len(second)} models of later problems, of which the table is:",
+        f"package has REACH {REACH:g}, LEAST {LEAST:g}. "
+    )
+    summary = [
+        f"{known if first else ''}{len(second)} models of later problems, of which the table is:",
         "",
         verdict("true error inside the interval of trusted models, %", 100 * share(sure, lambda c: c.within(1)), 95),
         verdict("inside by a factor of 2, %", 100 * share(sure, lambda c: c.within(2)), 98),
@@ -170,13 +173,15 @@ def main() -> None:
     """Measure what is missing, then print the figures."""
     runs = {"type": Path, "default": RUNS / "calibration", "help": "where models are stored"}
     count = {"type": int, "default": 200, "help": "so many random problems, each trained and corrected"}
-    arguments = options(__doc__, ("--folder", runs), ("--problems", count))
+    later = {"action": "store_true", "help": "only the problems that give the figures, not those that set thresholds"}
+    arguments = options(__doc__, ("--folder", runs), ("--problems", count), ("--later", later))
     torch.set_num_threads(1)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     RESULTS.mkdir(exist_ok=True)
     problems = 2 * len(KINDS) if arguments.quick else arguments.problems
     store = arguments.folder / "cases.jsonl"
-    cases = collect(problems, arguments.folder, store)
+    numbers = range(FIRST if arguments.later and not arguments.quick else 0, problems)
+    cases = collect(numbers, arguments.folder, store)
     figures = {"problems": problems, "asked": asked([c for c in cases if c.first])}
     publish("calibration", "Verdicts on random problems", page(cases), figures, draw(cases), arguments.quick)
 

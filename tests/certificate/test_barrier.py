@@ -9,6 +9,7 @@ import torch
 from scipy.linalg import solve_banded
 
 import pinnkit as pk
+from pinnkit.certificate.barrier import cell_polynomials, operator_rows
 from pinnkit.certificate.barrier.barrier import BarrierPlan, BarrierProblem, barrier, range_of
 from pinnkit.certificate.barrier.cell_polynomials import of_expression, of_model
 from pinnkit.certificate.enclosure.network import Cells, evaluate
@@ -246,3 +247,8 @@ def test_polynomials_on_cells_hold_the_function(least):
             value = sum(sp.Rational(c) * weights[0][k] * weights[1][n] for (k, n), c in pairs)
             assert abs(value - e.subs({x: at[0], t: at[1]}).evalf(30)) <= found.radius[i, j]
     assert found.radius.max() < (1e-5 if least is None else 1e-3)
+
+
+def test_the_unit_of_rounding_is_that_of_double_precision() -> None:
+    """Half the distance from 1 to the next number: no rounding of a sum or a product is larger, relatively."""
+    assert np.finfo(float).eps == 2 * operator_rows.U == cell_polynomials.UNIT

@@ -51,6 +51,7 @@ def test_amplification_is_that_of_the_inverse_operator() -> None:
     moved, size = stepped(solution, look.blind, X, 0.02)
     change = (moved(X) - solution(X)).norm() / solution(X).norm()
     assert size == pytest.approx(float(change)) == pytest.approx(0.02 / 2.0, rel=0.05)  # |u| = 2
+    assert stepped(solution, 1e5 * look.blind, X, 0.02)[1] <= 0.04  # halved until it is small
 
 
 def test_data_that_the_ansatz_misses_are_measured() -> None:

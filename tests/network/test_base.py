@@ -79,6 +79,13 @@ def test_what_lacks_a_method_is_refused_in_one_sentence():
         def initial(self, domain, seed, dtype=torch.float64):
             return INNER.initial(domain, seed, dtype)
 
+    class Counted:
+        count = 5
+
+    class Silent(Wrong):
+        def build(self, domain):
+            return Counted()
+
     class Fixed(Network):
         def build(self, domain):
             return INNER.build(domain)
@@ -88,5 +95,7 @@ def test_what_lacks_a_method_is_refused_in_one_sentence():
         pk.solve(pk.problem("heat"), Half(), {"pde": 10}, stages=[], progress=False)
     with pytest.raises(TypeError, match="Wrong.build returned 3: expected a subclass of pinnkit.network.base.Eval"):
         pk.solve(pk.problem("heat"), Wrong(), {"pde": 10}, stages=[], progress=False)
+    with pytest.raises(TypeError, match="Silent.build returned .*with count and run"):
+        pk.solve(pk.problem("heat"), Silent(), {"pde": 10}, stages=[], progress=False)
     with pytest.raises(TypeError, match="initial"):
         Fixed()

@@ -12,6 +12,7 @@ import pinnkit as pk
 from pinnkit.domain.distance_function import distance, exact_number
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
 from pinnkit.statement.ansatz.hard_constraints import hard_constraints
+from pinnkit.statement.symbolic.torch_program import NoDerivative, function
 from pinnkit.training.recipe import default_recipe
 
 shape = import_deepxde().geometry
@@ -318,6 +319,18 @@ def test_what_cannot_be_met_is_refused(case):
         _ = pk.Model(problem, pk.MLP(len(problem.domain.names), 4, 1), True).ansatz
     assert "hard=False" in str(caught.value) and "\n" not in str(caught.value)
     assert pk.Model(problem, pk.MLP(len(problem.domain.names), 4, 1)).exact_terms == frozenset()
+
+
+def test_a_start_on_a_body_that_torch_cannot_differentiate():
+    f = pk.field("f", x, y, t)
+
+    def blind(a, b):
+        return torch.as_tensor(np.sin(a.detach().numpy())).to(a) + b
+
+    equation, domain = f.diff(t) - f.diff(x, 2) - f.diff(y, 2), pk.Geometry(DISK, time=(0, 1))
+    problem = pk.Problem("heat", f, equation, domain, [pk.Initial(f, function(blind)(x, y)), pk.Neumann(f, 0)])
+    with pytest.raises(NoDerivative, match="function blind is needed and torch cannot take it.*hard=False"):
+        _ = pk.Model(problem, pk.MLP(3, 4, 1), True).ansatz
 
 
 def test_a_start_that_is_not_periodic():
