@@ -295,7 +295,7 @@ class _Search:
             rows / K, fit.left, fit.nonlinear, fit.moves, rounding, self._off(), unknown, nothing, undetermined,
             given=self.damping != "held-out", ill_posed=next(iter(open_inflow(self.space.solution)), ""),
             surplus=surplus(self.problem), corrected=isinstance(self.space.model.network, Linearised),
-            linear=self.linear,
+            linear=self.linear, inverse=bool(self.problem.unknowns),
         )  # fmt: skip
         return ErrorMap(
             solution=self.space.solution,

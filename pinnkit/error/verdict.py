@@ -69,7 +69,8 @@ class Evidence:
     ill_posed: str = ""  # what the statement itself leaves open
     surplus: str = ""  # that it has more conditions than it asks for, if so
     given: bool = False  # whether the damping was given, and not chosen on held-out points
-    linear: bool = True  # whether equations and conditions are linear in what is unknown
+    linear: bool = True  # whether equations and conditions are linear in the fields
+    inverse: bool = False  # whether there are unknown coefficients beside them
     corrected: bool = False  # whether the model was moved in its tangent space before, which can remove little more
 
     @property
@@ -107,7 +108,8 @@ def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
         )
     if seen.given and seen.left > UNSEEN:
         return f"{never} {share} with the damping that was given"
-    if not seen.linear and worst.estimate > LARGE and (seen.left > MOSTLY or worst.estimate > TOO_LARGE):
+    straight = seen.linear and not seen.inverse
+    if not straight and worst.estimate > LARGE and (seen.left > MOSTLY or worst.estimate > TOO_LARGE):
         return f"{never} {share}, and an error of about {worst.estimate:.0%} is too large for equations to be linear"
     if seen.left > (seen.most_left if worst.estimate <= LARGE else UNSEEN):
         return f"{never} {share}"

@@ -163,8 +163,8 @@ class ResidualProgram:
 
     @cached_property
     def linear(self) -> bool:
-        """Whether all rows are affine in the fields and the unknown coefficients together."""
-        own = {*self._affine, *self.unknowns}
+        """Whether all rows are affine in the fields, whatever the unknown coefficients are."""
+        own = set(self._affine)
         return not any(row.diff(s).free_symbols & own for row in self._rows for s in own & row.free_symbols)
 
     def keep(self, points: PointSet) -> None:

@@ -160,7 +160,8 @@ def test_what_a_correction_leaves_counts_more_where_equations_are_not_linear() -
     assert said(1e-3, 0.15, linear=False) == "trust"
     assert "more than 70% of its residual" in said(1e-3, 0.3, linear=False)
     assert said(1e-3, 0.9, linear=False, corrected=True) == "trust"
-    assert said(0.2, 0.05, linear=False) == "trust"
+    assert said(0.2, 0.05, linear=False) == said(1e-3, 0.3, inverse=True) == "trust"
+    assert "is too large for equations to be linear" in said(0.2, 0.15, inverse=True)
     for error, left in ((0.2, 0.15), (0.6, 0.01)):
         for corrected in (False, True):
             assert "is too large for equations to be linear" in said(error, left, linear=False, corrected=corrected)

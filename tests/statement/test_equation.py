@@ -160,7 +160,7 @@ def test_without_ansatz_the_field_is_the_network():
     assert all(a.constant == 0 and list(a.coefficients.values()) == [1] for a in affine.values())
 
 
-def test_linear_in_all_that_is_unknown() -> None:
+def test_linear_in_the_fields() -> None:
     x, t = pk.coordinates("x t")
     u, v = pk.field("u", x, t), pk.field("v", x, t)
     k = sp.Symbol("k")
@@ -176,7 +176,8 @@ def test_linear_in_all_that_is_unknown() -> None:
     radiation = pk.Operator("radiation", u.diff(x) + u**4, on="x_max")
     assert linear([u], heat, parameters={"k": 2.0}) and linear([u], heat, hard=False, parameters={"k": 2.0})
     read = pk.Observations(u, torch.rand(9, 2), torch.zeros(9))
-    assert not linear([u], heat, [read, pk.Dirichlet(u, 0, on="x_max")], unknowns={"k": 1.0})
+    assert linear([u], heat, [read, pk.Dirichlet(u, 0, on="x_max")], unknowns={"k": 1.0})
+    assert not linear([u], heat + u**2, [read, pk.Dirichlet(u, 0, on="x_max")], unknowns={"k": 1.0})
     assert not linear([u], heat + u * u.diff(x), parameters={"k": 2.0})
     assert not linear([u], heat, [radiation], parameters={"k": 2.0})
     assert linear([u, v], {"u": heat + v, "v": v.diff(t) - v.diff(x, 2) - u.diff(x)}, parameters={"k": 2.0})
