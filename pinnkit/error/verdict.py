@@ -108,9 +108,12 @@ def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
         )
     if seen.given and seen.left > UNSEEN:
         return f"{never} {share} with the damping that was given"
-    straight = seen.linear and not seen.inverse
-    if not straight and worst.estimate > LARGE and (seen.left > MOSTLY or worst.estimate > TOO_LARGE):
-        return f"{never} {share}, and an error of about {worst.estimate:.0%} is too large for equations to be linear"
+    if (not seen.linear or seen.inverse) and worst.estimate > LARGE:
+        large = f"an error of about {worst.estimate:.0%} is too large for equations to be linear"
+        if seen.left > MOSTLY:
+            return f"{never} {share}, and {large}"
+        if worst.estimate > TOO_LARGE:
+            return f"{never} {large}"
     if seen.left > (seen.most_left if worst.estimate <= LARGE else UNSEEN):
         return f"{never} {share}"
     if seen.noise_unknown:
