@@ -39,6 +39,7 @@ HOME = str(Path(pinnkit.__file__).parent)
 WRONG = ("raw", "hang", "silent")  # ends that no call may have
 FOUND = ("Certificate", "Comparison", "Curvature", "ErrorMap", "Indicators", "Report", "Uncertainty")  # may hold NaN:
 # what could not be measured; and a first damping of Levenberg-Marquardt's is not known before its first step
+UNBOUNDED = {"NumericalFlow.point"}  # is not finite where a trajectory ends, and says so
 NAN_SAYS_SOMETHING = {*FOUND, "LevenbergMarquardt.renew", "LevenbergMarquardt.step"}
 
 
@@ -310,7 +311,8 @@ class Fuzzer:
             return Outcome(*place, label, "refused" if is_sentence(error) else "raw", said)
         if bad is not None and bad.label.startswith("nan") and target.name in NAN_SAYS_SOMETHING:
             return Outcome(*place, label, "returned")
-        if bad is not None and (bad.must or (label in ("inf", "-1", "0", "huge") and _nan(result))):
+        lost = label in ("inf", "-1", "0", "huge") and target.name not in UNBOUNDED and _nan(result)
+        if bad is not None and (bad.must or lost):
             return Outcome(*place, label, "silent", f"returned {type(result).__name__}")
         return Outcome(*place, label, "returned")
 

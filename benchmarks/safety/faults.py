@@ -30,8 +30,13 @@ from .damage import HARMS
 from .openers import Target, spoken, targets, unfinished
 from .tally import Tally
 
-COUNTS = {"bytes": 3000, "structure": 2000, "texts": 5000, "commands": 2000, "problems": 500, "kills": 500, "disk": 500}
-QUICK = {"bytes": 60, "structure": 60, "texts": 60, "commands": 40, "problems": 20, "kills": 12, "disk": 40}
+COUNTS = {
+    "bytes": 3000, "structure": 2000, "texts": 5000, "commands": 2000, "problems": 500, "kills": 500, "marches": 24,
+    "disk": 500,
+}  # fmt: skip
+QUICK = {
+    "bytes": 60, "structure": 60, "texts": 60, "commands": 40, "problems": 20, "kills": 12, "marches": 0, "disk": 40,
+}  # fmt: skip
 SECONDS, MEGABYTES = 5.0, 300.0  # beyond the undamaged file's
 HANG = 180  # seconds after which a case is given up
 BATCH = 300  # cases a process, so that one that dies takes no others with it
@@ -208,12 +213,13 @@ def _batch(name: str, file: Path, seeds: list[int], until: float) -> None:
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
         folder = Path(place)
-        makers = {"commands": commands, "problems": problems, "kills": kills.cases, "disk": disk.cases}
+        makers = {"commands": commands, "problems": problems, "kills": kills.cases, "disk": disk.cases,
+                  "marches": lambda folder: kills.cases(folder, kills.marches())}  # fmt: skip
         case = damaged(name, folder) if name in HARMS else makers[name](folder)
         signal.signal(signal.SIGALRM, _hang)
         for seed in seeds:
             say({"seed": seed})
-            signal.alarm(HANG * (10 if name == "kills" else 1))
+            signal.alarm(HANG * (10 if name in ("kills", "marches") else 1))
             try:
                 found = case(seed)
             except Hang:

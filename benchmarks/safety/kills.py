@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,16 @@ def run(name: str, **own: Any) -> Work:
     return work
 
 
-def march(path: Path, every: float) -> None:
-    """Three time windows, a run file each."""
-    stages, few = [pk.Adam(20), pk.SSBroyden(20)], pk.rad(every=10, candidates=100)
-    pk.march(
-        pk.problem("diffusion"), 3, NETWORK, 40, folder=path.with_suffix(""), stages=stages, resample=few,
-        checkpoint_every=every, validation=100, progress=False,
-    )  # fmt: skip
+def march(windows: int | None, **own: Any) -> Work:
+    """Time windows, a run file each; None: as many as the verdicts ask for."""
+
+    def work(path: Path, every: float) -> None:
+        pk.march(
+            pk.problem("diffusion"), windows, NETWORK, 40, folder=path.with_suffix(""), checkpoint_every=every,
+            validation=100, progress=False, **own,
+        )  # fmt: skip
+
+    return work
 
 
 def correction(path: Path, every: float) -> None:
@@ -82,7 +85,7 @@ def kinds() -> dict[str, Work]:
         "inverse": run("heat_inverse", **plain),
         "influence": run("burgers", **plain | {"resample": rows}),
         "Levenberg-Marquardt": run("burgers", stages=[pk.LevenbergMarquardt(20)], resample=None),
-        "march": march,
+        "march": march(3, stages=[pk.Adam(20), pk.SSBroyden(20)], resample=few),
         "correction": correction,
         "solve --correct": shell,
     }
@@ -91,6 +94,12 @@ def kinds() -> dict[str, Work]:
     except ImportError:
         return found
     return found | {"SOAP": run("burgers", stages=[pk.SOAP(60)], resample=few)}
+
+
+def marches() -> dict[str, Work]:
+    """Marches whose windows are corrected before they hand over."""
+    own: dict[str, Any] = {"stages": [pk.LevenbergMarquardt(20)], "resample": None, "correct": True}
+    return {"corrected march": march(2, **own), "paced march": march(None, tolerance=1e-3, **own)}
 
 
 def bits(place: Path) -> list[Tensor]:
@@ -131,10 +140,10 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def cases(folder: Path) -> Callable[[int], dict[str, Any]]:
-    """Cases that kill a run once to three times at random moments."""
+def cases(folder: Path, works: Mapping[str, Work] | None = None) -> Callable[[int], dict[str, Any]]:
+    """Cases that kill a run, of those in ``works`` or of all kinds, once to three times at random moments."""
     torch.set_num_threads(1)
-    works = kinds()
+    works = kinds() if works is None else works
     whole: dict[str, tuple[list[Tensor], float]] = {}
 
     def peace(kind: str) -> tuple[list[Tensor], float]:

@@ -14,6 +14,7 @@ from pinnkit.tools.checked import Count, Device, Finite, NotNegative, Whole, che
 from pinnkit.tools.memory import afford
 from pinnkit.tools.sequences import Seed, apportion, as_seed, derive, reject, unit_points
 
+from .point_set import coordinates
 from .shapes import Piece
 
 On = str | Sequence[str]
@@ -335,12 +336,7 @@ class Domain(ABC):
         return np.insert(x, self.names.index(self.time), t, axis=1)
 
     def _split(self, X: Tensor | np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        X = X.detach().cpu().numpy() if isinstance(X, Tensor) else X
-        if X.ndim != 2 or X.shape[1] != len(self.names):
-            raise ValueError(
-                f"Got points of shape {X.shape}: expected (n, {len(self.names)}) for {', '.join(self.names)}."
-            )
-        X = X.astype(float)
+        X = coordinates(X, self.names)
         if self.time is None:
             return X, None
         i = self.names.index(self.time)

@@ -13,6 +13,7 @@ from pinnkit.tools.checked import Device, Finite, Whole, checked_but, fit
 from pinnkit.tools.sequences import Seed
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
+from .point_set import coordinates
 from .shapes import Cuboid
 
 __all__ = ["Box", "Domain"]
@@ -175,17 +176,18 @@ class Box(Domain):
     @override
     def contains(self, x: np.ndarray, margin: Finite) -> np.ndarray:
         # Interior points are clipped coordinate by coordinate, so that only a tolerance is left to judge.
-        return self._body().level(x) <= max(-margin, 0.0)
+        return self._body().level(coordinates(x, self.space)) <= max(-margin, 0.0)
 
     @override
     def touches(self, x: np.ndarray, on: On, tol: Finite) -> np.ndarray:
+        x = coordinates(x, self.space)
         gaps = np.stack([np.abs(x - end) <= tol for end in (self._body().lower, self._body().upper)], axis=2)
         near = gaps.reshape(len(x), len(self.faces))[:, self._chosen(on)].any(axis=1)
         return near & self.contains(x, -tol)
 
     @override
     def outward(self, x: np.ndarray, on: On) -> np.ndarray:
-        chosen = self._chosen(on)
+        x, chosen = coordinates(x, self.space), self._chosen(on)
         body, axes = self._body(), [k // 2 for k in chosen]
         ends = np.stack((body.lower, body.upper), axis=1).ravel()[chosen]
         gaps = np.abs(x[:, axes] - ends) / (body.upper - body.lower)[axes]

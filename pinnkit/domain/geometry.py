@@ -13,6 +13,7 @@ from pinnkit.tools.sequences import unit_points
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
 from .csg import ForeignShape, Leaf, Node, Tree, read
+from .point_set import coordinates
 from .shapes import Ball, Chart, Piece
 
 REST = "rest"
@@ -176,11 +177,11 @@ class Geometry(Domain):
 
     @override
     def contains(self, x: np.ndarray, margin: Finite) -> np.ndarray:
-        return self.tree.level(x) <= -margin
+        return self.tree.level(coordinates(x, self.space)) <= -margin
 
     @override
     def touches(self, x: np.ndarray, on: On, tol: Finite) -> np.ndarray:
-        wanted = names_of(on, (BOUNDARY, *self.faces))
+        x, wanted = coordinates(x, self.space), names_of(on, (BOUNDARY, *self.faces))
         mask = np.abs(self.tree.level(x)) <= tol
         # A wall between two bodies that touch has level 0 too, but nothing outside next to it.
         if isinstance(self.tree, Node):
@@ -194,7 +195,7 @@ class Geometry(Domain):
 
     @override
     def outward(self, x: np.ndarray, on: On) -> np.ndarray:
-        names_of(on, (BOUNDARY, *self.faces))
+        x, _ = coordinates(x, self.space), names_of(on, (BOUNDARY, *self.faces))
         found, best = np.zeros(x.shape), np.full(len(x), np.inf)
         for k, (leaf, sign) in enumerate(self.tree.leaves()):
             normals = sign * leaf.shape.normal(x)

@@ -1,6 +1,6 @@
 """A set of points with all that belongs to each of them; a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,19 @@ def real(name: str, values: Any) -> None:
     """Refuse complex numbers, of which the imaginary part would be lost; ValueError."""
     if values.is_complex() if isinstance(values, Tensor) else np.iscomplexobj(values):
         raise ValueError(f"{name}: the numbers are complex, and all is real here: give real and imaginary part apart")
+
+
+def coordinates(X: Tensor | np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Points as an array (n, d) of doubles, a column for each name.
+
+    Raises:
+        ValueError: another shape, or numbers that are complex.
+    """
+    X = X.detach().cpu().numpy() if isinstance(X, Tensor) else np.asarray(X)
+    real("points", X)
+    if X.ndim != 2 or X.shape[1] != len(names):
+        raise ValueError(f"Got points of shape {X.shape}: expected (n, {len(names)}) for {', '.join(names)}.")
+    return X.astype(float)
 
 
 @checked
@@ -49,19 +62,18 @@ class PointSet:
         for what, values in named.items():
             if values is not None:
                 real(what, values)
+        n, d = self.X.shape
+        shapes = dict.fromkeys(self.columns, (n,)) | {"images": (n, d), "weights": (n,)}
+        for what, values in named.items():
+            if values is not None and tuple(values.shape) != shapes.get(what, (n, d)):
+                given, shape = tuple(values.shape), shapes[what]
+                raise ValueError(f"a point set has {what} of shape {given}: expected {shape}, as it has {n} points")
         if not torch.isfinite(self.X).all():
             raise ValueError("a point set contains coordinates that are not finite: remove them")
 
     @classmethod
-    def taken(cls, value: Any) -> Any:
-        """The set of points that are given as an array or a list; anything else as it is.
-
-        Args:
-            value: points (n, d), a row for each, or anything else.
-
-        Returns:
-            A point set, or the value.
-        """
+    def _taken(cls, value: Any) -> Any:
+        """The set of points that are given as an array or a list, a row for each; anything else as it is."""
         X = tensor(value)
         return cls(X) if isinstance(X, Tensor) and X.ndim == 2 else value
 

@@ -204,7 +204,10 @@ class Maker:
                 f"{where} solves {self.label} with the file {arguments[name]!r}, which is not opened unasked: give "
                 f"problem=pinnkit.problem(...) with {name}={arguments[name]!r} to load, in a shell --set {name}=..."
             )
-        return self(**arguments)
+        from pinnkit.tools.hdf5 import as_written
+
+        with as_written(where, "pinnkit.save"):
+            return self(**arguments)
 
     def files(self, arguments: Mapping[str, Any]) -> list[str]:
         """The arguments that are paths of files."""

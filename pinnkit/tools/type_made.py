@@ -28,8 +28,8 @@ def made(hint: Any, value: Any) -> Any:
         return tuple(map(made, hints, value)) if len(hints) == len(value) else value
     if origin is collections.abc.Sequence and isinstance(value, (list, tuple)):
         return type(value)(made(parts[0], each) for each in value) if type(value) in (list, tuple) else value
-    if hasattr(hint, "taken"):
-        return hint.taken(value)
+    if hasattr(hint, "_taken"):
+        return hint._taken(value)
     maker = _MAKERS.get(origin or hint) or _MAKERS.get(getattr(hint, "__name__", ""))
     return value if maker is None else maker(value)
 

@@ -55,6 +55,7 @@ class _Run:
         self.stops = list(solution.stops)
         self.rounds = dict(solution.rounds) or {self.at.total: self.points}
         self.stack = Stack(self.model, self.points, solution.weights)
+        self.at = self.at.begun(self.theta, self.stack)
         self.recorder = Recorder(solution)
         self.clock, self.started = _Clock(self.at), time.perf_counter()
         self.ended: str | None = None  # why a callback has ended the run

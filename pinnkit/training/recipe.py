@@ -1,8 +1,10 @@
 """What a training run follows and where it stands: recipe, plan, progress."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -11,12 +13,14 @@ from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.network.mlp import MLP
 from pinnkit.statement.problem import Problem
-from pinnkit.tools.checked import Count, NotNegative, checked
+from pinnkit.tools import hdf5
+from pinnkit.tools.checked import Count, NotNegative, Whole, checked
 from pinnkit.tools.serialise import register
 from pinnkit.training.resampling.resample import Resampler, rad
 
 from .balance import Balance
-from .optim import Adam, LevenbergMarquardt, SSBroyden, Stage
+from .optim import Adam, LevenbergMarquardt, Optimiser, SSBroyden, Stage
+from .optim.stage import copied
 
 
 @register
@@ -64,16 +68,17 @@ def default_recipe(problem: Problem) -> Recipe:
     return Recipe(MLP(len(problem.domain.names), 32, 32, 32, len(problem.fields)))
 
 
+@checked
 @dataclass(frozen=True)
 class Plan:
     """All that a run follows: what is to be done, apart from the state of doing it."""
 
     stages: tuple[Stage, ...]
     resample: Resampler | None = None
-    seed: int = 0
-    log_every: int = 100
-    validation: int = 2000
-    time_limit: float | None = None
+    seed: Whole = 0
+    log_every: Count = 100
+    validation: Whole = 2000
+    time_limit: NotNegative | None = None
     balance: Balance | None = None
 
 
@@ -104,25 +109,36 @@ class Progress:
     wall_s: float = 0.0
     cpu_s: float = 0.0
     aside: Aside | None = None
+    source: str | Path | None = None  # the file that held the state, until it is gone on with
 
     @property
     def done(self) -> bool:
         """Whether all stages have run."""
         return self.stage >= len(self.plan.stages)
 
+    def begun(self, theta: Tensor, objective: Any) -> "Progress":
+        """The same to go on with at parameters theta (P,); ValueError where its file held no state of the stage."""
+        stage = None if self.done else self.plan.stages[self.stage]
+        if self.source is not None and self.state is not None and isinstance(stage, Optimiser):
+            with self._as_read():
+                stage.check(theta, self.state, objective)
+        return replace(self, source=None)
+
+    def _as_read(self) -> AbstractContextManager[None]:
+        """A block in which what is wrong with the state is said with the name of its file."""
+        return nullcontext() if self.source is None else hdf5.as_written(self.source, "pinnkit.save")
+
     def apart(self) -> "Progress":
         """The same with a state of its own: optimisers write in theirs."""
-        return replace(self, state=_copy(self.state))
+        return replace(self, state=copied(self.state))
 
     def carried_over(self, plan: Plan) -> "Progress":
         """The start of a new plan that keeps the optimiser's state where its kind stays the same."""
         kept, last = None, self.finished if self.done else self.plan.stages[self.stage]
         if plan.stages and self.state is not None and type(last) is type(plan.stages[0]):
-            kept = plan.stages[0].renew(_copy(self.state))
-        return Progress(plan, total=self.total, round=self.round, state=kept, wall_s=self.wall_s, cpu_s=self.cpu_s)
-
-
-def _copy(tree: Any) -> Any:
-    if isinstance(tree, Mapping):
-        return {key: _copy(value) for key, value in tree.items() if not str(key).startswith("_")}
-    return tree.clone() if isinstance(tree, Tensor) else tree
+            with self._as_read():
+                kept = plan.stages[0].renew(copied(self.state))
+        return Progress(
+            plan, total=self.total, round=self.round, state=kept, wall_s=self.wall_s, cpu_s=self.cpu_s,
+            source=self.source,
+        )  # fmt: skip

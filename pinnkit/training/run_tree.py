@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -18,16 +18,18 @@ from pinnkit.statement import catalogue, problem_file
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.units import Units
-from pinnkit.tools.checked import Device
+from pinnkit.tools.checked import Device, NotNegative, fit
 from pinnkit.tools.hdf5 import Json
 from pinnkit.tools.hdf5_check import shown
 from pinnkit.tools.serialise import decode, encode, missing
+from pinnkit.tools.type_words import Rule
 from pinnkit.training.resampling.resample import Resampler
 
 from .optim import Stage
 from .recipe import Aside, Plan, Progress
 
 PROBES = 16  # points
+MOST = 10**15  # iterations and rounds
 SIZES = 10_000  # of a network's layers and features, where it has few parameters
 _KINDS = (
     ("weights", dict, (int, float)),
@@ -37,7 +39,10 @@ _KINDS = (
     ("columns", list, str),
     ("satisfied", list, str),
 )
-_COUNTS = ("stage", "iteration", "total", "round", "wall_s", "cpu_s")
+_WHOLE = Annotated[int, Rule(f"a whole number from 0 to {MOST}", lambda v: 0 <= v <= MOST)]
+_COUNTS: Mapping[str, Any] = {
+    **dict.fromkeys(("stage", "iteration", "total", "round"), _WHOLE), "wall_s": NotNegative, "cpu_s": NotNegative,
+}  # fmt: skip
 
 
 def run_tree(solution: Solution, grid: bool = True) -> dict[str, Any]:
@@ -218,7 +223,7 @@ def solution_of(
         tree["theta"],
         _sets(model, tree["points"]),
         tree["weights"],
-        History({name: tuple(tree["history"][name].tolist()) for name in tree["columns"]}),
+        _history(path, {name: tree["history"][name] for name in tree["columns"]}),
         tuple(tree["stops"]),
         tuple(tree["notes"]),
         _progress(path, tree["progress"], problem, resample, stages) if "progress" in tree else None,
@@ -246,6 +251,14 @@ def _check_sizes(path: str | Path, settings: Any, most: int) -> None:
             raise ValueError(f"{path} holds a network with {name} = {value}: its parameters allow {most} at most")
 
 
+def _history(path: str | Path, columns: Mapping[str, Any]) -> History:
+    if any(not isinstance(c, Tensor) or c.ndim != 1 or c.is_complex() for c in columns.values()):
+        raise ValueError(f"{path} holds a history that pinnkit.save does not write: expected columns of numbers")
+    if len(lengths := {name: len(c) for name, c in columns.items()}) and len(set(lengths.values())) > 1:
+        raise ValueError(f"{path} holds a history whose columns differ in length: {lengths}")
+    return History({name: tuple(c.tolist()) for name, c in columns.items()})
+
+
 def _sets(model: Model, tree: Mapping[str, Any]) -> Points:
     return Points({key: _points(tree[key]) for key in model.keys})
 
@@ -266,16 +279,19 @@ def _progress(
     if stages is not None and len(stages) != len(plan.stages):
         raise ValueError(f"{path} was trained by {len(plan.stages)} stages, and {len(stages)} are given")
     plan = plan if stages is None else replace(plan, stages=tuple(stages))
-    counts = {name: tree[name] for name in _COUNTS}
+    counts = {name: fit(kind, tree[name], f"progress: {name}") for name, kind in _COUNTS.items()}
+    if counts["stage"] > len(plan.stages):
+        raise ValueError(f"progress: stage is {counts['stage']}: the plan has {len(plan.stages)} stages")
     finished = decode(tree["finished"])
     if stages is not None and missing(finished):
-        finished = plan.stages[min(int(tree["stage"]), len(plan.stages)) - 1]
+        finished = plan.stages[counts["stage"] - 1]
     aside = None
     if "aside" in tree:
         own = tree["aside"]
+        check_kinds(path, own["run"])
         error = int(own["distrusted"]), float(own["error"])
         aside = Aside(error, solution_of(path, own["run"], problem, None, None, None), bool(own["shown"]))
-    return Progress(plan, state=tree.get("state"), finished=finished, aside=aside, **counts)
+    return Progress(plan, state=tree.get("state"), finished=finished, aside=aside, source=path, **counts)
 
 
 def moved_to(solution: Solution, device: Device) -> Solution:

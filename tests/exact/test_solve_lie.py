@@ -224,3 +224,8 @@ def test_a_bell_that_leaves_through_a_driven_wall_is_one_member():
     solution = pk.solve_lie(pk.problem("advection_diffusion"))
     assert str(solution.network) == "superposition of 1 spreading Gaussian"
     assert solution.errors()["u"]["relative_l2"] < 1e-9
+
+
+def test_modes_that_no_memory_holds_are_refused_before_they_are_made():
+    with pytest.raises(MemoryError, match="a dictionary of 1000000000 modes would need .* give fewer modes"):
+        pk.solve_lie(pk.problem("heat"), modes=10**9, progress=False)

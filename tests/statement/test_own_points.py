@@ -135,3 +135,15 @@ def test_readings_without_values_and_sides_without_partners() -> None:
         completed(load, key, pk.PointSet([[0.5]]))
     inside = completed(load, "pde", pk.PointSet(torch.tensor([[0.5], [0.7]], dtype=torch.float64)))
     assert inside.X[1] == 0.7 and 0.5 < float(inside.X[0]) < 0.5 + 1e-12  # beside the load
+
+
+@pytest.mark.parametrize(
+    ("what", "given"),
+    [("n_x", {"columns": {"n_x": torch.ones(4)}}), ("images", {"image": torch.ones(5, 3)}),
+     ("weights", {"weights": torch.ones(5, 1)})],
+)  # fmt: skip
+def test_what_belongs_to_each_point_is_there_for_each(what: str, given: dict) -> None:
+    with pytest.raises(
+        ValueError, match=rf"a point set has {what} of shape .*: expected \(5, ?2?\), as it has 5 points"
+    ):
+        pk.PointSet(torch.zeros(5, 2), **given)

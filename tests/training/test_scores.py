@@ -146,6 +146,13 @@ def test_the_published_score(case):
     close(score(solution, key, points), (right @ inverse @ left.T).abs().sum(1), 1e-5)
 
 
+def test_an_unknown_set_is_named(case):
+    solution, _, points = case
+    for ask in (scores.ReducibleResidual(points=20).moved, scores.TestLossInfluence(points=20), pk.residual_score):
+        with pytest.raises(ValueError, match="nowhere"):
+            ask(solution, "nowhere", points)
+
+
 # --------------------------------------------------------------------------------------------- as values
 
 QUICK = {

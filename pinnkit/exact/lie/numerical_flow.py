@@ -56,13 +56,17 @@ class NumericalFlow:
             The moved points, in the shape of X.
 
         Raises:
-            ValueError: another number of coordinates.
+            ValueError: another number of coordinates, or of parameters.
         """
         v, n = self.generator, X.shape[-1] if X.ndim else 0
         if n not in (len(v.coordinates), len(v.base)):
             raise ValueError(
                 f"got points of shape {tuple(X.shape)}: expected {len(v.coordinates)} coordinates, or with the fields "
                 f"{len(v.base)}, in the last dimension"
+            )
+        if isinstance(a, Tensor) and a.shape not in ((), X.shape[:-1]):
+            raise ValueError(
+                f"got a of shape {tuple(a.shape)}: expected a number, or one for each point, {tuple(X.shape[:-1])}"
             )
         program = self._coordinates if n == len(v.coordinates) else self._all
         symbols = v.base[:n]

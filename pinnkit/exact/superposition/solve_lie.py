@@ -16,6 +16,7 @@ from pinnkit.model.solution import Solution
 from pinnkit.statement.problem import Problem
 from pinnkit.statement.symbolic.place import INITIAL, INTERIOR
 from pinnkit.tools.checked import Count, NotNegative, Whole, checked
+from pinnkit.tools.memory import afford
 from pinnkit.tools.progress import reporter
 from pinnkit.tools.renamed import renamed
 from pinnkit.tools.versions import versions
@@ -144,6 +145,7 @@ def solve_lie(
     cuts = kinks(problem, programs)
     where = charts(problem, op, sides, cuts if op.time is None else np.reshape(at_first(problem, programs), (-1, 1)))
     density = _waves(where, count)
+    afford(8.0 * count * max(density.values()), f"solve_lie: a dictionary of {count} modes", "give fewer modes")
     weights = _weights(problem)
     deadline = np.inf if time_limit is None else clock[0] + time_limit
     history: list[tuple[int, float, float, float]] = []

@@ -10,9 +10,13 @@ from typing_extensions import override
 from pinnkit.tools.checked import Below1, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, Optimiser, State, Step, holds, usable
+from .layout import Layout, array, count
+from .stage import Objective, Optimiser, State, Step, usable
 
-HELD = holds("m", "v", numbers=("steps",))
+LAYOUT = Layout({
+    "m": array("P", finite=True), "v": array("P", finite=True), "steps": count(), "before": array("P", needed=False),
+})  # fmt: skip
+HELD = LAYOUT.rule
 
 
 @register
@@ -40,6 +44,7 @@ class Adam(Optimiser[Objective]):
         Adam(iterations=500, lr=0.003, decay=0.1, beta1=0.9, beta2=0.999, epsilon=1e-08)
     """
 
+    layout = LAYOUT
     iterations: Whole = 1000
     lr: Positive = 1e-3
     decay: Positive = 1.0

@@ -11,10 +11,12 @@ from typing_extensions import override
 from pinnkit.tools.checked import Count, NotNegative, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .quasi_newton import descend, evaluated, first_step
-from .stage import Objective, Optimiser, State, Step, drop, holds
+from .layout import Layout, array
+from .quasi_newton import EVALUATED, descend, evaluated, first_step
+from .stage import Objective, Optimiser, State, Step, drop
 
-HELD = holds("S", "Y")
+LAYOUT = Layout({"S": array("pairs", "P"), "Y": array("pairs", "P"), **EVALUATED})
+HELD = LAYOUT.rule
 
 
 @register
@@ -43,6 +45,7 @@ class LBFGS(Optimiser[Objective]):
         ('LBFGS: all 30 iterations done (iteration 30)',)
     """
 
+    layout = LAYOUT
     iterations: Whole = 1000
     memory: Count = 50
     tolerance: NotNegative = 1e-14

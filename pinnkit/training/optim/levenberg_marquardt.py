@@ -12,7 +12,8 @@ from pinnkit.tools.checked import NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
-from .stage import Optimiser, State, Step, holds
+from .layout import Layout, number
+from .stage import Optimiser, State, Step
 
 
 class LeastSquares(Protocol):
@@ -34,7 +35,8 @@ class LeastSquares(Protocol):
         """J^T A J and J^T A r."""
 
 
-HELD = holds(numbers=("damping", "grow"))
+LAYOUT = Layout({"damping": number(), "grow": number()})
+HELD = LAYOUT.rule
 
 
 @register
@@ -61,6 +63,7 @@ class LevenbergMarquardt(Optimiser[LeastSquares]):
         True
     """
 
+    layout = LAYOUT
     iterations: Whole = 200
     damping: Positive = 1e-3
     tolerance: NotNegative = 1e-14

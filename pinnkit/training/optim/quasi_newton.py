@@ -8,8 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .layout import array, number
 from .line_search import LinePoint, strong_wolfe
 from .stage import Objective, State
+
+# What a state holds of the parameters at which the last step ended, until the points change.
+EVALUATED = {
+    "losses": array("terms", needed=False), "gradient": array("P", needed=False), "gain": number(needed=False),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

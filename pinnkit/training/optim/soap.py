@@ -1,7 +1,8 @@
 """SOAP (Vyas et al. 2024) of the library pytorch-optimizer, the extra ``soap``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from torch import Tensor, nn, optim
 from typing_extensions import override
@@ -9,10 +10,12 @@ from typing_extensions import override
 from pinnkit.tools.checked import Count, NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, Optimiser, State, Step, holds, usable
-from .torch_optimizer import Live, at_hand, cut, pack
+from .layout import Layout, array, count, tree
+from .stage import Objective, Optimiser, State, Step, usable
+from .torch_optimizer import Live, at_hand, cut, pack, try_on
 
-HELD = holds(numbers=("steps",), trees=("optimiser",))
+LAYOUT = Layout({"optimiser": tree(), "steps": count(), "before": array("P", needed=False)})
+HELD = LAYOUT.rule
 
 
 @register
@@ -42,6 +45,7 @@ class SOAP(Optimiser[Objective]):
         0.003
     """
 
+    layout = LAYOUT
     iterations: Whole = 1000
     lr: Positive = 3e-3
     precondition_frequency: Count = 2
@@ -64,6 +68,11 @@ class SOAP(Optimiser[Objective]):
         live.steps = n + 1
         packed = pack(live.optimiser.state_dict())
         return new, {"optimiser": packed, "steps": n + 1, "before": theta, "_live": live}, Step(losses)
+
+    @override
+    def check(self, theta: Tensor, state: Mapping[str, Any], objective: Any) -> None:
+        super().check(theta, state, objective)
+        try_on(state, lambda: Live(self._made, theta, objective), theta, objective)
 
     def _made(self, parameters: list[nn.Parameter]) -> optim.Optimizer:
         try:

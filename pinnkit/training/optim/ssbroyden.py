@@ -13,12 +13,17 @@ from pinnkit.tools.checked import NotNegative, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
-from .quasi_newton import Descent, descend, evaluated, first_step
-from .stage import Objective, Optimiser, State, Step, drop, holds
+from .layout import Layout, array, count, number
+from .quasi_newton import EVALUATED, Descent, descend, evaluated, first_step
+from .stage import Objective, Optimiser, State, Step, drop
 
 _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one pass over H instead of eight
 
-HELD = holds("H", "U", "M", numbers=("scale", "used", "steps", "resets"))
+LAYOUT = Layout({
+    "H": array("P", "P"), "scale": number(), "U": array("P", 2 * _DELAY), "M": array(2 * _DELAY, 2 * _DELAY),
+    "used": count(_DELAY - 1), "steps": count(), "resets": count(), "Hg": array("P", needed=False), **EVALUATED,
+})  # fmt: skip
+HELD = LAYOUT.rule
 
 
 @register
@@ -46,6 +51,7 @@ class SSBroyden(Optimiser[Objective]):
         True
     """
 
+    layout = LAYOUT
     iterations: Whole = 2000
     tolerance: NotNegative = 1e-14
     scaled: bool = True

@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import checked
-from pinnkit.tools.type_words import Rule
+from pinnkit.tools.checked import checked, fit
+
+from .layout import Layout
 
 State = dict[str, Any]  # tensors, numbers and strings, possibly nested: it can be written to a file
 
@@ -58,7 +58,22 @@ Loss = TypeVar("Loss", contravariant=True)  # what an optimiser asks of the loss
 
 
 class Optimiser(ABC, Generic[Loss]):
-    """A stage of the package: what its three methods take and give."""
+    """A stage of the package: what its methods take and give."""
+
+    layout: ClassVar[Layout]  # of the state
+
+    def check(self, theta: Tensor, state: Mapping[str, Any], objective: Any) -> None:
+        """Whether a state that a file held can be gone on with.
+
+        Args:
+            theta: parameters (P,).
+            state: the state.
+            objective: the loss, with the names of its ``terms``.
+
+        Raises:
+            ValueError: an entry that ``start`` and ``step`` do not make for these parameters, or that is missing.
+        """
+        self.layout.check(state, type(self).__name__, theta, len(objective.terms))
 
     @abstractmethod
     def start(self, theta: Tensor, objective: Loss | None) -> State:
@@ -97,7 +112,7 @@ class Optimiser(ABC, Generic[Loss]):
         Returns:
             The state to continue with.
         """
-        return dict(state)
+        return dict(fit(Annotated[Mapping[str, Any], self.layout.rule], state, f"{type(self).__name__}.renew: state"))
 
     @abstractmethod
     def step(self, theta: Tensor, state: State, objective: Loss) -> tuple[Tensor, State, Step]:
@@ -114,18 +129,16 @@ class Optimiser(ABC, Generic[Loss]):
         """
 
 
-def holds(*tensors: str, numbers: tuple[str, ...] = (), trees: tuple[str, ...] = ()) -> Rule:
-    """The rule for a state: what of each kind it holds, by name."""
-    kinds = dict.fromkeys(tensors, Tensor) | dict.fromkeys(numbers, Real) | dict.fromkeys(trees, Mapping)
-    return Rule(
-        f"a state with {', '.join(kinds)}, as start and step make it",
-        lambda state: all(isinstance(state.get(name), kind) for name, kind in kinds.items()),
-    )
-
-
 def drop(state: Mapping[str, Any], *names: str) -> State:
     """The state without these entries."""
     return {key: value for key, value in state.items() if key not in names}
+
+
+def copied(tree: Any) -> Any:
+    """A state with tensors of its own, without what an optimiser only keeps at hand."""
+    if isinstance(tree, Mapping):
+        return {key: copied(value) for key, value in tree.items() if not str(key).startswith("_")}
+    return tree.clone() if isinstance(tree, Tensor) else tree
 
 
 def usable(losses: Tensor, gradient: Tensor) -> bool:

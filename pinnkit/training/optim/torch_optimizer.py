@@ -12,9 +12,13 @@ from typing_extensions import override
 from pinnkit.tools.checked import Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .stage import Objective, Optimiser, State, Step, holds, usable
+from .layout import Layout, array, count, tree
+from .stage import Objective, Optimiser, State, Step, copied, usable
 
-HELD = holds(numbers=("steps",), trees=("optimiser",))
+LAYOUT = Layout({
+    "optimiser": tree(), "schedule": tree(needed=False), "steps": count(), "before": array("P", needed=False),
+})  # fmt: skip
+HELD = LAYOUT.rule
 
 LENGTHS = {"CosineAnnealingLR": "T_max", "OneCycleLR": "total_steps", "PolynomialLR": "total_iters"}  # of the stage
 LACKING = ("Optimizer", "SparseAdam", "LRScheduler", "LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler")
@@ -56,6 +60,7 @@ class Torch(Optimiser[Objective]):
         'CosineAnnealingLR'
     """
 
+    layout = LAYOUT
     optimizer: str = "AdamW"
     iterations: Whole = 1000
     lr: Positive = 1e-3
@@ -94,6 +99,11 @@ class Torch(Optimiser[Objective]):
             live.schedule.step(*([float(losses.sum())] if plateau else []))
         live.steps += 1
         return new, {**self._packed(live), "steps": live.steps, "before": theta, "_live": live}, Step(losses)
+
+    @override
+    def check(self, theta: Tensor, state: Mapping[str, Any], objective: Any) -> None:
+        super().check(theta, state, objective)
+        try_on(state, lambda: self._live(theta, objective), theta, objective)
 
     def _live(self, theta: Tensor, objective: Objective | None) -> "Live":
         return Live(self._made, theta, objective, self._scheduled)
@@ -178,6 +188,21 @@ def at_hand(state: Mapping[str, Any], make: Callable[[], Live]) -> Live:
         if live.schedule is not None:
             live.schedule.load_state_dict(unpack(state["schedule"]))
     return live
+
+
+def try_on(state: Mapping[str, Any], make: Callable[[], Live], theta: Tensor, objective: Objective | None) -> None:
+    """One step from a copy of a state, thrown away: ValueError where its library cannot make it."""
+    slopes = [torch.full_like(piece, 1e-3) for piece in cut(theta, objective)]
+    try:
+        live = at_hand(copied(state), make)
+        new = live.step(cut(theta, objective), slopes, 1.0)
+        if live.schedule is not None:
+            plateau = isinstance(live.schedule, lr_scheduler.ReduceLROnPlateau)
+            live.schedule.step(*([1.0] if plateau else []))
+    except Exception as error:  # a library checks little of a state, and may fail in any way
+        raise ValueError(f"the optimiser cannot go on from the state: {error}") from error
+    if new.shape != theta.shape:
+        raise ValueError(f"the optimiser makes {new.numel()} parameters of {theta.numel()} from the state")
 
 
 def cut(theta: Tensor, objective: Objective | None) -> list[Tensor]:

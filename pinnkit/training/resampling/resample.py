@@ -42,7 +42,7 @@ def residual_score(solution: Solution, key: str, candidates: PointSet) -> Tensor
         torch.Size([10])
     """
     r = solution.rows(key, candidates)
-    names = solution.model.programs[key].names
+    names = solution.model.program_of(key).names
     w = r.new_tensor([solution.term_weights[name] for name in names])
     square = (w[:, None] * r * r).sum(0)
     return (square if candidates.weights is None else square * candidates.weights).sqrt()

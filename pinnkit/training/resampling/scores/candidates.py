@@ -21,14 +21,14 @@ DAMPING = 1e-10  # of the curvature's trace: below it the directions are roundin
 def stack(solution: Solution, points: Points | dict[str, PointSet]) -> Stack:
     """The solution's rows, with its term weights, at other points of some of its point sets."""
     points = {key: of.to(solution.theta) for key, of in points.items()}
-    programs = {key: solution.model.programs[key] for key in points}
+    programs = {key: solution.model.program_of(key) for key in points}
     return Stack(solution.model, points, solution.weights, programs=programs)
 
 
 def term_weights(solution: Solution, key: str) -> Tensor:
     """w_k of the terms of one point set, shape (R,)."""
     weights = solution.term_weights
-    return solution.theta.new_tensor([weights[name] for name in solution.model.programs[key].names])
+    return solution.theta.new_tensor([weights[name] for name in solution.model.program_of(key).names])
 
 
 def blocks(solution: Solution, key: str, candidates: PointSet) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

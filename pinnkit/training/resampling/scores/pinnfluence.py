@@ -56,4 +56,4 @@ class PublishedInfluence:
 
 
 def _ones(solution: Solution, key: str) -> Tensor:
-    return solution.theta.new_ones(len(solution.model.programs[key].names))
+    return solution.theta.new_ones(len(solution.model.program_of(key).names))
