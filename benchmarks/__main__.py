@@ -12,7 +12,7 @@ NAMES = (
 LONG = (  # only when named
     "accuracy", "calibration", "cavity", "correction", "coverage", "cylinder", "enclosed", "error_map", "faults",
     "flows", "influence_validation", "inverse", "long_times", "mutants", "published_resampling", "resampling", "soak",
-    "zoo",
+    "stated", "zoo",
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from pinnkit.statement.symbolic.conditions import Condition
 from pinnkit.statement.symbolic.conservation import carried_out
 from pinnkit.statement.symbolic.elsewhere import Elsewhere
 from pinnkit.statement.symbolic.expression import as_expression, check_real
+from pinnkit.statement.symbolic.fewer import Fewer
 from pinnkit.statement.symbolic.integral import depends_on, with_integrals
 from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.observations import Observations
@@ -34,7 +35,7 @@ from pinnkit.statement.symbolic.reference import Exact, Reference, as_reference
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Count, Whole, checked_but, fit
-from pinnkit.tools.sympy_types import AppliedUndef
+from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 from pinnkit.tools.type_words import nearest
 
 from .checks import check, finite
@@ -126,6 +127,8 @@ class Problem(Record):
         fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
         if pairs:
             given = self._split(pairs, given)
+        if any(is_applied(u) and len(u.args) < len(self.domain.names) for u in self.fields):
+            given = self._lifted(given)
         fix("_stated", stated)
         plain = {k: carried_out(e) for k, e in self.equations.items()}
         fix("conditions", without_parameter_faces(self.name, self.fields, plain, self.domain, given))
@@ -162,6 +165,20 @@ class Problem(Record):
         for name, value in found.items():
             object.__setattr__(self, name, value)
         return [part for c in conditions for part in (conditions_of(c, pairs) if isinstance(c, Condition) else [c])]
+
+    def _lifted(self, conditions: Sequence[Condition]) -> list[Condition]:
+        """Put fields of all coordinates for those of fewer, k(x) beside u(x, t); the conditions on them."""
+        fewer = Fewer(self.fields, self.domain)
+        if fewer.at:
+            found = {
+                "equations": {k: fewer.expression(carried_out(e)) for k, e in self.equations.items()},
+                "derived": {k: fewer.expression(e) for k, e in self.derived.items()},
+                "fields": tuple(fewer.lifted.get(u, u) for u in self.fields),
+                "reference": fewer.reference(self.reference, finite(self.name, self.parameters)),
+            }
+            for name, value in found.items():
+                object.__setattr__(self, name, value)
+        return [fewer.condition(c) if fewer.at and isinstance(c, Condition) else c for c in conditions]
 
     @cached_property
     def interface_problem(self) -> InterfaceProblem:

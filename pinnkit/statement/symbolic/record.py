@@ -13,6 +13,7 @@ from pinnkit.tools.sympy_types import AppliedUndef
 
 from .complex_fields import pairs_among
 from .conditions import Condition
+from .fewer import held_at
 from .lowering import Ansatz
 from .memory import Memory, memories
 from .reference import Reference
@@ -50,7 +51,10 @@ class Record(ABC):
     @property
     def outputs(self) -> dict[str, sp.Expr]:
         """What is reported and compared with the reference: the fields, then the derived quantities, by name."""
-        return dict(zip(self.field_names, self.fields, strict=True)) | dict(self.derived)
+        own = dict(zip(self.field_names, self.fields, strict=True))
+        for name, u in own.items():
+            own[name] = held_at(u, list(self.equations.values()), self.fields) or u
+        return own | dict(self.derived)
 
     @property
     def exact_parameters(self) -> dict[sp.Symbol, sp.Rational]:
