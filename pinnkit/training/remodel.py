@@ -22,6 +22,7 @@ from pinnkit.tools.serialise import register
 from .optim import Objective, State
 
 FAR = 30  # times the tolerance: where a correction leaves more than that, its result is not measured once more
+LARGE = 0.1  # relative error, beyond which a map says little of what is left after a correction
 TIMES = 3  # corrections one after the other, at most
 
 
@@ -129,14 +130,19 @@ class Correct(Remodel):
             if better is solution:
                 break
             solution = better
-            left = max(ErrorParts(**parts).unseen for parts in found.parts.values())
+            left = max(_after(ErrorParts(**parts)) for parts in found.parts.values())
             if left > FAR * self.tolerance:
-                return Judged(solution, said, (int(not found.trusted), left))
+                return Judged(solution, said, (int(not found.trusted or left > LARGE), left))
             found = error_map(solution, seed=seed + 1, thorough=True)
             if _size(found) <= (0, self.tolerance):
                 break
         size = _size(found)
         return Judged(solution, f"{said}; estimated error {size[1]:.1e}", size, size <= (0, self.tolerance))
+
+
+def _after(parts: ErrorParts) -> float:
+    """The relative error that a corrected field may have, as the map says from which it was corrected."""
+    return parts.interval[1] - parts.seen
 
 
 def _size(found: ErrorMap) -> tuple[int, float]:

@@ -1,6 +1,8 @@
 """Correct and Restart as stages, and the climb to a tolerance: same bits as by hand, the best model kept, resumed."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sympy as sp
@@ -8,7 +10,9 @@ import torch
 
 import pinnkit as pk
 import problems
+from pinnkit.error.verdict import REACH
 from pinnkit.network.linearised import Linearised
+from pinnkit.training import remodel
 from pinnkit.training.ladder import climb
 from pinnkit.training.recipe import default_recipe
 
@@ -136,3 +140,13 @@ def test_a_start_beside_a_tolerance_is_refused():
     start = pk.solve(problems.diffusion(), NET, 60, stages=[pk.Adam(1)], **QUIET)
     with pytest.raises(ValueError, match="no start"):
         pk.solve(start=start, tolerance=1e-6)
+
+
+@pytest.mark.parametrize("left, distrusted", [(0.2, True), (1e-3, False)])
+def test_what_a_large_error_leaves_is_distrusted(left: float, distrusted: bool, monkeypatch: pytest.MonkeyPatch):
+    u = pk.solve(problems.diffusion(), NET, 60, stages=[pk.Adam(1)], **QUIET)
+    found = SimpleNamespace(trusted=True, parts={"u": {"seen": 0.9, "left": left}})
+    monkeypatch.setattr(remodel, "error_map", lambda *_, **__: found)
+    monkeypatch.setattr(remodel, "corrected", lambda *_: (replace(u), "corrected"))
+    judged = pk.Correct(1e-6).apply(u, seed=0)
+    assert judged.error == (int(distrusted), pytest.approx(REACH * left)) and not judged.reached
