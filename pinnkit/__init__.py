@@ -13,6 +13,7 @@ PUBLIC = {
     "Caputo": "statement.symbolic.integral",
     "Certificate": "certificate.certificate",
     "Comparison": "influence.indicators",
+    "Complementarity": "statement.symbolic.complementarity",
     "Computed": "statement.symbolic.reference",
     "Correct": "training.remodel",
     "Curvature": "model.curvature",

@@ -93,6 +93,7 @@ from .statement.symbolic.boundary_conditions import Neumann as Neumann
 from .statement.symbolic.boundary_conditions import Operator as Operator
 from .statement.symbolic.boundary_conditions import Robin as Robin
 from .statement.symbolic.boundary_conditions import normals as normals
+from .statement.symbolic.complementarity import Complementarity as Complementarity
 from .statement.symbolic.conditions import Initial as Initial
 from .statement.symbolic.conditions import Periodic as Periodic
 from .statement.symbolic.conservation import divergence as divergence

@@ -83,6 +83,14 @@ def layers() -> pk.Problem:
     return pk.Problem("layers", f, pk.divergence(c, f) + 1, LINE, ends, reference=exact)
 
 
+def obstacle() -> pk.Problem:
+    """A string over a parabola: it lies on it where |x| < 2 - sqrt(3)."""
+    end, psi = 2 - sp.sqrt(3), 1 - x**2
+    exact = sp.Piecewise((psi, sp.Abs(x) <= end), (2 * end * (2 - sp.Abs(x)), True))
+    law = pk.Complementarity(-f.diff(x, 2), f - psi)
+    return pk.Problem("obstacle", f, law, pk.Box(x=(-2, 2)), pk.Dirichlet(f, 0), reference=exact)
+
+
 def inverse() -> pk.Problem:
     """k(x) of u_t = (k u_x)_x + f from 50 readings with a noise of 1e-3."""
     K = 1 + x / 2 + sp.sin(2 * sp.pi * x) / 4
@@ -98,7 +106,7 @@ def inverse() -> pk.Problem:
 
 
 CASES: tuple[Callable[[], pk.Problem], ...] = (
-    fredholm, volterra, relaxation, mass, layers, soliton, inverse, parametric,
+    fredholm, volterra, relaxation, mass, layers, obstacle, soliton, inverse, parametric,
 )  # fmt: skip
 
 

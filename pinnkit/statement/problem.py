@@ -12,6 +12,7 @@ from pinnkit.domain.box import Box, Domain
 from pinnkit.domain.point_set import PointSet
 from pinnkit.statement.singular.interface import InterfaceProblem, interface_problem
 from pinnkit.statement.singular.plane_points import beside, off, on_plane
+from pinnkit.statement.symbolic.complementarity import LADDER, Complementarity, softer
 from pinnkit.statement.symbolic.complex_fields import (
     Pairs,
     conditions_of,
@@ -329,6 +330,20 @@ class Problem(Record):
         (w,) = Program([self.weight], self.variables)(dict(zip(self.variables, points.X.T, strict=True)))
         own = torch.as_tensor(w, dtype=points.X.dtype).expand(len(points))
         return points.weighted(own / own.mean())
+
+    @property
+    def complementary(self) -> bool:
+        """Whether an equation is one of two inequalities, so that the solution kinks where they take turns."""
+        return any(e.has(Complementarity) for e in self.equations.values())
+
+    @cached_property
+    def softened(self) -> tuple["Problem", ...]:
+        """The same with ever smaller smoothing of its complementarities, from large to nearly its own; () without."""
+        if not self.complementary:
+            return ()
+        names = list(self.equations)
+        every = (softer(self.equations.values(), factor) for factor in LADDER)
+        return tuple(replace(self, equations=dict(zip(names, e, strict=True))) for e in every)
 
     @property
     def stated(self) -> Mapping[str, sp.Expr]:

@@ -64,7 +64,8 @@ def default_recipe(problem: Problem) -> Recipe:
         return problem.recipe
     if len(problem.domain.names) == 1:  # ordinary equations: few parameters, of which Gauss-Newton makes most
         stages: tuple[Any, ...] = (LevenbergMarquardt(100),)
-        return Recipe(MLP(1, 16, 16, len(problem.fields)), {"pde": 80}, stages, resample=None)
+        n = 300 if problem.complementary else 80  # a kink between two points is not seen
+        return Recipe(MLP(1, 16, 16, len(problem.fields)), {"pde": n}, stages, resample=None)
     return Recipe(MLP(len(problem.domain.names), 32, 32, 32, len(problem.fields)))
 
 

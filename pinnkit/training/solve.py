@@ -136,6 +136,8 @@ def solve(
     if tolerance is not None:
         path = _path_to(tolerance, problem, network, points, stages, start, dtype, seed)
         network, points, stages = path.network, path.points, path.stages
+    if start is None and problem is not None and problem.softened:
+        start = _softened(problem, network, points, stages, seed, hard)
     if start is not None:
         model, first, points, weights = _continued(start, problem, network, points, weights, hard)
     elif problem is None:
@@ -193,6 +195,20 @@ def _path_to(
     recipe = default_recipe(problem)
     model, _, _ = _anew(problem, recipe.network, None, None, None)
     return climb(model, recipe, tolerance, network, points, seed)
+
+
+def _softened(
+    problem: Problem, network: Network | None, points: Any, stages: Any, seed: int, hard: bool | None
+) -> Solution:
+    """The solution with nearly the problem's own smoothing: from a large one down, each from the one before."""
+    stages = default_recipe(problem).stages if stages is None else stages
+    last = (stages if isinstance(stages, Sequence) else (stages,))[-1:]
+    found = None
+    for part in problem.softened:
+        given: dict[str, Any] = {"stages": stages if found is None else last, "resample": None, "progress": False}
+        found = solve(part, network if found is None else None, points, start=found, seed=seed, hard=hard, **given)
+    assert found is not None
+    return replace(found, progress=None, history=History())
 
 
 def _continued(

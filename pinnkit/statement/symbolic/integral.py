@@ -46,6 +46,7 @@ class Integral(sp.Expr):
 
     is_commutative = True
     is_real = True
+    differentiates = False  # its argument, for the bounds of what a file may hold
 
     def __new__(cls, expression: Any, *limits: Any, nodes: int | None = None) -> "Integral":
         """The integral as an expression."""
