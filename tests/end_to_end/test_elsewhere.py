@@ -112,7 +112,7 @@ def test_an_integral_is_a_quantity_too():
 
 def test_influence_is_what_training_again_gives():
     solution = pk.solve(fredholm(), pk.MLP(1, 4, 1), 20, **LM)
-    done = pk.validate(solution, points=4, groups=0, plantings=0, progress=False)
+    done = pk.validate(solution, points=4, groups=0, corruptions=0, progress=False)
     assert done.trainings == (4, 4)
     assert done.trials[0].correlation("with leverage (default)") > 0.95
 
