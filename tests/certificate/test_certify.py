@@ -142,7 +142,7 @@ def test_surfaces_are_enclosed():
     assert v.max() <= found.norm.sup <= 1.2 * v.max()
     cell = np.trapezoid(np.trapezoid(v**2, b[0], axis=1), a[:, 0])
     assert math.sqrt(cell) * (1 - 1e-4) <= found.norm.l2 <= 1.1 * math.sqrt(cell)
-    assert found.seen.l2 == pytest.approx(math.sqrt(cell), rel=0.1)
+    assert math.sqrt(cell) * (1 - 1e-4) <= found.seen.l2 <= 1.3 * math.sqrt(cell)
     for at, column in zip(b[0] - 0.5, v.T, strict=True):
         assert column.max() <= max(top for start, end, top in found.norm.envelope if start <= at <= end)
 
