@@ -25,6 +25,7 @@ import pinnkit as pk
 from benchmarks.common import RESULTS, figure, options, publish
 from benchmarks.speed.memory import memory
 from pinnkit.statement.symbolic.reference import CHECKSUMS, data_file
+from pinnkit.tools.atomic_file import put
 
 from .damage import HARMS
 from .openers import Target, spoken, targets, unfinished
@@ -40,6 +41,7 @@ QUICK = {
 SECONDS, MEGABYTES = 5.0, 300.0  # beyond the undamaged file's
 HANG = 180  # seconds after which a case is given up
 BATCH = 300  # cases a process, so that one that dies takes no others with it
+KEPT = 20  # cases after which the counts are written, so that a campaign that is ended goes on where it was
 GOOD = ("fine", "refused")
 Case = Callable[[int], dict[str, Any]]
 
@@ -239,10 +241,14 @@ def main() -> None:
         __doc__, ("--only", {"nargs": "*", "choices": list(COUNTS), "help": "these campaigns"}),
         ("--count", {"type": int, "help": "new cases of each; what lacks of the target unless given"}),
         ("--seconds", {"type": float, "default": math.inf, "help": "an end for each campaign"}),
+        ("--merge", {"nargs": "*", "type": Path, "default": [], "help": "tallies of other checkouts"}),
         ("--first", {"type": int, "help": "look at these seeds again: print them, keep nothing"}),
     )  # fmt: skip
     file = RESULTS / "faults.json"
     known = Tally() if arguments.quick or not file.exists() else Tally.of(json.loads(file.read_text()))
+    for other in arguments.merge:
+        known.join(Tally.of(json.loads(other.read_text())))
+    seen = 0
     for name, most in (QUICK if arguments.quick else COUNTS).items():
         if arguments.only and name not in arguments.only:
             continue
@@ -253,6 +259,8 @@ def main() -> None:
                 print(json.dumps(row))
                 continue
             known.add(name, row, fault=row["result"] not in GOOD)
+            if not arguments.quick and (seen := seen + 1) % KEPT == 0:
+                put(file, lambda partial: partial.write_text(json.dumps(known.to_dict())))
             if row["result"] not in GOOD:
                 print(name, json.dumps(row), file=sys.stderr, flush=True)
     if arguments.first is None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +183,17 @@ def cases(folder: Path, works: Mapping[str, Work] | None = None) -> Callable[[in
         return said("different" if not same else "left behind" if left else "fine", text)
 
     return case
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """A block in which this is the folder one is in: children leave there what they say."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def fresh(folder: Path) -> Path:

@@ -57,6 +57,12 @@ class Tally:
         if fault:
             last.faults.append(f"{row['seed']}: {row['result']}: {row['kind']}: {row['what'][-160:]}")
 
+    def join(self, other: "Tally") -> None:
+        """Add the entries of another tally whose seeds are not here."""
+        known = {(e.campaign, e.first) for e in self.entries}
+        self.entries += [e for e in other.entries if (e.campaign, e.first) not in known]
+        self.entries.sort(key=lambda e: e.first)  # a campaign's in the order of its seeds; campaigns are told apart
+
     def text(self, campaigns: Iterable[str]) -> str:
         """The table of all that was run, and the faults with their seeds and commits."""
         rows, said = [], []

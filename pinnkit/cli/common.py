@@ -30,10 +30,10 @@ Kept = Annotated[Path | None, typer.Option("--out", metavar="FILE.h5", help="Wri
 Picture = Annotated[Path | None, typer.Option("--picture", metavar="FILE.png", help="Draw what was found.")]
 
 
-def prepare(picture: Path | None = None, out: Path | None = None, threads: int | None = None) -> None:
+def prepare(run: Path, picture: Path | None = None, out: Path | None = None, threads: int | None = None) -> None:
     """Before any work: a picture's suffix is a format that can be drawn; files can be written, in folders made here.
 
-    Torch is given its number of threads.
+    None of them is the run, which would be lost. Torch is given its number of threads.
     """
     if picture is not None:
         from matplotlib.backend_bases import FigureCanvasBase
@@ -45,6 +45,8 @@ def prepare(picture: Path | None = None, out: Path | None = None, threads: int |
     for path in (picture, out):
         if path is not None:
             check_or_make_folder(path)
+            if path.exists() and run.exists() and path.samefile(run):
+                raise ValueError(f"{path} is the run itself, which would be lost: give another name")
     if threads is not None:
         import torch
 

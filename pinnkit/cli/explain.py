@@ -45,7 +45,7 @@ def influence(
     as_json: Json = False,
 ) -> None:
     """Say which training points made a prediction, a loss or an error of a run what it is."""
-    prepare(picture, out, threads)
+    prepare(run, picture, out, threads)
     from pinnkit.influence.summary import reading
 
     from .jobs import InfluenceArguments, influenced
@@ -76,7 +76,7 @@ def validate(
     quiet: Quiet = False,
 ) -> None:
     """Put the influences of a run to the test: train again without points, and find data made wrong on purpose."""
-    prepare(out=out, threads=threads)
+    prepare(run, out=out, threads=threads)
     from pinnkit.influence.leave_out import validate as make
 
     from .jobs import opened_run

@@ -41,7 +41,7 @@ def error(
     as_json: Json = False,
 ) -> None:
     """Say how wrong a run is, and where, without a reference; correct it; say when not to trust that."""
-    prepare(picture, out, threads)
+    prepare(run, picture, out, threads)
     from pinnkit.error.estimator import error_map
 
     from .jobs import opened
@@ -77,7 +77,7 @@ def correct(
 ) -> None:
     """Correct a run by the error that its own residual implies, and write the corrected run to a file of its own."""
     path = out or run.with_name(f"{run.stem}-corrected.h5")
-    prepare(out=path, threads=threads)
+    prepare(run, out=path, threads=threads)
     from .jobs import corrected, opened
 
     solution = opened(run, problem)
@@ -115,7 +115,7 @@ def certify(
     """Bound the error of a run from above, by a theorem that fits its equation; or check a kept certificate."""
     if check:
         return _check(run, as_json)
-    prepare(picture, out)
+    prepare(run, picture, out)
     from pinnkit.certificate.certify import certify as make
 
     from .jobs import opened_run
@@ -180,7 +180,7 @@ def plot(
 
     folder = out or run.parent
     solution = opened(run, problem)
-    prepare(picture=folder / f"{run.stem}-summary.{format}")
+    prepare(run, picture=folder / f"{run.stem}-summary.{format}")
     files = {}
     for name, figure in figures(solution).items():
         files[name] = str(folder / f"{run.stem}-{name}.{format}")
@@ -220,7 +220,7 @@ def export(
     """Write a run for ParaView: fields on a mesh of the domain (.vtu, a series with .pvd), and its training points."""
     if of and points is None:
         raise ValueError(f"--of {of[0]} is a column of the training points: name their file, as --points points.vtp")
-    prepare(threads=threads)
+    prepare(run, threads=threads)
     from pinnkit.output.vtk.export import export_points, export_vtk
 
     from . import options

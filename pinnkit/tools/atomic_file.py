@@ -13,20 +13,23 @@ from pathlib import Path
 
 from .process import Process
 
+SIGNATURE, OURS = b"\x89HDF\r\n\x1a\n", "pinnkit-"  # how HDF5 files begin, and the formats of ours
 LONGEST = 100  # bytes of a file's name that its partial files repeat: names have 255 at most
 
 
-def put(path: str | Path, write: Callable[[Path], object]) -> Path:
+def put(path: str | Path, write: Callable[[Path], object], format: str | None = None) -> Path:
     """Put what ``write`` writes to a file beside it in the place of ``path`` at once, after it has reached the disk.
 
     Whatever goes wrong, what was there stays and nothing is left beside it. What processes of this host that were
-    killed have left of earlier files is removed first. A link is followed, and a file's permissions are kept.
+    killed have left of earlier files is removed first. A link is followed, and a file's permissions are kept. A file
+    of pinnkit's gives its place to one of the same ``format`` alone: a run does not to a picture.
 
     Raises:
         OSError: one sentence that names the file: no such folder, a folder, a device or a read-only file in its
-        place, no permission, a full disk or quota.
+        place, no permission, a full disk or quota, a file of pinnkit's of another format.
     """
     check(path)
+    check_replaceable(path, format)
     place = Path(os.path.realpath(path))
     try:
         partial = beside(place)
@@ -72,6 +75,23 @@ def check(path: str | Path) -> None:
         if error.errno is None:  # a sentence of those above
             raise
         raise _said(path, error) from error
+
+
+def check_replaceable(path: str | Path, format: str | None) -> None:
+    """FileExistsError where a file of pinnkit's that is not of this format would be lost."""
+    try:
+        with Path(path).open("rb") as file:
+            if file.read(len(SIGNATURE)) != SIGNATURE:
+                return
+    except OSError:  # it is not there, or ``put`` says what is wrong with it
+        return
+    import h5py
+
+    found = None
+    with suppress(Exception), h5py.File(path, "r", locking=False) as h5:  # damaged ones can raise anything
+        found = str(h5.attrs["format"])
+    if found is not None and found.startswith(OURS) and found != format:
+        raise FileExistsError(f"{path} holds a {found}, which would be lost: give another name, or remove it first")
 
 
 def check_or_make_folder(path: str | Path) -> None:

@@ -163,7 +163,7 @@ def _loaded(text: str, command: tuple[str, ...], target: str, seconds: float) ->
 def _kept(folder: Path, name: str) -> Path | None:
     """The library of that name, if it is whole."""
     for library in folder.glob(f"{name}-*.so"):
-        if library.name == f"{name}-{_digest(library)}.so":
+        if library.is_file() and library.name == f"{name}-{_digest(library)}.so":  # a pipe would not end
             return library
         library.unlink(missing_ok=True)
     return None

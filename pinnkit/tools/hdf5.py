@@ -65,7 +65,7 @@ def write(path: str | Path, format: str, version: int, tree: Tree) -> Path:
                 _put(h5, tree)
             file.check()
 
-    return put(path, fill)
+    return put(path, fill, format)
 
 
 class _Sink(io.FileIO):

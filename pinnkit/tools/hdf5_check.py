@@ -16,7 +16,9 @@ class Damaged(ValueError):
 
 
 def check_regular(path: Path) -> None:
-    """ValueError where the path is a pipe, a device or a socket, opening of which may never end."""
+    """ValueError where the path is a folder, or a pipe, a device or a socket, opening of which may never end."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: expected a file")
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(f"{path} is a pipe, a device or a socket: expected a regular file")
 

@@ -98,8 +98,12 @@ def _opened(path: str | Path, lock: Path) -> tuple[bool, int]:
 
 def _try_open(path: str | Path, lock: Path, flags: int) -> int:
     try:
+        if lock.exists() and not lock.is_file():
+            raise BlockingIOError(
+                f"{lock} is no file, so {path} cannot be locked by it: remove it, or give another name"
+            )
         return os.open(lock, os.O_RDWR | flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
-    except (FileExistsError, FileNotFoundError):
+    except (FileExistsError, FileNotFoundError, BlockingIOError):
         raise
     except OSError as error:
         if lock.exists():  # another user's

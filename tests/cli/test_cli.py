@@ -357,6 +357,9 @@ def test_nonsense_about_a_run_gets_one_sentence(call: Call) -> None:
         (["influence", "x.h5", "--of", ""], "--of : ask about u@x="),
         (["influence", "x.h5", "--damping", "nan"], "--damping nan: give a positive number"),
         (["error", "x.h5", "--seed", "99999999999999999999999"], "Invalid value for '--seed'"),
+        (["influence", "x.h5", "--of", "loss", "--out", "x.h5"], "x.h5 is the run itself, which would be lost"),
+        (["certify", "x.h5", "--out", "./x.h5"], "x.h5 is the run itself, which would be lost"),
+        (["correct", "x.h5", "--out", "x.h5"], "x.h5 is the run itself, which would be lost"),
     ):
         code, text, complaint = call(*words)
         assert (code, text, complaint.count("\n")) == (2, "", 1) and sentence in complaint, complaint

@@ -210,3 +210,16 @@ def writes(call: ast.Call) -> bool:
         modes = [a.value for a in [*call.args, *(k.value for k in call.keywords)] if isinstance(a, ast.Constant)]
         return any(isinstance(m, str) and re.fullmatch(r"[rwaxbt+]*[wax+][bt+]*", m) for m in modes)
     return name(call) in WRITING or f"{getattr(getattr(call.func, 'value', None), 'id', '')}.{name(call)}" in WRITING
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_run_is_lost_to_nothing_that_is_no_run(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    hdf5.write(path, "pinnkit-run", 1, {"x": POINTS.X})
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError, match=rf"{re.escape(name)} holds a pinnkit-run, which would be lost"):
+        KINDS[name](path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == [name]
+    hdf5.write(path, "pinnkit-run", 1, {"x": POINTS.X[:5]})
+    path.write_bytes(path.read_bytes()[:600])  # what cannot be read again is nobody's any more
+    KINDS[name](path)

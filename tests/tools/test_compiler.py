@@ -70,6 +70,15 @@ def test_a_broken_kernel_is_built_anew(tmp_path: Path, damage) -> None:
     assert compiler._kept(folder, "name") == kept
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are POSIX")
+def test_a_pipe_in_the_place_of_a_kernel_is_not_waited_for() -> None:
+    folder = compiler._folder()
+    kept = compiler._built(folder, "name", SOURCE, compiler._compiler()[0], 60.0)
+    kept.unlink()
+    os.mkfifo(kept)
+    assert compiler._kept(folder, "name") is None and not kept.exists()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
 def test_a_folder_that_others_can_write_in_is_not_used(tmp_path: Path) -> None:
     folder = tmp_path / "cache"

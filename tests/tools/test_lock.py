@@ -262,6 +262,14 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["run.h5.lock"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are POSIX")
+def test_a_lock_that_is_a_pipe_is_said(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.h5.lock")
+    with pytest.raises(BlockingIOError, match=r"run\.h5\.lock is no file, so .*run\.h5 cannot be locked"):
+        with lock.only_writer(tmp_path / "run.h5"):
+            pass
+
+
 def test_runs_in_training_are_not_written_by_others(tmp_path: Path, writers: list[Writer], call) -> None:
     path, settings = tmp_path / "run.h5", {"stages": [pk.Adam(2)], "resample": None, "progress": False}
     problem, network = pk.problem("diffusion"), pk.MLP(2, 4, 1)
