@@ -209,6 +209,6 @@ class _Gap:
             at = dict(zip(self.solution.problem.variables, cells.coordinates(), strict=True))
             assert total is not None  # there is one part at least
             whole = evaluate(self._field.ansatz[1], at) * total[0]
-            return whole.derivative(J, cells.half, space), steep
+            return whole.derivative(J, cells.half, space).single(), steep
 
         return derivative

@@ -3,8 +3,6 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,24 +51,10 @@ def prepare(run: Path, picture: Path | None = None, out: Path | None = None, thr
         torch.set_num_threads(threads)
 
 
-@contextmanager
-def working(on: str) -> Iterator[None]:
-    """What is going on, and for how long, on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        bar.add_task(on, total=None)
-        yield
-
-
 def print_report(solution: "Solution | March", as_json: bool, path: Path | None, estimate: bool = True) -> None:
     """The report, and the file that the solution is in, if it is in one."""
     from pinnkit.output.report import report as make
+    from pinnkit.tools.progress import working
 
     with working("residuals on fresh points" + ", estimate of the error" * estimate):
         found = make(solution, estimate)

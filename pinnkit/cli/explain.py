@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pinnkit.tools.progress import working
+
 from .app import app
-from .common import Given, Json, Kept, Picture, Quiet, Run, Threads, prepare, print_json, working
+from .common import Given, Json, Kept, Picture, Quiet, Run, Threads, prepare, print_json
 
 if TYPE_CHECKING:
     from pinnkit.influence.attribution import Attribution

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from pinnkit.tools.lock import only_writer
+from pinnkit.tools.progress import working
 
 from .app import app
-from .common import FreshSeed, Given, Json, Kept, Picture, Run, Threads, prepare, print_json, print_report, working
+from .common import FreshSeed, Given, Json, Kept, Picture, Run, Threads, prepare, print_json, print_report
 
 RunOrCertificate = Annotated[
     Path, typer.Argument(metavar="RUN.h5|FILE.json", help="A run file, or with --check a kept certificate.")
@@ -121,8 +122,7 @@ def certify(
     from .jobs import opened_run
 
     solution = opened_run(run, problem)
-    with working("certificate"):
-        found = make(solution, enclosed, slopes, twin, time_limit)
+    found = make(solution, enclosed, slopes, twin, time_limit)
     files = {}
     if out is not None:
         from pinnkit.certificate.proof_file import write

@@ -1,6 +1,10 @@
 """What a person sees while a run goes on: a bar in a terminal, plain lines elsewhere."""
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -104,7 +108,72 @@ def reporter(show: bool | None, name: str, total: int) -> Reporter:
     from rich.console import Console  # its import draws from Python's global random numbers
 
     console = Console(stderr=True)
-    bar = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
-    if show is None and not bar:
+    if show is None and not _live(console):
         return _Silent()
-    return _Bar(name, total, console) if bar else _Lines(name, total)
+    return _Bar(name, total, console) if _live(console) else _Lines(name, total)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _live(console: "Console") -> bool:
+    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+
+
+# ------------------------------------------------------------------------------- work whose end nobody knows
+
+SECONDS = 10.0  # between two lines, where there is no terminal
+
+
+class _Stages:
+    """A name, the stage it is at, and the time, in a moving line or in lines of a log."""
+
+    def __init__(self, name: str, console: "Console") -> None:
+        self._name, self._console, self._said, self._live = name, console, time.monotonic(), _live(console)
+        if self._live:
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            text = TextColumn("[bold]{task.description}"), TextColumn("{task.fields[stage]}")
+            self.bar = Progress(SpinnerColumn(), text[0], TimeElapsedColumn(), text[1], console=console, transient=True)
+            self._task = self.bar.add_task(name, total=None, stage="")
+
+    def at(self, text: str) -> None:
+        """Show a stage."""
+        if self._live:
+            self.bar.update(self._task, stage=text)
+        elif time.monotonic() - self._said >= SECONDS:
+            self._said = time.monotonic()
+            print(f"{self._name}  {text}", file=sys.stderr, flush=True)
+
+
+_stages: ContextVar[_Stages | None] = ContextVar("stages", default=None)
+
+
+@contextmanager
+def working(name: str, show: bool | None = None) -> Iterator[None]:
+    """Long work of that name, whose ``stage`` is shown; ``show`` as of :func:`reporter`, True for a line every 10 s."""
+    quiet = show is False or (show is None and not sys.stderr.isatty() and "ipykernel" not in sys.modules)
+    console = None if quiet else _console()
+    if console is None or (show is None and not _live(console)):
+        yield
+        return
+    stages = _Stages(name, console)
+    token = _stages.set(stages)
+    try:
+        if _live(console):
+            with stages.bar:
+                yield
+        else:
+            yield
+    finally:
+        _stages.reset(token)
+
+
+def stage(text: str) -> None:
+    """Say where long work is, if anybody looks on."""
+    stages = _stages.get()
+    if stages is not None:
+        stages.at(text)

@@ -55,7 +55,7 @@ def test_periodic_networks_jump_by_rounding(kind):
     found, seen = (pk.certify(solution, enclosed=e, slopes=True, twin=False) for e in (True, False))
     assert not found.violations and 0 < found.misfits["u periodic in x"].sup < 1e-11
     assert "periodic ends" in found.evaluation
-    for b in found.bounds:  # a barrier, which knows the residual's signs, is lower
+    for b in found.direct:  # a barrier, which knows the residual's signs, is lower
         assert b.value == pytest.approx(seen[b.norm], rel=0.06) or (b.proof and b.value < seen[b.norm])
     assert found.misfits["pde"].sup == pytest.approx(seen.misfits["pde"].sup, rel=0.06)
 

@@ -39,6 +39,7 @@ import sympy as sp
 from pinnkit.certificate.theorem.proof import BarrierProof, Enclosure, Slab, Spline, Wall
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.tools.deadline import turn
+from pinnkit.tools.progress import stage
 
 from .cell_polynomials import Breaks, constant, of_expression
 from .least import fitted, least
@@ -141,6 +142,7 @@ def barrier(
     split = 1, False
     for times in _times(s, plan):
         turn()
+        stage("a barrier" if times is None else f"a barrier, from the time {times[0]:.4g} on")
         try:
             split = _split(s, data, plan, times, split)
             fine, wide = _grid(s, plan, times, False, split[0]), _grid(s, plan, times, True)

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -46,7 +47,7 @@ def of_model(model: Model, breaks: Breaks, degrees: Sequence[int], least: np.nda
     """
     low, high = ends(breaks)
     middle = (low + high) / 2
-    half = np.nextafter(np.maximum(high - middle, middle - low), np.inf)
+    half = half_widths(low, high)
     fixed = [i for i, b in enumerate(breaks) if len(b) == 1]
     moving = [i for i in range(len(breaks)) if i not in fixed]
     wide = half if least is None else np.maximum(half, least)
@@ -60,7 +61,7 @@ def of_model(model: Model, breaks: Breaks, degrees: Sequence[int], least: np.nda
             f = model(torch.as_tensor(m.T.copy()), torch.as_tensor(w.T.copy()))
             for i in fixed:
                 f = f.at_zero(i)
-            parts.append(_converted(f, tuple(degrees), m, h, w, moving))
+            parts.append(converted(f.space, f.c.numpy(), f.rest.numpy(), tuple(degrees), m, h, m, w, moving))
     coefficients, radius = (np.concatenate([p[k] for p in parts]) for k in range(2))
     return Enclosure(
         tuple(np.array(b) for b in breaks),
@@ -69,24 +70,59 @@ def of_model(model: Model, breaks: Breaks, degrees: Sequence[int], least: np.nda
     )
 
 
-def _converted(
-    f: TaylorModel, degrees: tuple[int, ...], m: np.ndarray, h: np.ndarray, w: np.ndarray, moving: list[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bernstein coefficients (cells, terms) and radii (cells,) on half widths h, of models on half widths w."""
-    kept, dropped, growth = _matrices(f.space, degrees)
-    c = f.c.numpy()
+def half_widths(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Of cells around their rounded middles, both ends included."""
+    middle = (low + high) / 2
+    return np.nextafter(np.maximum(high - middle, middle - low), np.inf)
+
+
+def converted(
+    space: Space, c: np.ndarray, rest: np.ndarray, degrees: tuple[int, ...], m: np.ndarray, h: np.ndarray,
+    centre: np.ndarray, w: np.ndarray, moving: list[int],
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Bernstein coefficients (cells, terms) and radii (cells,) on cells of middles m and half widths h.
+
+    ``c`` (terms, cells) are the Taylor coefficients on boxes around them, of middles ``centre`` and half widths w, up
+    to ``rest`` (cells,).
+    """
+    kept, dropped, growth = _matrices(space, degrees)
     size = np.abs(c).sum(0)
     off = np.zeros(len(m))  # the cells' own coordinates are rounded
     for i in moving:
-        by = np.array([a[i] for a in f.space.exponents], dtype=float)
-        off += 8 * UNIT * (np.abs(m[:, i]) + h[:, i]) / w[:, i] * (by @ np.abs(c))
-        c = c * (h[:, i] / w[:, i]) ** by[:, None]
-    rest = (f.rest.numpy() + np.abs(dropped @ c).sum(0) + off) * (1 + 1e-12)
-    rounding = 4 * (len(f.space.exponents) + 40) * UNIT * growth * size
+        by = np.array([a[i] for a in space.exponents], dtype=float)
+        off += 8 * UNIT * (np.abs(m[:, i]) + h[:, i] + w[:, i]) / w[:, i] * (by @ np.abs(c))
+    c = _moved(space, c, m, h, centre, w, moving)
+    rest = (rest + np.abs(dropped @ c).sum(0) + off) * (1 + 1e-12)
+    rounding = 4 * (len(space.exponents) + 40 + 8 * space.degree) * UNIT * growth * size
     radius = rest + rounding
     found = (kept @ c).T
     bad = ~(np.isfinite(radius) & np.isfinite(found).all(1))
     return np.where(bad[:, None], 0.0, found), np.where(bad, np.inf, radius)
+
+
+def _moved(
+    space: Space, c: np.ndarray, m: np.ndarray, h: np.ndarray, centre: np.ndarray, w: np.ndarray, moving: list[int]
+) -> np.ndarray:
+    """The coefficients of the polynomials in the cells' own coordinates z: s = (m - centre) / w + h / w z.
+
+    |m - centre| + h <= w, so that no sum exceeds that of the |c| by more than rounding: 8 degree of it in all.
+    """
+    n = space.degree
+    if (m == centre).all():
+        for i in moving:
+            by = np.array([a[i] for a in space.exponents], dtype=float)
+            c = c * (h[:, i] / w[:, i]) ** by[:, None]
+        return c
+    binomial = np.array([[math.comb(j, k) for j in range(n + 1)] for k in range(n + 1)], dtype=float)
+    falling = np.maximum(np.arange(n + 1)[None, :] - np.arange(n + 1)[:, None], 0)
+    dense = np.zeros((len(m), *[n + 1] * space.dim))
+    places: tuple[Any, ...] = (slice(None), *(np.array([a[i] for a in space.exponents]) for i in range(space.dim)))
+    dense[places] = c.T
+    for i in moving:
+        step, scale = (v[:, i] / w[:, i] for v in (m - centre, h))
+        M = binomial * step[:, None, None] ** falling * scale[:, None, None] ** np.arange(n + 1)[:, None]
+        dense = np.moveaxis(np.einsum("ckj,cj...->ck...", M, np.moveaxis(dense, i + 1, 1)), 1, i + 1)
+    return dense[places].T
 
 
 @lru_cache(maxsize=64)

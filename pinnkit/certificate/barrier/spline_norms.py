@@ -27,12 +27,12 @@ def barrier_norms(proof: BarrierProof) -> dict[str, float]:
         low, high = (slab.center.breaks[i][k] for k in (0, -1))
         mean = [math.sqrt(max(float(b.mean()), 0.0) * (high - low)) for b in pairs]
         over += sum(mean) ** 2
-        at_most = max(at_most, _largest(pairs))
+        at_most = max(at_most, largest_of(pairs))
         last = sum(math.sqrt(max(b[-1], 0.0)) for b in pairs)
     return {"sup": proof.bound, "L2(Q)": UP * math.sqrt(over), "L2(t)": UP * at_most, "L2(T)": UP * last}
 
 
-def _largest(pairs: list[np.ndarray]) -> float:
+def largest_of(pairs: list[np.ndarray]) -> float:
     """The largest |c(t)| + |w(t)| by the Bernstein coefficients of their squares, on halved slabs."""
     parts = [pairs]
     for _ in range(HALVINGS):
@@ -63,8 +63,12 @@ def _in_time(s: Spline, time: int) -> np.ndarray:
     others = [k for k in range(s.coefficients.ndim) if k != time]
     for place, k in enumerate(others, 1):
         c = np.moveaxis(np.tensordot(_root(s, k), c, (1, place)), 0, place)
-    q = len(c) - 1
-    products = np.einsum("ia,ja->ij", c.reshape(q + 1, -1), c.reshape(q + 1, -1))
+    return squared(c.reshape(len(c), -1))
+
+
+def squared(c: np.ndarray) -> np.ndarray:
+    """The Bernstein coefficients of sum_a p_a^2, the polynomials p_a having the coefficients c (q + 1, a)."""
+    q, products = len(c) - 1, c @ c.T
     out = np.zeros(2 * q + 1)
     for i in range(q + 1):
         for j in range(q + 1):

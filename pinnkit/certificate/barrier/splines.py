@@ -10,6 +10,8 @@ from functools import cached_property, lru_cache, reduce
 import numpy as np
 import scipy.sparse as ss
 
+ORDERS = 5  # derivatives that are known, from 0 on
+FACTORED = 3  # the same with a factor
 Rational = list[Fraction]  # the coefficients of a polynomial on [0, 1], by powers
 
 
@@ -46,7 +48,7 @@ class SplineAxis:
         Of degree ``degree``; with ``factor`` 0 or 1 of degree + 1, multiplied by 1 - s or s, s the cell's own
         coordinate in [0, 1].
         """
-        return _matrices(self.breaks, self.degree, self.periodic, self.cells)[derivative, factor]
+        return _matrices(self.breaks, self.degree, self.periodic, self.cells, factor is None)[derivative, factor]
 
     def end(self, high: bool, derivative: int) -> ss.csr_matrix:
         """The same at one end of the axis: a single row."""
@@ -55,14 +57,14 @@ class SplineAxis:
 
 @lru_cache(maxsize=128)
 def _matrices(
-    breaks: tuple[float, ...], p: int, periodic: bool, cells: tuple[float, ...]
+    breaks: tuple[float, ...], p: int, periodic: bool, cells: tuple[float, ...], plain: bool
 ) -> dict[tuple[int, int | None], ss.csr_matrix]:
-    """All matrices of an axis, formed in rational numbers and rounded once."""
+    """All matrices of an axis, ``plain`` or with a factor, formed in rational numbers and rounded once."""
     z, n = [Fraction(v) for v in breaks], len(breaks) - 1
     period = z[-1] - z[0]
     t = ([z[(j - p) % n] + (j - p) // n * period for j in range(n + 2 * p + 1)] if periodic
          else [z[0]] * p + z + [z[-1]] * p)  # fmt: skip
-    kinds = [(k, v) for k in range(3) for v in (None, 0, 1)]
+    kinds = _kinds(plain)
     entries: dict = {kind: ([], [], []) for kind in kinds}
     split = (len(cells) - 1) // n
     for cell in range(n * split):
@@ -70,7 +72,7 @@ def _matrices(
         h = z[e + 1] - z[e]
         near = tuple((t[j + 1] - t[j]) / h for j in range(e, e + 2 * p + 1))  # all that the functions there depend on
         inside = tuple((Fraction(cells[cell + j]) - z[e]) / h for j in range(2))
-        for (i, k, v), values in _element(near, p, inside).items():
+        for (i, k, v), values in _element(near, p, inside, plain).items():
             scale = float(1 / h**k)
             rows, columns, known = entries[k, v]
             for j, value in enumerate(values):
@@ -85,9 +87,13 @@ def _matrices(
     return found
 
 
+def _kinds(plain: bool) -> list[tuple[int, int | None]]:
+    return [(k, None) for k in range(ORDERS)] if plain else [(k, v) for k in range(FACTORED) for v in (0, 1)]
+
+
 @lru_cache(maxsize=4096)
 def _element(
-    near: tuple[Fraction, ...], p: int, inside: tuple[Fraction, Fraction]
+    near: tuple[Fraction, ...], p: int, inside: tuple[Fraction, Fraction], plain: bool
 ) -> dict[tuple[int, int, int | None], list[float]]:
     """Of the functions 0 ... p that do not vanish on an element, by distances of knots in its widths; on a part."""
     t, found = [Fraction(0)], {}
@@ -95,9 +101,9 @@ def _element(
     for step in near:
         t.append(t[-1] + step)
     for i, q in _pieces(t, p, p).items():
-        for k in range(3):
-            for v in (None, 0, 1):
-                here = _moved(q, a, b - a) if inside != (0, 1) else q
+        for k in range(ORDERS if plain else FACTORED):
+            here = _moved(q, a, b - a) if inside != (0, 1) else q
+            for v in (None,) if plain else (0, 1):
                 r = here if v is None else _times(here, Fraction(1 - v), Fraction(2 * v - 1))
                 found[i, k, v] = [float(value) for value in _bernstein(r, p + (v is not None))]
             q = [j * a for j, a in enumerate(q)][1:] or [Fraction(0)]

@@ -30,6 +30,7 @@ _BY_OTHERS: dict[type, Callable[[sp.Expr], sp.Expr]] = {
     sp.atanh: lambda z: sp.log((1 + z) / (1 - z)) / 2,
 }  # fmt: skip
 KINKS = sp.Abs, sp.Max, sp.Min
+DIGITS = 50  # to which numbers are evaluated
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,10 @@ class _Run:
         turned = compose(SIN, z[waves])[0]
         c, wrong, tail = z.c.clone(), z.wrong.clone(), z.tail.clone()
         c[:, waves], wrong[:, waves], tail[waves] = turned.c, turned.wrong, turned.tail
-        return TaylorModel(self.space, c, wrong, tail)
+        low = z.low.clone()
+        if self.space.paired:
+            low[:, waves] = turned.low
+        return TaylorModel(self.space, c, wrong, tail, low)
 
     def _watch(self, z: TaylorModel) -> None:
         slopes = z.c[self.space.blocks[1]].abs().amax(1)
@@ -152,7 +156,8 @@ def _exactly(e: sp.Expr) -> sp.Expr:
 def _stacked(parts: list[TaylorModel]) -> TaylorModel:
     """Members (cells,) as one batch (parts, cells)."""
     c, wrong = (torch.stack([getattr(p, name) for p in parts], 1) for name in ("c", "wrong"))
-    return TaylorModel(parts[0].space, c, wrong, torch.stack([p.tail for p in parts]))
+    low = torch.stack([p.low for p in parts], 1) if parts[0].space.paired else parts[0].low
+    return TaylorModel(parts[0].space, c, wrong, torch.stack([p.tail for p in parts]), low)
 
 
 def evaluate(
@@ -186,7 +191,8 @@ def _is_power(e: sp.Expr) -> bool:
 
 def _make(e: sp.Expr, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
     if e.is_number:
-        return TaylorModel.constant(like.space, *_number(e, like.tail))
+        value, low, exactly = _number(e)
+        return TaylorModel.constant(like.space, value, like.tail, exactly, low)
     if isinstance(e, KINKS):
         first, *others = (e.args[0], -e.args[0]) if isinstance(e, sp.Abs) else e.args
         out = visit(first)
@@ -200,7 +206,7 @@ def _make(e: sp.Expr, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]
             out = out + visit(a)
         return out
     if isinstance(e, sp.Mul):
-        return _times(e, like, visit)
+        return _times(e, visit)
     if isinstance(e, sp.Pow):
         return _power(e, visit)
     if e.func in (sp.sinh, sp.cosh):
@@ -214,25 +220,28 @@ def _make(e: sp.Expr, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]
     raise ValueError(f"{e.func.__name__} has no Taylor model: write the problem in analytic elementary functions")
 
 
-def _number(e: sp.Expr, like: Tensor) -> tuple[float, Tensor, bool]:
+def _number(e: sp.Expr) -> tuple[float, float, bool]:
+    """A number as a float, what that lacks, and whether it lacks nothing."""
     try:
         value = float(e)
     except (TypeError, OverflowError):
         raise ValueError(f"the number {e} has no Taylor model: expected a real number of ordinary size") from None
-    exactly = bool(e.is_Rational) and sp.Rational(value) == e
-    if not exactly and not e.is_Rational:
-        value = float(sp.N(e, 25))
-    return value, like, exactly
+    if e.is_Rational:
+        rest = e - sp.Rational(value)
+        return value, float(rest), rest == 0
+    known = sp.N(e, DIGITS)
+    value = float(known)
+    return value, float(known - sp.Float(value, DIGITS)), False
 
 
-def _times(e: sp.Mul, like: TaylorModel, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
+def _times(e: sp.Mul, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
     numbers, factors = [a for a in e.args if a.is_number], [a for a in e.args if not a.is_number]
     out = visit(factors[0])
     for a in factors[1:]:
         out = out * visit(a)
     if numbers:
-        value, _, exactly = _number(sp.Mul(*numbers), like.tail)
-        out = out.scaled(value, exactly)
+        value, low, exactly = _number(sp.Mul(*numbers))
+        out = out.scaled(value, exactly, low)
     return out
 
 
@@ -251,9 +260,9 @@ def _power(e: sp.Pow, visit: Callable[[sp.Expr], TaylorModel]) -> TaylorModel:
             b = b * b if times else b
         assert out is not None  # SymPy has made 1 of a power of 0
         return out
-    a = float(exponent)
-    if sp.Rational(a) != exponent:
-        return compose(EXP, compose(analytic.LOG, visit(base))[0].scaled(a, False))[0]
+    a, low, exactly = _number(exponent)
+    if not exactly:
+        return compose(EXP, compose(analytic.LOG, visit(base))[0].scaled(a, exactly, low))[0]
     return compose(power(a), visit(base))[0]
 
 
@@ -265,6 +274,7 @@ def _range(a: TaylorModel) -> tuple[Tensor, Tensor]:
 
 def _extreme(a: TaylorModel, b: TaylorModel, least: bool) -> TaylorModel:
     """The larger or the least of two functions: one of them, or in a cell where that changes the range of values."""
+    paired, a, b = a.space, a.single(), b.single()
     (low, high), (first, last), gap = _range(a), _range(b), _range(b - a if least else a - b)
     of_a, of_b = gap[0] >= 0, gap[1] <= 0
     f = torch.minimum if least else torch.maximum
@@ -276,4 +286,4 @@ def _extreme(a: TaylorModel, b: TaylorModel, least: bool) -> TaylorModel:
     either = ~(of_a | of_b)
     c[0] = torch.where(either, middle, c[0])
     wrong[0] = torch.where(either, torch.maximum(high - middle, middle - low) * UP + TINY, wrong[0])
-    return TaylorModel(a.space, c, wrong, tail)
+    return TaylorModel(paired, c, wrong, tail, torch.zeros_like(c) if paired.paired else a.low)

@@ -11,7 +11,8 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.certificate.barrier.cell_polynomials import Breaks, closer, of_expression, of_model
+from pinnkit.certificate.barrier.cell_polynomials import Breaks, closer, of_expression
+from pinnkit.certificate.barrier.patches import Patches
 from pinnkit.certificate.enclosure.field import FieldEnclosure
 from pinnkit.certificate.enclosure.network import Cells, evaluate, supported
 from pinnkit.certificate.enclosure.periodic_jump import periodic_jump
@@ -32,13 +33,18 @@ from pinnkit.statement.symbolic.residual import Residual
 from .norms import MisfitNorms
 
 DEGREE = 10  # of the Taylor polynomials
+FINER = {1: 18, 2: 18, 3: 12}  # the same with coefficients to twice the digits, by the number of coordinates
 COORDINATES = 3  # at most: with more there are too many terms
 RADIUS = 1.5  # in which their tails are bounded, so that they can be differentiated
 MOST = 20_000  # cells looked at for one norm
 STEEPER = 5  # halvings of cells whose series do not converge
+ROUNDED = 256  # points at which the rounding of values is looked at
 PLACES = 24  # at which cells are tried
 NARROW = (3, 4, 5, 6, 7, 8)  # their half widths, as powers of 1/2 of the sides
 FLOOR = 1e-12  # of the size of the solution: below it an enclosure need not be tight
+FINEST = 1e-22  # the same with coefficients to twice the digits
+SMALL = 1e-3  # of the largest value: radii of polynomials are not to be smaller
+LESS = 10.0  # times as large may radii be before twice the digits are taken
 
 Function = Callable[[Cells, Space], tuple[TaylorModel, Tensor]]
 
@@ -51,8 +57,8 @@ class EnclosedMisfits(MisfitNorms):
     and g, d being those of the hard constraints, misses the conditions and the equation by no more than these norms;
     with a theorem its error is no larger than the bound. All rounding on the way is bounded too, provided that sums and
     products are those of IEEE 754 and elementary functions are right to 2^-48 (`interval`). What does not follow: how
-    far the numbers that ``solution(X)`` returns are from that function (about 1e-15 of its size in float64, 1e-6 in
-    float32), or that the problem describes what it is meant to.
+    far the numbers that ``solution(X)`` returns are from that function (twice what is seen at some points is added to
+    the bounds), or that the problem describes what it is meant to.
 
     That a misfit of initial or boundary values vanishes is proved with symbols, in rational arithmetic; else what the
     network does not reach of it is enclosed by intervals, and all the rest as the equation's residual is.
@@ -63,6 +69,7 @@ class EnclosedMisfits(MisfitNorms):
     scale: float
     looked: int = 0
     tight: bool = True
+    finer: bool = False
     _models: dict = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,6 +88,10 @@ class EnclosedMisfits(MisfitNorms):
     def evaluation(self) -> str:
         """How the norms were found."""
         how = f"enclosed by Taylor models of degree {DEGREE} on {self.looked} cells"
+        if self.finer:
+            finest = FINER[len(self.solution.problem.variables)]
+            how = how.replace(f"{DEGREE}", f"{DEGREE} or, to twice the digits, {finest}")
+        how += f"; rounding of values, {self._rounded:.0e} by what was seen, is in the bounds"
         if self._field.periodic_jump is not None:
             how += f"; what jumps at the periodic ends, by {self._jump(0).sup:.0e} at most, is in the bounds"
         return how if self.tight else f"{how}, which were too few for tight bounds"
@@ -98,10 +109,30 @@ class EnclosedMisfits(MisfitNorms):
         """The jumps are taken off the network: what is left is periodic."""
 
     def apart(self, norm: str) -> float:
-        """By how much the function that the theorems bound differs from the network: the jumps' part of it."""
-        if self._field.periodic_jump is None:
-            return 0.0
-        return self._field.periodic_jump.added([self._jump(k) for k in range(self._field.periodic_jump.orders)], norm)
+        """By how much the function that the theorems bound differs from what the solution returns.
+
+        These are the jumps at periodic ends, and twice the rounding of values that is seen at some points.
+        """
+        jump, d = self._field.periodic_jump, self.solution.problem.domain
+        sides = {n: float(v) for n, v in zip(d.names, np.ptp(d.bounds, axis=0), strict=True)}
+        space = math.prod(v for n, v in sides.items() if n != d.time)
+        root = {"L2": space, "L2(Q)": math.prod(sides.values()), "L2(t)": space, "L2(T)": space, "L1(t)": space**2}
+        rounded = 0.0 if norm.startswith("H") else self._rounded * math.sqrt(root.get(norm, 1.0))
+        return rounded + (0.0 if jump is None else jump.added([self._jump(k) for k in range(jump.orders)], norm))
+
+    @cached_property
+    def _rounded(self) -> float:
+        """Twice the largest difference, at some points, between the function and the numbers that stand for it."""
+        box, d = self.solution.problem.domain, len(self.solution.problem.variables)
+        X = box.sample(ROUNDED, method="random", seed=0).double()
+        whole, space = Space(d, 1, RADIUS, True), Space(d, 1, 1.0, True)
+        half = torch.as_tensor(np.ptp(box.bounds, axis=0))[:, None].expand(d, len(X)) * 2.0**-20
+        zero = (0,) * d
+        with torch.no_grad():
+            cells = Cells(whole, X.T.contiguous(), half.contiguous())
+            f = FieldEnclosure(self.solution).on([zero], cells, space)[0][zero]
+            seen = self.solution(X.to(self.solution.theta))[:, 0].cpu().double()
+        return 2 * float(((seen - f.c[0]) - f.low[0]).abs().max())
 
     @cached_property
     def _field(self) -> FieldEnclosure:
@@ -116,7 +147,7 @@ class EnclosedMisfits(MisfitNorms):
 
             def jump(cells: Cells, space: Space) -> tuple[TaylorModel, Tensor]:
                 found, steep = self._field.jumps([index], cells, space)
-                return found[index], steep
+                return found[index].single(), steep
 
             self._names[name] = self._cover(jump, k, {joint.variable.name: joint.low})
         return self._names[name]
@@ -172,56 +203,75 @@ class EnclosedMisfits(MisfitNorms):
         function, order = self._function(residual)
         return self._cover(function, order, fixed)
 
-    def cells(self, residual: Residual, breaks: Breaks, degrees: Sequence[int]) -> Enclosure:
+    def cells(self, residual: Residual, breaks: Breaks, degrees: Sequence[int], small: float = SMALL) -> Enclosure:
         """A misfit as polynomials on the cells of a grid, on a face where a coordinate has one break only.
+
+        Radii are not made smaller than ``small`` times the largest value.
 
         Raises:
             ValueError: a misfit that has no enclosure.
         """
         box = self.solution.problem.domain
         fixed = {n: b[0] for n, b in zip(box.names, breaks, strict=True) if len(b) == 1}
-        key = residual.name, residual.expression, tuple(fixed.items())
+        key = residual.name, residual.expression, tuple(fixed.items()), small
         if key not in self._models:
             stated = Residual(residual.name, self._field.exactly(residual.expression), residual.place)
             rest = (
                 self._without_network(stated.expression, fixed) if fixed and self._field.periodic_jump is None else None
             )
-            self._models[key] = rest, *((None, None) if rest is not None else self._narrow(stated, fixed))
-        rest, model, least = self._models[key]
+            self._models[key] = rest, [] if rest is not None else self._patches(stated, fixed, small)
+        rest, patches = self._models[key]
         if rest is not None:
             return of_expression(rest, self.solution.problem.variables, breaks, degrees)
-        found = of_model(model, breaks, degrees, least)
-        for k in range(1, STEEPER):  # some cells lie where the network is steeper than at the places looked at
-            before, found = found, closer(found, of_model(model, breaks, degrees, least / 2.0**k))
+        found = patches[0].on(breaks, degrees)
+        for finer in patches[1:]:  # some cells lie where the network is steeper than at the places looked at
+            if found.radius.max() <= small * np.abs(found.coefficients).max():
+                break
+            before, found = found, closer(found, finer.on(breaks, degrees))
             if found.radius.max() > before.radius.max() / 2:
                 break
         return found
 
-    def _narrow(self, stated: Residual, fixed: dict[str, float]) -> tuple[Callable, np.ndarray]:
-        """A misfit's Taylor models, and the half widths of cells at which their radii are least.
+    def _patches(self, stated: Residual, fixed: dict[str, float], small: float) -> list[Patches]:
+        """A misfit's Taylor models on boxes of the half widths at which their radii are least, and on narrower ones.
 
-        In wide cells tails are large, in narrow ones the rounding of derivatives; looked at in some places.
+        In wide boxes tails are large, in narrow ones the rounding of derivatives; looked at in some places.
         """
-        function, order = self._function(stated)
-        whole, space = self._spaces(order)
+        box = self.solution.problem.domain
+        model, half, _ = self._tried(*self._function(stated), fixed, small)
+        low = np.array([fixed.get(n, a) for n, a in zip(box.names, box.bounds[0].tolist(), strict=True)])
+        sides = np.where([n in fixed for n in box.names], 0.0, np.ptp(box.bounds, axis=0))
+        return [Patches(model, low, half / 2.0**k, sides) for k in range(STEEPER)]
 
-        def model(middle: Tensor, half: Tensor) -> TaylorModel:
-            return function(Cells(whole, middle, half), space)[0]
-
+    def _tried(
+        self, function: Function, order: int, fixed: dict[str, float], small: float, fine: bool = False
+    ) -> tuple[Callable, np.ndarray, bool]:
+        """A function's Taylor models, half widths at which their radii are least, and whether for these to be small
+        beside it they have to have twice the digits.
+        """
         box = self.solution.problem.domain
         low, sides = box.bounds[0], np.ptp(box.bounds, axis=0)
         places = low + sides * np.random.default_rng(0).random((PLACES, len(sides)))
         for n, v in fixed.items():
             places[:, box.names.index(n)] = v
-        found = []
+        whole, space = spaces(len(sides), order, fine)
+
+        def model(middle: Tensor, half: Tensor) -> TaylorModel:
+            return function(Cells(whole, middle, half), space)[0]
+
+        found, seen = [], 0.0
         for k in NARROW:
             half = torch.as_tensor(np.tile(sides * 2.0**-k, (PLACES, 1)).T.copy())
             with torch.no_grad():
-                rest = float(model(torch.as_tensor(places.T.copy()), half).rest.nan_to_num(nan=math.inf).max())
+                f = model(torch.as_tensor(places.T.copy()), half)
+            rest, seen = float(f.rest.nan_to_num(nan=math.inf).max()), float(f.c[0].abs().max())
             found.append((rest, k))
-            if len(found) > 1 and math.isfinite(rest) and rest > found[-2][0] / 2:
+            worse = len(found) > 1 and math.isfinite(rest) and rest > found[-2][0] / 2
+            if worse or rest <= small * seen:
                 break
-        return model, sides * 2.0 ** -min(found)[1]
+        if fine or min(found)[0] <= LESS * small * seen:
+            return model, sides * 2.0 ** -min(found)[1], fine
+        return self._tried(function, order, fixed, small, True)
 
     def _function(self, residual: Residual) -> tuple[Function, int]:
         """An expression of the network and its derivatives on cells, and the highest order of these."""
@@ -234,30 +284,36 @@ class EnclosedMisfits(MisfitNorms):
             u, steep = self._field.on(wanted, cells, space)
             places = Cells(space, cells.middle, cells.half).coordinates()
             values = dict(zip(problem.variables, places, strict=True)) | {s: u[J] for s, J in index.items()}
-            return evaluate(row.expressions[0], values, kinks=True), steep
+            return evaluate(row.expressions[0], values, kinks=True).single(), steep
 
         return function, self._field.order(wanted)
 
-    def _spaces(self, order: int) -> tuple[Space, Space]:
-        """Series of the network, and of its derivatives up to an order."""
-        d = len(self.solution.problem.variables)
-        return Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
-
     def _cover(self, function: Function, order: int, fixed: dict[str, float]) -> Norm:
         """Of a function of cells for which derivatives up to that order are taken, where some coordinates are fixed."""
-        found = covered(self.solution.problem.domain, function, order, fixed, FLOOR * self.scale)
+        fine = self._tried(function, order, fixed, SMALL)[2]
+        self.finer |= fine
+        floor = (FINEST if fine else FLOOR) * self.scale
+        found = covered(self.solution.problem.domain, function, order, fixed, floor, fine=fine)
         self.looked += found.cells
         self.tight &= found.tight
         return found.norm
 
 
+def spaces(d: int, order: int, fine: bool) -> tuple[Space, Space]:
+    """Series of functions of d coordinates, and of their derivatives up to an order."""
+    n = FINER[d] if fine else DEGREE
+    return Space(d, n, RADIUS, fine), Space(d, n - order, 1.0, fine)
+
+
 def covered(
     box: Domain, function: Function, order: int, fixed: dict[str, float], floor: float, accuracy: float = cover.TIGHT,
-    across: int | None = None,
+    across: int | None = None, fine: bool = False,
 ) -> cover.BoxNorm:  # fmt: skip
-    """Norms of a function of cells on a box or where some coordinates are fixed; as ``cover.box_norms``."""
-    d = len(box.names)
-    whole, space = Space(d, DEGREE, RADIUS), Space(d, DEGREE - order, 1.0)
+    """Norms of a function of cells on a box or where some coordinates are fixed; as ``cover.box_norms``.
+
+    ``fine`` takes twice the digits.
+    """
+    whole, space = spaces(len(box.names), order, fine)
     still = [i for i, n in enumerate(box.names) if n in fixed]
 
     def model(middle: Tensor, half: Tensor) -> tuple[TaylorModel, Tensor]:
@@ -266,7 +322,7 @@ def covered(
             f = f.at_zero(i)
         return f, steep
 
-    bounds = box.bounds.T.tolist()
+    bounds, d = box.bounds.T.tolist(), len(box.names)
     for i in still:  # a side only says how wide a cell is to be across the face
         low, high = bounds[i]
         bounds[i] = [fixed[box.names[i]], fixed[box.names[i]] + (high - low)]

@@ -14,6 +14,7 @@ from torch import Tensor
 from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.validated.interval_arithmetic import UNIT
 from pinnkit.certificate.validated.taylor_model import UP, Space, TaylorModel
+from pinnkit.tools.progress import stage
 
 TIGHT = 1.05  # by how much the maximum may exceed the largest value found
 SHARE = 0.05  # of the root mean square, which the remainder of a cell may reach
@@ -84,6 +85,7 @@ def box_norms(
     while len(low):
         here = _look(model, low, high, sides, list(free), across)
         looked += len(low)
+        stage(f"{looked} cells looked at")
         rough = _rough(_Part.join([*parts, here]), here, list(free), floor, accuracy)
         room = max(most - looked, 0) // 2
         if rough.sum() > room:

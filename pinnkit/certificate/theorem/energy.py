@@ -82,13 +82,14 @@ def match(f: Form) -> Theorem | None:
     f.box()
     f.nothing_else()
     name = f.problem.variables[i].name
-    ends = [] if name in f.periodic else _ends(f, name)
+    ends = [] if name in f.periodic else end_conditions(f, name)
     if f.order == 1:
         return _first(f, q, ends, name)
     return _second(f, q, damping, ends, name)
 
 
-def _ends(f: Form, name: str) -> list[EndCondition]:
+def end_conditions(f: Form, name: str) -> list[EndCondition]:
+    """What is given at both ends of a coordinate; ValueError where it is not one derivative each."""
     found = []
     for side, at in (("min", 0.0), ("max", f.sides[0])):
         for c in f.held[f"{name}_{side}"]:

@@ -13,8 +13,11 @@ from torch import Tensor
 
 from pinnkit.network.jets.activation import Activation
 
+from . import balls, pairs
+from .balls import Ball
 from .interval_arithmetic import UNIT, Interval
-from .taylor_model import TINY, UP, TaylorModel, along, column
+from .pairs import Pair
+from .taylor_model import NOTHING, TINY, UP, TaylorModel, along, column
 
 TURNS = 8  # of the iteration for tails
 ABSOLUTE = 2.0**-52  # slack where values near 0 are not right to a relative 2^-48: cephes rounds the x^2 of e^(-x^2)
@@ -26,13 +29,15 @@ Polynomial = tuple[tuple[tuple[str, ...], float], ...]  # ((names of factors), c
 class OdeSystem:
     """Functions y_i of one variable z with y_i' = p_i(y, z): ``start`` encloses them at numbers, ``rules`` holds p_i.
 
-    ``simple`` are polynomials of the others that rules use by name, ``result`` the one that is wanted.
+    ``simple`` are polynomials of the others that rules use by name, ``result`` the one that is wanted. ``closer`` has
+    those that are known to twice the digits.
     """
 
     start: Callable[[Interval], Mapping[str, Interval]]
     rules: tuple[tuple[str, Polynomial], ...]
     result: Polynomial
     simple: tuple[tuple[str, Polynomial], ...] = ()
+    closer: tuple[tuple[str, Callable[[Ball], Ball]], ...] = ()
 
 
 def compose(system: OdeSystem, z: TaylorModel, more: tuple[Polynomial, ...] = ()) -> list[TaylorModel]:
@@ -51,10 +56,15 @@ class _Series:
     """A series as it grows, degree by degree."""
 
     c: Tensor
+    low: Tensor
     phi: Tensor
     wrong: Tensor
     weighted: Tensor = field(init=False)  # once it is grown
     total: Tensor = field(init=False)
+
+    def block(self, block: slice) -> Pair:
+        """The terms of one degree."""
+        return self.c[block], self.low[block] if self.low.ndim else self.low
 
 
 @dataclass(frozen=True)
@@ -107,27 +117,41 @@ def _plan(system: OdeSystem, results: tuple[Polynomial, ...]) -> _Plan:
 class _Composition:
     def __init__(self, system: OdeSystem, z: TaylorModel, results: tuple[Polynomial, ...]) -> None:
         self.plan, self.z, self.space = _plan(system, results), z, z.space
-        self.series = {"z": _Series(z.c, z.phi, z.wrong)}
+        self.series = {"z": _Series(z.c, z.low, z.phi, z.wrong)}
         for name in (*self.plan.slopes, *self.plan.order):
-            self.series[name] = _Series(torch.zeros_like(z.c), torch.zeros_like(z.phi), torch.zeros_like(z.phi))
+            low = torch.zeros_like(z.low)
+            self.series[name] = _Series(torch.zeros_like(z.c), low, torch.zeros_like(z.phi), torch.zeros_like(z.phi))
         degrees = torch.arange(self.space.degree + 1, dtype=torch.float64)
-        self.moving = z.c * column(self.space.degrees, z.c)  # j z_j
+        by = column(self.space.degrees, z.c)
+        moving = pairs.multiply(z.pair, (by, torch.zeros_like(by))) if self.space.paired else (z.c * by, NOTHING)
+        self.moving = _Series(*moving, z.phi, z.wrong)  # j z_j
         k = column(degrees, z.phi)
         self.exact, self.wrong, self.size = k * z.bound * UP, k * z.wrong * UP, k * z.phi * UP
-        low, high = (np.nextafter((z.c[0] + sign * z.wrong[0]).numpy(), sign * np.inf) for sign in (-1, 1))
-        with np.errstate(all="ignore"):
-            started = system.start(Interval(low, high))
-            for name in self.plan.slopes:
-                v, series = started[name], self.series[name]
-                middle = (v.low + v.high) / 2
-                series.c[0] = torch.as_tensor(middle)
-                series.wrong[0] = torch.as_tensor(np.maximum(v.high - middle, middle - v.low) * UP + TINY)
-                series.phi[0] = series.c[0].abs()
+        self._start(system)
         for j in range(self.space.degree + 1):
             for name in self.plan.slopes if j else ():
                 self._slope(name, j)
             for name in self.plan.order:
                 (self._product if name in self.plan.products else self._sum)(name, j)
+
+    def _start(self, system: OdeSystem) -> None:
+        z = self.z
+        reach = z.wrong[0] + z.low[0].abs() if self.space.paired else z.wrong[0]
+        low, high = (np.nextafter((z.c[0] + sign * reach * UP).numpy(), sign * np.inf) for sign in (-1, 1))
+        closer = dict(system.closer) if self.space.paired else {}
+        with np.errstate(all="ignore"):
+            started = system.start(Interval(low, high)) if set(self.plan.slopes) - set(closer) else {}
+        for name in self.plan.slopes:
+            series = self.series[name]
+            if name in closer:
+                b = closer[name](Ball(z.c[0], z.low[0], z.wrong[0]))
+                series.c[0], series.low[0], series.wrong[0] = b.high, b.low, b.radius * UP + TINY
+            else:
+                v = started[name]
+                middle = (v.low + v.high) / 2
+                series.c[0] = torch.as_tensor(middle)
+                series.wrong[0] = torch.as_tensor(np.maximum(v.high - middle, middle - v.low) * UP + TINY)
+            series.phi[0] = series.c[0].abs()
 
     def _settle(self, name: str, k: int, wrong: Tensor) -> None:
         s = self.series[name]
@@ -137,10 +161,14 @@ class _Composition:
     def _slope(self, name: str, k: int) -> None:
         """y_k by k y_k = sum_j j z_j p_{k-j}."""
         blocks, p = self.space.blocks, self.series[self.plan.slopes[name]]
-        out = self.series[name].c[blocks[k]]
+        out = self.series[name].block(blocks[k])
         for j in range(1, k + 1):
-            self.space.convolve(out, self.moving[blocks[j]], p.c[blocks[k - j]], j, k - j)
-        out /= k
+            self.space.convolve(out, self.moving.block(blocks[j]), p.block(blocks[k - j]), j, k - j)
+        if self.space.paired:
+            pairs.normalise(out)
+            _put(out, pairs.divide(out, float(k)))
+        else:
+            out[0].div_(k)
         back = slice(1, k + 1)
         moved = self.wrong[back] + self.space.rounding[k] * self.size[back]
         wrong = (self.exact[back] * p.wrong[:k].flip(0) + moved * p.phi[:k].flip(0)).sum(0) / k
@@ -149,16 +177,19 @@ class _Composition:
     def _product(self, name: str, k: int) -> None:
         blocks, (first, second) = self.space.blocks, self.plan.products[name]
         a, b = self.series[first], self.series[second]
-        out = self.series[name].c[blocks[k]]
+        out = self.series[name].block(blocks[k])
         if a is b:
             for i in range((k + 1) // 2):
-                self.space.convolve(out, a.c[blocks[i]], a.c[blocks[k - i]], i, k - i)
-            out *= 2
+                self.space.convolve(out, a.block(blocks[i]), a.block(blocks[k - i]), i, k - i)
+            for half in out:
+                half.mul_(2)
             if k % 2 == 0:
-                self.space.convolve(out, a.c[blocks[k // 2]], a.c[blocks[k // 2]], k // 2, k // 2)
+                self.space.convolve(out, a.block(blocks[k // 2]), a.block(blocks[k // 2]), k // 2, k // 2)
         else:
             for i in range(k + 1):
-                self.space.convolve(out, a.c[blocks[i]], b.c[blocks[k - i]], i, k - i)
+                self.space.convolve(out, a.block(blocks[i]), b.block(blocks[k - i]), i, k - i)
+        if self.space.paired:
+            pairs.normalise(out)
         to = slice(0, k + 1)
         wrong = (a.phi[to] + a.wrong[to]) * b.wrong[to].flip(0)
         wrong = wrong + (a.wrong[to] + self.space.rounding[k] * a.phi[to]) * b.phi[to].flip(0)
@@ -166,14 +197,17 @@ class _Composition:
 
     def _sum(self, name: str, k: int) -> None:
         parts, constant = self.plan.sums[name]
-        out, wrong = self.series[name].c[self.space.blocks[k]], torch.zeros_like(self.z.tail)
-        rounding = (2 * len(parts) + 2) * UNIT
+        block, wrong = self.space.blocks[k], torch.zeros_like(self.z.tail)
+        out, rounding = self.series[name].block(block), (2 * len(parts) + 2) * self.space.unit
         if k == 0:
-            out += constant
+            out[0].add_(constant)
             wrong += rounding * abs(constant)
         for factor, part in parts:
             p = self.series[part]
-            out.add_(p.c[self.space.blocks[k]], alpha=factor)
+            if self.space.paired:
+                _put(out, pairs.add(out, pairs.multiply(p.block(block), (factor, 0.0))))
+            else:
+                out[0].add_(p.c[block], alpha=factor)
             wrong += abs(factor) * (p.wrong[k] + rounding * p.phi[k])
         self._settle(name, k, wrong)
 
@@ -225,8 +259,13 @@ class _Composition:
         """The wanted functions."""
         tails = self._tails()
         found = [self.series[name] for name in self.plan.results]
-        return [TaylorModel(self.space, s.c, s.wrong, tails[name])
+        return [TaylorModel(self.space, s.c, s.wrong, tails[name], s.low)
                 for s, name in zip(found, self.plan.results, strict=True)]  # fmt: skip
+
+
+def _put(total: Pair, value: Pair) -> None:
+    for a, b in zip(total, value, strict=True):
+        a.copy_(b)
 
 
 def _constant(v: float, like: Interval) -> Interval:
@@ -274,6 +313,12 @@ _AT: dict[str, Callable[[Interval], Interval]] = {  # the named values of activa
 }
 
 
+_CLOSER: dict[str, Callable[[Ball], Ball]] = {
+    "tanh a": balls.tanh, "sin s": balls.sin, "sin c": balls.cos, "silu p": balls.sigmoid,
+    "softplus l": balls.softplus, "softplus p": balls.sigmoid,
+}  # fmt: skip
+
+
 @cache
 def of_activation(sigma: Activation) -> tuple[OdeSystem, Polynomial]:
     """The system of an activation, and its slope sigma' in the same functions.
@@ -290,7 +335,8 @@ def of_activation(sigma: Activation) -> tuple[OdeSystem, Polynomial]:
         return {n: _AT[f"{sigma.name} {n}"](z) for n in names}
 
     slope = tuple(sigma.derivatives(1)[1].items())
-    return OdeSystem(start, sigma.rules, sigma.sigma, sigma.simple), slope
+    closer = tuple((n, _CLOSER[f"{sigma.name} {n}"]) for n in names if f"{sigma.name} {n}" in _CLOSER)
+    return OdeSystem(start, sigma.rules, sigma.sigma, sigma.simple, closer), slope
 
 
 def _one(*names: str) -> Polynomial:
@@ -299,12 +345,22 @@ def _one(*names: str) -> Polynomial:
 
 _BACK = ("i", ((("i", "i"), -1.0),))  # i = 1 / z
 
-EXP = OdeSystem(lambda z: {"y": z.exp()}, (("y", _one("y")),), _one("y"))
-SIN = OdeSystem(lambda z: {"s": z.sin(), "c": z.cos()}, (("s", _one("c")), ("c", ((("s",), -1.0),))), _one("s"))
-COS = OdeSystem(SIN.start, SIN.rules, _one("c"))
-INVERSE = OdeSystem(lambda z: {"i": z.reciprocal()}, (_BACK,), _one("i"))
-LOG = OdeSystem(lambda z: {"l": z.log(), "i": z.reciprocal()}, (("l", _one("i")), _BACK), _one("l"))
-TANH = OdeSystem(lambda z: {"a": z.tanh()}, (("a", _one("s")),), _one("a"), (("s", (((), 1.0), (("a", "a"), -1.0))),))
+_WAVES = ("s", balls.sin), ("c", balls.cos)
+_OVER = ("i", Ball.reciprocal)
+
+EXP = OdeSystem(lambda z: {"y": z.exp()}, (("y", _one("y")),), _one("y"), (), (("y", balls.exp),))
+SIN = OdeSystem(
+    lambda z: {"s": z.sin(), "c": z.cos()}, (("s", _one("c")), ("c", ((("s",), -1.0),))), _one("s"), (), _WAVES
+)
+COS = OdeSystem(SIN.start, SIN.rules, _one("c"), (), _WAVES)
+INVERSE = OdeSystem(lambda z: {"i": z.reciprocal()}, (_BACK,), _one("i"), (), (_OVER,))
+LOG = OdeSystem(
+    lambda z: {"l": z.log(), "i": z.reciprocal()}, (("l", _one("i")), _BACK), _one("l"), (), (("l", balls.log), _OVER)
+)
+TANH = OdeSystem(
+    lambda z: {"a": z.tanh()}, (("a", _one("s")),), _one("a"), (("s", (((), 1.0), (("a", "a"), -1.0))),),
+    (("a", balls.tanh),),
+)  # fmt: skip
 ATAN = OdeSystem(
     lambda z: {"a": z.rising(np.arctan), "q": (_constant(1.0, z) + z * z).reciprocal()},
     (("a", _one("q")), ("q", ((("q", "q", "z"), -2.0),))), _one("a"),

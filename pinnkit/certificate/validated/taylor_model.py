@@ -5,17 +5,22 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from . import pairs
 from .interval_arithmetic import UNIT
+from .pairs import Pair
 
 UP = 1 + 2.0**-40  # covers the rounding of thousands of sums and products of numbers that are not negative
 TINY = 1e-290  # covers what is lost below the smallest number
+
+
+NOTHING = torch.zeros(())  # the lower halves of coefficients that are no pairs
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,18 @@ class Space:
     """Power series in ``dim`` local coordinates s, cut after ``degree``; tails are measured for |s_i| <= ``radius``.
 
     The norm of a tail is sum |f_a| radius^|a| over its terms, which is submultiplicative. Only with a radius beyond the
-    cell (|s_i| <= 1) does it bound derivatives as well.
+    cell (|s_i| <= 1) does it bound derivatives as well. ``paired`` coefficients are pairs of floats (`pairs`).
     """
 
     dim: int
     degree: int
     radius: float = 1.0
+    paired: bool = False
+
+    @property
+    def unit(self) -> float:
+        """The relative rounding of one or two operations."""
+        return pairs.EPS if self.paired else UNIT
 
     @cached_property
     def exponents(self) -> list[tuple[int, ...]]:
@@ -62,10 +73,12 @@ class Space:
         """The relative rounding of a coefficient of a product, by its degree.
 
         It is a sum of at most prod (a_i + 1) products: so many roundings, three more where a factor was multiplied or
-        the sum divided before, and as many again for what is of second order. (Higham 2002, lemma 3.1.)
+        the sum divided before, and as many again for what is of second order. (Higham 2002, lemma 3.1.) Of pairs it is
+        (n + 4)^2 u^2 for the sum of n products (`pairs`), and no more than 32 u^2 for those three.
         """
         terms = [max(math.prod(i + 1 for i in a) for a in self.exponents[block]) for block in self.blocks]
-        return torch.tensor([(n + 4) * UNIT for n in terms], dtype=torch.float64)
+        found = [((n + 8) * UNIT / 2) ** 2 if self.paired else (n + 4) * UNIT for n in terms]
+        return torch.tensor(found, dtype=torch.float64)
 
     @cached_property
     def above(self) -> Tensor:
@@ -94,15 +107,25 @@ class Space:
         whole = rows == list(range(rows[0], rows[0] + len(rows)))
         return slice(rows[0], rows[0] + len(rows)) if whole else torch.tensor(rows)
 
-    def convolve(self, out: Tensor, a: Tensor, b: Tensor, i: int, j: int) -> None:
-        """Add the product of terms a of degree i and b of degree j to those of degree i + j."""
+    @cached_property
+    def _places(self) -> dict[tuple[int, int], Tensor]:
+        def whole(target: slice | Tensor) -> Tensor:
+            return torch.arange(target.start, target.stop) if isinstance(target, slice) else target
+
+        return {key: torch.stack([whole(t) for t in rows]) for key, rows in self._targets.items()}
+
+    def convolve(self, out: Pair, a: Pair, b: Pair, i: int, j: int) -> None:
+        """Add the product of terms a of degree i and b of degree j to those of degree i + j; to be normalised."""
         if i > j:
             a, b, i, j = b, a, j, i
-        for row, target in zip(a, self._targets[i, j], strict=True):
+        if self.paired:
+            pairs.convolve(out, a, b, self._places[i, j])
+            return
+        for row, target in zip(a[0], self._targets[i, j], strict=True):
             if isinstance(target, slice):
-                out[target].addcmul_(row, b)
+                out[0][target].addcmul_(row, b[0])
             else:
-                out[target] += row * b
+                out[0][target] += row * b[0]
 
     def norms(self, c: Tensor) -> Tensor:
         """sum |c_a| by degree, from above."""
@@ -132,23 +155,29 @@ class TaylorModel:
     of each degree, ``tail`` (...) bounds the norm of the terms of higher degree. Because these are f's own, all three
     pass through sums, products and analytic functions, and a derivative of the series is that of f: no derivative has
     to be carried along. Infinite or NaN where nothing is known. (Makino, Berz 2003, on Taylor models; the norm is that
-    of computer-assisted proofs, as in Hungria, Lessard, Mireles James 2016.)
+    of computer-assisted proofs, as in Hungria, Lessard, Mireles James 2016.) In a ``paired`` space coefficients are c +
+    ``low``, normal pairs.
     """
 
     space: Space
     c: Tensor
     wrong: Tensor
     tail: Tensor
+    low: Tensor = NOTHING
 
     @staticmethod
-    def constant(space: Space, value: float, like: Tensor, exactly: bool) -> TaylorModel:
-        """A number; unless it is exact, a real that a few roundings turned into it."""
+    def constant(space: Space, value: float, like: Tensor, exactly: bool, low: float = 0.0) -> TaylorModel:
+        """A number; unless it is exact, a real that a few roundings turned into it, or into the pair with ``low``."""
         c = like.new_zeros(len(space.exponents), *like.shape)
         wrong = like.new_zeros(space.degree + 1, *like.shape)
         c[0] = value
         if not exactly:
-            wrong[0] = 4 * UNIT * abs(value) + TINY
-        return TaylorModel(space, c, wrong, torch.zeros_like(like))
+            wrong[0] = 4 * space.unit * abs(value) + TINY
+        if not space.paired:
+            return TaylorModel(space, c, wrong, torch.zeros_like(like))
+        below = torch.zeros_like(c)
+        below[0] = low
+        return TaylorModel(space, c, wrong, torch.zeros_like(like), below)
 
     @staticmethod
     def coordinate(space: Space, i: int, middle: Tensor, half: Tensor) -> TaylorModel:
@@ -157,6 +186,18 @@ class TaylorModel:
         found.c[0] = middle
         found.c[space.place[tuple(int(k == i) for k in range(space.dim))]] = half
         return found
+
+    @property
+    def pair(self) -> Pair:
+        """The coefficients, with their lower halves."""
+        return self.c, self.low
+
+    def single(self) -> TaylorModel:
+        """The same with single floats as coefficients."""
+        if not self.space.paired:
+            return self
+        space = replace(self.space, paired=False)
+        return TaylorModel(space, self.c, (self.wrong + space.norms(self.low)) * UP, self.tail)
 
     @cached_property
     def phi(self) -> Tensor:
@@ -175,30 +216,39 @@ class TaylorModel:
 
     def __getitem__(self, k: Any) -> TaylorModel:
         """Some members of the batch, by its first axis."""
-        return TaylorModel(self.space, self.c[:, k], self.wrong[:, k], self.tail[k])
+        low = self.low[:, k] if self.space.paired else self.low
+        return TaylorModel(self.space, self.c[:, k], self.wrong[:, k], self.tail[k], low)
 
     def __neg__(self) -> TaylorModel:
-        return TaylorModel(self.space, -self.c, self.wrong, self.tail)
+        return TaylorModel(self.space, -self.c, self.wrong, self.tail, -self.low)
 
     def __add__(self, other: TaylorModel) -> TaylorModel:
-        c = self.c + other.c
-        wrong = (self.wrong + other.wrong + UNIT * (self.phi + other.phi)) * UP + TINY
-        return TaylorModel(self.space, c, wrong, (self.tail + other.tail) * UP)
+        c, low = pairs.add(self.pair, other.pair) if self.space.paired else (self.c + other.c, NOTHING)
+        wrong = (self.wrong + other.wrong + self.space.unit * (self.phi + other.phi)) * UP + TINY
+        return TaylorModel(self.space, c, wrong, (self.tail + other.tail) * UP, low)
 
     def __sub__(self, other: TaylorModel) -> TaylorModel:
         return self + (-other)
 
-    def scaled(self, k: float, exactly: bool = True) -> TaylorModel:
-        """k times the function, for a number that is exact or came of a few roundings."""
-        wrong = (abs(k) * (self.wrong + (1 if exactly else 8) * UNIT * self.bound)) * UP + TINY
-        return TaylorModel(self.space, k * self.c, wrong, (1 if exactly else 1 + 8 * UNIT) * abs(k) * self.tail * UP)
+    def scaled(self, k: float, exactly: bool = True, low: float = 0.0) -> TaylorModel:
+        """k times the function, for a number that is exact, or came (with ``low``, as a pair) of a few roundings."""
+        unit, paired = self.space.unit, self.space.paired
+        c, below = pairs.multiply(self.pair, (k, low)) if paired else (k * self.c, NOTHING)
+        wrong = (abs(k) * (self.wrong + (1 if exactly else 8) * unit * self.bound)) * UP + TINY
+        return TaylorModel(
+            self.space, c, wrong, (1 if exactly else 1 + 8 * unit) * abs(k) * self.tail * UP + TINY, below
+        )
 
     def __mul__(self, other: TaylorModel) -> TaylorModel:
         space, a, b = self.space, self, other
         c = torch.zeros_like(a.c)
+        low = torch.zeros_like(a.c) if space.paired else NOTHING
         for i, p in enumerate(space.blocks):
             for j, q in enumerate(space.blocks[: space.degree + 1 - i]):
-                space.convolve(c[space.blocks[i + j]], a.c[p], b.c[q], i, j)
+                out = _rows((c, low), space.blocks[i + j])
+                space.convolve(out, _rows(a.pair, p), _rows(b.pair, q), i, j)
+        if space.paired:
+            pairs.normalise((c, low))
         wrong = torch.zeros_like(c[: space.degree + 1])
         for i in range(space.degree + 1):
             k = space.degree + 1 - i
@@ -207,17 +257,24 @@ class TaylorModel:
         A, B = space.weighted(a.bound), space.weighted(b.bound)
         high = (A * along(space.above, B)).sum(0)
         tail = high + A.sum(0) * b.tail + a.tail * B.sum(0) + a.tail * b.tail
-        return TaylorModel(space, c, wrong * UP + TINY, tail * UP + TINY)
+        return TaylorModel(space, c, wrong * UP + TINY, tail * UP + TINY, low)
 
     def linear(self, W: Tensor, b: Tensor | None = None) -> TaylorModel:
         """W f + b for a batch whose first axis are the components of f."""
-        c, size = W @ self.c, W.abs()
-        rounding = (W.shape[1] + 4) * UNIT / 2  # UNIT is two roundings
+        size, n = W.abs(), W.shape[1]
+        c, low = pairs.linear(W, self.pair) if self.space.paired else (W @ self.c, NOTHING)
+        rounding = ((n + 8) * UNIT / 2) ** 2 if self.space.paired else (n + 4) * UNIT / 2  # UNIT is two roundings
         wrong = size @ (self.wrong + rounding * self.phi)
         if b is not None:
-            c[0] += b[:, None]
             wrong[0] += rounding * b.abs()[:, None]
-        return TaylorModel(self.space, c, wrong * UP + TINY, (size @ self.tail) * UP + TINY)
+            if self.space.paired:
+                s, r = pairs.two_sum(c[0], b[:, None])
+                c[0], low[0] = s, low[0] + r
+            else:
+                c[0] += b[:, None]
+        if self.space.paired:
+            pairs.normalise((c, low))
+        return TaylorModel(self.space, c, wrong * UP + TINY, (size @ self.tail) * UP + TINY, low)
 
     def derivative(self, index: Sequence[int], half: Tensor, space: Space) -> TaylorModel:
         """D^index f, ``half`` (dim, ...) being the cells' half widths, in a space of lower degree and radius."""
@@ -227,6 +284,7 @@ class TaylorModel:
         scale = math.prod((1 / half[i]) ** k for i, k in enumerate(index))  # shape of a member of the batch
         scale = scale if isinstance(scale, Tensor) else torch.ones_like(self.tail)
         c = self.c.new_empty(len(space.exponents), *self.tail.shape)
+        low = torch.empty_like(c) if own.paired else NOTHING
         cut = torch.zeros_like(self.tail)
         for a, at in own.place.items():
             b = tuple(i - k for i, k in zip(a, index, strict=True))
@@ -234,7 +292,14 @@ class TaylorModel:
                 continue
             factor = float(math.prod(math.perm(i, k) for i, k in zip(a, index, strict=True)))
             if sum(b) <= space.degree:
-                c[space.place[b]] = self.c[at] * factor * scale
+                if not own.paired:
+                    c[space.place[b]] = self.c[at] * factor * scale
+                else:
+                    here = pairs.multiply((self.c[at], self.low[at]), (factor, 0.0))
+                    for i, k in enumerate(index):
+                        for _ in range(k):
+                            here = pairs.divide(here, half[i])
+                    c[space.place[b]], low[space.place[b]] = here
             else:
                 cut += self.c[at].abs() * (factor * space.radius ** sum(b))
         falling = torch.tensor([float(math.perm(k + q, q)) for k in range(own.degree + 1 - q)], dtype=torch.float64)
@@ -243,13 +308,18 @@ class TaylorModel:
         cut = cut + (wrong * column(radii, wrong))[space.degree + 1 :].sum(0)
         cut = cut + self.tail * worst(own, q, space.radius)
         kept = wrong[: space.degree + 1] * scale * (1 + 8 * (q + 1) * UNIT)
-        rounding = 4 * (q + 1) * UNIT * space.norms(c)
-        return TaylorModel(space, c, (kept + rounding) * UP + TINY, cut * scale * UP + TINY)
+        rounding = 4 * (q + 1) * space.unit * space.norms(c)
+        return TaylorModel(space, c, (kept + rounding) * UP + TINY, cut * scale * UP + TINY, low)
 
     def at_zero(self, i: int) -> TaylorModel:
         """The function where s_i = 0."""
         keep = torch.tensor([float(a[i] == 0) for a in self.space.exponents], dtype=torch.float64)
-        return TaylorModel(self.space, self.c * column(keep, self.c), self.wrong, self.tail)
+        low = self.low * column(keep, self.c) if self.space.paired else self.low
+        return TaylorModel(self.space, self.c * column(keep, self.c), self.wrong, self.tail, low)
+
+
+def _rows(v: Pair, block: slice) -> Pair:
+    return v[0][block], v[1][block] if v[1].ndim else v[1]
 
 
 def worst(space: Space, q: int, radius: float) -> float:
