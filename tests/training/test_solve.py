@@ -8,6 +8,7 @@ import torch
 
 import pinnkit as pk
 from pinnkit.model.recorder import validation_points
+from pinnkit.training.recipe import default_recipe
 
 SHORT = [pk.Adam(20, lr=1e-2), pk.SSBroyden(20)]
 NET = pk.MLP(2, 8, 8, 1)
@@ -266,3 +267,10 @@ def test_points_of_ones_own_stay_unless_a_resampler_is_given():
     asked = pk.rad(every=5, candidates=100)
     moved = pk.solve(pk.problem("burgers"), pk.MLP(2, 5, 1), {"pde": X}, resample=asked, **settings)
     assert moved.progress.plan.resample is asked and not torch.equal(moved.points["pde"].X, X)
+
+
+def test_points_move_by_the_recipes_rule_unless_another_is_given() -> None:
+    problem, given = pk.problem("heat"), {"stages": [pk.Adam(2)], "progress": False, "validation": 10}
+    usual = pk.solve(problem, pk.MLP(2, 4, 1), 30, **given)
+    assert usual.progress.plan.resample == default_recipe(problem).resample is not None
+    assert pk.solve(problem, pk.MLP(2, 4, 1), 30, resample=None, **given).progress.plan.resample is None
