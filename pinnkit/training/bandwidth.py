@@ -12,7 +12,16 @@ from pinnkit.model.solution import Solution
 from pinnkit.network.mlp import MLP
 from pinnkit.statement.points import Points, counts_of, sample
 
-CHOICES = (("tanh", 1.0), ("tanh", 2.0), ("tanh", 4.0), ("sin", 2.0), ("sin", 4.0), ("sin", 8.0), ("sin", 16.0))
+CHOICES = (
+    ("tanh", 1.0),
+    ("tanh", 2.0),
+    ("tanh", 4.0),
+    ("sin", 2.0),
+    ("sin", 4.0),
+    ("sin", 8.0),
+    ("sin", 16.0),
+    ("sin", 64.0),
+)
 ROWS = 1.5  # for every parameter
 PART = 5  # of the interior's points, which other sets get
 RIDGE = 1e-12  # of the norm of the rows

@@ -11,7 +11,7 @@ from typing_extensions import override
 from pinnkit.error.correction import corrected
 from pinnkit.error.error_map import ErrorMap
 from pinnkit.error.estimator import error_map
-from pinnkit.error.verdict import ErrorParts
+from pinnkit.error.verdict import REACH, ErrorParts
 from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
@@ -142,7 +142,7 @@ class Correct(Remodel):
 
 def _after(parts: ErrorParts) -> float:
     """The relative error that a corrected field may have, as the map says from which it was corrected."""
-    return parts.interval[1] - parts.seen
+    return REACH * parts.unseen + parts.blind
 
 
 def _size(found: ErrorMap) -> tuple[int, float]:
