@@ -6,7 +6,8 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
-.PHONY: demo test long portable slow lint bench data wheel clean
+# make extras: the tests that need the packages of extras, in an environment of their own.
+.PHONY: demo test long extras portable slow lint bench data wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -34,6 +35,11 @@ long: .venv/installed
 
 # NumPy's vector kernels, torch's, OpenBLAS's and the compiled jets are other ones than in `make test`.
 FOUND := import numpy; print(*numpy.show_config("dicts")["SIMD Extensions"].get("found", []))
+extras: .venv/installed
+	$(BIN)/python -m venv --clear --system-site-packages .venv-extras
+	.venv-extras/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,tables,onnx,tensorboard,wandb,mlflow]"
+	.venv-extras/bin/python -m pytest -m "extras and not slow"
+
 portable: .venv/installed
 	NPY_DISABLE_CPU_FEATURES="$$($(BIN)/python -c '$(FOUND)')" ATEN_CPU_CAPABILITY=default CC= \
 		$(if $(filter x86_64,$(shell uname -m)),OPENBLAS_CORETYPE=Nehalem) \

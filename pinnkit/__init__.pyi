@@ -79,6 +79,8 @@ from .output import plot as plot
 from .output.deepxde.from_deepxde import from_deepxde as from_deepxde
 from .output.deepxde.to_deepxde import deepxde_precision as deepxde_precision
 from .output.deepxde.to_deepxde import to_deepxde as to_deepxde
+from .output.live_plot import LivePlot as LivePlot
+from .output.onnx_file import to_onnx as to_onnx
 from .output.report import Report as Report
 from .output.report import report as report
 from .output.vtk.export import export_points as export_points
@@ -115,6 +117,9 @@ from .training.balance import gradient_balance as gradient_balance
 from .training.balance import ntk_balance as ntk_balance
 from .training.callbacks import STOP as STOP
 from .training.csv_log import CSVLogger as CSVLogger
+from .training.loggers import MLflowLogger as MLflowLogger
+from .training.loggers import TensorBoardLogger as TensorBoardLogger
+from .training.loggers import WandbLogger as WandbLogger
 from .training.optim import LBFGS as LBFGS
 from .training.optim import SOAP as SOAP
 from .training.optim import Adam as Adam

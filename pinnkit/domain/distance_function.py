@@ -13,6 +13,7 @@ from .csg import Leaf, Tree
 from .shapes import Ball, Cuboid, Ellipse, Polygon
 
 PROBES = 64
+CORNERS = 8  # of a hole: every corner doubles the expression
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +104,8 @@ def _outside(leaf: Leaf, x: sp.Matrix) -> sp.Expr:
     if isinstance(leaf.shape, (Ball, Ellipse)):
         return 1 - 1 / _round(leaf.shape, x)
     walls = [-side.zero for side in _inside(leaf, x)]
+    if len(walls) > CORNERS:
+        raise _unknown(leaf)
     joined = reduce(lambda a, b: a + b + sp.sqrt(a**2 + b**2), walls)
     return joined / sp.sqrt(1 + joined**2)
 

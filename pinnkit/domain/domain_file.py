@@ -8,6 +8,7 @@ import numpy as np
 from .box import Box, Domain
 from .csg import Leaf, Node, Tree, read
 from .geometry import Geometry
+from .polyhedron import Polyhedron
 from .shapes import Ball, Cuboid, Ellipse, Polygon, Star
 
 SHAPES: dict[type, tuple[str, ...]] = {
@@ -16,6 +17,7 @@ SHAPES: dict[type, tuple[str, ...]] = {
     Ellipse: ("center", "a", "b", "angle"),
     Star: ("center", "radius", "cos", "sin"),
     Polygon: ("vertices",),
+    Polyhedron: ("vertices", "triangles"),
 }  # what each is made of
 LEAVES, NUMBERS, DIMENSIONS = 64, 1000, 32  # shapes in a geometry, numbers that describe them, its dimensions
 WAVES = 64  # of a star's outline
@@ -73,6 +75,9 @@ def _tree_record(tree: Tree, known: dict[int, int]) -> dict[str, Any]:
         raise ValueError(f"the geometry {type(tree.source).__name__}, a class of your own")
     else:
         values = {n: np.asarray(getattr(tree.shape, n), float).tolist() for n in SHAPES[type(tree.shape)]}
+        size = sum(np.size(v) for v in values.values())
+        if size > NUMBERS:
+            raise ValueError(f"a geometry of a mesh, of {size} numbers")
         found = {"kind": type(tree.shape).__name__, **values}
     known[key] = len(known)
     return found

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from typing_extensions import override
 
 from pinnkit.tools.checked import Finite, checked
+from pinnkit.tools.pickled import Pickled
 from pinnkit.tools.sequences import unit_points
 
 from .base import BOUNDARY, Domain, On, Patch, interval, names_of
@@ -24,7 +26,7 @@ Predicate = Callable[[np.ndarray], np.ndarray]
 
 @checked
 @dataclass(frozen=True, eq=False, repr=False, init=False)
-class Geometry(Domain):
+class Geometry(Pickled, Domain):
     """A DeepXDE geometry as domain, times an interval of time if one is given.
 
     Boundaries and volumes are exact for single shapes, disjoint ones, and one within another. A partly covered curve is
@@ -87,6 +89,40 @@ class Geometry(Domain):
         for name, value in values.items():
             object.__setattr__(self, name, value)
         self._check_parts()
+
+    @classmethod
+    def from_mesh(
+        cls,
+        path: str | Path,
+        names: tuple[str, ...] | None = None,
+        *,
+        time: tuple[Any, Any] | None = None,
+        time_name: str = "t",
+        parts: Mapping[str, Predicate | Any] | None = None,
+    ) -> "Geometry":
+        """The body that a mesh file holds, times an interval of time if one is given.
+
+        Of a plane mesh it is what the outlines enclose, of a solid one, or of a closed surface, what the triangles do.
+        The mesh gives the shape alone: points are drawn in it by measure, not at its vertices.
+
+        Args:
+            path: a file that meshio reads: .stl, .vtu, .msh, .vtk, .obj, .ply ...
+            names: as in :class:`Geometry`.
+            time: as there.
+            time_name: as there.
+            parts: as there.
+
+        Returns:
+            The domain.
+
+        Raises:
+            ImportError: meshio is not installed: the extra ``fem``.
+            FileNotFoundError: there is no such file.
+            ValueError: a file that meshio cannot read, or a mesh that encloses nothing.
+        """
+        from .mesh_file import read_mesh
+
+        return cls(read_mesh(path), names, time=time, time_name=time_name, parts=parts)
 
     def _check_parts(self) -> None:
         for name in self.parts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import gamma, pi
 from typing import Protocol
 
@@ -72,16 +73,16 @@ class Cuboid:
 
     def _face(self, axis: int, side: int) -> Piece:
         others = [i for i in range(len(self.lower)) if i != axis]
-        widths = (self.upper - self.lower)[others]
+        return Piece(
+            float(np.prod((self.upper - self.lower)[others])), len(others), partial(self._chart, others, axis, side)
+        )
 
-        def chart(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            x, normals = np.zeros((2, len(u), len(self.lower)))
-            x[:, others] = self.lower[others] + widths * u
-            x[:, axis] = (self.lower, self.upper)[side][axis]
-            normals[:, axis] = 2 * side - 1
-            return x, normals
-
-        return Piece(float(np.prod(widths)), len(others), chart)
+    def _chart(self, others: list[int], axis: int, side: int, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, normals = np.zeros((2, len(u), len(self.lower)))
+        x[:, others] = self.lower[others] + (self.upper - self.lower)[others] * u
+        x[:, axis] = (self.lower, self.upper)[side][axis]
+        normals[:, axis] = 2 * side - 1
+        return x, normals
 
 
 class Ball:

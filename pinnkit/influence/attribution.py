@@ -1,18 +1,21 @@
 """What an influence analysis returns: effects by functional, term and point; the distance from a minimum."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from pinnkit.model.tables import Tabled
 from pinnkit.statement.points import Points
 from pinnkit.tools.checked import Whole, checked
 
 
 @checked
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(Tabled):
     """Effects f(without a point) - f(with it) of every training point on K functionals f.
 
     A positive effect on a loss or an error means that the point helps.
@@ -53,6 +56,23 @@ class Attribution:
     def terms(self) -> tuple[str, ...]:
         """The loss terms."""
         return tuple(self.effects)
+
+    def _columns(self) -> dict[str, Any]:
+        """A row for every functional and training point: its effect, and that on each term of its set alone."""
+        rows: dict[str, list] = {name: [] for name in ("functional", "set", "point", *self.coordinates, "effect")}
+        alone: dict[str, list] = {f"effect:{term}": [] for term in self.effects}
+        for k, functional in enumerate(self.names):
+            for key, joint in self.joint.items():
+                n = joint.shape[1]
+                rows["functional"] += [functional] * n
+                rows["set"] += [key] * n
+                rows["point"] += range(n)
+                for name, column in zip(self.coordinates, self.points[key].X.T.tolist(), strict=True):
+                    rows[name] += column
+                rows["effect"] += joint[k].tolist()
+                for term, effects in self.effects.items():
+                    alone[f"effect:{term}"] += effects[k].tolist() if self.keys[term] == key else [math.nan] * n
+        return rows | alone
 
     def strongest(self, n: Whole = 10, functional: Whole = 0) -> list[tuple[str, int, tuple[float, ...], float]]:
         """The n training points with the largest |effect| on one functional.

@@ -18,6 +18,7 @@ from pinnkit.statement.symbolic.lowering import Ansatz
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.units import Units
 from pinnkit.tools.checked import Vector, Whole, checked
+from pinnkit.tools.pickled import Pickled
 from pinnkit.tools.renamed import renamed
 from pinnkit.tools.type_words import nearest
 
@@ -25,7 +26,7 @@ from pinnkit.tools.type_words import nearest
 @renamed(readouts="programs", readout="program")
 @checked
 @dataclass(frozen=True, eq=False)
-class Compiled:
+class Compiled(Pickled):
     """What a `Model` is without its rows: a stack of rows is made of it."""
 
     problem: Problem

@@ -1,9 +1,10 @@
 """Fields that can be asked for: values and derivatives at points, on a grid, beside the reference."""
 
 import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import sympy as sp
@@ -15,12 +16,15 @@ from pinnkit.statement.symbolic.complex_fields import IM, RE
 from pinnkit.statement.symbolic.notation import differentiate, parse_index
 from pinnkit.statement.symbolic.reference import Axes
 from pinnkit.tools.checked import SOME, Named, Places, checked
+from pinnkit.tools.followed import followed
+from pinnkit.tools.pickled import Pickled
 
-from .fits import far
+from .given_points import GivenPoints, outside
+from .tables import Gridded
 
 
 @checked
-class Fields(ABC):
+class Fields(Pickled, Gridded):
     """Approximate fields of a problem, all that follows from values of expressions at points."""
 
     if TYPE_CHECKING:  # a field of one class, a property of the other
@@ -41,23 +45,50 @@ class Fields(ABC):
             A tensor (n, expressions).
         """
 
-    def __call__(self, X: Places) -> Tensor:
-        """The fields at points X (n, d), shape (n, fields); a warning where some lie far outside the domain."""
-        if said := far(self.problem, X):
-            warnings.warn(said, stacklevel=2)
-        return self.evaluate(list(self.problem.fields), X)
+    def __call__(self, X: Any = None, /, **coordinates: Any) -> Any:
+        """The fields at points; a warning, once, where some lie outside the domain.
 
-    def jet(self, X: Places, names: Named) -> tuple[Tensor, ...] | Tensor:
+        Args:
+            X: points (n, d), coordinates in the order of the domain: a tensor or a NumPy array.
+            coordinates: in the place of X all coordinates by name, ``u(x=0.5, t=times)``: numbers or arrays, which are
+                broadcast against each other.
+
+        Returns:
+            (n, fields), or with names (..., fields) in their common shape; NumPy's for NumPy's, else a tensor.
+
+        Raises:
+            TypeError: neither points nor all coordinates, or a name that is none.
+            ValueError: points or coordinates of another shape.
+        """
+        given = GivenPoints.of(self.problem.domain, type(self).__name__, X, coordinates)
+        self._say_outside(given.X)
+        return given.back(self.evaluate(list(self.problem.fields), given.X))
+
+    def _say_outside(self, X: Tensor) -> None:
+        if followed(X) or self._said:
+            return
+        if said := outside(self.problem.domain, X):
+            self._said.append(said)
+            warnings.warn(said, stacklevel=4)
+
+    @cached_property
+    def _said(self) -> list[str]:
+        return []
+
+    def jet(self, X: Any, names: Named) -> Any:
         """Fields and derivatives by name at points: ``u, u_xx = solution.jet(X, "u u_xx")``.
 
         Args:
-            X: points (n, d), coordinates in the order of the domain.
+            X: points (n, d), coordinates in the order of the domain; or a mapping of all coordinates by name, as
+                ``{"x": 0.5, "t": times}``, which are broadcast against each other.
             names: names, with spaces between them.
 
         Returns:
-            A tensor (n,) for every name; a single one for one name.
+            A tensor (n,) for every name, in the shape of coordinates by name; a single one for one name. NumPy's for
+            NumPy's.
 
         Raises:
+            TypeError: no points, or a coordinate that is missing.
             ValueError: a name that is no field, or a derivative by something that is no coordinate.
         """
         whole = {str(u.func): pair for u, pair in self.problem.complex_fields.items()}
@@ -67,9 +98,12 @@ class Fields(ABC):
             part = any(name == head + end or name.startswith(f"{head}{end}_") for end in (RE, IM))
             own = None if part or name in self.problem.outputs else whole.get(head)
             asked.append([name] if own is None else [f"{u.func}_{suffix}".rstrip("_") for u in own])
-        values = iter(self.evaluate([self.derivative(n) for one in asked for n in one], X).unbind(1))
+        given = GivenPoints.of(self.problem.domain, f"{type(self).__name__}.jet", X)
+        self._say_outside(given.X)
+        values = iter(self.evaluate([self.derivative(n) for one in asked for n in one], given.X).unbind(1))
         columns = [next(values) if len(one) == 1 else torch.complex(next(values), next(values)) for one in asked]
-        return tuple(columns) if len(columns) > 1 else columns[0]
+        found = tuple(map(given.back, columns))
+        return found if len(found) > 1 else found[0]
 
     def derivative(self, name: str) -> sp.Expr:
         """The expression of a name such as u, u_x or v_xy, where u is a field or a derived quantity.
@@ -110,6 +144,9 @@ class Fields(ABC):
         if values is not None:
             values = torch.where(mask[:, None], values, torch.nan).view(shape)
         return axes, predicted.view(shape), values
+
+    def _outputs(self) -> tuple[str, ...]:
+        return tuple(self.problem.outputs)
 
     def errors(self) -> dict[str, dict[str, float]]:
         """The errors |u - u*| / |u*| in L2 and max |u - u*| over the grid of the reference.

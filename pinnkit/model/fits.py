@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -104,17 +103,3 @@ def _faces(box: Box, place: Place, X: Tensor, near: Tensor) -> list[Tensor]:
         return []
     faces = map(box.face, box.faces_on(place.on))
     return [(X[:, face.axis] - face.value).abs() <= near[face.axis] for face in faces]
-
-
-def far(problem: Problem, X: Any) -> str:
-    """One sentence where points X (n, d) lie further outside than a tenth of the domain's size; "" else."""
-    X = torch.as_tensor(X)
-    if X.is_complex() or X.ndim != 2 or X.shape[1] != len(problem.domain.names):
-        return ""  # said where they are evaluated
-    lower, upper = (torch.as_tensor(np.asarray(b)).to(X) for b in problem.domain.bounds)
-    reach = 0.1 * (upper - lower)
-    out = ((X < lower - reach) | (X > upper + reach)).any(1)
-    if not bool(out.any()):
-        return ""
-    first = X[out][0].tolist()
-    return f"{int(out.sum())} of {len(X)} points lie far outside the domain, as {first}: nothing was trained there"

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .tables import Tabled
+
 
 @dataclass(frozen=True)
-class History:
+class History(Tabled):
     """Columns of equal length: iteration, stage, round, wall_s, cpu_s, loss, validation, "train:TERM", ..."""
 
     columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -25,6 +27,9 @@ class History:
     def row(self, i: int) -> dict[str, float]:
         """Row i as a mapping."""
         return {name: column[i] for name, column in self.columns.items()}
+
+    def _columns(self) -> dict[str, Any]:
+        return dict(self.columns)
 
     def append(self, **values: Any) -> "History":
         """A history with one more row; a column that was not there yet starts with NaN."""

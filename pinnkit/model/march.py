@@ -19,6 +19,7 @@ from pinnkit.statement.symbolic.conditions import Condition, Initial
 from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.symbolic.torch_program import Opaque
 from pinnkit.tools.checked import SOME, Places, checked
+from pinnkit.tools.followed import followed
 
 from .fields import Fields
 from .history import History
@@ -65,13 +66,24 @@ class March(Fields):
         Returns:
             A tensor (n, expressions).
         """
+        X = torch.as_tensor(X)
         inner = torch.tensor(self.edges[1:-1], dtype=X.dtype)
+        if followed(X):
+            return self._followed(expressions, X, inner)
         number = torch.bucketize(X[:, time_axis(self.problem)].contiguous(), inner)
         out = torch.empty(len(X), len(expressions), dtype=self.windows[0].theta.dtype)
         for k, solution in enumerate(self.windows):
             rows = number == k
             if rows.any():
                 out[rows] = solution.evaluate(expressions, X[rows])
+        return out
+
+    def _followed(self, expressions: Sequence[sp.Expr], X: Tensor, inner: Tensor) -> Tensor:
+        """The same in torch operations alone: all windows at all points, and of each the one that holds."""
+        t = X[:, time_axis(self.problem), None]
+        out = self.windows[0].evaluate(expressions, X)
+        for edge, solution in zip(inner, self.windows[1:], strict=True):
+            out = torch.where(t > edge, solution.evaluate(expressions, X), out)
         return out
 
     def __repr__(self) -> str:
@@ -153,7 +165,6 @@ def _frozen(solution: Solution, expression: sp.Expr, t: float) -> type[Opaque]:
     problem = solution.problem
     at = time_axis(problem)
     space = [v for i, v in enumerate(problem.variables) if i != at]
-    slopes: dict[int, type[Opaque]] = {}
 
     def values(X: Tensor) -> Tensor:
         return solution.evaluate([expression], X)[:, 0]
@@ -165,12 +176,11 @@ def _frozen(solution: Solution, expression: sp.Expr, t: float) -> type[Opaque]:
         columns.insert(at, torch.full_like(columns[0], t))
         return remembered(torch.stack(columns, 1)).to(columns[0])
 
-    def fdiff(self: Opaque, argindex: int = 1) -> sp.Expr:
-        if argindex not in slopes:
-            slopes[argindex] = _frozen(solution, sp.diff(expression, space[argindex - 1]), t)
-        return slopes[argindex](*self.args)
+    def differentiated(argindex: int) -> type[Opaque]:
+        return _frozen(solution, sp.diff(expression, space[argindex - 1]), t)
 
-    return type("before", (Opaque,), {"call": staticmethod(call), "slopes": slopes, "fdiff": fdiff})
+    members = {"call": staticmethod(call), "slopes": {}, "made": (_frozen, (solution, expression, t))}
+    return type("before", (Opaque,), members | {"differentiated": staticmethod(differentiated)})
 
 
 def _remember(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -178,6 +188,8 @@ def _remember(call: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     known: OrderedDict[bytes, Tensor] = OrderedDict()
 
     def recalled(X: Tensor) -> Tensor:
+        if followed(X):
+            return call(X)
         key = blake2b(X.detach().cpu().contiguous().numpy().tobytes(), digest_size=16).digest()
         if key in known:
             known.move_to_end(key)

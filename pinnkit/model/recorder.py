@@ -97,7 +97,9 @@ def of_history(history: History) -> tuple[str, ...]:
     """What a person should know of a run's end: here, the sign of a wrong basin."""
     if not len(history):
         return ()
-    train, fresh = max(history["loss"][-1], 1e-300), history["validation"][-1]
+    iterations = history["iteration"][-2:]
+    last = -2 if len(iterations) == 2 and iterations[0] == iterations[1] else -1  # -1 is then a better iterate's row
+    train, fresh = max(history["loss"][last], 1e-300), history["validation"][last]
     if fresh > SUSPICIOUS * train:
         return (
             f"the residual on fresh points ({fresh:.1e}) is {fresh / train:.0f} times that on the training points "

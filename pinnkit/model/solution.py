@@ -12,11 +12,14 @@ from torch import Tensor
 from pinnkit.domain.point_set import PointSet, real
 from pinnkit.statement.points import Points
 from pinnkit.statement.problem import Problem
+from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.place import data
 from pinnkit.statement.symbolic.residual import Residual
-from pinnkit.tools.checked import SOME, Device, NotNegative, Places, checked
+from pinnkit.tools.checked import SOME, Device, Named, NotNegative, Places, checked
+from pinnkit.tools.followed import followed
 
 from .fields import Fields
+from .fields_module import FieldsModule
 from .history import History
 from .model import Model
 from .rows import block_size
@@ -103,17 +106,22 @@ class Solution(Fields):
         Raises:
             ValueError: points of another shape, or a name that is no field, coordinate or parameter.
         """
+        key = tuple(map(sp.sympify, expressions))
         X = torch.as_tensor(X)
+        if followed(X):
+            return self._module(key)(X)
         real("points", X)
         if X.ndim != 2 or X.shape[1] != len(self.problem.domain.names):
             raise ValueError(
                 f"expected points of shape (n, {len(self.problem.domain.names)}) with the coordinates "
                 f"{', '.join(self.problem.domain.names)}, got {tuple(X.shape)}"
             )
-        key = tuple(map(sp.sympify, expressions))
+        return self._rows(self._readout(key), PointSet(X.to(self.theta))).T
+
+    def _readout(self, key: tuple[sp.Expr, ...]) -> ResidualProgram:
         if key not in self._readouts:
             self._readouts[key] = self.model.program([Residual(str(i), e, data("at")) for i, e in enumerate(key)])
-        return self._rows(self._readouts[key], PointSet(X.to(self.theta))).T
+        return self._readouts[key]
 
     @cached_property
     def _readouts(self) -> dict:
@@ -141,9 +149,30 @@ class Solution(Fields):
             blocks.append(program.values(N, block, unknowns))
         return torch.cat(blocks, 1) if blocks else self.theta.new_empty(len(program.names), 0)
 
-    def module(self) -> torch.nn.Module:
-        """The fields as a torch module from points (n, d) to (n, fields), with theta as its one parameter."""
-        return _Module(self)
+    def module(self, names: Named | None = None) -> torch.nn.Module:
+        """Fields and derivatives as a torch module from points (n, d) to (n, names), with theta as its one parameter.
+
+        It consists of torch operations alone: `torch.export`, `torch.jit.trace`, `torch.compile` and ONNX take it.
+
+        Args:
+            names: names as in :meth:`jet`, such as "u u_x". Default None: the fields.
+
+        Raises:
+            ValueError: a name that is no field, or a derivative by something that is no coordinate.
+            TypeError: a network of the caller's own that torch cannot follow.
+        """
+        fields = tuple(self.problem.fields)
+        key = fields if names is None else tuple(self.derivative(n) for n in names.replace(",", " ").split())
+        return FieldsModule(self.model, self.theta, self._readout(key))
+
+    def _module(self, key: tuple[sp.Expr, ...]) -> FieldsModule:
+        if key not in self._modules:
+            self._modules[key] = FieldsModule(self.model, self.theta, self._readout(key))
+        return self._modules[key]
+
+    @cached_property
+    def _modules(self) -> dict:
+        return {}
 
     def to(self, device: Device) -> "Solution":
         """The same solution on another device, without the state of training.
@@ -152,14 +181,3 @@ class Solution(Fields):
             device: the torch device.
         """
         return replace(self, theta=self.theta.to(device), points=self.points.to(device=device), progress=None)
-
-
-class _Module(torch.nn.Module):
-    def __init__(self, solution: Solution) -> None:
-        super().__init__()
-        self._solution = solution
-        self.theta = torch.nn.Parameter(solution.theta.clone(), requires_grad=False)
-
-    def forward(self, X: Tensor) -> Tensor:
-        """The fields at points X (n, d)."""
-        return replace(self._solution, theta=self.theta.detach())(X)

@@ -27,16 +27,21 @@ def _combine(known: dict[Index, Tensor], channels: Channels) -> Tensor:
     return torch.stack([sum((weight * known[index] for weight, index in c), none) for c in channels.items])
 
 
-def _evaluate(fields: Fields, theta: Tensor, X: Tensor, channels: Channels) -> Tensor:
+def evaluated(fields: Fields, theta: Tensor, X: Tensor, channels: Channels) -> Tensor:
     """The channels (C, B, n) by forward mode of torch.func, nested."""
     return _combine(_partials(lambda x: fields(theta, x), X, _needed(channels)), channels)
+
+
+def moving(call: Callable[[Tensor], Tensor], theta: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """call(theta) and its derivative along v, None without one."""
+    return (call(theta), None) if v is None else jvp(call, (theta,), (v,))[:2]
 
 
 def _rows(fields: Fields, theta: Tensor, X: Tensor, channels: Channels, G: Tensor) -> Tensor:
     """The gradient of sum(G * output) at every point, shape (B, P), all points at once."""
 
     def single(theta: Tensor, x: Tensor, g: Tensor) -> Tensor:
-        return (g * _evaluate(fields, theta, x[None], channels)[:, 0]).sum()
+        return (g * evaluated(fields, theta, x[None], channels)[:, 0]).sum()
 
     return vmap(grad(single), in_dims=(None, 0, 1))(theta, X, G)
 
@@ -51,7 +56,7 @@ class FunctionalPass(Pass):
 
     def _of_theta(self, theta: Tensor) -> Tensor:
         fields, _, X, channels = self._all
-        return _evaluate(fields, theta, X, channels)
+        return evaluated(fields, theta, X, channels)
 
     def reverse(self, G: Tensor) -> Tensor:
         """The gradient of sum(G * output) by theta, shape (P,)."""

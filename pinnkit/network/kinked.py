@@ -87,7 +87,7 @@ class KinkFunction:
             value, slope = self.stretch(X[:, self.plane.main])
             s = value - self.origin
         side = torch.where(height >= 0, 1.0, -1.0).to(s) if self.signed else torch.ones_like(s)
-        out = X.new_zeros(len(channels), len(X))
+        out = X.new_zeros(len(channels), X.shape[0])
         for c, channel in enumerate(channels.items):
             for w, index in channel:
                 n = sum(index)

@@ -101,6 +101,15 @@ class LinearisedTape(Evaluator):
         output = N + moved
         return output, None if v is None else self._base.sweep(at, X, channels, v, pool)[1]
 
+    def followed(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The channels and their derivative along v (P,), each (C, B, n), in torch operations alone."""
+        at = self._at.to(theta)
+        N, moved = self._base.followed(at, X, channels, theta)
+        assert moved is not None  # there is a direction
+        return N + moved, None if v is None else self._base.followed(at, X, channels, v)[1]
+
 
 class LinearisedPass(Pass):
     """One evaluation; derivatives are by d, so those of N stay."""

@@ -15,8 +15,9 @@ from typing_extensions import override
 from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.channels import Channels, partial
 from pinnkit.tools.checked import Whole, checked_but
+from pinnkit.tools.followed import written_down
 
-from .autodiff import AutogradPass, FunctionalPass, agree
+from .autodiff import AutogradPass, FunctionalPass, agree, evaluated, moving
 from .base import Evaluator, Network, Pass, Pool
 
 BACKENDS = ("mixed", "torch.func", "autograd")
@@ -206,6 +207,21 @@ class ModuleTape(Evaluator):
                 "leave the backend open, or choose autograd"
             )
         self.backend = "autograd"
+
+    def followed(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The channels and their derivative along v (P,), each (C, B, n), by forward mode of torch.func, nested.
+
+        Raises:
+            TypeError: a trace, or an export of derivatives, which torch does not follow through a module.
+        """
+        if torch.jit.is_tracing() or (written_down() and channels.order):
+            raise TypeError(
+                f"torch does not follow {type(self._module).__name__} in a trace, nor its derivatives in an export: "
+                "torch.export takes its fields, solution.module()"
+            )
+        return moving(lambda at: evaluated(self.fields, at, X, channels), theta, v)
 
     def parameter_groups(self, theta: Tensor) -> list[Tensor]:
         """Every trained parameter in its own shape, as views."""

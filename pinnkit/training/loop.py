@@ -26,7 +26,7 @@ from pinnkit.tools.progress import Reporter, reporter
 from .callbacks import Hooks
 from .ladder import best_note
 from .optim import Step
-from .recipe import Aside, Plan, Progress
+from .recipe import Aside, Best, Plan, Progress
 from .remodel import Correct, Remodel, Restart
 from .run_file import save
 
@@ -121,7 +121,7 @@ class _Run:
         self.solution = replace(self.solution, weights=plan(self.stack, self.theta))
         self.stack = Stack(self.model, self.points, self.solution.weights)
         self.recorder = self.recorder.reweighted(self.solution)
-        self.move(state=self.plan.stages[self.at.stage].renew(self.at.state))
+        self.move(state=self.plan.stages[self.at.stage].renew(self.at.state), best=None)
 
     def remodel(self, stage: Remodel) -> Step:
         """The model, parameters and points that a stage puts in the place of those so far; the best model is kept."""
@@ -134,6 +134,7 @@ class _Run:
             self.move(aside=Aside(judged.error, _bare(found)))
         if judged.reached:
             self.move(stage=len(self.plan.stages) - 1)
+        self.move(best=None)
         return Step(self.stack.losses(self.theta), judged.said)
 
     def record(self, losses: Tensor) -> dict[str, float]:
@@ -141,7 +142,24 @@ class _Run:
         at = replace(self.at, wall_s=wall, cpu_s=cpu)
         row = self.recorder.row(replace(self.solution, theta=self.theta, progress=at), losses)
         self.history = self.history.append(**row)
+        fresh, best = row["validation"], self.at.best
+        judged = self.plan.best and self.at.aside is None  # else the best model is kept by its estimated error
+        if judged and math.isfinite(fresh) and (best is None or fresh < best.value):
+            self.move(best=Best(self.theta.clone(), fresh, self.at.total))
         return row
+
+    def settle(self) -> None:
+        """End with the best iterate of the history's rows, where that is not the last; a last row says what it is."""
+        best = self.at.best
+        last = self.history["validation"][-1] if len(self.history) else 0.0
+        if best is not None and last > best.value:
+            self.theta = best.theta
+            self.record(self.stack.losses(self.theta))
+            self.stops.append(
+                f"returned is iteration {best.iteration}, whose loss on fresh points is {best.value:.2e}, and not the "
+                f"last, where it is {last:.2e}"
+            )
+        self.move(best=None)
 
 
 def _bare(solution: Solution) -> Solution:
@@ -193,8 +211,13 @@ def train(solution: Solution, checkpoint: Any, every: float, show: bool | None, 
             if checkpoint is not None and run.whole:
                 _save_if_possible(run.shown(), checkpoint, screen)
                 error.add_note(f"the run so far is in {checkpoint}, and can be resumed")
+            elif run.whole:
+                error.solution = run.now()  # type: ignore[attr-defined]
+                error.add_note("the run so far is this exception's attribute solution, and can be resumed")
             raise
-        if not run.at.done:
+        if run.at.done:
+            run.settle()
+        else:
             run.stops.append(_unfinished(run, interrupt.requested))
             screen.say(f"{run.stops[-1]}: the run can be resumed")
         final = noted(run.shown())

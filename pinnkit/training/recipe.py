@@ -81,6 +81,16 @@ class Plan:
     validation: Whole = 2000
     time_limit: NotNegative | None = None
     balance: Balance | None = None
+    best: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The parameters (P,) of the logged iteration whose loss on fresh points, ``value``, is the least so far."""
+
+    theta: Tensor
+    value: float
+    iteration: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +121,7 @@ class Progress:
     cpu_s: float = 0.0
     aside: Aside | None = None
     source: str | Path | None = None  # the file that held the state, until it is gone on with
+    best: Best | None = None  # under the present weights; of a run that has ended it is the solution
 
     @property
     def done(self) -> bool:

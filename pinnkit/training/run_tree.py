@@ -26,7 +26,7 @@ from pinnkit.tools.type_words import Rule
 from pinnkit.training.resampling.resample import Resampler
 
 from .optim import Stage
-from .recipe import Aside, Plan, Progress
+from .recipe import Aside, Best, Plan, Progress
 
 PROBES = 16  # points
 MOST = 10**15  # iterations and rounds
@@ -137,6 +137,8 @@ def _progress_tree(progress: Progress) -> dict[str, Any]:
             "distrusted": distrusted, "error": error, "shown": progress.aside.shown,
             "run": run_tree(progress.aside.solution, grid=False),
         }  # fmt: skip
+    if progress.best is not None:
+        tree["best"] = {f.name: getattr(progress.best, f.name) for f in fields(Best)}
     return tree if progress.state is None else tree | {"state": _visible(progress.state)}
 
 
@@ -226,7 +228,7 @@ def solution_of(
         _history(path, {name: tree["history"][name] for name in tree["columns"]}),
         tuple(tree["stops"]),
         tuple(tree["notes"]),
-        _progress(path, tree["progress"], problem, resample, stages) if "progress" in tree else None,
+        _progress(path, tree, problem, resample, stages) if "progress" in tree else None,
         tree["versions"],
         {int(i): _sets(model, tree["rounds"][i]) for i in sorted(tree["rounds"], key=int)},
     )
@@ -269,11 +271,12 @@ def _points(tree: Mapping[str, Any]) -> PointSet:
 
 def _progress(
     path: str | Path,
-    tree: Mapping[str, Any],
+    whole: Mapping[str, Any],
     problem: Problem,
     resample: Resampler | None,
     stages: Sequence[Stage] | None,
 ) -> Progress:
+    tree = whole["progress"]
     plan = Plan(**decode(tree["plan"]))
     plan = plan if resample is None else replace(plan, resample=resample)
     if stages is not None and len(stages) != len(plan.stages):
@@ -285,13 +288,16 @@ def _progress(
     finished = decode(tree["finished"])
     if stages is not None and missing(finished):
         finished = plan.stages[counts["stage"] - 1]
+    best = Best(**tree["best"]) if "best" in tree else None
+    if best is not None and (best.theta.shape != whole["theta"].shape or not isinstance(best.value, float)):
+        raise ValueError(f"{path} holds a best iterate that pinnkit.save does not write")
     aside = None
     if "aside" in tree:
         own = tree["aside"]
         check_kinds(path, own["run"])
         error = int(own["distrusted"]), float(own["error"])
         aside = Aside(error, solution_of(path, own["run"], problem, None, None, None), bool(own["shown"]))
-    return Progress(plan, state=tree.get("state"), finished=finished, aside=aside, source=path, **counts)
+    return Progress(plan, state=tree.get("state"), finished=finished, aside=aside, source=path, best=best, **counts)
 
 
 def moved_to(solution: Solution, device: Device) -> Solution:
@@ -304,5 +310,6 @@ def moved_to(solution: Solution, device: Device) -> Solution:
 
     progress = solution.progress
     if progress is not None:
-        progress = replace(progress, state=move(progress.state))
+        best = None if progress.best is None else replace(progress.best, theta=move(progress.best.theta))
+        progress = replace(progress, state=move(progress.state), best=best)
     return replace(solution.to(device), progress=progress)

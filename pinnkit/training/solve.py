@@ -59,6 +59,7 @@ def solve(
     progress: bool | None = None,
     observe: Callable[[Solution], None] | None = None,
     callbacks: Any = (),
+    best: bool = True,
 ) -> Solution:
     """Minimise L(theta) = sum_k w_k mean(r_k^2) over the parameters of a network and the unknown coefficients.
 
@@ -110,7 +111,11 @@ def solve(
         callbacks: objects with some of the methods on_start, on_log (at every row of the history), on_stage (a stage
             has ended), on_resample (after the first step on new points) and on_end. Each takes the solution so far. One
             that returns ``pinnkit.STOP`` or raises StopIteration ends the run, which can be resumed; before any other
-            exception goes on, ``checkpoint`` is saved. Default: none.
+            exception goes on, ``checkpoint`` is saved; without one the run so far is the exception's attribute
+            ``solution``. Default: none.
+        best: True (default): of a run that has ended comes back the iterate, among those at the rows of the history,
+            whose loss on fresh points is the least; ``stops`` say so where it is not the last. A run that is to be
+            resumed comes back at its last. False: always the last.
 
     Returns:
         The trained solution: its parameters theta, points, weights, history, and the reason why each stage stopped.
@@ -165,7 +170,7 @@ def solve(
         tuple(recipe.stages if stages is None else stages),
         recipe.resample if resample is False else resample,
         seed, log_every, validation, time_limit,
-        recipe.balance if balance is False else balance,
+        recipe.balance if balance is False else balance, best,
     )  # fmt: skip
     for stage in plan.stages:
         if isinstance(

@@ -1,6 +1,5 @@
 """What does not fit the problem is refused before it is trained on: networks, points, complex numbers, points twice."""
 
-import numpy as np
 import pytest
 import sympy as sp
 import torch
@@ -158,12 +157,3 @@ def test_a_point_is_removed_once(trained):
     mask = torch.arange(30) < 3
     same = influence.remove(asked, [{"pde": torch.arange(3)}, {"pde": mask}], convention="mean")
     assert torch.equal(same[:, 0], same[:, 1])
-
-
-def test_far_outside_comes_with_a_warning(trained, recwarn):
-    trained(X)
-    trained(X + torch.tensor([0.45, 0.0]))  # a little outside
-    assert not [one for one in recwarn if "outside" in str(one.message)]
-    with pytest.warns(UserWarning, match="1 of 3 points lie far outside the domain, as .*nothing was trained there"):
-        trained(X * torch.tensor([2.0, 1.0]))
-    assert np.isfinite(trained(X).numpy()).all()

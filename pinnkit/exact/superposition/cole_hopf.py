@@ -8,12 +8,12 @@ from torch import Tensor
 
 from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.domain.box import Domain
-from pinnkit.network.autodiff import AutogradPass
+from pinnkit.network.autodiff import AutogradPass, evaluated, moving
 from pinnkit.network.base import Evaluator, Pool
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.tools.serialise import register
 
-from .superposition import Superposition, SuperpositionTape, superposition
+from .superposition import Superposition, SuperpositionTape, closed_form_instead, superposition
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,17 @@ class ColeHopfTape(Evaluator):
         """Evaluate the channels at points X (B, 2); the pool is for passes that manage their memory."""
         del pool
         return AutogradPass(self.fields, theta, X.to(theta), channels)
+
+    def followed(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The channels and their derivative along v (K,), each (C, B, 1), by forward mode of torch.func, nested.
+
+        Raises:
+            TypeError: a trace or an export, for which there is a closed form.
+        """
+        closed_form_instead()
+        return moving(lambda at: evaluated(self.fields, at, X.to(theta), channels), theta, v)
 
 
 def cole_hopf(phi: dict, nu: float) -> ColeHopf:

@@ -14,6 +14,7 @@ from pinnkit.statement.symbolic.channels import Index
 from pinnkit.statement.symbolic.notation import differentiate
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Finite, Places, Whole, checked
+from pinnkit.tools.pickled import Pickled
 
 MIRROR = sp.Symbol("mirror", real=True)  # in an expression: the sign with which an image turns its axis
 SHIFT = sp.Symbol("shift", real=True)  # and where a normal form turns what images make: how far it moves them
@@ -38,7 +39,7 @@ class Range:
 
 @checked
 @dataclass(frozen=True)
-class Family:
+class Family(Pickled):
     """Exact solutions with parameters theta: sum over images (c, sign, shift) of c phi(..., sign x_axis + shift, ...;
     theta).
 

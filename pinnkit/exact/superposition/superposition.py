@@ -17,6 +17,7 @@ from pinnkit.network.base import Evaluator, Pass, Pool
 from pinnkit.statement.singular.regularity import BENDS, STEPS
 from pinnkit.statement.symbolic.channels import Channels
 from pinnkit.tools import sympy_tree as tree
+from pinnkit.tools.followed import written_down
 from pinnkit.tools.serialise import register
 
 from .family import Family, Range
@@ -154,15 +155,39 @@ class SuperpositionTape(Evaluator):
         X = X.to(theta)
         return LinearPass(torch.stack([self.basis(X, channels, field) for field in range(self._fields)], -1), theta)
 
+    def followed(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The channels and their derivative along v (K,), each (C, B, fields), which are torch operations alone.
+
+        Raises:
+            TypeError: a trace or an export, for which there is a closed form.
+        """
+        closed_form_instead()
+        return self.sweep(theta, X, channels, v)
+
     def basis(self, X: Tensor, channels: Channels, field: int = 0) -> Tensor:
         """The channels of a field of every member, shape (C, K, B)."""
-        out = X.new_empty(len(channels), self.count, len(X))
+        out = X.new_empty(len(channels), self.count, X.shape[0])
         indices = sorted({J for channel in channels.items for _, J in channel})
         for family, numbers, theta in self._groups:
             jets = dict(zip(indices, family.values(theta, X, indices, field), strict=True))
             for c, channel in enumerate(channels.items):
                 out[c, numbers] = sum(weight * jets[J] for weight, J in channel)
         return out
+
+
+def closed_form_instead() -> None:
+    """Refuse traces and exports.
+
+    Raises:
+        TypeError: one of them is being made.
+    """
+    if written_down():
+        raise TypeError(
+            "a superposition of exact solutions cannot be traced or exported: take its closed form, "
+            "solution.network.expression(solution.theta.tolist())"
+        )
 
 
 class LinearPass(Pass):

@@ -62,6 +62,12 @@ class _Adapted(Evaluator):
         own = getattr(self._own, "sweep", super().sweep)
         return own(theta, X, channels, v, pool)
 
+    def followed(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Its own, or the usual refusal."""
+        return getattr(self._own, "followed", super().followed)(theta, X, channels, v)
+
     def parameter_groups(self, theta: Tensor) -> list[Tensor]:
         """Its own groups, or the usual ones."""
         return getattr(self._own, "parameter_groups", super().parameter_groups)(theta)

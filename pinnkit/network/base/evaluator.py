@@ -77,6 +77,19 @@ class Evaluator(ABC):
         run = self.run(theta, X, channels, pool)
         return run.output, None if v is None else run.tangent(v)
 
+    def followed(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As ``sweep``, in torch operations alone, which autograd, torch.func, traces and exports follow.
+
+        Raises:
+            TypeError: a class that does not say how.
+        """
+        raise TypeError(
+            f"{type(self).__name__}: autograd, torch.func and torch.export cannot follow this network: derivatives "
+            "come from solution.jet(X, names); or give its evaluator a method followed(theta, X, channels, v)"
+        )
+
     def parameter_groups(self, theta: Tensor) -> list[Tensor]:
         """Views of theta's first entries in the shapes that they have in the network, in order; [] where unknown."""
         del theta

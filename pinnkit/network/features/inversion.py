@@ -32,7 +32,7 @@ class Formulas(FeatureEvaluator):
     def jet(self, X: Tensor, channels: Channels) -> Tensor:
         """The channels of the features at points X (B, d), shape (C, B, m)."""
         values = _program(self, channels)(dict(zip(self.variables, X.unbind(1), strict=True)))
-        out = X.new_empty(len(channels), len(X), self.count)
+        out = X.new_empty(len(channels), X.shape[0], self.count)
         for k, value in enumerate(values):
             out[k // self.count, :, k % self.count] = value
         return out

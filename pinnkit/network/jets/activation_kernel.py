@@ -27,7 +27,7 @@ class Eager:
         """sigma and the derivatives that every pass needs (up to order + 2)."""
         return self.activation.derivatives_at(z[0], self.channels.order + 2)
 
-    def forward(self, values: list[Tensor], z: Tensor, new: New) -> Tensor:
+    def forward(self, values: list[Tensor], z: Tensor, new: New | None = None) -> Tensor:
         """h_j = composition of sigma with z, shape (C, B, d)."""
         return torch.stack([_sum(p, values, z) for p in self.channels.composition])
 
@@ -38,7 +38,7 @@ class Eager:
             gz[c] += gh[j] * _sum(p, values, z)
         return gz
 
-    def tangent(self, values: list[Tensor], z: Tensor, dz: Tensor, new: New) -> Tensor:
+    def tangent(self, values: list[Tensor], z: Tensor, dz: Tensor, new: New | None = None) -> Tensor:
         """dh_j = sum_c dh_j/dz_c dz_c."""
         dh = torch.zeros_like(z)
         for (j, c), p in self.channels.jacobian.items():

@@ -35,11 +35,11 @@ class Features(FeatureEvaluator):
         out = z.new_empty(len(channels), *z.shape)
         if waves is None:
             for c, (slopes, _) in enumerate(plan):
-                out[c] = z if slopes is None else slopes
+                out[c] = z if slopes is None else slopes.expand_as(z)
             return out
         turned = [torch.sin(z[:, waves] + k * torch.pi / 2) for k in range(channels.order + 1)]
         for c, (slopes, terms) in enumerate(plan):
-            out[c] = z if slopes is None else slopes
+            out[c] = z if slopes is None else slopes.expand_as(z)
             out[c][:, waves] = sum(scale * turned[order] for order, scale in terms)
         return out
 

@@ -11,7 +11,7 @@ from pinnkit.network.base import Evaluator, FeatureEvaluator, Pass, Pool
 from pinnkit.statement.symbolic.channels import Channels
 
 from .activation import New
-from .activation_kernel import kernel
+from .activation_kernel import Eager, kernel
 from .matmul import add_outer, gather, product
 from .operations import Activate, Gate, Linear, Operation
 from .sweep import compiled
@@ -43,6 +43,18 @@ class Tape(Evaluator):
             return super().sweep(theta, X, channels, v, pool)
         return chain(theta, self.features.jet(X, channels), v)
 
+    def followed(
+        self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The channels and their derivative along v (P,), each (C, B, n), in torch operations alone."""
+        values: list[Tensor] = [self.features.jet(X, channels)]
+        moved: list[Tensor | None] = [None]
+        for op in self.operations:
+            value, tangent = _followed(op, values, moved, channels, theta, v)
+            values.append(value)
+            moved.append(tangent)
+        return values[-1], moved[-1]
+
     def parameter_groups(self, theta: Tensor) -> list[Tensor]:
         """Every layer's matrix and bias, as views."""
         return [view for op in self.operations if isinstance(op, Linear) for view in op.weights(theta)]
@@ -57,6 +69,37 @@ def _apply(a: Tensor, b: Tensor, new: New) -> Tensor:
 def _gather(g: Tensor, h: Tensor) -> Tensor:
     """The sum over channels and points of g (C, B, out) times h (C, B, in), shape (out, in)."""
     return gather(g.reshape(-1, g.shape[-1]), h.reshape(-1, h.shape[-1]))
+
+
+def _followed(
+    op: Operation, values: list[Tensor], moved: list[Tensor | None], channels: Channels, theta: Tensor, v: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """What an operation makes of the values before it, and the derivative along v: None where nothing moves."""
+    if isinstance(op, Linear):
+        h, dh = values[op.source], moved[op.source]
+        W, b = op.weights(theta)
+        z = _shifted(h @ W.T, b)
+        if v is None:
+            return z, None
+        dW, db = op.weights(v)
+        return z, _shifted(h @ dW.T if dh is None else h @ dW.T + dh @ W.T, db)
+    if isinstance(op, Activate):
+        z, dz = values[op.source], moved[op.source]
+        sigma, step = (
+            op.activation.derivatives_at(z[0], channels.order + 1, followed=True),
+            Eager(op.activation, channels),
+        )
+        return step.forward(sigma, z), None if dz is None else step.tangent(sigma, z, dz)
+    f, u, w = (values[i] for i in (op.f, op.u, op.v))
+    out, (df, du, dw) = w + _leibniz(f, u - w, channels), (moved[i] for i in (op.f, op.u, op.v))
+    if df is None or du is None or dw is None:
+        return out, None
+    return out, dw + _leibniz(df, u - w, channels) + _leibniz(f, du - dw, channels)
+
+
+def _shifted(z: Tensor, b: Tensor) -> Tensor:
+    """z (C, B, n), its values plus b."""
+    return torch.cat([z[:1] + b, z[1:]])
 
 
 def _leibniz(a: Tensor, b: Tensor, channels: Channels) -> Tensor:

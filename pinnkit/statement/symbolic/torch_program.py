@@ -1,5 +1,6 @@
 """SymPy expressions evaluated on tensors: a short list of torch operations, shared subexpressions once."""
 
+import copyreg
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -8,10 +9,12 @@ from typing import Any
 
 import sympy as sp
 import torch
+from sympy.core.function import FunctionClass
 from torch import Tensor
 
 from pinnkit.domain.point_set import real
 from pinnkit.tools.checked import checked_but
+from pinnkit.tools.followed import followed
 
 Value = Tensor | float
 Step = tuple[Callable, int, tuple[int, ...]]  # an operation, the slot of its result, those of its arguments
@@ -34,19 +37,28 @@ _RELATIONS = {
 }  # fmt: skip
 
 
-class Opaque(sp.Function):
+class OpaqueClass(FunctionClass):
+    """The class of opaque functions; pickle makes one again by what ``made`` says: a function and its arguments."""
+
+    made: tuple[Callable, tuple] | None
+
+
+class Opaque(sp.Function, metaclass=OpaqueClass):
     """A function of which only values are known; its derivatives come from automatic differentiation."""
 
     is_real = True
+    made = None
     call: Callable[..., Tensor]
     slopes: dict[int, type["Opaque"]]
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
         """The partial derivative by one argument, again an opaque function."""
-        known = type(self).slopes
-        if argindex not in known:
-            known[argindex] = _slope(type(self), argindex)
-        return known[argindex](*self.args)
+        return slope_of(type(self), argindex)(*self.args)
+
+    @classmethod
+    def differentiated(cls, argindex: int) -> type["Opaque"]:
+        """The opaque function that is the derivative by one argument."""
+        return _slope(cls, argindex)
 
     def _eval_evalf(self, _prec: int) -> None:
         return None  # SymPy would take a function of the same name from mpmath
@@ -79,8 +91,19 @@ def function(call: Callable[..., Tensor], name: str | None = None) -> type[Opaqu
     if not callable(call):
         raise TypeError(f"function({call!r}): expected a Python callable of tensors")
     name = str(name or getattr(call, "__name__", "f"))
-    members = {"call": staticmethod(call), "slopes": {}}
+    members = {"call": staticmethod(call), "slopes": {}, "made": (function, (call, name))}
     return type(name if name.isidentifier() else "f", (Opaque,), members)
+
+
+def slope_of(base: type[Opaque], argindex: int) -> type[Opaque]:
+    """The derivative of an opaque function by one argument: one class, however often it is asked for."""
+    if argindex not in base.slopes:
+        base.slopes[argindex] = base.differentiated(argindex)
+        base.slopes[argindex].made = (slope_of, (base, argindex))
+    return base.slopes[argindex]
+
+
+copyreg.pickle(OpaqueClass, lambda kind: kind.made or kind.__qualname__)
 
 
 class NoDerivative(ValueError):
@@ -263,7 +286,7 @@ class Program:
             return self._step(e, _RELATIONS[e.func], e.args)
         if isinstance(e, sp.Heaviside):
             middle = number(e.args[1])
-            return self._step(e, lambda x: torch.heaviside(x, torch.full_like(x, middle)), e.args[:1])
+            return self._step(e, lambda x: _heaviside(x, middle), e.args[:1])
         if e.func in _FUNCTIONS:
             return self._step(e, _FUNCTIONS[e.func], e.args)
         if isinstance(e, sp.DiracDelta):
@@ -320,6 +343,12 @@ class Program:
         target = self._new(e)
         self._steps.append((call, target, (self._like, *sources)))
         return target
+
+
+def _heaviside(x: Tensor, middle: float) -> Tensor:
+    if followed(x):  # torch knows no derivative of its own
+        return torch.where(x > 0, 1.0, torch.where(x < 0, 0.0, middle)).to(x)
+    return torch.heaviside(x, torch.full_like(x, middle))
 
 
 def _product(*values: Value) -> Value:
