@@ -247,7 +247,8 @@ def _check_places(problem: Record, residual: Residual, row: Lowered) -> None:
             place = ", ".join(f"{n} = {v:.6g}" for n, v in zip(problem.domain.names, at, strict=True))
             raise ValueError(
                 f"{problem.name}, {residual.name!r}: {slot.elsewhere} is taken at {place}, outside the domain: take it "
-                "inside, or enlarge the domain; a delay is pinnkit.Delay, which knows what was before"
+                "inside, or enlarge the domain; for a delay, solve one problem after the other, each as long as the "
+                "delay, with the solution before as a given function (method of steps)"
             )
 
 

@@ -128,7 +128,8 @@ class Problem(Record):
         fix("derived", {k: as_expression(e, f"{self.name}, {k!r}") for k, e in self.derived.items()})
         if pairs:
             given = self._split(pairs, given)
-        if any(is_applied(u) and len(u.args) < len(self.domain.names) for u in self.fields):
+        known = isinstance(self.domain, Domain)  # if not, the checks below say so
+        if known and any(is_applied(u) and len(u.args) < len(self.domain.names) for u in self.fields):
             given = self._lifted(given)
         fix("_stated", stated)
         plain = {k: carried_out(e) for k, e in self.equations.items()}

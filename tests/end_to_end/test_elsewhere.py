@@ -147,3 +147,18 @@ def test_methods_that_do_not_know_of_it_say_so(method):
         assert "not know of integrals" in str(error) and "\n" not in str(error)
     else:
         assert method == "certify" and "not know of integrals" in str(found)
+
+
+def test_a_delay_is_told_how_it_can_be_solved():
+    (s,) = pk.coordinates("t")
+    y = pk.field("y", s)
+    with pytest.raises(ValueError, match="outside the domain.*method of steps"):
+        pk.Problem("delay", y, y.diff(s) + y.subs(s, s - 1), pk.Box(t=(0, 3)), [pk.Initial(y, 1)])
+
+
+@pytest.mark.parametrize("domain", [None, object(), torch.zeros(3)])
+def test_what_is_no_domain_is_told_so(domain):
+    (s,) = pk.coordinates("t")
+    y = pk.field("y", s)
+    with pytest.raises(TypeError, match="expected a pinnkit.Box"):
+        pk.Problem("p", y, y.diff(s), domain, [pk.Initial(y, 1)])

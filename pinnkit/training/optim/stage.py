@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from pinnkit.tools.checked import checked, fit
+from pinnkit.tools.checked import Vector, checked, fit
 
 from .layout import Layout
 
@@ -92,7 +92,8 @@ class Optimiser(ABC, Generic[Loss]):
             ValueError: the optimiser does not take these parameters.
         """
 
-    def check_memory(self, theta: Tensor) -> None:
+    @checked
+    def check_memory(self, theta: Vector) -> None:
         """Check, before any work of a run is done, that the state finds room in memory; a small one is not looked at.
 
         Args:
