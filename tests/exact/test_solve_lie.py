@@ -174,7 +174,11 @@ def test_from_the_shell(tmp_path, capsys):
         assert stop.value.code == 0
     said = capsys.readouterr().out
     assert "superposition of 1 separated" in said and "maximum principle" in said and "rigorous" in said
-    for wrong in (["--solver", "magic"], ["--tolerance", "1e-3"], ["--solver", "lie", "--network", "8,8"]):
+    for wrong in (
+        ["--solver", "magic"],
+        ["--tolerance", "1e-3", "--stages", "adam:5"],
+        ["--solver", "lie", "--network", "8,8"],
+    ):
         with pytest.raises(SystemExit) as stop:
             main(["solve", "heat", "--out", str(tmp_path / "other.h5"), *wrong])
         assert stop.value.code == 2

@@ -82,7 +82,7 @@ def test_a_report_is_a_value_and_json(solution: pk.Solution) -> None:
 
 
 def test_rich_prints_the_same_figures(solution: pk.Solution) -> None:
-    found, console = pk.report(solution), Console(file=io.StringIO(), width=200)
+    found, console = pk.report(solution), Console(file=io.StringIO(), width=300)
     console.print(found)
     for _, text in found.rows():
         assert text in console.file.getvalue()

@@ -293,7 +293,6 @@ def test_runs_in_training_are_not_written_by_others(tmp_path: Path, writers: lis
     for words in (
         ["solve", "diffusion", *quick, "--overwrite", "--out", "run.h5"],
         ["solve", "diffusion", "--resume", "--out", "run.h5"],
-        ["correct", "run.h5", "--out", "run.h5"],
     ):
         code, text, complaint = call(*words)
         assert (code, text) == (2, "") and who in complaint and complaint.count("\n") == 1
