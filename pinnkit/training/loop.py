@@ -30,6 +30,7 @@ from .recipe import Aside, Best, Plan, Progress
 from .remodel import Correct, Remodel, Restart
 from .run_file import save
 
+PAST = 0.7  # of the training loss of the best iterate: below it training has left it behind, as no minimum
 NOT_SAVED = "not saved"  # how the note on a run begins that could not be
 
 
@@ -144,8 +145,8 @@ class _Run:
         self.history = self.history.append(**row)
         fresh, best = row["validation"], self.at.best
         judged = self.plan.best and self.at.aside is None  # else the best model is kept by its estimated error
-        if judged and math.isfinite(fresh) and (best is None or fresh < best.value):
-            self.move(best=Best(self.theta.clone(), fresh, self.at.total))
+        if judged and math.isfinite(fresh) and (best is None or fresh < best.value or row["loss"] < PAST * best.loss):
+            self.move(best=Best(self.theta.clone(), fresh, self.at.total, row["loss"]))
         return row
 
     def settle(self) -> None:

@@ -86,11 +86,16 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Best:
-    """The parameters (P,) of the logged iteration whose loss on fresh points, ``value``, is the least so far."""
+    """The parameters (P,) of the logged iteration whose loss on fresh points, ``value``, is the least so far.
+
+    Only iterations count whose training ``loss`` is about the least: others are no minimum, of which influence and the
+    signs of overfitting could be told.
+    """
 
     theta: Tensor
     value: float
     iteration: int
+    loss: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -289,7 +289,9 @@ def _progress(
     if stages is not None and missing(finished):
         finished = plan.stages[counts["stage"] - 1]
     best = Best(**tree["best"]) if "best" in tree else None
-    if best is not None and (best.theta.shape != whole["theta"].shape or not isinstance(best.value, float)):
+    if best is not None and (
+        best.theta.shape != whole["theta"].shape or not all(isinstance(v, float) for v in (best.value, best.loss))
+    ):
         raise ValueError(f"{path} holds a best iterate that pinnkit.save does not write")
     aside = None
     if "aside" in tree:

@@ -113,8 +113,9 @@ def solve(
             that returns ``pinnkit.STOP`` or raises StopIteration ends the run, which can be resumed; before any other
             exception goes on, ``checkpoint`` is saved; without one the run so far is the exception's attribute
             ``solution``. Default: none.
-        best: True (default): of a run that has ended comes back the iterate, among those at the rows of the history,
-            whose loss on fresh points is the least; ``stops`` say so where it is not the last. A run that is to be
+        best: True (default): of a run that has ended comes back the iterate, among those at the rows of the history
+            whose training loss is about the least, whose loss on fresh points is the least; ``stops`` say so where it
+            is not the last. A run that is to be
             resumed comes back at its last. False: always the last.
 
     Returns:

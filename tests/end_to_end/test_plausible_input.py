@@ -96,7 +96,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: solve(observe=lambda: None), "expected a function of 1 argument"),
     (lambda: solved()(np.zeros((2, 5))), "expected points of shape"),
     (lambda: solved()(torch.zeros(5)), r"expected points \(n, d\)"),
-    (lambda: solved().jet("u", X), "X is 'u'"),
+    (lambda: solved().jet("u", X), "names is a ndarray"),
     (lambda: solved().jet(X), "names is missing"),
     (lambda: solved().jet(X, ""), "names is '': expected text that is not empty"),
     (lambda: solved().jet(X, "v"), "the fields are u"),
