@@ -44,7 +44,7 @@ class GivenPoints:
         if X is not None:
             if isinstance(X, np.ndarray):
                 real(f"{what}: X", X)
-            rows = fit(ROWS, torch.as_tensor(X) if isinstance(X, np.ndarray) else X, f"{what}: X")
+            rows = fit(ROWS, torch.from_numpy(np.array(X)) if isinstance(X, np.ndarray) else X, f"{what}: X")
             return cls(rows, None, isinstance(X, np.ndarray))
         assert coordinates is not None
         return cls._named(domain, what, coordinates)
@@ -79,7 +79,7 @@ def _column(what: str, value: Any) -> Tensor:
     if isinstance(value, (Tensor, np.ndarray)):
         real(what, value)
     try:
-        return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
+        return value if isinstance(value, Tensor) else torch.tensor(np.array(value, float))
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{what} is {value!r:.40}: expected a number or an array of numbers") from None
 

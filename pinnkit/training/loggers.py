@@ -186,8 +186,8 @@ class MLflowLogger(HistoryLogger):
 
     def _write(self, row: Mapping[str, float]) -> None:
         now = int(time.time() * 1000)
-        for name, value in row.items():
-            self._client.log_metric(self._run, name, value, timestamp=now, step=int(row["iteration"]))
+        for name, value in row.items():  # a folder holds no file "validation" beside a folder of that name
+            self._client.log_metric(self._run, name.replace("/", "."), value, timestamp=now, step=int(row["iteration"]))
 
     def _close(self, solution: Solution) -> None:
         self._client.set_tag(self._run, "stops", "; ".join(solution.stops))
