@@ -23,7 +23,6 @@ CHOICES = (
     ("sin", 64.0),
 )
 ROWS = 1.5  # for every parameter
-PART = 5  # of the interior's points, which other sets get
 RIDGE = 1e-12  # of the norm of the rows
 CLEARLY = 5  # times lower the residual must be than with the usual weights, for others to be taken
 
@@ -39,8 +38,8 @@ def tuned(model: Model, network: MLP, seed: int) -> MLP:
         network: the network whose sizes and features stay.
         seed: seed of the parameters and points.
     """
-    per = sum(len(model.programs[key].names) / (1 if key == "pde" else PART) for key in model.keys)
-    n = max(50, round(ROWS * network.build(model.problem.domain).count / per))
+    rows = sum(len(model.programs[key].names) * n for key, n in counts_of(model.keys, 1000).items())  # of 1000 points
+    n = max(50, round(ROWS * network.build(model.problem.domain).count / (rows / 1000)))
     fitted, fresh = _drawn(model, n, seed), _drawn(model, n // 2, seed + 1)
     found = {choice: _left(replace(model, network=_like(network, *choice)), fitted, fresh, seed) for choice in CHOICES}
     best = min(found, key=found.__getitem__)

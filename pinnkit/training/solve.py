@@ -115,8 +115,7 @@ def solve(
             ``solution``. Default: none.
         best: True (default): of a run that has ended comes back the iterate, among those at the rows of the history
             whose training loss is about the least, whose loss on fresh points is the least; ``stops`` say so where it
-            is not the last. A run that is to be
-            resumed comes back at its last. False: always the last.
+            is not the last. A run that is to be resumed comes back at its last. False: always the last.
 
     Returns:
         The trained solution: its parameters theta, points, weights, history, and the reason why each stage stopped.
@@ -173,10 +172,8 @@ def solve(
         seed, log_every, validation, time_limit,
         recipe.balance if balance is False else balance, best,
     )  # fmt: skip
-    for stage in plan.stages:
-        if isinstance(
-            stage, Optimiser
-        ):  # memory that a later stage lacks is missed now, and not after the earlier ones
+    for stage in plan.stages:  # memory that a later stage lacks is missed now, and not after the earlier ones
+        if isinstance(stage, Optimiser):
             stage.check_memory(first)
     history = History() if start is None else start.history
     state = Progress(plan) if start is None or start.progress is None else start.progress.carried_over(plan)
@@ -196,6 +193,11 @@ def _path_to(
         raise ValueError("tolerance: such a run chooses its own starts: give the problem, and no start")
     if stages is not None:
         raise ValueError(f"tolerance and stages: leave stages out, or end them with pinnkit.Correct({tolerance:g})")
+    if problem.softened:
+        raise ValueError(
+            f"tolerance: {problem.name} has an inequality, whose smoothing is lowered in steps that a climb does not "
+            "take: leave tolerance out"
+        )
     if dtype != torch.float64:
         raise ValueError(f"tolerance: corrections are made in torch.float64, not {dtype}: leave dtype out")
     recipe = default_recipe(problem)

@@ -58,3 +58,8 @@ def test_it_is_kept_in_files(tmp_path):
 def test_numbers_that_are_not_positive(numbers):
     with pytest.raises(ValueError, match="expected a positive number"):
         pk.Complementarity(A, B, **numbers)
+
+
+def test_a_climb_to_a_tolerance_is_refused():
+    with pytest.raises(ValueError, match="obstacle has an inequality.*leave tolerance out"):
+        pk.solve(obstacle(), tolerance=1e-3)
