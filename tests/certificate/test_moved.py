@@ -141,3 +141,13 @@ def test_rounding_of_values_is_in_the_bounds() -> None:
         own = EnclosedMisfits(pk.Solution(model, theta, pk.Points({})), theorems(problem)[0], 1.0)
         seen.append(own.apart("sup"))
     assert 0 < seen[0] < 1e-14 < 1e-9 < seen[1] < 1e-6
+
+
+def test_a_nonlinear_equation_gets_no_spline() -> None:
+    """The maximum principle asks for walls first; u_t - u_xx + u^3 = 1 has no constant coefficients to move it by."""
+    box = pk.Box(x=(0, 1), t=(0, 1))
+    p = pk.Problem("cubic", u, u.diff(t) - u.diff(x, 2) + u**3 - 1, box, [pk.Initial(u, 0), pk.Dirichlet(u, 0, on="x")])
+    net = pk.MLP(2, 4, 1)
+    zero = torch.zeros_like(net.initial(p.domain, 0))
+    found = pk.certify(pk.Solution(pk.Model(p, net, True), zero, pk.Points({})), enclosed=True)
+    assert 0.12 < found["sup"] <= 1.0 + 1e-9  # u is nearly x (1 - x) / 2 at the end

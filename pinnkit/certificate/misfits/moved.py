@@ -88,15 +88,15 @@ class MovedMisfits:
     @cached_property
     def defect(self) -> Defect:
         """L c = -R."""
-        f = self.own.form
-        assert f.numbers is not None  # as there are axes
+        f, pair = self.own.form, self.pair
+        assert f.numbers is not None  # or there were no axes
         sign = -1.0 if f.order else 1.0
         terms = {J: sign * v for J, v in f.numbers.items()}
         if f.order:
             terms[f.index(*[f.t] * f.order)] = 1.0
         ((name, e),) = f.problem.everywhere("certificates do").items()
-        R = self._cells(Residual(name, e / f.lead, INTERIOR), tuple(a.spline.breaks for a in self.pair))
-        return Defect(self.pair, terms, replace(R, coefficients=-R.coefficients), f.time, self._part)
+        R = self._cells(Residual(name, e / f.lead, INTERIOR), tuple(a.spline.breaks for a in pair))
+        return Defect(pair, terms, replace(R, coefficients=-R.coefficients), f.time, self._part)
 
     def _cells(self, stated: Residual, breaks: Breaks) -> Enclosure:
         found = self.own.cells(stated, breaks, tuple(DEGREE if len(b) > 1 else 0 for b in breaks), RADIUS)
