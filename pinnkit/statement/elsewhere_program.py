@@ -31,6 +31,11 @@ class Layout:
 class Nodes:
     """The quadrature of a number that rows take from other points, at any points."""
 
+    variables: tuple[sp.Symbol, ...]
+    columns: list[sp.Symbol]
+    reference: dict[sp.Symbol, np.ndarray]
+    count: int
+
     def __init__(self, content: Content, variables: Sequence[sp.Symbol]) -> None:
         self.variables, self.columns = tuple(variables), [s for s, _ in content.columns]
         self.reference, self.count = reference(content.counts), prod(content.counts)
@@ -51,6 +56,12 @@ class ElsewhereProgram:
 
     ``inner`` is the program of r at nodes; nodes of all points stand in one block of the channels, from ``start``.
     """
+
+    inner: Any  # the ResidualProgram at nodes
+    variables: tuple[sp.Symbol, ...]
+    moving: bool  # whether every point has nodes of its own
+    paired: bool  # whether what is summed depends on the point
+    count: int
 
     def __init__(self, content: Content, inner: Any, variables: Sequence[sp.Symbol]) -> None:
         self.inner, self.variables = inner, tuple(variables)

@@ -43,6 +43,7 @@ class ResidualProgram:
     unknowns: tuple[Any, ...]
     slots: dict[Any, Slot]
     images: int
+    elsewhere: dict[sp.Symbol, ElsewhereProgram]
     channels: Channels
 
     def __init__(
@@ -270,7 +271,8 @@ class ResidualSlopes:
     """dr/dN as a sparse list, with the products that the row stack needs."""
 
     program: ResidualProgram
-    entries: list[tuple[int, Any, Value]]
+    entries: list[tuple[int, sp.Symbol, Value]]
+    elsewhere: Mapping[sp.Symbol, ElsewhereSlopes]
 
     def __init__(
         self, program: ResidualProgram, entries: list[tuple[int, sp.Symbol, Value]],
@@ -323,6 +325,11 @@ class ResidualSlopes:
 
 class Onto:
     """Cotangents of channels and unknown coefficients to which those of single slots are added."""
+
+    program: ResidualProgram
+    channels: Tensor
+    unknowns: Tensor
+    B: int
 
     def __init__(self, program: ResidualProgram, channels: Tensor, unknowns: Tensor, B: int) -> None:
         self.program, self.channels, self.unknowns, self.B = program, channels, unknowns, B

@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-clock = time.monotonic
+clock: Callable[[], float] = time.monotonic
 _end: ContextVar[float] = ContextVar("end", default=math.inf)
 
 

@@ -34,7 +34,9 @@ class Pace(Protocol):
 class Given:
     """Windows between given times, each of which is taken."""
 
-    goes_on = True
+    goes_on: bool = True
+    edges: list[float]
+    corrected: bool
 
     def __init__(self, edges: Sequence[float], corrected: bool) -> None:
         self.edges, self.corrected = list(edges), corrected
@@ -52,12 +54,21 @@ class Given:
 class Adaptive:
     """Windows, each corrected before it hands over, that are halved where distrusted and doubled where easy."""
 
+    low: float
+    high: float
+    tolerance: float
+    length: float
+    goes_on: bool
+    left: float | None  # what the last try left unseen, if it was trusted and too much
+    tried: bool  # whether a longer window from here was distrusted
+    now: float  # where the window begins that is tried
+
     def __init__(self, low: float, high: float, tolerance: float) -> None:
         self.low, self.high, self.tolerance = low, high, tolerance
         self.length = FIRST * (high - low)
         self.goes_on = True
-        self.left: float | None = None  # what the last try left unseen, if it was trusted and too much
-        self.tried = False  # whether a longer window from here was distrusted
+        self.left = None
+        self.tried = False
 
     def end(self, low: float, held: float | None) -> float | None:
         """A length further on, or where the window in a file ends."""

@@ -16,6 +16,7 @@ class CoefficientField:
     """
 
     parameters: tuple[Any, ...]
+    domain: Any  # SymPy's, of rational functions of the parameters and the roots
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ class DifferentialRing:
 
     variables: tuple[Any, ...]
     parameters: tuple[Any, ...]
+    ring: Any  # SymPy's
     gen: dict[Any, Any]
     functions: dict[Any, Any]
     inverses: dict[Any, Any]

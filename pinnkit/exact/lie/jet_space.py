@@ -61,6 +61,7 @@ class JetSpace:
     symbols: dict[Any, Any]
     parameters: tuple[Any, ...]
     differential_ring: DifferentialRing
+    ring: Any  # that of its polynomials, SymPy's
     x: list[Any]
     u: dict[Any, Any]
     position: dict[Any, int]

@@ -24,6 +24,7 @@ class Columns(Protocol):
 class Dense:
     """A matrix that is written out."""
 
+    D: np.ndarray
     shape: tuple[int, int]
 
     def __init__(self, D: np.ndarray) -> None:

@@ -26,6 +26,8 @@ INITIAL, BODY = "its initial data", "the boundary"  # sides, beside the faces of
 class IncompatibleData(ValueError):
     """Data that no smooth ansatz takes, and the sides that they belong to (none of them: all)."""
 
+    sides: tuple[str, ...]
+
     def __init__(self, message: str, *sides: str) -> None:
         super().__init__(message)
         self.sides = sides

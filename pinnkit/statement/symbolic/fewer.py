@@ -20,9 +20,13 @@ from .reference import Exact
 class Fewer:
     """The fields with all coordinates that stand for those with fewer, and the places where they are looked at."""
 
+    variables: tuple[sp.Symbol, ...]
+    lifted: dict[AppliedUndef, AppliedUndef]
+    at: dict[AppliedUndef, AppliedUndef]
+
     def __init__(self, fields: Sequence[AppliedUndef], domain: Domain) -> None:
         whole = next((u.args for u in fields if tuple(s.name for s in u.args) == domain.names), None)
-        self.variables: tuple[sp.Symbol, ...] = () if whole is None else whole
+        self.variables = () if whole is None else whole
         few = [u for u in fields if set(u.args) < set(self.variables)]
         self.lifted = {u: u.func(*self.variables) for u in few}
         self.at = {u: u.func(*(v if v in u.args else _place(domain, v) for v in self.variables)) for u in few}

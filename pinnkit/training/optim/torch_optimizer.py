@@ -132,6 +132,7 @@ class Torch(Optimiser[Objective]):
 class Live:
     """A library's optimiser with its schedule, kept at hand between steps; ``steps`` tells which state they are in."""
 
+    steps: int
     parameters: list[torch.nn.Parameter]
     optimiser: torch.optim.Optimizer
     schedule: Any
