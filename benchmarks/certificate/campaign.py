@@ -155,7 +155,7 @@ def measured(seed: int) -> dict[str, Any]:
         network = pk.MLP(len(p.variables), 2, 1)
         nothing = torch.zeros_like(network.initial(p.domain, 0))
         solution = pk.Solution(pk.Model(p, network, False), nothing, pk.Points({}))
-        found = pk.certify(solution, enclosed=True, slopes=not c["plane"], twin=False)
+        found = pk.certify(solution, enclosed=True, slopes=not c["plane"], corrected=False)
     except ValueError as error:
         return out | {"refused": str(error)}
     out |= {"rows": [[b.norm, b.theorem, b.value, exact[b.norm]] for b in found.bounds if b.norm in exact]}

@@ -254,7 +254,7 @@ def compared(solution: Any, enclosed: bool = False, slopes: bool = True) -> dict
     """The bound and the true error by norm."""
     import pinnkit as pk
 
-    found = pk.certify(solution, enclosed, slopes=slopes, twin=False)
+    found = pk.certify(solution, enclosed, slopes=slopes, corrected=False)
     return {b.norm: (b.value, found.errors[b.norm]) for b in found.bounds if b.norm in found.errors}
 
 

@@ -80,7 +80,7 @@ def _own(w: World) -> dict[str, Arguments]:
         "field": {"variables": lambda: (x, t)}, "normals": {"variables": lambda: (x, t)},
         "divergence": {"k": lambda: 2.0, "u": lambda: u, "coordinates": lambda: (x,)},
         "function": {"call": lambda: lambda x, t: x + t},
-        "certify": {"enclosed": lambda: False, "slopes": lambda: False, "twin": lambda: False},
+        "certify": {"enclosed": lambda: False, "slopes": lambda: False, "corrected": lambda: False},
         "Dirichlet": {"value": lambda: x * 2}, "Robin": {"a": lambda: 1.0, "b": lambda: 2.0},
         "Operator": {"expression": lambda: u.diff(x)}, "Observations": {"values": lambda: torch.zeros(5)},
         "PointSet": {"weights": lambda: torch.ones(5), "columns": lambda: {"g": torch.zeros(5)},

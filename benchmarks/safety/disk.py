@@ -74,7 +74,7 @@ def works(folder: Path) -> dict[str, tuple[str, Callable[[Path], object]]]:
         "save": ("out.h5", lambda path: pk.save(solution, path)),
         "resume": ("out.h5", trained),
         "map": ("out.h5", lambda path: save_map(found, path)),
-        "certify": ("out.json", shell("certify", str(run), "--enclosed", "--no-twin", "--out", "OUT")),
+        "certify": ("out.json", shell("certify", str(run), "--enclosed", "--no-corrected", "--out", "OUT")),
         "correct": ("out.h5", shell("correct", str(run), "--out", "OUT")),
         "export": ("out.vtu", shell("export", str(run), "--nodes", "60", "--times", "1", "--out", "OUT")),
         "picture": ("out.png", shell("influence", str(run), "--of", "loss", "--picture", "OUT")),

@@ -118,7 +118,7 @@ WORDS = (
 VALID = (
     ["solve", "diffusion", "--time-limit", "0", "--points", "20", "--out", "made.h5", "--overwrite"],
     ["report", "run.h5", "--no-estimate"], ["plot", "run.h5", "--format", "png"], ["problems"], ["--version"],
-    ["export", "run.h5", "--nodes", "30", "--times", "2"], ["certify", "run.h5", "--no-twin"],
+    ["export", "run.h5", "--nodes", "30", "--times", "2"], ["certify", "run.h5", "--no-corrected"],
     ["certify", "run.h5", "--check"], ["influence", "run.h5", "--of", "loss", "--top", "1"],
     ["symmetries", "diffusion"], ["correct", "run.h5"], ["error", "run.h5"], ["validate", "run.h5"],
 )  # fmt: skip

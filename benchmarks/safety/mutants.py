@@ -81,7 +81,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # the tests that should notice, quickest 
     "certificate/barrier/cell_polynomials": ("certificate/test_barrier",),
     "certificate/checker/check": ("certificate/test_checker",),
     "certificate/barrier/splines": ("certificate/test_barrier",),
-    "certificate/corrected_twin": ("certificate/test_corrected_twin",),
+    "certificate/corrected_solution": ("certificate/test_corrected_solution",),
     "certificate/validated/interval_arithmetic": ("certificate/test_certify", "exact/test_rounding"),
     "certificate/validated/taylor_model": (
         "certificate/test_enclosed_networks",

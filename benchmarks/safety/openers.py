@@ -97,7 +97,7 @@ def targets(folder: Path) -> dict[str, Target]:
         "load": (lambda path: digest(pk.load(path)), 60),
         "report": (printed("report", "RUN", "--no-estimate", "--json"), 12),
         "influence": (printed("influence", "RUN", "--of", "loss", "--top", "2", "--json"), 8),
-        "certify": (printed("certify", "RUN", "--no-twin", "--json"), 6),
+        "certify": (printed("certify", "RUN", "--no-corrected", "--json"), 6),
         "plot": (printed("plot", "RUN", "--json"), 1),
     }
     found = {
@@ -111,7 +111,7 @@ def targets(folder: Path) -> dict[str, Target]:
     printed("influence", "RUN", "--of", "loss", "--out", str(made))(run)
     found["map"] = Target(made, "map.h5", {"load_map": (lambda path: told(vars(load_map(path))), 1)})
     proof = folder / "proof.json"
-    printed("certify", "RUN", "--enclosed", "--no-twin", "--out", str(proof))(run)
+    printed("certify", "RUN", "--enclosed", "--no-corrected", "--out", str(proof))(run)
     found["proof"] = Target(proof, "proof.json", {"certify --check": (printed("certify", "RUN", "--check"), 1)})
     found["reference"] = Target(reference.data_file("heat_sine.h5"), "heat_sine.h5", {"Table": (table, 1)}, 2)
     return found

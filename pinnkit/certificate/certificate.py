@@ -13,8 +13,9 @@ from pinnkit.certificate.theorem.misfit import Norm
 from pinnkit.certificate.theorem.proof import BarrierProof
 from pinnkit.tools.checked import checked
 from pinnkit.tools.labelled import ResultTable
+from pinnkit.tools.renamed import renamed
 
-from .corrected_twin import Twin
+from .corrected_solution import CorrectedSolution
 
 if TYPE_CHECKING:
     from pinnkit.certificate.checker.check import CheckResult
@@ -31,6 +32,7 @@ MEANING = {
 }
 
 
+@renamed(twin="corrected")
 @checked
 @dataclass(frozen=True)
 class Certificate(ResultTable):
@@ -49,8 +51,8 @@ class Certificate(ResultTable):
         floors: by how much these may be wrong because the reference is.
         reference_error: relative L2 error of the reference. None without one.
         direct: the bounds that follow from ``misfits`` alone.
-        twin: the corrected solution that the other bounds go through. Default None: there is none.
-        note: why there is no twin.
+        corrected: the corrected solution that the other bounds go through. Default None: there is none.
+        note: why there is none.
     """
 
     problem: str
@@ -63,7 +65,7 @@ class Certificate(ResultTable):
     floors: Mapping[str, float]
     reference_error: float | None
     direct: tuple[Bound, ...] = ()
-    twin: Twin | None = None
+    corrected: CorrectedSolution | None = None
     note: str = ""
 
     def __getitem__(self, norm: str) -> float:
@@ -87,13 +89,13 @@ class Certificate(ResultTable):
             "misfits": {name: n.to_dict() for name, n in self.misfits.items()}, "evaluation": self.evaluation,
             "rigorous": self.rigorous, "errors": dict(self.errors), "floors": dict(self.floors),
             "reference_error": self.reference_error, "direct": [b.to_dict() for b in self.direct],
-            "twin": None if self.twin is None else self.twin.to_dict(), "note": self.note,
+            "corrected": None if self.corrected is None else self.corrected.to_dict(), "note": self.note,
         }  # fmt: skip
 
     def pointwise(self, X: Tensor) -> tuple[Tensor, float]:
         """An estimate c - u of the error u* - u at points, with a radius r: |u* - c| <= r everywhere.
 
-        Here c is the corrected twin, evaluated in floating point.
+        Here c is the corrected solution, evaluated in floating point.
 
         Args:
             X: points (n, d), coordinates in the order of the domain.
@@ -102,30 +104,30 @@ class Certificate(ResultTable):
             The estimate (n,), and the radius.
 
         Raises:
-            ValueError: no twin, or no bound of the largest error.
+            ValueError: no corrected solution, or no bound of the largest error.
         """
-        own = [] if self.twin is None else [b.value for b in self.twin.bounds if b.norm == "sup"]
-        if self.twin is None or not own:
+        own = [] if self.corrected is None else [b.value for b in self.corrected.bounds if b.norm == "sup"]
+        if self.corrected is None or not own:
             raise ValueError(f"{self.problem}: there is no bound at single points: {self.note or 'no sup bound'}")
-        return self.twin.moved(X), own[0]
+        return self.corrected.moved(X), own[0]
 
     @property
     def proof(self) -> BarrierProof | None:
-        """The barrier that bounds the largest error of the solution or its twin; None where another theorem does."""
+        """The barrier that bounds the largest error, its own or the corrected solution's; None where a theorem does."""
         return self._behind[0]
 
     @property
     def added(self) -> list[float]:
-        """Numbers added to the bound of the proof: jumps at periodic ends, and the distance to a twin."""
-        proof, apart, twin = self._behind
+        """Numbers added to the proof's bound: jumps at periodic ends, and the distance to the corrected solution."""
+        proof, apart, via = self._behind
         if proof is None:
             return []
-        return [apart, self.twin.distances["sup"]] if twin and self.twin is not None else [apart]
+        return [apart, self.corrected.distances["sup"]] if via and self.corrected is not None else [apart]
 
     @property
     def _behind(self) -> tuple[BarrierProof | None, float, bool]:
-        """The proof, what is apart from it, and whether it is about the twin."""
-        kinds = [(self.direct, False), ((), True) if self.twin is None else (self.twin.bounds, True)]
+        """The proof, what is apart from it, and whether it is about the corrected solution."""
+        kinds = [(self.direct, False), ((), True) if self.corrected is None else (self.corrected.bounds, True)]
         found = {via: b for own, via in kinds for b in own if b.norm == "sup" and b.proof is not None}
         via = True in found and (False not in found or self["sup"] < found[False].value)
         return (found[via].proof, found[via].apart, via) if via in found else (None, 0.0, False)
@@ -151,8 +153,8 @@ class Certificate(ResultTable):
 
         low, high = (torch.as_tensor(v) for v in range_of(proof, X.double().cpu().numpy()))
         middle = torch.zeros_like(low)
-        if via and self.twin is not None:
-            middle = self.twin.moved(X).double().cpu()
+        if via and self.corrected is not None:
+            middle = self.corrected.moved(X).double().cpu()
         return middle + low - apart, middle + high + apart
 
     def verify(self) -> "CheckResult":
@@ -160,7 +162,7 @@ class Certificate(ResultTable):
 
         The checker shares no code with the search for the proof, and needs python-flint: ``pip install
         'pinnkit[check]'``. It takes as given the enclosures of the residuals on cells (estimates, in a sampled
-        certificate) and the distance to a twin.
+        certificate) and the distance to the corrected solution.
 
         Returns:
             What was checked, and whether it holds.
@@ -180,10 +182,10 @@ class Certificate(ResultTable):
         largest = ", ".join(f"{name} {n.sup:.2e}" for name, n in self.misfits.items())
         found.append(("misfit", f"at most {largest}"))
         found.append(("evaluation", self.evaluation))
-        if self.twin is not None:
-            found.append(("corrected twin", self.twin.text))
+        if self.corrected is not None:
+            found.append(("corrected solution", self.corrected.text))
         elif self.note:
-            found.append(("corrected twin", f"none: {self.note}"))
+            found.append(("corrected solution", f"none: {self.note}"))
         found.append(("rigorous", "yes" if self.rigorous else "no: a larger misfit may hide between the samples"))
         if self.reference_error is not None:
             found.append(("reference", f"its own relative error is {self.reference_error:.1e}"))

@@ -15,23 +15,25 @@ from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import NotNegative, checked
 from pinnkit.tools.deadline import OutOfTime, turn, within
 from pinnkit.tools.progress import stage, working
+from pinnkit.tools.renamed import renamed
 
 from .certificate import MEANING, Certificate
-from .corrected_twin import Twin, corrected, distances, seen
+from .corrected_solution import CorrectedSolution, correction_of, distances, seen
 from .theorems import theorems
 from .true_errors import true_errors
 
 CONSTANTS = 1 + 1e-9  # the theorems' constants are not rounded outwards: rigorous bounds are made larger by this
-TIGHT = 1.1  # a bound of the largest error that is so little above what it is at least needs no corrected twin
+TIGHT = 1.1  # a bound of the largest error that is so little above what it is at least needs no correction
 AS_GOOD = 1e-6  # by how much more, relatively, a bound may be that can be checked again
 
 
+@renamed(twin="corrected")
 @checked
 def certify(
     solution: Solution,
     enclosed: bool = False,
     slopes: bool = False,
-    twin: Solution | bool = True,
+    corrected: Solution | bool = True,
     time_limit: NotNegative | None = None,
     progress: bool | None = None,
 ) -> Certificate:
@@ -53,8 +55,8 @@ def certify(
             are sampled at many points, which is quick but no proof.
         slopes: True: bound derivatives of the error too, where an energy gives them. It needs data that neither jump
             nor disagree at corners. Default False.
-        twin: the bound through a corrected twin c, |u* - u| <= |c - u| + |u* - c|. True (default): c is made by
-            :func:`correct`. A solution: that one is c. False: none.
+        corrected: the corrected solution c through which the error is bounded as well, |u* - u| <= |c - u| + |u* - c|.
+            True (default): c is made by :func:`correct`. A solution: that one is c. False: none.
         time_limit: seconds of wall time after which no better bound is looked for. Default None: no limit.
         progress: what is shown of where the work is. Default None: a bar in a terminal, nothing elsewhere; True: lines
             there; False: nothing.
@@ -63,18 +65,18 @@ def certify(
         The bounds by norm, which print themselves.
 
     Raises:
-        ValueError: no theorem covers the equation, domain, condition or solution (the reason is given), or a twin of
-            another problem or outside the tangent space of the solution, or no bound within the time limit.
+        ValueError: no theorem covers the equation, domain, condition or solution (the reason is given), ``corrected``
+            is of another problem or outside the tangent space of the solution, or no bound within the time limit.
 
     Example:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 100, stages=[pk.LevenbergMarquardt(20)], progress=False)
-        >>> pk.certify(u, twin=False).violations
+        >>> pk.certify(u, corrected=False).violations
         []
     """
     with within(time_limit), working(f"certify {solution.problem.name}", progress):
         try:
-            return _certified(solution, enclosed, slopes, twin)
+            return _certified(solution, enclosed, slopes, corrected)
         except OutOfTime:
             cheaper = "give it more, or sample with enclosed=False" if enclosed else "give it more"
             raise ValueError(
@@ -82,20 +84,21 @@ def certify(
             ) from None
 
 
-def _certified(solution: Solution, enclosed: bool, slopes: bool, twin: Solution | bool) -> Certificate:
+def _certified(solution: Solution, enclosed: bool, slopes: bool, corrected: Solution | bool) -> Certificate:
     problem = solution.problem
     f, known = theorems(problem, slopes)
     direct, misfits, scale = _direct(solution, f, known, enclosed)
     better, tight = _moved(known, misfits, direct)
     best, other, note = _least(direct, better), None, ""
-    if twin is True and tight:
+    if corrected is True and tight:
         note = "its own bound is tight"
-    elif twin is not False:
+    elif corrected is not False:
         try:
             turn()
-            other = _twin(solution, corrected(solution) if twin is True else twin, f, known, enclosed, scale)
+            c = correction_of(solution) if corrected is True else corrected
+            other = _through(solution, c, f, known, enclosed, scale)
         except ValueError as error:
-            if twin is not True:
+            if corrected is not True:
                 raise
             note = str(error)
         except OutOfTime:
@@ -155,17 +158,19 @@ def _least(one: dict[str, Bound], other: dict[str, Bound]) -> dict[str, Bound]:
     return {n: min((found[n] for found in (one, other) if n in found), key=lambda b: b.value) for n in one}
 
 
-def _twin(solution: Solution, twin: Solution, f: Form, known: list[Theorem], enclosed: bool, scale: float) -> Twin:
-    """The twin with its own bounds and its distance from the solution."""
-    stage("the corrected twin")
-    if twin.problem is not solution.problem:
-        raise ValueError("the twin solves another problem: take pk.correct(solution)")
+def _through(
+    solution: Solution, corrected: Solution, f: Form, known: list[Theorem], enclosed: bool, scale: float
+) -> CorrectedSolution:
+    """The corrected solution with its own bounds and its distance from the solution."""
+    stage("the corrected solution")
+    if corrected.problem is not solution.problem:
+        raise ValueError("the corrected solution is of another problem: take pk.correct(solution)")
     turn()
-    bounds, misfits, _ = _direct(twin, f, known, enclosed)
+    bounds, misfits, _ = _direct(corrected, f, known, enclosed)
     bounds = _least(bounds, _moved(known, misfits, bounds)[0])
-    apart = distances(solution, twin, bounds, scale) if enclosed else seen(solution, twin, bounds)
+    apart = distances(solution, corrected, bounds, scale) if enclosed else seen(solution, corrected, bounds)
     apart = {norm: value * CONSTANTS for norm, value in apart.items()}
-    return Twin(solution, twin, apart, tuple(bounds.values()), misfits.named(), misfits.evaluation)
+    return CorrectedSolution(solution, corrected, apart, tuple(bounds.values()), misfits.named(), misfits.evaluation)
 
 
 def _enclosed(solution: Solution, f: Form, scale: float) -> Misfits:

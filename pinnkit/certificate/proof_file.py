@@ -1,7 +1,7 @@
 """Barrier proofs as plain records, for files: floats, lists and expression trees, nothing that has to be run.
 
 A file holds a certificate's figures, the proof behind its bound of the largest error, and what is added to the proof's
-own bound: the jumps that were taken off at periodic ends, and the distance to a corrected twin.
+own bound: the jumps that were taken off at periodic ends, and the distance to the corrected solution.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ def certify(
     slopes: Annotated[
         bool, typer.Option("--slopes", help="Bound the error's derivatives too, where an energy gives them.")
     ] = False,
-    twin: Annotated[
-        bool, typer.Option("--twin/--no-twin", help="Bound the error through a corrected solution as well.")
+    corrected: Annotated[
+        bool, typer.Option("--corrected/--no-corrected", help="Bound the error through the corrected solution as well.")
     ] = True,
     time_limit: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="Seconds after which no better bound is looked for.")
@@ -106,6 +106,7 @@ def certify(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Keep the certificate, with its proof where there is one.")
     ] = None,
+    twin: Annotated[bool | None, typer.Option(hidden=True)] = None,  # the old name of corrected
     check: Annotated[
         bool, typer.Option("--check", help="Check the proof in a kept certificate (FILE.json) by rational numbers.")
     ] = False,
@@ -122,7 +123,7 @@ def certify(
     from .jobs import opened_run
 
     solution = opened_run(run, problem)
-    found = make(solution, enclosed, slopes, twin, time_limit)
+    found = make(solution, enclosed, slopes, corrected if twin is None else twin, time_limit)
     files = {}
     if out is not None:
         from pinnkit.certificate.proof_file import write

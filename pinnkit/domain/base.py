@@ -234,9 +234,9 @@ class Domain(ABC):
         """Which points lie on parts of the spatial boundary, up to a tolerance, at any time.
 
         Args:
-            X: points (n, d).
+            X: points (n, d), whose time does not matter.
             on: parts of the boundary. Default: all of it.
-            tol: the tolerance, in units of the coordinates.
+            tol: how far from the boundary a point may be, in units of the coordinates.
 
         Returns:
             A bool mask (n,).
@@ -251,7 +251,7 @@ class Domain(ABC):
 
         Args:
             X: points (n, d).
-            tol: the tolerance, in units of the coordinates.
+            tol: how far from that time a point may be, in units of the coordinates.
 
         Returns:
             A bool mask (n,).

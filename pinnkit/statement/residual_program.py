@@ -1,6 +1,7 @@
 """Residuals compiled for one set of points: their values, slopes and curvature in the network's channels."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -267,18 +268,13 @@ def _remembered(
     return ResidualProgram(residuals, fields, {u: (g, d) for u, g, d in ansatz}, dict(parameters), unknowns)
 
 
+@dataclass(frozen=True, eq=False)
 class ResidualSlopes:
     """dr/dN as a sparse list, with the products that the row stack needs."""
 
     program: ResidualProgram
     entries: list[tuple[int, sp.Symbol, Value]]
     elsewhere: Mapping[sp.Symbol, ElsewhereSlopes]
-
-    def __init__(
-        self, program: ResidualProgram, entries: list[tuple[int, sp.Symbol, Value]],
-        elsewhere: Mapping[sp.Symbol, ElsewhereSlopes],
-    ) -> None:  # fmt: skip
-        self.program, self.entries, self.elsewhere = program, entries, elsewhere
 
     def cotangent(self, w: Tensor, like: Tensor, unknowns: Tensor) -> tuple[Tensor, Tensor]:
         """sum_r w_r dr/dN as cotangents of the channels, and of the unknown coefficients; w has shape (R, B)."""
@@ -323,6 +319,7 @@ class ResidualSlopes:
         return out
 
 
+@dataclass(eq=False)
 class Onto:
     """Cotangents of channels and unknown coefficients to which those of single slots are added."""
 
@@ -330,10 +327,7 @@ class Onto:
     channels: Tensor
     unknowns: Tensor
     B: int
-
-    def __init__(self, program: ResidualProgram, channels: Tensor, unknowns: Tensor, B: int) -> None:
-        self.program, self.channels, self.unknowns, self.B = program, channels, unknowns, B
-        self._waiting: dict[sp.Symbol, Tensor] = {}
+    _waiting: dict[sp.Symbol, Tensor] = field(default_factory=dict)
 
     def put(self, s: sp.Symbol, part: Tensor) -> None:
         """Add the cotangent (B,) of one slot, or of one unknown coefficient."""

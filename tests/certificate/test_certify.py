@@ -264,10 +264,10 @@ def test_a_network_is_certified_with_its_residual():
     solution = pk.solve(
         problem, pk.MLP(2, 8, 8, 1), {"pde": 200}, stages=[pk.SSBroyden(60)], progress=False, resample=None
     )
-    found = pk.certify(solution, twin=False)
+    found = pk.certify(solution, corrected=False)
     assert found.misfits["pde"].sup > 0 and not found.violations
     assert "sampled" in str(found) and "maximum principle" in str(found)
-    enclosed = pk.certify(solution, enclosed=True, twin=False)
+    enclosed = pk.certify(solution, enclosed=True, corrected=False)
     assert enclosed.rigorous and not enclosed.violations
 
 
@@ -311,7 +311,7 @@ def test_non_linear_equations_are_bounded_by_enclosed_misfits_only(equation):
     problem, network = refused(equation, walls), pk.MLP(2, 3, 1)
     solution = pk.Solution(pk.Model(problem, network, False), network.initial(problem.domain, 0), pk.Points({}))
     with pytest.raises(ValueError, match="needs misfits that are enclosed, not sampled"):
-        pk.certify(solution, twin=False)
+        pk.certify(solution, corrected=False)
     assert weights(problem) == {}
 
 

@@ -318,7 +318,7 @@ def rod_between_losses():
 
 
 def test_certificates_are_verified_and_kept(rod_between_losses, tmp_path, call):
-    found = pk.certify(rod_between_losses, enclosed=True, twin=False)
+    found = pk.certify(rod_between_losses, enclosed=True, corrected=False)
     assert found.proof is not None and found.verify().holds
     file = tmp_path / "kept" / "rod.json"
     write(found, file)

@@ -40,7 +40,7 @@ def test_bounds_of_waves_beams_and_others_hold(few_points, make, seed):
     kind = make.split() if isinstance(make, str) else None
     solution = cases.heat_or_wave(kind[0], int(kind[1]), "network", seed) if kind else cases.other(make, seed)
     slopes = kind is None or kind[1] == "1"
-    found, seen = (pk.certify(solution, enclosed=e, slopes=slopes, twin=False) for e in (True, False))
+    found, seen = (pk.certify(solution, enclosed=e, slopes=slopes, corrected=False) for e in (True, False))
     assert found.rigorous and [b.norm for b in found.bounds] == [b.norm for b in seen.bounds]
     for b in found.bounds:
         assert found.errors[b.norm] <= b.value <= 1.1 * seen[b.norm]
@@ -50,9 +50,9 @@ def test_what_a_wave_misses_at_its_walls_is_differentiated():
     """Neumann ends with data: the energy needs their first and second derivatives by time."""
     ends = [pk.Neumann(u, sp.sin(3 * t), on="x_max"), pk.Dirichlet(u, 0, on="x_min")]
     problem = pk.Problem("rope", u, u.diff(t, 2) - u_xx, BOX, [pk.Initial(u, 0), pk.Initial(u, 0, order=1), *ends])
-    found = pk.certify(unsolved(problem, pk.MLP(2, 5, 1)), enclosed=True, twin=False)
+    found = pk.certify(unsolved(problem, pk.MLP(2, 5, 1)), enclosed=True, corrected=False)
     assert {"t", "tt"} <= {n.partition(" by ")[2] for n in found.misfits if "x_max" in n}
-    seen = pk.certify(unsolved(problem, pk.MLP(2, 5, 1)), twin=False)
+    seen = pk.certify(unsolved(problem, pk.MLP(2, 5, 1)), corrected=False)
     for name, n in found.misfits.items():
         assert n.sup == pytest.approx(seen.misfits[name].sup, rel=0.06)
 
@@ -65,7 +65,7 @@ def trained(problem):
 
 def test_a_trained_network_is_certified_rigorously():
     solution = trained(pk.problem("diffusion"))
-    found, sampled = pk.certify(solution, enclosed=True, twin=False), pk.certify(solution, twin=False)
+    found, sampled = pk.certify(solution, enclosed=True, corrected=False), pk.certify(solution, corrected=False)
     assert found.rigorous and "enclosed by Taylor models" in str(found) and not found.violations
     assert {b.norm for b in found.bounds} == {b.norm for b in sampled.bounds}
     for b in found.bounds:
@@ -74,15 +74,15 @@ def test_a_trained_network_is_certified_rigorously():
         assert n.sup == 0 or name == "pde"  # the ansatz is proved to meet the data
     model = pk.Model(solution.problem, Linearised(solution.network, solution.theta))
     tangent = pk.Solution(model, 1e-3 * torch.ones_like(solution.theta), pk.Points({}))
-    moved = pk.certify(tangent, enclosed=True, twin=False)
-    assert not moved.violations and moved["sup"] <= 1.3 * pk.certify(tangent, twin=False)["sup"]
+    moved = pk.certify(tangent, enclosed=True, corrected=False)
+    assert not moved.violations and moved["sup"] <= 1.3 * pk.certify(tangent, corrected=False)["sup"]
 
 
 def test_soft_conditions_and_single_precision_are_enclosed():
     problem = pk.problem("advection_diffusion")
     net = pk.MLP(2, 6, 1)
     soft = pk.Solution(pk.Model(problem, net, False), net.initial(BOX, 3, torch.float32), pk.Points({}))
-    found = pk.certify(soft, enclosed=True, twin=False)
+    found = pk.certify(soft, enclosed=True, corrected=False)
     assert found.rigorous and not found.violations
     assert all(n.sup > 0 for n in found.misfits.values())
 
@@ -92,7 +92,7 @@ def test_slopes_on_walls_are_enclosed():
     problem = pk.Problem("rod", u, u_t - u_xx, BOX, conditions)
     net = pk.MLP(2, 5, 5, 1)
     solution = pk.Solution(pk.Model(problem, net, False), net.initial(BOX, 0), pk.Points({}))
-    found, sampled = pk.certify(solution, enclosed=True, twin=False), pk.certify(solution, twin=False)
+    found, sampled = pk.certify(solution, enclosed=True, corrected=False), pk.certify(solution, corrected=False)
     for name, n in found.misfits.items():
         assert n.sup == pytest.approx(sampled.misfits[name].sup, rel=0.06)
 
@@ -104,7 +104,7 @@ def test_poisson_is_certified():
     problem = pk.Problem("poisson", w, equation, box, [pk.Dirichlet(w, 0)], reference=pk.Exact({w: exact}))
     net = pk.MLP(2, 6, 1)
     solution = pk.Solution(pk.Model(problem, net), net.initial(box, 0), pk.Points({}))
-    found = pk.certify(solution, enclosed=True, twin=False)
+    found = pk.certify(solution, enclosed=True, corrected=False)
     assert not found.violations and found.rigorous and set(found.errors) == {"sup", "L2"}
 
 
@@ -132,8 +132,8 @@ def unsolved(problem, net=None, hard=False):
 def test_refusals_say_why():
     still = [pk.Initial(u, 0), pk.Dirichlet(u, 0)]
     kinked = pk.Problem("kink", u, u_t - u_xx, BOX, [pk.Initial(u, 0), pk.Dirichlet(u, sp.Abs(t - 0.5))])
-    found = pk.certify(unsolved(kinked, hard=False), enclosed=True, twin=False).misfits
-    seen = pk.certify(unsolved(kinked, hard=False), twin=False).misfits
+    found = pk.certify(unsolved(kinked, hard=False), enclosed=True, corrected=False).misfits
+    seen = pk.certify(unsolved(kinked, hard=False), corrected=False).misfits
     assert found.keys() == seen.keys()
     for name, norm in seen.items():
         assert norm.sup * (1 - 1e-6) <= found[name].sup <= 1.1 * norm.sup, name

@@ -265,7 +265,7 @@ def test_bounds_beyond_any_float_are_refused():
     net = pk.MLP(2, 3, 1)
     solution = pk.Solution(pk.Model(problem, net, False), net.initial(box, 0), pk.Points({}))
     with pytest.raises(ValueError, match="beyond any number"):
-        pk.certify(solution, enclosed=True, twin=False)
+        pk.certify(solution, enclosed=True, corrected=False)
 
 
 @pytest.mark.parametrize("damping", [0, sp.Rational(3, 2)])

@@ -47,7 +47,7 @@ def approximation(problem: pk.Problem, size: float) -> pk.Solution:
 @pytest.mark.parametrize("name", EQUATIONS)
 def test_bounds_are_the_error_itself_nearly(name: str) -> None:
     solution = approximation(stated(name), 0.5)
-    found = pk.certify(solution, enclosed=True, twin=False)
+    found = pk.certify(solution, enclosed=True, corrected=False)
     assert not found.violations
     for b in found.bounds:
         assert b.theorem.endswith("after a spline")

@@ -43,7 +43,7 @@ def test_bounds_hold_for_networks_that_jump(kind):
     solution = ring(kind, 0)  # of Allen-Cahn's equation barriers for several reaches are tried: a minute
     with pytest.raises(ValueError, match="enclosed=True"):
         pk.certify(solution)
-    found = pk.certify(solution, enclosed=True, slopes=True, twin=False)
+    found = pk.certify(solution, enclosed=True, slopes=True, corrected=False)
     assert found.rigorous and found.misfits["u periodic in x"].sup > 0.01
     for b in found.bounds:
         assert found.errors[b.norm] <= b.value
@@ -52,7 +52,7 @@ def test_bounds_hold_for_networks_that_jump(kind):
 @pytest.mark.parametrize("kind", [pytest.param("diffusion", marks=pytest.mark.slow), "advection", "wave"])
 def test_periodic_networks_jump_by_rounding(kind):
     solution = ring(kind, 1, pk.Harmonics(("x",)))
-    found, seen = (pk.certify(solution, enclosed=e, slopes=True, twin=False) for e in (True, False))
+    found, seen = (pk.certify(solution, enclosed=e, slopes=True, corrected=False) for e in (True, False))
     assert not found.violations and 0 < found.misfits["u periodic in x"].sup < 1e-11
     assert "periodic ends" in found.evaluation
     for b in found.direct:  # a barrier, which knows the residual's signs, is lower
@@ -69,7 +69,7 @@ def test_hard_initial_values_on_a_ring():
     problem = pk.Problem("ring", u, equation, box, conditions, reference=pk.Exact({u: exact}))
     net = pk.MLP(2, 6, 1, features=pk.Harmonics(("x",)))
     solution = pk.Solution(pk.Model(problem, net), net.initial(box, 0), pk.Points({}))
-    found = pk.certify(solution, enclosed=True, twin=False)
+    found = pk.certify(solution, enclosed=True, corrected=False)
     assert not found.violations and found.misfits["u initial"].sup < 1e-11 < found.misfits["pde"].sup
 
 

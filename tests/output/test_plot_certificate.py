@@ -56,7 +56,7 @@ def test_every_misfit_of_a_wave_with_slopes_is_drawn():
     box = pk.Box(x=(0, 1), t=(0, 1))
     problem = pk.Problem("string", u, u.diff(t, 2) - u.diff(x, 2), box, zero, reference=pk.Exact({u: sp.S.Zero}))
     solution = random_network(problem)
-    found = pk.certify(solution, slopes=True, twin=False)
+    found = pk.certify(solution, slopes=True, corrected=False)
     assert "H1(t)" in [b.norm for b in found.bounds]
     by_norm, parts = contributions(solution, found)
     assert set(parts) == set(found.misfits) and {"pde", "u initial, by x"} <= set(parts)
@@ -66,7 +66,7 @@ def test_every_misfit_of_a_wave_with_slopes_is_drawn():
 
 def test_burgers_and_a_steady_equation_are_drawn():
     solution = random_network(pk.problem("burgers"))
-    found = pk.certify(solution, twin=False)
+    found = pk.certify(solution, corrected=False)
     by_norm, _ = contributions(solution, found)
     assert all(math.isfinite(v) for v in by_norm["L1(t)"].values())
     assert len(plot_certificate(solution).axes) == 3
@@ -79,7 +79,7 @@ def test_burgers_and_a_steady_equation_are_drawn():
 
 def test_a_misfit_alone_may_be_bounded_by_another_theorem():
     solution = random_network(pk.problem("burgers"), hard=True)  # without its residual the map of Cole and Hopf holds
-    found = pk.certify(solution, twin=False)
+    found = pk.certify(solution, corrected=False)
     (bound,) = found.bounds
     alone = contributions(solution, found)[0]["L1(t)"]
     assert alone.pop("pde") == pytest.approx(bound.value)

@@ -108,7 +108,7 @@ COMMANDS = {
     "correct": ["--out", "o.h5"],
     "error": ["--out", "o.h5"],
     "influence": ["--of", "u@x=0.2,t=0.5", "--out", "o.h5"],
-    "certify": ["--out", "o.json", "--no-twin"],
+    "certify": ["--out", "o.json", "--no-corrected"],
     "export": ["--out", "o.vtp"],
 }
 

@@ -53,6 +53,6 @@ def test_certificates_say_where_they_are(monkeypatch: pytest.MonkeyPatch, capsys
     problem = pk.problem("diffusion")
     model = pk.Model(problem, pk.MLP(2, 3, 1), True)
     solution = pk.Solution(model, model.initial(0), pk.Points({}))
-    pk.certify(solution, enclosed=True, twin=False, progress=True)
+    pk.certify(solution, enclosed=True, corrected=False, progress=True)
     said = capsys.readouterr().err
     assert all(text in said for text in ("what is missed", "cells looked at", "a barrier, from the time"))

@@ -54,6 +54,10 @@ def test_old_arguments_give_the_same_and_warn(solution: pk.Solution) -> None:
     with old("solve_lie: the argument most", "max_parameters"):
         few = pk.solve_lie(pk.problem("heat"), tolerance=1e-2, most=40, progress=False)
     assert len(few.theta) <= 40
+    with old("certify: the argument twin", "corrected"):
+        certificate = pk.certify(solution, twin=False)
+    with old(r"Certificate\.twin", "corrected"):
+        assert certificate.twin is certificate.corrected is None
     with old("validate: the argument plantings", "corruptions"):
         found = pk.validate(solution, fresh_loss(solution.problem, 50), points=1, groups=0, plantings=0, progress=False)
     with old(r"Validation\.planted", "corrupted"):

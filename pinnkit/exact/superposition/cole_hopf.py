@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sympy as sp
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.domain.box import Domain
@@ -69,15 +70,11 @@ class ColeHopfTape(Evaluator):
         del pool
         return AutogradPass(self.fields, theta, X.to(theta), channels)
 
+    @override
     def followed(
         self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """The channels and their derivative along v (K,), each (C, B, 1), by forward mode of torch.func, nested.
-
-        Raises:
-            TypeError: a trace or an export, for which there is a closed form.
-        """
-        closed_form_instead()
+        closed_form_instead()  # forward mode of torch.func does the rest, nested
         return moving(lambda at: evaluated(self.fields, at, X.to(theta), channels), theta, v)
 
 

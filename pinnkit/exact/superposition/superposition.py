@@ -8,6 +8,7 @@ import numpy as np
 import sympy as sp
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from pinnkit.certificate.theorem.closed_form import ClosedForm
 from pinnkit.domain.box import Domain
@@ -155,15 +156,11 @@ class SuperpositionTape(Evaluator):
         X = X.to(theta)
         return LinearPass(torch.stack([self.basis(X, channels, field) for field in range(self._fields)], -1), theta)
 
+    @override
     def followed(
         self, theta: Tensor, X: Tensor, channels: Channels, v: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """The channels and their derivative along v (K,), each (C, B, fields), which are torch operations alone.
-
-        Raises:
-            TypeError: a trace or an export, for which there is a closed form.
-        """
-        closed_form_instead()
+        closed_form_instead()  # a sweep is torch operations alone
         return self.sweep(theta, X, channels, v)
 
     def basis(self, X: Tensor, channels: Channels, field: int = 0) -> Tensor:

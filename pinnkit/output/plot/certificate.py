@@ -47,7 +47,7 @@ def plot_certificate(solution: Solution, found: Certificate | None = None, *, fi
         >>> pk.plot.plot_certificate(u).axes[0].get_title()
         'misfits along x; dashed: at most'
     """
-    found = certify(solution, twin=False) if found is None else found
+    found = certify(solution, corrected=False) if found is None else found
     by_norm, parts = contributions(solution, found)
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(parts)}
     lines = {name: _profile(solution, part) for name, part in parts.items()}

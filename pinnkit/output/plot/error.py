@@ -16,7 +16,7 @@ from pinnkit.statement.symbolic.reference import errors_of
 from .colours import ERRORS
 from .image import colour_map, draw_image, new_axes, signed_norm
 from .layout import axes_grid, break_in
-from .slice import compared, error_plane, plane, ratio, titled
+from .slice import Slice, compared, error_plane, plane, ratio, titled
 
 DECADES = 4  # of an error map, counted from its largest value
 
@@ -27,13 +27,13 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     A closed form is compared everywhere, another reference on its own nodes.
 
     Args:
-        solution: a solution, or a march.
-        field: a field. Default None: the first one.
+        solution: a solution or march whose problem has a reference.
+        field: a field that the reference holds. Default None: the first one.
         ax: the axes to draw on. Default None: new ones.
-        t: the time of the picture where time is no axis of it. Default None: the last one.
+        t: the time of the comparison, where time is no axis of the picture. Default None: the last one.
 
     Returns:
-        The axes.
+        The axes, whose title holds the relative L2 error and how exact the reference is.
 
     Raises:
         ValueError: an unknown field, one that the reference does not hold, or a problem without reference.
@@ -53,15 +53,8 @@ def plot_error(solution: Solution, field: str | None = None, ax: Axes | None = N
     own = errors_of(reference).get(name, reference.error if reference is not None else 0.0)
     floor = f"the reference's own {own:.0e}" if own else "exact reference"
     title = titled(f"|{name} − {name}*|", seen)
-    largest = max(float(np.nanmax(seen.values)), 1e-300)
-    smallest = largest * 10.0**-DECADES
-    norm = LogNorm(smallest, largest)
-    seen = replace(seen, values=np.maximum(seen.values, smallest))
     title = f"{title}, relative L2 {errors[name]['relative_l2']:.1e}{break_in(ratio(solution))}({floor})"
-    ax = draw_image(solution, seen, title, new_axes(ax), norm, ERRORS)
-    if len(seen.axes) == 1:
-        ax.set_yscale("log")
-    return ax
+    return _sizes(solution, seen, title, ax)
 
 
 def plot_error_map(
@@ -69,16 +62,14 @@ def plot_error_map(
 ) -> Axes:
     """The error |e| of a field as predicted without a reference, on a logarithmic scale of four decades.
 
-    The title says the estimate of the relative L2 error and the verdict.
-
     Args:
-        found: the error map (:func:`error_map`).
-        field: a field. Default None: the first one.
+        found: the prediction (:func:`error_map`).
+        field: the field whose error is shown. Default None: the first one.
         ax: the axes to draw on. Default None: new ones.
-        t: the time of the picture where time is no axis of it. Default None: the last one.
+        t: the time of the prediction, where time is no axis of the picture. Default None: the last one.
 
     Returns:
-        The axes.
+        The axes, whose title holds the estimated relative L2 error and the verdict.
 
     Raises:
         ValueError: an unknown field.
@@ -94,16 +85,9 @@ def plot_error_map(
     if name not in names:
         raise ValueError(f"{name!r} is not a field: choose one of {', '.join(names)}")
     seen = plane(found.solution, lambda X: found.error(X)[:, names.index(name)].abs(), t=t)
-    largest = max(float(np.nanmax(seen.values)), 1e-300)
-    smallest = largest * 10.0**-DECADES
-    norm = LogNorm(smallest, largest)
-    seen = replace(seen, values=np.maximum(seen.values, smallest))
     title = f"{titled(f'predicted |{name} − {name}*|', seen)}, relative L2 {found.relative_l2[name]:.1e}"
     title = f"{title}{break_in(ratio(found.solution))}({found.verdict.partition(' because')[0]})"
-    ax = draw_image(found.solution, seen, title, new_axes(ax), norm, ERRORS)
-    if len(seen.axes) == 1:
-        ax.set_yscale("log")
-    return ax
+    return _sizes(found.solution, seen, title, ax)
 
 
 def plot_corrected(
@@ -112,13 +96,13 @@ def plot_corrected(
     """A field u - e of the corrected solution over two coordinates, or over one.
 
     Args:
-        found: the error map (:func:`error_map`).
-        field: a field. Default None: the first one.
+        found: the error map that holds e (:func:`error_map`).
+        field: the field u. Default None: the first one.
         ax: the axes to draw on. Default None: new ones.
-        t: the time of the picture where time is no axis of it. Default None: the last one.
+        t: the time at which u is drawn, where time is no axis of the picture. Default None: the last one.
 
     Returns:
-        The axes.
+        The axes, with colours symmetric about 0 where u - e has both signs.
 
     Raises:
         ValueError: an unknown field.
@@ -136,16 +120,16 @@ def plot_unseen(found: ErrorMap, field: str | None = None, ax: Axes | None = Non
     """The change of a field that residuals notice least, of relative rms size 1.
 
     Args:
-        found: the error map (:func:`error_map`).
-        field: a field. Default None: the first one.
+        found: the error map that looked for the change (:func:`error_map`).
+        field: the field that changes. Default None: the first one.
         ax: the axes to draw on. Default None: new ones.
-        t: the time of the picture where time is no axis of it. Default None: the last one.
+        t: the time of the change, where time is no axis of the picture. Default None: the last one.
 
     Returns:
-        The axes.
+        The axes, with colours symmetric about 0 where the change has both signs.
 
     Raises:
-        ValueError: an unknown field.
+        ValueError: a field that the problem does not have.
 
     Example:
         >>> import pinnkit as pk
@@ -154,6 +138,17 @@ def plot_unseen(found: ErrorMap, field: str | None = None, ax: Axes | None = Non
         'hardly noticed change of u'
     """
     return _plot_map(found, found.unseen, "hardly noticed change of", field, ax, t)
+
+
+def _sizes(solution: Solution, seen: Slice, title: str, ax: Axes | None) -> Axes:
+    """Errors by size on a logarithmic scale, the smallest of them raised to its end."""
+    largest = max(float(np.nanmax(seen.values)), 1e-300)
+    smallest = largest * 10.0**-DECADES
+    seen = replace(seen, values=np.maximum(seen.values, smallest))
+    ax = draw_image(solution, seen, title, new_axes(ax), LogNorm(smallest, largest), ERRORS)
+    if len(seen.axes) == 1:
+        ax.set_yscale("log")
+    return ax
 
 
 def _plot_map(

@@ -32,13 +32,14 @@ def plot_streamlines(
     """Streamlines over the speed |u| of a plane flow.
 
     Args:
-        solution: a solution of a plane flow.
+        solution: a plane flow, stated by velocity and pressure or by a stream function.
         ax: the axes to draw on. Default None: new ones.
-        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
-        t: the time of an unsteady flow. Default None: the last one.
+        region: ((x0, x1), (y0, y1)), whose shape the density of the lines follows. Default None: the bounding box of
+            the domain.
+        t: the time whose velocity is shown; lines of an unsteady flow are no paths. Default None: the last one.
 
     Returns:
-        The axes.
+        The axes, on which a unit of x and one of y have the same length.
 
     Raises:
         ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
@@ -68,25 +69,27 @@ def plot_pressure(
 ) -> Axes:
     """The pressure p of a plane flow, with its contours.
 
-    One in a hundred of its values lies beyond the ends of the colours: a pressure may be unbounded in corners.
+    A pressure may be unbounded in corners.
 
     Args:
-        solution: a solution of a plane flow.
+        solution: a plane flow that has a pressure, the field or output p.
         ax: the axes to draw on. Default None: new ones.
-        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
-        t: the time of an unsteady flow. Default None: the last one.
+        region: ((x0, x1), (y0, y1)), whose values alone the colours are spread over. Default None: the bounding box of
+            the domain.
+        t: the time whose pressure is shown, of an unsteady flow. Default None: the last one.
 
     Returns:
-        The axes.
+        The axes, whose colours end where all but one in a hundred values lie between.
 
     Raises:
-        ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
+        ValueError: a problem that is no plane flow or has no p, a region without extent or outside the domain, or a
+            time outside.
 
     Example:
         >>> import pinnkit as pk
         >>> flow = pk.solve(pk.problem("cavity"), None, 60, stages=[pk.Adam(1)], progress=False)
-        >>> pk.plot.plot_pressure(flow).get_title()
-        'pressure'
+        >>> pk.plot.plot_pressure(flow, region=((0.0, 0.5), (0.5, 1.0))).get_xlabel()
+        'x'
     """
     _plane_velocity(solution)
     axes, (p,) = _on_grid(solution, (_pressure(solution),), region, t)
@@ -105,16 +108,16 @@ def plot_vorticity(
     The scale is linear up to a twentieth of its largest size, and logarithmic beyond.
 
     Args:
-        solution: a solution of a plane flow.
+        solution: a plane flow, whose velocity is differentiated exactly.
         ax: the axes to draw on. Default None: new ones.
-        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
-        t: the time of an unsteady flow. Default None: the last one.
+        region: ((x0, x1), (y0, y1)), as the wake of a body. Default None: the bounding box of the domain.
+        t: the time whose vorticity is shown, of an unsteady flow. Default None: the last one.
 
     Returns:
-        The axes.
+        The axes, with colours symmetric about 0.
 
     Raises:
-        ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
+        ValueError: a problem that is no plane flow, a region or time outside its domain, or a region without extent.
 
     Example:
         >>> import pinnkit as pk
@@ -132,15 +135,15 @@ def plot_flow(solution: Solution, region: Region | None = None, *, t: float | No
     """Streamlines, pressure and vorticity of a plane flow, one below the other (side by side in a short region).
 
     Args:
-        solution: a solution of a plane flow.
-        region: ((x0, x1), (y0, y1)). Default None: the bounding box of the domain.
-        t: the time of an unsteady flow. Default None: the last one.
+        solution: a plane flow with a pressure.
+        region: ((x0, x1), (y0, y1)) of all three pictures. Default None: the bounding box of the domain.
+        t: the time of all three. Default None: the last one.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: a problem that is no plane flow, a region without extent or outside the domain, or such a time.
+        ValueError: what one of the three refuses: another problem, region or time.
 
     Example:
         >>> import pinnkit as pk

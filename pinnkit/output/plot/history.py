@@ -21,7 +21,7 @@ def plot_history(solution: Solution | March, ax: Axes | None = None) -> Axes:
         ax: the axes to draw on. Default None: new ones.
 
     Returns:
-        The axes.
+        The axes, with the legend below them.
 
     Example:
         >>> import pinnkit as pk

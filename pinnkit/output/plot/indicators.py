@@ -30,10 +30,10 @@ def plot_directionality(models: Indicators | Mapping[str, Indicators], ax: Axes 
     Args:
         models: the indicators of a model, or of several models by name.
         ax: the axes to draw on. Default None: new ones.
-        bins: number of bins of the coordinate.
+        bins: number of bins along the coordinate, each with a mean and the band of two thirds of the points.
 
     Returns:
-        The axes.
+        The axes, with a legend that names the models.
 
     Example:
         >>> import pinnkit as pk
@@ -61,18 +61,17 @@ def plot_term_fractions(found: Indicators, ax: Axes | None = None, bins: int = 2
     """The share of every loss term in the influence on test points along the coordinate, stacked up to 1.
 
     Args:
-        found: the indicators (:func:`indicators`).
+        found: the indicators of a model with several loss terms (:func:`indicators`).
         ax: the axes to draw on. Default None: new ones.
-        bins: number of bins of the coordinate.
+        bins: number of bins over which shares are averaged. Their steps are joined by lines.
 
     Returns:
-        The axes.
+        The axes, whose legend stands beside them.
 
     Example:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
-        >>> found = pk.indicators(u, X=40)
-        >>> pk.plot.plot_term_fractions(found).get_title()
+        >>> pk.plot.plot_term_fractions(pk.indicators(u, X=40)).get_title()
         'influence on u by loss term'
     """
     ax = new_axes(ax)
@@ -92,18 +91,17 @@ def plot_participation(found: Indicators, ax: Axes | None = None, bins: int = 20
     """The part of the training points that carries a prediction, along the coordinate.
 
     Args:
-        found: the indicators (:func:`indicators`).
+        found: the indicators of a model (:func:`indicators`).
         ax: the axes to draw on. Default None: new ones.
-        bins: number of bins of the coordinate.
+        bins: number of bins of the mean, which is drawn over the single predictions.
 
     Returns:
-        The axes.
+        The axes, with a logarithmic scale.
 
     Example:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
-        >>> found = pk.indicators(u, X=40)
-        >>> pk.plot.plot_participation(found).get_title()
+        >>> pk.plot.plot_participation(pk.indicators(u, X=40)).get_title()
         'how many carry a prediction'
     """
     ax = new_axes(ax)
@@ -124,7 +122,7 @@ def plot_indicator(solution: Solution, found: Indicators, what: str = "direction
         ax: the axes to draw on. Default None: new ones.
 
     Returns:
-        The axes.
+        The axes, whose title holds the mean.
 
     Raises:
         ValueError: another name.

@@ -47,7 +47,7 @@ def plot_influence(
         among: effects by set that the scale of the colours covers too. Default None: those that are drawn.
 
     Returns:
-        The axes.
+        The axes, points with the largest effects on top.
 
     Raises:
         ValueError: an unknown term or number of a functional.
@@ -74,11 +74,11 @@ def plot_terms(solution: Solution, found: Attribution, functional: int = 0) -> F
 
     Args:
         solution: the solution.
-        found: its effects (:meth:`Influence.attribute`).
-        functional: number of the functional, from 0.
+        found: the effects of its points by term (:meth:`Influence.attribute`).
+        functional: number of the functional of all panels, from 0.
 
     Returns:
-        The figure.
+        The figure, a row or grid of panels.
 
     Raises:
         ValueError: an unknown number of a functional.
@@ -102,11 +102,11 @@ def plot_leverage(influence: Influence, ax: Axes | None = None) -> Axes:
     """The leverage h of every training point, the largest of its terms: 0 superfluous, 1 fitted exactly.
 
     Args:
-        influence: the influence (:class:`Influence`) of a solution.
+        influence: the influence (:class:`Influence`) of a solution, whose curvature gives h.
         ax: the axes to draw on. Default None: new ones.
 
     Returns:
-        The axes.
+        The axes, with colours from 0 to 1.
 
     Example:
         >>> import pinnkit as pk
@@ -122,11 +122,11 @@ def plot_self_influence(influence: Influence, ax: Axes | None = None) -> Axes:
     """By how much a point's own share of the loss grows when it is removed, 2 a r^2 h / (1 - h), summed over terms.
 
     Args:
-        influence: the influence (:class:`Influence`) of a solution.
+        influence: the influence (:class:`Influence`) of a solution, which knows a, r and h.
         ax: the axes to draw on. Default None: new ones.
 
     Returns:
-        The axes.
+        The axes, with logarithmic colours over six decades at most.
 
     Example:
         >>> import pinnkit as pk
@@ -146,15 +146,15 @@ def plot_map(influence: Influence, found: Attribution) -> Figure:
         found: effects of its points (:meth:`Influence.attribute`).
 
     Returns:
-        The figure.
+        The figure; methods without a curvature have neither leverage nor self-influence.
 
     Example:
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
         >>> influence = pk.Influence(u)
         >>> found = influence.attribute(pk.at("u", x=0.5, t=0.05))
-        >>> len(pk.plot.plot_map(influence, found).axes)
-        3
+        >>> [ax.get_title() for ax in pk.plot.plot_map(influence, found).axes][1:]
+        ['leverage', 'self-influence']
     """
     draws: list[Callable[[Axes], Axes]] = [
         partial(plot_influence, influence.solution, found, k) for k in range(len(found.names))

@@ -28,7 +28,7 @@ class Initial(StatedCondition):
         weight: weight of the term in the loss, relative to 1 for equations.
 
     Raises:
-        TypeError: no field, or a value of the wrong kind.
+        TypeError: no field, or a value that is none of these.
 
     Example:
         >>> import pinnkit as pk

@@ -11,7 +11,7 @@ from pinnkit.tools.checked import Below1, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
 from .layout import Layout, array, count
-from .stage import Objective, Optimiser, State, Step, usable
+from .stage import Objective, Optimiser, State, Step, back, usable
 
 LAYOUT = Layout({
     "m": array("P", finite=True), "v": array("P", finite=True), "steps": count(), "before": array("P", needed=False),
@@ -60,7 +60,7 @@ class Adam(Optimiser[Objective]):
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
-            return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
+            return back(theta, state, losses)
         n = state["steps"] + 1
         m = self.beta1 * state["m"] + (1 - self.beta1) * g
         v = self.beta2 * state["v"] + (1 - self.beta2) * g * g

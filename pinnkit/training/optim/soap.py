@@ -11,7 +11,7 @@ from pinnkit.tools.checked import Count, NotNegative, Positive, Vector, Whole, c
 from pinnkit.tools.serialise import register
 
 from .layout import Layout, array, count, tree
-from .stage import Objective, Optimiser, State, Step, usable
+from .stage import Objective, Optimiser, State, Step, back, usable
 from .torch_optimizer import Live, at_hand, cut, pack, try_on
 
 LAYOUT = Layout({"optimiser": tree(), "steps": count(), "before": array("P", needed=False)})
@@ -60,7 +60,7 @@ class SOAP(Optimiser[Objective]):
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
-            return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
+            return back(theta, state, losses)
         n, live = state["steps"], at_hand(state, lambda: Live(self._made, theta, objective))
         lr = self.lr * self.decay ** (min(n, self.iterations) / max(1, self.iterations))
         live.optimiser.param_groups[0]["lr"] = lr

@@ -142,6 +142,11 @@ def copied(tree: Any) -> Any:
     return tree.clone() if isinstance(tree, Tensor) else tree
 
 
+def back(theta: Tensor, state: State, losses: Tensor) -> tuple[Tensor, State, Step]:
+    """The end of a stage at its last good parameters, where a loss or its gradient is not finite."""
+    return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
+
+
 def usable(losses: Tensor, gradient: Tensor) -> bool:
     """Whether all of these are finite."""
     return bool(torch.isfinite(losses).all() & torch.isfinite(gradient).all())

@@ -13,7 +13,7 @@ from pinnkit.tools.checked import Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
 from .layout import Layout, array, count, tree
-from .stage import Objective, Optimiser, State, Step, copied, usable
+from .stage import Objective, Optimiser, State, Step, back, copied, usable
 
 LAYOUT = Layout({
     "optimiser": tree(), "schedule": tree(needed=False), "steps": count(), "before": array("P", needed=False),
@@ -86,7 +86,7 @@ class Torch(Optimiser[Objective]):
     def step(self, theta: Vector, state: Annotated[State, HELD], objective: Objective) -> tuple[Tensor, State, Step]:
         losses, g = objective.loss_and_gradient(theta)
         if not usable(losses, g):
-            return state.get("before", theta), state, Step(losses, "the loss or its gradient is not finite")
+            return back(theta, state, losses)
         live = at_hand(state, lambda: self._live(theta, objective))
 
         def again(at: Tensor) -> tuple[float, Tensor]:  # optimisers with a line search ask more than once

@@ -52,7 +52,8 @@ class TestLossInfluence(NewtonStep):
     Here delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step at fresh points, and lam is 1e-10 of the trace of G.
 
     Args:
-        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
+        points: number of fresh interior points: their loss is the one that changes. Default 0: as many as give a row
+            for every parameter.
         seed: seed of the fresh points.
 
     Source:
@@ -82,8 +83,9 @@ class ReducibleResidual(NewtonStep):
     Here delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step at fresh points, and lam is 1e-10 of the trace of G.
 
     Args:
-        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
-        seed: seed of the fresh points.
+        points: number of fresh interior points whose residuals the step reduces. Default 0: as many as give a row for
+            every parameter.
+        seed: seed of their places.
 
     Example:
         >>> import pinnkit as pk
@@ -107,8 +109,9 @@ class PredictedError(NewtonStep):
     Here delta = -(G + lam)^-1 J^T A r is the Gauss-Newton step at fresh points, and lam is 1e-10 of the trace of G.
 
     Args:
-        points: number of fresh interior points that make G. Default 0: as many as give a row for every parameter.
-        seed: seed of the fresh points.
+        points: number of fresh interior points at which the step is taken. Default 0: as many as give a row for every
+            parameter.
+        seed: seed of these points.
 
     Example:
         >>> import pinnkit as pk

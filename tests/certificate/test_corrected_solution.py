@@ -1,4 +1,4 @@
-"""Bounds through a corrected twin: nearly the error itself, distances enclosed, what is no twin refused."""
+"""Bounds through a corrected solution: nearly the error itself, distances enclosed, what is none refused."""
 
 import math
 
@@ -8,7 +8,7 @@ import sympy as sp
 import torch
 
 import pinnkit as pk
-from pinnkit.certificate.corrected_twin import distances, parts, seen
+from pinnkit.certificate.corrected_solution import distances, parts, seen
 from pinnkit.certificate.misfits import sampled
 from pinnkit.network.linearised import Linearised
 
@@ -46,8 +46,8 @@ def test_the_bound_is_nearly_the_error_itself():
         assert {b.norm for b in found.bounds} == {"sup", "L2(t)", "L2(Q)", "H1(t)"} and not found.violations
         for b, direct in zip(found.bounds, found.direct, strict=True):
             assert found.errors[b.norm] <= b.value <= min(1.06 * found.errors[b.norm], direct.value), b
-            assert b.theorem.endswith("through the corrected twin") and "twin" not in direct.theorem
-        assert "its distance is" in str(found) and found.to_dict()["twin"]["distances"]["sup"] == pytest.approx(
+            assert b.theorem.endswith("through the corrected solution") and "corrected" not in direct.theorem
+        assert "its distance is" in str(found) and found.to_dict()["corrected"]["distances"]["sup"] == pytest.approx(
             found["sup"], rel=1e-3
         )
         X = BOX.sample(50, method="random", seed=0)
@@ -59,14 +59,14 @@ def test_the_bound_is_nearly_the_error_itself():
 def test_distances_are_enclosed_in_every_norm(hard):
     solution = rod("heat", hard=hard)
     seed = torch.Generator().manual_seed(3)
-    twin = moved(solution, 0.1 * torch.randn(len(solution.theta), generator=seed, dtype=torch.float64))
+    other = moved(solution, 0.1 * torch.randn(len(solution.theta), generator=seed, dtype=torch.float64))
     norms = ["sup", "L2(Q)", "L2(t)", "L2(T)", "L1(t)", "H1(t)", "H2(t)"]
-    found, looked = distances(solution, twin, norms, 1.0), seen(solution, twin, norms)
+    found, looked = distances(solution, other, norms, 1.0), seen(solution, other, norms)
     a, b = np.linspace(0, 2, 401), np.linspace(0, 1, 101)
     X = torch.cartesian_prod(torch.as_tensor(a), torch.as_tensor(b))
     true = {}
     for name, norm in (("u", "L2(t)"), ("u_x", "H1(t)"), ("u_xx", "H2(t)")):
-        v = (twin.jet(X, name) - solution.jet(X, name)).reshape(401, 101).numpy()
+        v = (other.jet(X, name) - solution.jet(X, name)).reshape(401, 101).numpy()
         mean = np.sqrt(np.trapezoid(v**2, a, axis=0))
         true[norm] = mean.max()
         if name == "u":
@@ -88,28 +88,29 @@ def test_the_second_correction_differs_by_exact_parts():
     assert len(parts(first, large)) == 2
 
 
-def test_a_bad_twin_does_no_harm_and_what_is_none_is_refused():
+def test_a_bad_correction_does_no_harm_and_what_is_none_is_refused():
     solution = rod(hard=False)
-    direct = pk.certify(solution, twin=False)
-    assert direct.twin is None and direct.bounds == direct.direct and "corrected twin" not in str(direct)
+    direct = pk.certify(solution, corrected=False)
+    assert direct.corrected is None and direct.bounds == direct.direct and "corrected solution" not in str(direct)
     with pytest.raises(ValueError, match="there is no bound at single points"):
         direct.pointwise(BOX.sample(3))
-    bad = pk.certify(solution, enclosed=True, twin=moved(solution, 10 * torch.ones(33, dtype=torch.float64)))
-    assert bad.bounds == bad.direct and bad.twin.through("sup").value > bad["sup"]
-    own = next(b.value for b in bad.twin.bounds if b.norm == "sup")
-    assert bad.twin.through("sup").value == bad.twin.distances["sup"] + own and own > bad.twin.distances["sup"] / 2
+    bad = pk.certify(solution, enclosed=True, corrected=moved(solution, 10 * torch.ones(33, dtype=torch.float64)))
+    assert bad.bounds == bad.direct and bad.corrected.through("sup").value > bad["sup"]
+    own = next(b.value for b in bad.corrected.bounds if b.norm == "sup")
+    distance = bad.corrected.distances["sup"]
+    assert bad.corrected.through("sup").value == distance + own and own > distance / 2
     other = pk.Solution(solution.model, 2 * solution.theta, pk.Points({}))
     for wrong in (solution, moved(other, torch.zeros(33, dtype=torch.float64))):
         with pytest.raises(ValueError, match="not in the tangent space of the solution"):
-            pk.certify(solution, enclosed=True, twin=wrong)
-    with pytest.raises(ValueError, match="solves another problem"):
-        pk.certify(solution, twin=rod("wave"))
+            pk.certify(solution, enclosed=True, corrected=wrong)
+    with pytest.raises(ValueError, match="is of another problem"):
+        pk.certify(solution, corrected=rod("wave"))
 
 
-def test_why_there_is_no_twin_is_said():
+def test_why_there_is_no_correction_is_said():
     exact = pk.solve_lie(pk.problem("heat", initial="sine"), tolerance=1e-3)
     found = pk.certify(exact)
-    assert found.twin is None and "none: a superposition of exact solutions is certified directly" in str(found)
+    assert found.corrected is None and "none: a superposition of exact solutions is certified directly" in str(found)
     solution = rod("wave", hard=False)
     single = pk.Solution(solution.model, solution.theta.float(), pk.Points({}))
-    assert "is another network: expected float64" in pk.certify(single, enclosed=True).note
+    assert "cannot be corrected to a certificate: expected float64" in pk.certify(single, enclosed=True).note

@@ -1,4 +1,4 @@
-"""The bound through a corrected twin c of a solution v: |u* - v| <= |c - v| + |u* - c|, by the triangle inequality.
+"""The bound of a solution v through the corrected one c: |u* - v| <= |c - v| + |u* - c|, the triangle inequality.
 
 A theorem turns the misfit of v into a bound that takes its worst sign everywhere; |c - v| is a function that is known,
 and is the error of v but for that of c. c = u + J_u delta of :func:`pinnkit.correct` lies in the tangent space of v, so
@@ -37,7 +37,7 @@ UNTRAINED = 400  # points, in every set, of a solution that has none
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
+class CorrectedSolution:
     """A corrected ``solution`` and its certificate's figures; ``distances`` bound that from ``original``, by norm."""
 
     original: Solution
@@ -50,10 +50,10 @@ class Twin:
     def through(self, norm: str) -> Bound:
         """The bound of the error of v; KeyError in a norm that is not bounded."""
         (own,) = (b for b in self.bounds if b.norm == norm)
-        return Bound(norm, self.distances[norm] + own.value, f"{own.theorem}, through the corrected twin")
+        return Bound(norm, self.distances[norm] + own.value, f"{own.theorem}, through the corrected solution")
 
     def moved(self, X: Tensor) -> Tensor:
-        """Twin minus original at points X (n, d), shape (n,)."""
+        """c - v at points X (n, d), shape (n,)."""
         a, b = (s(X.to(s.theta))[:, 0] for s in (self.solution, self.original))
         return a - b
 
@@ -73,8 +73,8 @@ class Twin:
         }  # fmt: skip
 
 
-def corrected(solution: Solution) -> Solution:
-    """The twin that ``pinnkit.correct`` makes.
+def correction_of(solution: Solution) -> Solution:
+    """The corrected solution that ``pinnkit.correct`` makes.
 
     Raises:
         ValueError: a solution that has none, or whose correction is refused, with the reason.
@@ -93,39 +93,39 @@ def corrected(solution: Solution) -> Solution:
 
 def _check_precision(solution: Solution) -> None:
     if solution.theta.dtype != torch.float64:
-        raise ValueError(f"the twin of a solution in {solution.theta.dtype} is another network: expected float64")
+        raise ValueError(f"a solution in {solution.theta.dtype} cannot be corrected to a certificate: expected float64")
 
 
-def parts(solution: Solution, twin: Solution) -> list[Tensor]:
-    """Vectors delta (P,) with twin - solution = d J_N (sum of them), exactly: what a subtraction rounds is the second.
+def parts(solution: Solution, corrected: Solution) -> list[Tensor]:
+    """Vectors delta (P,) with corrected - solution = d J_N (sum of them), exactly: the second is what rounding took.
 
     Raises:
-        ValueError: a twin that is not in the tangent space of the solution.
+        ValueError: a corrected solution that is not in the tangent space of the solution.
     """
-    why = "the twin is not in the tangent space of the solution: take pk.correct(solution)"
-    if not isinstance(twin.network, Linearised):
+    why = "the corrected solution is not in the tangent space of the solution: take pk.correct(solution)"
+    if not isinstance(corrected.network, Linearised):
         raise ValueError(why)
     _check_precision(solution)
-    _check_precision(twin)
-    if twin.model.ansatz != solution.model.ansatz:
+    _check_precision(corrected)
+    if corrected.model.ansatz != solution.model.ansatz:
         raise ValueError(f"{why}, with the same hard constraints")
     stays = isinstance(solution.network, Linearised)
     at = solution.network.at if stays else solution.theta
     base = solution.network.network if stays else solution.network
-    if twin.network.network != base or not torch.equal(twin.network.at.cpu(), at.cpu()):
+    if corrected.network.network != base or not torch.equal(corrected.network.at.cpu(), at.cpu()):
         raise ValueError(why)
     if not stays:
-        return [twin.theta.cpu()]
-    a, b = twin.theta.cpu(), -solution.theta.cpu()
+        return [corrected.theta.cpu()]
+    a, b = corrected.theta.cpu(), -solution.theta.cpu()
     s = a + b  # two-sum (Knuth): a + b = s + rest exactly
     part = s - a
     rest = (a - (s - part)) + (b - part)
     return [s, rest] if bool(rest.any()) else [s]
 
 
-def distances(solution: Solution, twin: Solution, norms: Iterable[str], scale: float) -> dict[str, float]:
-    """Rigorous bounds of twin - solution in these norms, by Taylor models."""
-    box, gap = solution.problem.domain, _Gap(solution, twin)
+def distances(solution: Solution, corrected: Solution, norms: Iterable[str], scale: float) -> dict[str, float]:
+    """Rigorous bounds of corrected - solution in these norms, by Taylor models."""
+    box, gap = solution.problem.domain, _Gap(solution, corrected)
     zero = (0,) * len(box.names)
     found: dict[str, float] = {}
     time = box.names.index(box.time) if box.time in box.names else None
@@ -161,14 +161,14 @@ def _sliced(found: BoxNorm) -> float:
     return found.slice
 
 
-def seen(solution: Solution, twin: Solution, norms: Iterable[str]) -> dict[str, float]:
+def seen(solution: Solution, corrected: Solution, norms: Iterable[str]) -> dict[str, float]:
     """The same by samples, with what may lie between them."""
     box, norms = solution.problem.domain, list(norms)
 
     def away(X: Tensor, name: str = "") -> np.ndarray:
         u = str(solution.problem.fields[0].func)
         e = solution.derivative(f"{u}_{name}" if name else u)
-        a, b = (s.evaluate([e], X.to(s.theta)).reshape(-1).cpu().double().numpy() for s in (twin, solution))
+        a, b = (s.evaluate([e], X.to(s.theta)).reshape(-1).cpu().double().numpy() for s in (corrected, solution))
         return np.abs(a - b)
 
     if not isinstance(box, Box):
@@ -192,11 +192,11 @@ def seen(solution: Solution, twin: Solution, norms: Iterable[str]) -> dict[str, 
 @dataclass(eq=False)
 class _Gap:
     solution: Solution
-    twin: Solution
+    corrected: Solution
 
     def __post_init__(self) -> None:
-        self._parts = parts(self.solution, self.twin)
-        self._field = FieldEnclosure(self.twin)
+        self._parts = parts(self.solution, self.corrected)
+        self._field = FieldEnclosure(self.corrected)
 
     def function(self, J: Index) -> Any:
         """D^J (c - v) on cells."""
@@ -204,7 +204,7 @@ class _Gap:
         def derivative(cells: Cells, space: Space) -> tuple[TaylorModel, Tensor]:
             total, steep = None, torch.zeros_like(cells.middle)
             for delta in self._parts:
-                moved, some = change(self._field.tape, self.twin.network.at.cpu(), delta, cells)
+                moved, some = change(self._field.tape, self.corrected.network.at.cpu(), delta, cells)
                 total, steep = moved if total is None else total + moved, torch.maximum(steep, some)
             at = dict(zip(self.solution.problem.variables, cells.coordinates(), strict=True))
             assert total is not None  # there is one part at least
