@@ -147,6 +147,8 @@ def bad_values(good: Any, hint: Any, world: World) -> list[Bad]:
 
 
 def _fits(hint: Any, bad: Bad) -> bool:
+    if bad.label == "complex" and hint is sp.Expr:  # which a complex field may have; its Problem refuses it of others
+        return True
     return not bad.label.startswith(("nan", "inside")) and (hint is None or accepts(hint, bad.value))
 
 
@@ -233,11 +235,11 @@ def _raises(file: str) -> list[tuple[int, int]]:
 
 
 def is_sentence(error: BaseException) -> bool:
-    """Whether pinnkit itself raised it, as a ValueError, TypeError or OSError with words for a person."""
+    """Whether pinnkit itself raised it, with words for a person; ImportError where a package is missing."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    if trace is None or not isinstance(error, (ValueError, TypeError, OSError)):
+    if trace is None or not isinstance(error, (ValueError, TypeError, OSError, ImportError)):
         return False
     file, line = trace.tb_frame.f_code.co_filename, trace.tb_lineno
     own = file.startswith((HOME, str(Path(HOME).parent / "problems")))

@@ -81,7 +81,9 @@ def read(file: Path) -> dict[str, Any]:
     check_regular(file)
     try:
         found = json.loads(file.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except OSError as error:  # what fails within a file does not name it
+        raise OSError(f"{file} cannot be read ({(error.strerror or str(error)).lower()})") from error
+    except (ValueError, RecursionError):  # no JSON, no text, or a number of more digits than Python reads
         found = None
     if not isinstance(found, dict) or found.get("format") != FILE:
         raise ValueError(f"{file} holds no certificate: write one with pinnkit certify RUN.h5 --enclosed --out {file}")

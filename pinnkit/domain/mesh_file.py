@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pinnkit.tools.hdf5_check import check_regular
 from pinnkit.tools.optional import optional
 
 from .csg import Leaf, Node, Tree
@@ -32,6 +33,7 @@ def read_mesh(path: str | Path) -> Tree:
     meshio = optional("meshio", "fem", "Geometry.from_mesh")
     if not Path(path).exists():
         raise FileNotFoundError(f"{path}: there is no such file")
+    check_regular(Path(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # meshio's own, of numbers that it only compares

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def entries() -> list[Entry]:
     return [entry for entry in found if entry is not None]
 
 
+@cache
 def _entry(path: Path) -> Entry | None:
     body = ast.parse(path.read_text(encoding="utf-8")).body
     constants = {ast.unparse(n.targets[0]): ast.unparse(n.value) for n in body if isinstance(n, ast.Assign)}

@@ -353,6 +353,10 @@ class Problem(Record):
 
     def latex(self) -> str:
         """The equations as LaTeX, one line each."""
+        return self._latex
+
+    @cached_property
+    def _latex(self) -> str:
         return " \\\\\n".join(f"{sp.latex(e)} = 0" for e in self.equations.values())
 
     def _repr_latex_(self) -> str:

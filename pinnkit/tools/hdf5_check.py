@@ -16,11 +16,16 @@ class Damaged(ValueError):
 
 
 def check_regular(path: Path) -> None:
-    """ValueError where the path is a folder, or a pipe, a device or a socket, opening of which may never end."""
+    """ValueError where the path is a folder, a pipe, a device or a socket, or empty: reading it may never end.
+
+    What a system shows of itself as files (/proc) has no size either.
+    """
     if path.is_dir():
         raise ValueError(f"{path} is a folder: expected a file")
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(f"{path} is a pipe, a device or a socket: expected a regular file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty: expected a file with contents")
 
 
 def check_structure(h5: h5py.File, size: int) -> None:

@@ -31,11 +31,13 @@ _RELATIONS = {
 _OWN: dict[str, Any] = {}  # classes of the package's own, kept as they are
 _EVALUATED = ("Max", "Min", "And", "Or", "Xor", "Not")  # SymPy makes these of sets: as they are they are canonical
 _PLAIN = ("Add", "Mul", "Max", "Min", "Derivative", "Piecewise", "ExprCondPair", "applied")
+_KINKED = sp.Abs, sp.sign, sp.floor, sp.ceiling, sp.Mod, sp.Heaviside, sp.DiracDelta, sp.Max, sp.Min, ExprCondPair
 _CONSTANTS = {"pi": sp.pi, "E": sp.E, "true": sp.true, "false": sp.false}
 # Far beyond what any statement needs: levels and nodes of an expression, exponents, constant arguments of functions,
 # digits of a number, terms of an expression that is multiplied out, nodes of a derivative that is carried out.
 DEPTH, NODES, EXPONENT, ARGUMENT, DIGITS, TERMS, GROWTH = 60, 5000, 300, 10_000, 1000, 10**5, 10**6
 ORDER = 16  # of a derivative
+PAIRS, KINKS = 100, 16  # that SymPy compares in maxima and minima; kinks and jumps, each of which is looked for
 SECOND = 2  # order of the operators that are the package's own
 
 
@@ -81,8 +83,9 @@ def decode(tree: Any) -> sp.Expr:
         ValueError: a tree that ``encode`` did not make, or one beyond the bounds.
     """
     try:
-        found = _decoded(tree, DEPTH, [NODES])
+        found = _decoded(tree, DEPTH, [NODES, PAIRS])
         _check_growth(found)
+        _check_kinks(found)
     except (TypeError, IndexError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"a file holds an expression that this pinnkit did not write ({error})") from error
     return found
@@ -138,6 +141,9 @@ def _decoded(tree: Any, depth: int, left: list[int]) -> Any:
     else:
         raise ValueError(f"a file names the function {kind!r}, which this pinnkit does not know")
     arguments = [_decoded(branch, depth - 1, left) for branch in rest]
+    left[1] -= comb(len(arguments), 2) if kind in ("Max", "Min") else 0
+    if left[1] < 0:
+        raise ValueError(f"a file holds maxima and minima of more than {PAIRS} pairs of expressions")
     _check_kinds(kind, arguments)
     _check_numbers(kind, arguments)
     if kind in (*_EVALUATED, *_OWN, "ExprCondPair"):
@@ -200,6 +206,13 @@ def _check_numbers(kind: str, arguments: list[sp.Expr]) -> None:
             raise ValueError(f"a file holds {kind} of the number {str(sp.N(e, 5))[:30]}: at most {bound} is read")
     if kind == "Pow" and not arguments[0].free_symbols and not abs(complex(sp.N(arguments[0], 5))) <= 1e300:
         raise ValueError("a file holds a power of a number beyond 1e300")
+
+
+def _check_kinks(e: sp.Basic) -> None:
+    """ValueError for more kinks and jumps than can be looked for one by one."""
+    count = sum(isinstance(node, _KINKED) for node in sp.preorder_traversal(e))
+    if count > KINKS:
+        raise ValueError(f"a file holds an expression with {count} kinks and jumps: {KINKS} at most are read")
 
 
 def _differentiates(node: sp.Basic) -> bool:

@@ -28,6 +28,7 @@ from benchmarks.safety.damage import (
 )
 from benchmarks.safety.faults import GOOD, damaged
 from benchmarks.safety.openers import Target, targets
+from pinnkit.certificate import proof_file
 from pinnkit.cli.jobs import SolveArguments, opened, resumed
 from pinnkit.tools import hdf5
 from pinnkit.tools import sympy_tree as tree
@@ -160,6 +161,8 @@ def number(n: int) -> list:
 
 
 TOWER = ["Pow", ["Pow", ["Pow", number(10), number(300)], number(300)], number(300)]
+X = ["symbol", "x", False]
+MASS = ["integral", X, [X, number(0), number(1)]]
 DEEP: list = ["symbol", "x", False]
 for _ in range(2000):
     DEEP = ["sin", DEEP]
@@ -174,6 +177,11 @@ for _ in range(2000):
         ["Pow", ["symbol", "x", False], ["float", 1e9]],
         DEEP,
         ["Add", *[["symbol", "x", False]] * 6000],
+        ["Max", *[["Mul", number(i), X] for i in range(40)]],
+        ["Add", *[["Abs", ["Add", X, number(i)]] for i in range(17)]],
+        ["Integral", MASS, number(20_000)],
+        ["Integral", MASS, number(-1)],
+        ["Complementarity", X, X, number(-1), number(1)],
         ["symbol", "__import__('os')", False],
         ["symbol", "x"],
         ["system", ["symbol", "x", False]],
@@ -203,6 +211,21 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         pk.load(tmp_path / "pipe.h5")
     with pytest.raises(ValueError, match="a pipe, a device or a socket"):
         pk.load("/dev/zero")
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no such file")
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.h5").touch()
+    for file in ("/proc/self/mem", tmp_path / "empty.h5"):
+        for read in (pk.load, lambda path: proof_file.read(Path(path))):
+            with pytest.raises(ValueError, match=f"^{file} is empty"):
+                read(file)
+
+
+def test_a_number_of_more_digits_than_python_reads_is_no_certificate(tmp_path: Path) -> None:
+    (tmp_path / "big.json").write_text('{"format": ' + "9" * 6000 + "}")
+    with pytest.raises(ValueError, match="big.json holds no certificate"):
+        proof_file.read(tmp_path / "big.json")
 
 
 def test_own_notes_stay_welcome(run: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pinnkit.statement.symbolic.conditions import Periodic
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Opaque, number
+from pinnkit.tools.simplified import cancelled
 from pinnkit.tools.sympy_types import AppliedUndef
 
 from .singular_data import INITIAL, almost_everywhere, size_of
@@ -286,7 +287,7 @@ def _transport(
     front, slope, decay = known.get(**{y.name: 1}), known.get(**{x.name: 1}), known.get()
     if front in (None, 0) or any(sum(index) > 1 for index in known.of):
         return None
-    c, r = (None if e is None else sp.cancel(side.inward * e / front) for e in (slope, decay))
+    c, r = (None if e is None else cancelled(side.inward * e / front) for e in (slope, decay))
     if c is None or r is None or not (_constant(problem, c) and _constant(problem, r)) or c == 0:
         return None
     away = side.inward * (y - side.at)

@@ -8,11 +8,13 @@ import torch
 
 from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.torch_program import Program
+from pinnkit.tools.simplified import factored
 
 from .kink import Plane
 
 NODES = 4096  # of a coordinate's interval, between which zeros are sought
 TOUCH = 1e-9  # of the largest |g|: below it a minimum of |g| may be a zero
+MOST = 200  # zeros of one function: more are no planes that a network could follow one by one
 
 
 class NotPlanar(ValueError):
@@ -37,9 +39,9 @@ def planes_of(g: sp.Expr, variables: Sequence[sp.Symbol], domain: Domain) -> lis
     if len(used) == 1:
         i, d = list(variables).index(used[0]), len(variables)
         return [(Plane.across(i, d, _rounded(at)), w) for at, w in _zeros(g, used[0], domain.bounds[:, i])]
-    factors = sp.factor(g).args if g.is_polynomial(*used) else g.args if isinstance(g, sp.Mul) else ()
+    factors = factored(g).args if g.is_polynomial(*used) else g.args if isinstance(g, sp.Mul) else ()
     factors = [f for f in factors if f.has(*used)]
-    if len(factors) < 2 or not isinstance(sp.factor(g), sp.Mul):
+    if len(factors) < 2 or not isinstance(factored(g), sp.Mul):
         raise NotPlanar(f"{g} = 0 is no plane")
     return [(plane, np.nan) for f in factors for plane, _ in planes_of(f, variables, domain)]
 
@@ -71,6 +73,8 @@ def _zeros(g: sp.Expr, x: sp.Symbol, bounds: np.ndarray) -> list[tuple[float, fl
         raise NotPlanar(f"{g} is not finite everywhere")
     size = np.abs(v)
     crossing = np.flatnonzero(v[:-1] * v[1:] < 0)
+    if len(crossing) > MOST:
+        raise NotPlanar(f"{g} = 0 on more than {MOST} planes")
     a, b = nodes[crossing], nodes[crossing + 1]
     for _ in range(60 if len(a) else 0):
         middle = (a + b) / 2

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from pinnkit.tools.simplified import simplified
 from pinnkit.tools.sympy_tree import held
 from pinnkit.tools.sympy_types import AppliedUndef
 
@@ -15,6 +16,7 @@ from .notation import differentiate
 
 NODES = 32  # Gauss points of a piece of an integral over one variable
 NODES_MORE = 12  # of each variable, where there are several
+MOST_NODES, MOST_SUM, MOST_KINKS = 1000, 50_000, 12  # of a variable, of a whole integral, of a kernel
 STEEPEST = 10  # the largest power by which nodes are drawn to a singular end
 LOGARITHM = 6  # the power by which they are drawn to where a logarithm is infinite
 _KINKS = sp.Abs, sp.Heaviside, sp.sign, sp.Max, sp.Min
@@ -34,7 +36,7 @@ class Integral(sp.Expr):
         nodes: number of Gauss points of every variable, between kinks. Default: 32, of several variables 12 each.
 
     Raises:
-        ValueError: limits that are not (variable, low, high), or a count below 1.
+        ValueError: limits that are not (variable, low, high), or a count below 1 or above 1000.
 
     Example:
         >>> import pinnkit as pk
@@ -51,11 +53,13 @@ class Integral(sp.Expr):
     def __new__(cls, expression: Any, *limits: Any, nodes: int | None = None) -> "Integral":
         """The integral as an expression."""
         if isinstance(expression, sp.Integral) and len(limits) == 1 and isinstance(limits[0], sp.Integer):
+            if not 0 <= limits[0] <= MOST_NODES:
+                raise ValueError(f"Integral with nodes={limits[0]}: expected 1 to {MOST_NODES}")
             return super().__new__(cls, expression, limits[0])  # as SymPy makes it again of its parts
         if not limits or any(not isinstance(limit, (tuple, sp.Tuple)) or len(limit) != 3 for limit in limits):
             raise ValueError(f"Integral over {limits}: expected (variable, low, high), as in (s, 0, 1)")
-        if nodes is not None and nodes < 1:
-            raise ValueError(f"Integral with nodes={nodes}: expected at least 1")
+        if nodes is not None and not 1 <= nodes <= MOST_NODES:
+            raise ValueError(f"Integral with nodes={nodes}: expected 1 to {MOST_NODES}")
         integral = sp.Integral(as_expression(expression, "an integrand"), *limits)
         return super().__new__(cls, integral, sp.Integer(nodes or 0))
 
@@ -254,12 +258,19 @@ class _Quadrature:
         found: list[list[_Piece]] = [[]]
         for s, low, high in self.limits:
             found = [[*row, piece] for row in found for piece in self._cut(f, s, low, high)]
+        if (total := len(found) * self.count ** len(self.symbols)) > MOST_SUM:
+            self._refuse(f"takes {total} nodes, {MOST_SUM} at most: give it fewer (nodes=...), or fewer kinks")
         yield from found
 
     def _cut(self, f: sp.Expr, s: sp.Symbol, low: sp.Expr, high: sp.Expr) -> list[_Piece]:
         """The way cut where the kernel kinks or jumps, with nodes drawn to where it is singular."""
         kernel = f.xreplace({atom: sp.Dummy(real=True) for atom in uses(f, self.fields)})
-        kinks = _roots(_bends(kernel, s), s)
+        bends = _bends(kernel, s)
+        if len(bends) > MOST_KINKS:
+            self._refuse(
+                f"has a kernel with {len(bends)} kinks and jumps: write it as a sum, {MOST_KINKS} at most each"
+            )
+        kinks = _roots(bends, s)
         inner = [_inside(root, low, high, self.variables) for root in kinks if root not in (low, high)]
         if len(inner) > 1 and all(c.is_number for c in inner):
             inner = sorted(inner, key=float)
@@ -350,7 +361,7 @@ def _roots(formulas: Sequence[sp.Expr], s: sp.Symbol) -> list[sp.Expr]:
     for g in formulas:
         slope = sp.diff(g, s)
         if slope != 0 and not slope.has(s):
-            found.append(sp.simplify(-g.subs(s, 0) / slope))
+            found.append(simplified(-g.subs(s, 0) / slope))
     return list(dict.fromkeys(found))
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import sympy as sp
 
+from pinnkit.tools.simplified import simplified
 from pinnkit.tools.sympy_types import AppliedUndef, is_applied
 
 from .channels import Channel, Index, partial, split
@@ -194,7 +195,7 @@ def _common_weights(lowered: Lowered, second: list[Index]) -> dict[Index, float]
 
 def _ratio(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     ratio = a / b
-    return ratio if ratio.is_number else sp.simplify(ratio)
+    return ratio if ratio.is_number else simplified(ratio)
 
 
 @dataclass(frozen=True)
