@@ -46,7 +46,7 @@ def certify(
 
     Data must be given in closed form. Bounds hold for weights and amplitudes as exact numbers; of an enclosed network,
     twice the rounding of its values that is seen at some points is added. Where constants are, enclosed bounds of
-    linear equations go through a spline that nearly is the error (``misfits.moved``).
+    linear equations go through a spline that nearly is the error (``misfits.spline_correction``).
 
     Args:
         solution: a trained solution.
@@ -143,7 +143,7 @@ def _moved(known: list[Theorem], misfits: Misfits, direct: dict[str, Bound]) -> 
     """Bounds through a spline that nearly is the error, and whether no bound can be much better than the best."""
     found: dict[str, Bound] = {}
     if isinstance(misfits, EnclosedMisfits) and not all(b.proof is not None for b in direct.values()):
-        from pinnkit.certificate.misfits.moved import moved_bounds  # slow to import
+        from pinnkit.certificate.misfits.spline_correction import moved_bounds  # slow to import
 
         found = moved_bounds(known, misfits)
         found = {n: replace(b, value=b.value * CONSTANTS, apart=b.apart * CONSTANTS) for n, b in found.items()}

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pinnkit.certificate.enclosure.field import FieldEnclosure
-from pinnkit.certificate.enclosure.network import Cells, change, evaluate
+from pinnkit.certificate.enclosure.field_enclosure import FieldEnclosure
+from pinnkit.certificate.enclosure.network_enclosure import Cells, change, evaluate
 from pinnkit.certificate.misfits import sampled
 from pinnkit.certificate.misfits.enclosed import FLOOR, covered
 from pinnkit.certificate.norms.box import BoxNorm

@@ -109,7 +109,7 @@ def verdict(signs: dict[str, ErrorParts], seen: Evidence) -> str:
     if seen.given and seen.left > UNSEEN:
         return f"{never} {share} with the damping that was given"
     if (not seen.linear or seen.inverse) and worst.estimate > LARGE:
-        large = f"an error of about {worst.estimate:.0%} is too large for equations to be linear"
+        large = f"an error of about {worst.estimate:.0%} is too large for a linearisation"
         if seen.left > MOSTLY:
             return f"{never} {share}, and {large}"
         if worst.estimate > TOO_LARGE:

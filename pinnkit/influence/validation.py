@@ -178,14 +178,14 @@ class Validation(Saved):
 
 
 READING = (
-    "training again minimises the loss without the points, tilted so that with them the solution is the minimum, plus",
-    "  damping |theta - solution|^2 with the curvature's damping: what is compared are trainings that stay near it.",
-    "rank correlation: 1 where a method puts removals in the order of what they really change (Spearman, the mean over",
-    "  functionals; of groups it is the linear datamodelling score); 0 is what chance gives.",
+    "trained again: the loss without the points is minimised, plus damping |theta - solution|^2 with the curvature's",
+    "  damping, and a linear term by which the solution is the minimum with all points. So the trainings that are",
+    "  compared stay near it.",
+    "rank correlation: Spearman's, of predicted and actual changes, in the mean over functionals; 1 is the same order,",
+    "  0 is chance. Of groups it is the linear datamodelling score.",
     "relative error: |predicted - actual| / |actual| over the removals; 0.05 is five per cent, 1 is as good as no",
-    "  prediction at all.",
-    "  A loss near its minimum, unlike a field, changes with the square of the parameters: effects contain it where",
-    "  the leverage is corrected; what is without leverage, or a sum over a group, knows less of it.",
+    "  prediction at all. A loss near its minimum, unlike a field, changes with the square of the parameters: effects",
+    "  with the leverage contain that square; effects without it, and sums over a group, miss part of it.",
     "AUC: the chance that a wrong datum ranks above a right one; 1 finds all of them first, 0.5 is chance.",
 )
 

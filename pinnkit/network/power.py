@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pinnkit.domain.box import Domain
 from pinnkit.statement.symbolic.channels import Channels
-from pinnkit.statement.symbolic.memory import Memory
+from pinnkit.statement.symbolic.singular_memory import Memory
 
 from .base import FeatureEvaluator, FeatureMap, Network
 from .linearised import Linearised

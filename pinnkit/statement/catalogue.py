@@ -203,7 +203,7 @@ class Maker:
             raise ValueError(f"{where} holds {arguments!r} for the problem's arguments: expected names and values")
         for name in self.files(arguments):
             raise ValueError(
-                f"{where} solves {self.label} with the file {arguments[name]!r}, which is not opened unasked: give "
+                f"{where} solves {self.label} with the file {arguments[name]!r}, which is not opened by itself: give "
                 f"problem=pinnkit.problem(...) with {name}={arguments[name]!r} to load, in a shell --set {name}=..."
             )
         from pinnkit.tools.hdf5 import as_written

@@ -149,7 +149,7 @@ def _check_conditions(problem: Record) -> None:
         if not isinstance(condition, (Operator, Observations)) and condition.u not in problem.fields:
             raise ValueError(
                 f"{problem.name}: {type(condition).__name__} is on {condition.u}: expected one of the "
-                f"fields {', '.join(map(str, problem.fields))} (derivatives have Neumann, Initial(order=1) "
+                f"fields {', '.join(map(str, problem.fields))} (for derivatives there are Neumann, Initial(order=1) "
                 "or Operator)"
             )
 

@@ -38,7 +38,7 @@ def check_walls(problem: Record, rows: list[Lowered]) -> None:
             if given < needed:
                 raise ValueError(
                     f"{problem.name} is ill-posed: {needed} condition{'s' * (needed > 1)} must stand on {face}, as the "
-                    f"highest derivatives decide, got {given}: move conditions there from the wall across"
+                    f"highest derivatives decide, got {given}: move conditions there from the opposite wall"
                 )
 
 

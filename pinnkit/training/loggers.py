@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from pinnkit.model.solution import Solution
 from pinnkit.tools.checked import checked
 from pinnkit.tools.optional import optional
 
+from .callbacks import Callback
 
-class HistoryLogger(ABC):
+
+class HistoryLogger(Callback, ABC):
     """A callback that hands every row of the history on: those so far at the start, then each as it comes."""
 
+    @override
     def on_start(self, solution: Solution) -> None:
         """Open the log, and write the settings and the history so far.
 
@@ -27,6 +32,7 @@ class HistoryLogger(ABC):
         for i in range(len(solution.history)):
             self._write(_finite(solution.history.row(i)))
 
+    @override
     def on_log(self, solution: Solution) -> None:
         """Write the last row.
 
@@ -35,6 +41,7 @@ class HistoryLogger(ABC):
         """
         self._write(_finite(solution.history.row(-1)))
 
+    @override
     def on_end(self, solution: Solution) -> None:
         """Close the log.
 

@@ -157,8 +157,8 @@ class _Run:
             self.theta = best.theta
             self.record(self.stack.losses(self.theta))
             self.stops.append(
-                f"returned is iteration {best.iteration}, whose loss on fresh points is {best.value:.2e}, and not the "
-                f"last, where it is {last:.2e}"
+                f"iteration {best.iteration} is returned: its loss on fresh points is {best.value:.2e}, that of the "
+                f"last {last:.2e}"
             )
         self.move(best=None)
 

@@ -12,7 +12,6 @@ from pinnkit.error.correction import corrected
 from pinnkit.error.error_map import ErrorMap
 from pinnkit.error.estimator import error_map
 from pinnkit.error.verdict import REACH, ErrorParts
-from pinnkit.model.model import Model
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
 from pinnkit.statement.points import sample
@@ -177,12 +176,11 @@ class Restart(Remodel):
 
     @override
     def apply(self, solution: Solution, seed: int) -> Judged:
-        old = solution.model
-        model = Model(old.problem, self.network, old.hard, units=old.units)
+        model = replace(solution.model, network=self.network, satisfied=frozenset())
         theta = model.initial(seed, solution.theta.dtype).to(solution.theta.device)
         points = solution.points
         if self.points is not None:
             drawn = sample(model.problem, dict(self.points), method=self.method, seed=seed)
             points = type(points)({key: drawn[key].to(theta) for key in model.keys if key in drawn})
         found = replace(solution, model=model, theta=theta, points=points)
-        return Judged(found, f"begun anew with {len(theta)} parameters")
+        return Judged(found, f"restarted with {len(theta)} parameters")

@@ -164,7 +164,7 @@ def find_problem(path: str | Path, tree: Mapping[str, Any]) -> Problem:
     given = "".join(f", {k}={v!r}" for k, v in arguments.items())
     if "file" in source:
         raise ValueError(
-            f"{path} {lacks or 'holds no statement of its problem'}, and {source['file']} is not executed unasked: "
+            f"{path} {lacks or 'holds no statement of its problem'}, and {source['file']} is not run by itself: "
             f"give problem=pinnkit.from_file({source['file']!r}{given}), in a shell --problem {source['file']}"
         )
     raise ValueError(

@@ -113,4 +113,4 @@ class Patience(Callback):
         for loss in history["validation"][history["stage"] == history["stage"][-1]]:
             best, since = (loss, 0) if loss < self.factor * best else (best, since + 1)
         if since >= self.rows:
-            raise StopIteration(f"the loss on fresh points has not left {best:.2e} for {since} rows")
+            raise StopIteration(f"the loss on fresh points has made no progress from {best:.2e} for {since} rows")

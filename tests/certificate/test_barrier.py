@@ -12,7 +12,7 @@ import pinnkit as pk
 from pinnkit.certificate.barrier import cell_polynomials, operator_rows
 from pinnkit.certificate.barrier.barrier import BarrierPlan, BarrierProblem, barrier, range_of
 from pinnkit.certificate.barrier.cell_polynomials import of_expression, of_model
-from pinnkit.certificate.enclosure.network import Cells, evaluate
+from pinnkit.certificate.enclosure.network_enclosure import Cells, evaluate
 from pinnkit.certificate.theorem.proof import Wall
 from pinnkit.certificate.validated.polynomial_range import largest_value
 from pinnkit.certificate.validated.taylor_model import Space

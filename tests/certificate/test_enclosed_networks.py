@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pinnkit as pk
-from pinnkit.certificate.enclosure.network import Cells, evaluate, outputs
+from pinnkit.certificate.enclosure.network_enclosure import Cells, evaluate, outputs
 from pinnkit.certificate.misfits.enclosed import EnclosedMisfits
 from pinnkit.certificate.norms import box as cover
 from pinnkit.certificate.theorems import theorems

@@ -108,7 +108,7 @@ def test_the_path_in_a_run_is_not_opened(run: Path, tmp_path: Path) -> None:
         set_text(h5["problem"], "origin", b'{"catalogue": "wake"}', False)
         set_text(h5["problem"], "arguments", json.dumps({"file": str(tmp_path / "secret.mat")}).encode(), False)
     for act in (lambda: pk.load(path), lambda: resumed(SolveArguments("wake"), checkpoint=path, progress=False)):
-        with pytest.raises(ValueError, match=r"with the file '.*secret.mat', which is not opened unasked"):
+        with pytest.raises(ValueError, match=r"with the file '.*secret.mat', which is not opened by itself"):
             act()
 
 

@@ -124,7 +124,7 @@ def test_a_constant_that_nothing_fixes_is_seen() -> None:
     change = found.unseen(X)
     assert float(change.std() / change.mean().abs()) < 1e-3
     titles = [ax.get_title() for ax in plot.error_figure(found).axes]
-    assert "hardly noticed change of u" in titles[-1] and len(titles) == 3
+    assert "least noticed change of u" in titles[-1] and len(titles) == 3
     assert len(plot.error_figure(replace(found, verdict="trust")).axes) == 2
 
 
@@ -161,10 +161,10 @@ def test_what_a_correction_leaves_counts_more_where_equations_are_not_linear() -
     assert "more than 70% of its residual" in said(1e-3, 0.3, linear=False)
     assert said(1e-3, 0.9, linear=False, corrected=True) == "trust"
     assert said(0.2, 0.05, linear=False) == said(1e-3, 0.3, inverse=True) == "trust"
-    assert "is too large for equations to be linear" in said(0.2, 0.15, inverse=True)
+    assert "is too large for a linearisation" in said(0.2, 0.15, inverse=True)
     for error, left in ((0.2, 0.15), (0.6, 0.01)):
         for corrected in (False, True):
-            assert "is too large for equations to be linear" in said(error, left, linear=False, corrected=corrected)
+            assert "is too large for a linearisation" in said(error, left, linear=False, corrected=corrected)
 
 
 def hardly(problem: pk.Problem, n: int = 150, width: int = 8) -> pk.Solution:

@@ -7,7 +7,7 @@ import pinnkit as pk
 from pinnkit.network.features.scaled import Scaled
 from pinnkit.network.power import Powers, with_powers
 from pinnkit.statement.symbolic.channels import Channels, partial
-from pinnkit.statement.symbolic.memory import Memory, memories
+from pinnkit.statement.symbolic.singular_memory import Memory, memories
 
 BOX = pk.Box(x=(-1, 1), t=(1, 3))
 MEMORY = Memory(1, 1.0, 0.5)

@@ -67,7 +67,7 @@ SYMBOLS = {
     "stranger field": (lambda: heat(equations=u_t - u_xx + v), r"v\(x, t\) stands in an expression"),
     "field outside": (lambda: heat(equations=u_t - u_xx + u.subs(x, 3)), r"u\(3, t\) is taken at x = 3.*outside"),
     "field of a stranger": (lambda: heat(conditions=[START, WALLS, pk.Dirichlet(v)]), "expected one of the fields"),
-    "condition on a derivative": (lambda: pk.Dirichlet(u_x), "derivatives have Neumann"),
+    "condition on a derivative": (lambda: pk.Dirichlet(u_x), "for derivatives there are Neumann"),
     "condition on a symbol": (lambda: pk.Initial(sp.Symbol("u"), 0), "expected a field such as"),
     "coordinates in order": (lambda: heat(domain=pk.Box(t=(0, 1), x=(0, 1))), r"depends on \(x, t\).*\(t, x\)"),
     "field not applied": (lambda: heat(fields=sp.Symbol("u")), "expected functions of the coordinates"),

@@ -15,7 +15,7 @@ from catalogue import CASES
 
 import pinnkit as pk
 from pinnkit.domain.geometry import Geometry
-from pinnkit.output.deepxde.conditions import geometry_of
+from pinnkit.output.deepxde.deepxde_conditions import geometry_of
 from pinnkit.output.deepxde.to_deepxde import import_deepxde
 from pinnkit.statement import problem_file
 from pinnkit.tools import hdf5

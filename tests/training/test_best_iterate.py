@@ -31,7 +31,7 @@ def test_the_best_row_is_returned_and_said():
     assert best.history["loss"][-1] == pytest.approx(float(best.stack.losses(best.theta).sum()), rel=1e-12)
     assert fresh(best) == pytest.approx(rows.min(), rel=1e-12) and fresh(last) == pytest.approx(rows[-1], rel=1e-12)
     at = int(last.history["iteration"][rows.argmin()])
-    assert f"returned is iteration {at}, whose loss on fresh points is {rows.min():.2e}" in best.stops[-1]
+    assert f"iteration {at} is returned: its loss on fresh points is {rows.min():.2e}" in best.stops[-1]
     assert len(best.stops) == 2 and len(last.stops) == 1
 
 

@@ -78,7 +78,7 @@ def test_a_file_with_the_problem_is_never_executed_unasked(tmp_path: Path) -> No
     assert same(back.theta, solution.theta) and back.problem.parameters == {"nu": 0.05}
     with h5py.File(path, "r+") as h5:  # as earlier versions wrote it
         del h5["problem/statement"]
-    refused(path, r"is not executed unasked: give problem=pinnkit.from_file\(.*mine.py', nu=0.05\), in a shell --prob")
+    refused(path, r"is not run by itself: give problem=pinnkit.from_file\(.*mine.py', nu=0.05\), in a shell --prob")
     assert not trace.exists()
     assert same(pk.load(path, pk.from_file(file, nu=0.05)).theta, solution.theta) and trace.exists()
 

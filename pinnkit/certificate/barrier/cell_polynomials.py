@@ -13,7 +13,7 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from pinnkit.certificate.enclosure.network import Cells, evaluate
+from pinnkit.certificate.enclosure.network_enclosure import Cells, evaluate
 from pinnkit.certificate.theorem.misfit import Breaks
 from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.certificate.validated.interval_arithmetic import UNIT, Interval

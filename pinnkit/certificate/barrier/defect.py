@@ -208,7 +208,7 @@ class Defect:
             return math.sqrt(float(((a.quadrature @ a.rows(0) @ C @ (b.quadrature @ b.rows(0)).T) ** 2).sum())) * UP
         k = {"L2(t)": 0, "L2(T)": 0, "H1(t)": 1, "H2(t)": 2}.get(norm)
         if k is None or self.time is None:
-            raise ValueError(f"a spline's {norm} is not known")
+            raise ValueError(f"the {norm} norm of a spline is not known")
         if self.time == 0:
             C, a, b = C.T, b, a
         at = a.quadrature @ a.rows(k) @ C @ b.rows(0).T  # nodes in space, Bernstein coefficients in time

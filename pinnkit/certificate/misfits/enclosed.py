@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pinnkit.certificate.barrier.cell_polynomials import Breaks, closer, of_expression
 from pinnkit.certificate.barrier.patches import Patches
-from pinnkit.certificate.enclosure.field import FieldEnclosure
-from pinnkit.certificate.enclosure.network import Cells, evaluate, supported
+from pinnkit.certificate.enclosure.field_enclosure import FieldEnclosure
+from pinnkit.certificate.enclosure.network_enclosure import Cells, evaluate, supported
 from pinnkit.certificate.enclosure.periodic_jump import periodic_jump
 from pinnkit.certificate.norms import box as cover
 from pinnkit.certificate.norms import interval as enclosure

@@ -22,7 +22,7 @@ from pinnkit.tools.renamed import renamed
 from pinnkit.tools.versions import versions
 from pinnkit.training.recipe import Plan, Progress
 
-from . import burgers
+from . import cole_hopf_sum
 from .boundary_rows import BoundaryRows, conditions, rows
 from .box_conditions import face_pairs
 from .chart import Chart, charts
@@ -33,6 +33,7 @@ from .dictionary import OSCILLATIONS, Dictionary, together
 from .family import Family
 from .fresh_misfit import misfit
 from .linear_operator import LinearOperator, operator
+from .linear_well_posed import check
 from .local_solutions import verify_symbol
 from .matching_pursuit import Choice, Search, from_dictionary, from_families, prune
 from .orbit_families import drawn
@@ -41,7 +42,6 @@ from .steady import frequencies
 from .superposition import Superposition
 from .system import LinearSystem, system
 from .variable_projection import Fit, fit
-from .well_posed import check
 
 MODES = {1: 200, 2: 400, 3: 2000}  # separated solutions by the number of space dimensions
 DRAWN = 32  # members of an orbit of one parameter in the dictionary, twice as many of two ...
@@ -135,7 +135,7 @@ def solve_lie(
         raise ValueError(f"{problem.name}: its domain is time alone, and superpositions are in space: use solve")
     nu = viscosity(problem)
     if nu is not None:
-        return burgers.solve(problem, nu, tolerance, max_parameters)
+        return cole_hopf_sum.solve(problem, nu, tolerance, max_parameters)
     op = operator(problem) if len(problem.fields) == len(problem.equations) == 1 else system(problem)
     check(problem, op)
     _verify(op, families)

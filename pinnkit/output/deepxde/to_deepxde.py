@@ -25,7 +25,7 @@ from pinnkit.statement.symbolic.residual import Residual
 from pinnkit.statement.symbolic.torch_program import Program
 from pinnkit.tools.checked import Count, checked
 
-from .conditions import DeepXDEResiduals, column, geometry_of, native, pinned, with_parameters
+from .deepxde_conditions import DeepXDEResiduals, column, geometry_of, native, pinned, with_parameters
 
 BACKEND = "pytorch"
 NUM = {"domain": 2000, "boundary": 400, "initial": 400}

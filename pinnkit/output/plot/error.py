@@ -135,9 +135,9 @@ def plot_unseen(found: ErrorMap, field: str | None = None, ax: Axes | None = Non
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
         >>> pk.plot.plot_unseen(pk.error_map(u)).get_title()
-        'hardly noticed change of u'
+        'least noticed change of u'
     """
-    return _plot_map(found, found.unseen, "hardly noticed change of", field, ax, t)
+    return _plot_map(found, found.unseen, "least noticed change of", field, ax, t)
 
 
 def _sizes(solution: Solution, seen: Slice, title: str, ax: Axes | None) -> Axes:

@@ -88,7 +88,7 @@ def plot_term_fractions(found: Indicators, ax: Axes | None = None, bins: int = 2
 
 
 def plot_participation(found: Indicators, ax: Axes | None = None, bins: int = 20) -> Axes:
-    """The part of the training points that carries a prediction, along the coordinate.
+    """The share of the training points that carries a prediction (its participation), along the coordinate.
 
     Args:
         found: the indicators of a model (:func:`indicators`).
@@ -102,12 +102,12 @@ def plot_participation(found: Indicators, ax: Axes | None = None, bins: int = 20
         >>> import pinnkit as pk
         >>> u = pk.solve(pk.problem("heat"), pk.MLP(2, 8, 1), 50, stages=[pk.Adam(5)], progress=False)
         >>> pk.plot.plot_participation(pk.indicators(u, X=40)).get_title()
-        'how many carry a prediction'
+        'participation'
     """
     ax = new_axes(ax)
     ax.plot(found.at.cpu(), found.participation.cpu(), ".", color=BLUE, ms=4, alpha=0.35, mew=0)
     _band(ax, found.participation, found.at, bins, BLUE, None)
-    ax.set(xlabel=found.along, ylabel="part of the training points", yscale="log", title="how many carry a prediction")
+    ax.set(xlabel=found.along, ylabel="share of the training points", yscale="log", title="participation")
     return ax
 
 

@@ -13,8 +13,8 @@ def settle(condition: Any, *names: str) -> None:
     """Make the values expressions, once: a callable wrapped twice would be two functions."""
     if not is_applied(condition.u):
         raise TypeError(
-            f"{type(condition).__name__} is on {condition.u}: expected a field such as u(x, t); derivatives "
-            "have Neumann, Initial with an order, and Operator"
+            f"{type(condition).__name__} is on {condition.u}: expected a field such as u(x, t); for "
+            "derivatives there are Neumann, Initial with an order, and Operator"
         )
     check_weight(condition)
     for name in names:

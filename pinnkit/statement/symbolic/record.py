@@ -15,9 +15,9 @@ from .complex_fields import pairs_among
 from .conditions import Condition
 from .fewer import held_at
 from .lowering import Ansatz
-from .memory import Memory, memories
 from .reference import Reference
 from .residual import Residual
+from .singular_memory import Memory, memories
 
 
 @dataclass(frozen=True, eq=False)

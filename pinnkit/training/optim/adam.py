@@ -10,8 +10,8 @@ from typing_extensions import override
 from pinnkit.tools.checked import Below1, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .layout import Layout, array, count
 from .stage import Objective, Optimiser, State, Step, back, usable
+from .state_layout import Layout, array, count
 
 LAYOUT = Layout({
     "m": array("P", finite=True), "v": array("P", finite=True), "steps": count(), "before": array("P", needed=False),

@@ -11,9 +11,9 @@ from typing_extensions import override
 from pinnkit.tools.checked import Count, NotNegative, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .layout import Layout, array
 from .quasi_newton import EVALUATED, descend, evaluated, first_step
 from .stage import Objective, Optimiser, State, Step, drop
+from .state_layout import Layout, array
 
 LAYOUT = Layout({"S": array("pairs", "P"), "Y": array("pairs", "P"), **EVALUATED})
 HELD = LAYOUT.rule

@@ -12,8 +12,8 @@ from pinnkit.tools.checked import NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
-from .layout import Layout, number
 from .stage import Optimiser, State, Step
+from .state_layout import Layout, number
 
 
 class LeastSquares(Protocol):

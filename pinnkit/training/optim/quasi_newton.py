@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .layout import array, number
 from .line_search import LinePoint, strong_wolfe
 from .stage import Objective, State
+from .state_layout import array, number
 
 # What a state holds of the parameters at which the last step ended, until the points change.
 EVALUATED = {

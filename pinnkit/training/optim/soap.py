@@ -10,8 +10,8 @@ from typing_extensions import override
 from pinnkit.tools.checked import Count, NotNegative, Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .layout import Layout, array, count, tree
 from .stage import Objective, Optimiser, State, Step, back, usable
+from .state_layout import Layout, array, count, tree
 from .torch_optimizer import Live, at_hand, cut, pack, try_on
 
 LAYOUT = Layout({"optimiser": tree(), "steps": count(), "before": array("P", needed=False)})

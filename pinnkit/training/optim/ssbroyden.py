@@ -13,9 +13,9 @@ from pinnkit.tools.checked import NotNegative, Vector, Whole, checked
 from pinnkit.tools.memory import afford
 from pinnkit.tools.serialise import register
 
-from .layout import Layout, array, count, number
 from .quasi_newton import EVALUATED, Descent, descend, evaluated, first_step
 from .stage import Objective, Optimiser, State, Step, drop
+from .state_layout import Layout, array, count, number
 
 _DELAY = 8  # updates kept as a low-rank sum before they are added into H: one pass over H instead of eight
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinnkit.tools.checked import Vector, checked, fit
 
-from .layout import Layout
+from .state_layout import Layout
 
 State = dict[str, Any]  # tensors, numbers and strings, possibly nested: it can be written to a file
 

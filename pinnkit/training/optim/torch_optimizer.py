@@ -12,8 +12,8 @@ from typing_extensions import override
 from pinnkit.tools.checked import Positive, Vector, Whole, checked
 from pinnkit.tools.serialise import register
 
-from .layout import Layout, array, count, tree
 from .stage import Objective, Optimiser, State, Step, back, copied, usable
+from .state_layout import Layout, array, count, tree
 
 LAYOUT = Layout({
     "optimiser": tree(), "schedule": tree(needed=False), "steps": count(), "before": array("P", needed=False),

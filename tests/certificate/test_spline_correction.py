@@ -12,7 +12,7 @@ from pinnkit.certificate.barrier.defect import Defect, DefectAxis
 from pinnkit.certificate.barrier.patches import joined
 from pinnkit.certificate.barrier.splines import SplineAxis
 from pinnkit.certificate.misfits.enclosed import EnclosedMisfits
-from pinnkit.certificate.misfits.moved import axes
+from pinnkit.certificate.misfits.spline_correction import axes
 from pinnkit.certificate.theorem.proof import Enclosure
 from pinnkit.certificate.theorems import theorems
 

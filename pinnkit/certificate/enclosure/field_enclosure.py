@@ -17,7 +17,7 @@ from pinnkit.network.linearised import Linearised
 from pinnkit.statement.symbolic.channels import Index
 from pinnkit.tools.deadline import turn
 
-from .network import Cells, evaluate, outputs
+from .network_enclosure import Cells, evaluate, outputs
 from .periodic_jump import PeriodicJump
 
 Found = dict[Index, TaylorModel]
