@@ -10,9 +10,9 @@ NAMES = (
     "lie_cases", "certificates",
 )  # fmt: skip
 LONG = (  # only when named
-    "accuracy", "calibration", "cavity", "correction", "cost", "coverage", "cylinder", "enclosed", "error_map",
-    "faults", "flows", "influence_validation", "inverse", "long_times", "mutants", "published_resampling",
-    "resampling", "soak", "stated", "zoo",
+    "accuracy", "api_calls", "calibration", "cavity", "correction", "cost", "coverage", "cylinder", "enclosed",
+    "error_map", "faults", "flows", "influence_validation", "inverse", "long_times", "mutants", "published_resampling",
+    "resampling", "soak", "stated", "tolerance", "zoo",
 )  # fmt: skip
 
 

@@ -58,6 +58,12 @@ def test_every_benchmark_has_a_module_and_every_command_of_a_page_runs_one() -> 
     assert len(modules) > 20 and len(commands) > 20
     missing = [name for name in sorted(commands | modules) if importlib.util.find_spec(name) is None]
     assert not missing
+    table = set(re.findall(r"^\| `([a-z_.]+)` \|", (ROOT / "benchmarks" / "README.md").read_text(), re.MULTILINE))
+    assert {f"benchmarks.{name}" for name in table} == modules | {"benchmarks.bits"}
+    runnable = {path for path in ROOT.glob("benchmarks/*/*.py") if '"__main__"' in path.read_text()}
+    assert {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in runnable} - {
+        "benchmarks.zoo.__main__"
+    } == modules - {"benchmarks.zoo"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(file.with_suffix("").parts[-2:]))
