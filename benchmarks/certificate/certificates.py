@@ -315,7 +315,8 @@ def main() -> None:
         ("--campaign", {"type": int, "default": 0, "help": "this many problems that miss one thing at a time instead"}),
     )  # fmt: skip
     if arguments.campaign:
-        found = list(campaign.results(arguments.campaign, RUNS / "campaign.jsonl"))
+        kept = (RUNS if arguments.quick else RESULTS) / "certificate_campaign.jsonl"
+        found = list(campaign.results(arguments.campaign, kept))
         text = campaign.table(found)
         if not arguments.quick:
             (RESULTS / "certificate_campaign.md").write_text(f"# Certificates of one misfit at a time\n\n{text}")

@@ -4,8 +4,8 @@ Of every model as it is trained, and as `pk.correct` leaves it.
 
 A few problems of the catalogue, each with a network that is trained for some seconds: not the best that a network can
 do, but what an enclosure has to work on.
-Run files and figures are kept in runs/enclosed, and what is there is not made again (``--problem NAME``: of one problem
-alone); the sampled bounds are no bounds where samples miss a peak.
+Figures are kept with the hash of the certificates' code, and what this code has found is not made again (``--problem
+NAME``: of one problem alone); the sampled bounds are no bounds where samples miss a peak.
 """
 
 import json
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.certificate.code_hash import code
 from benchmarks.common import RESULTS, RUNS, options, table
 
 CASES: dict[str, dict[str, Any]] = {
@@ -25,6 +26,7 @@ CASES: dict[str, dict[str, Any]] = {
     "heat2d": {},
 }  # fmt: skip
 RING = ("airy",)  # periodic: the network sees harmonics of x
+STAGES = "trained", "corrected"
 
 
 def trained(name: str, arguments: dict[str, Any], iterations: int, file: Path) -> Any:
@@ -75,7 +77,8 @@ def page(results: dict[str, dict[str, Any]]) -> str:
     """The results as Markdown."""
     rows, known, violated = [], 0, 0
     for name, stages in results.items():
-        for stage, r in stages.items():
+        for stage in (s for s in STAGES if s in stages):
+            r = stages[stage]
             for norm, b in r["bounds"].items():
                 exact = b["true"]
                 if exact is not None:
@@ -85,13 +88,13 @@ def page(results: dict[str, dict[str, Any]]) -> str:
                 rows.append((f"{name}, {stage}, {norm}", true, *found, r["cells"], f"{r['enclosed_cpu_s']:.1f}"))
     head = ("problem, model, norm", "true error", "sampled bound", "enclosed bound", "bound / true", "cells", "CPU s")
     lines = []
-    for stage in ("trained", "corrected"):
+    for stage in STAGES:
         if looseness := ratios(results, stage):
             median, most = np.quantile(looseness, (0.5, 0.9))
             lines.append(f"- {stage}: bound / true {median:.3g}, at 90 % {most:.3g}, of {len(looseness)} bounds")
-    labels = {label(name, given) for name, given in CASES.items()} - set(results)
-    if labels:
-        lines.append(f"- not measured by this version: {', '.join(sorted(labels))}")
+    old = [name for name, r in results.items() if r.get("code") != code()]
+    if old:
+        lines.append(f"- measured by earlier code: {', '.join(old)}")
     return (
         f"# Rigorous certificates of networks\n\n{table(head, rows)}\n\n" + "\n".join(lines) + f"\n\n{known} enclosed "
         f"bounds with a known error, {violated} violated. CPU seconds are those of one enclosed certificate, all its "
@@ -105,24 +108,23 @@ def main() -> None:
 
     arguments = options(__doc__, ("--problem", {"choices": list(CASES), "help": "certify this one alone"}))
     iterations, folder = (60, "enclosed_quick") if arguments.quick else (600, "enclosed")
-    results = {}
+    kept = (RUNS / folder if arguments.quick else RESULTS) / "enclosed.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(kept.read_text()) if kept.exists() else {}
     for name, given in CASES.items():
-        file = RUNS / folder / f"{name}.h5"
-        kept = file.with_suffix(".json")
-        stages = json.loads(kept.read_text()) if kept.exists() else {}
-        if not stages and arguments.problem in (None, name):
-            solution = trained(name, given, iterations, file)
-            better = pk.correct(solution)
-            stages["trained"] = measured(solution)
-            if better.model is not solution.model:
-                stages["corrected"] = measured(better)
-            kept.write_text(json.dumps(stages, indent=1) + "\n")
-            print(name, [r["enclosed_cpu_s"] for r in stages.values()], file=sys.stderr, flush=True)
-        if stages:
-            results[label(name, given)] = stages
+        if arguments.problem not in (None, name) or known.get(label(name, given), {}).get("code") == code():
+            continue
+        solution = trained(name, given, iterations, RUNS / folder / f"{name}.h5")
+        better = pk.correct(solution)
+        stages: dict[str, Any] = {"code": code(), "trained": measured(solution)}
+        if better.model is not solution.model:
+            stages["corrected"] = measured(better)
+        known[label(name, given)] = stages
+        kept.write_text(json.dumps(known, indent=1) + "\n")
+        print(name, [stages[s]["enclosed_cpu_s"] for s in STAGES if s in stages], file=sys.stderr, flush=True)
+    results = {k: known[k] for k in (label(name, given) for name, given in CASES.items()) if k in known}
     text = page(results)
     if not arguments.quick:
-        (RESULTS / "enclosed.json").write_text(json.dumps(results, indent=1) + "\n")
         (RESULTS / "enclosed.md").write_text(text)
     print(text)
 

@@ -281,13 +281,16 @@ class _Search:
         unseen = torch.maximum(look.typical * left + missed, self.settings.lost * seen)
         scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
         between = uneven(self.space, fit.delta, seen / size) * size
-        columns = (seen, look.typical * left, look.again, missed, noise, blind, between)
+        other = self._wobbled()
+        rounded = (self.space.fields(self.X, self.zero)[0] - other.fields(self.X, self.zero)[0]).norm(dim=0)
+        rounded = rounded / math.sqrt(len(self.X))
+        columns = (seen, look.typical * left, look.again, missed, noise, blind, between, rounded)
         values = (torch.stack(columns) / scale).T.tolist()
         signs = {name: ErrorParts(*row) for name, row in zip(self.problem.field_names, values, strict=True)}
         K, P = len(self.columns), len(self.zero)
         if K < P and bool(fit.delta.any()):
             notes = (f"{K} of {P} parameters, drawn at random, span the corrections", *notes)
-        rounding = self._rounding()
+        rounding = self._rounding(other)
         nothing, undetermined = (
             tuple(n for n, z in zip(signs, true.tolist(), strict=True) if z) for true in (size <= unseen, stays)
         )
@@ -373,8 +376,8 @@ class _Search:
             return 1.0
         return self.start / max(self._mean(trained, self.zero), 1e-300)
 
-    def _rounding(self) -> float:
-        """The share of the residual that comes with rounding the parameters."""
+    def _wobbled(self) -> TangentSpace:
+        """The same with rounded parameters: what changes tells what the rounding of an evaluation does."""
         generator = torch.Generator().manual_seed(1)
 
         def rounded(theta: Tensor) -> Tensor:
@@ -385,7 +388,10 @@ class _Search:
         if isinstance(model.network, Linearised):
             moved = Linearised(model.network.network, rounded(model.network.at))
             model = replace(model, network=moved)
-        other = TangentSpace(replace(self.space.solution, model=model, theta=rounded(self.space.theta)))
+        return TangentSpace(replace(self.space.solution, model=model, theta=rounded(self.space.theta)))
+
+    def _rounding(self, other: TangentSpace) -> float:
+        """The share of the residual that comes with rounding the parameters."""
         stack, _ = self.space.stack(self.choose, self.zero)
         r = self.space.residual(self.choose, self.zero)
         change = r - other.residual(self.choose, self.zero)

@@ -23,7 +23,8 @@ class ErrorParts:
     ``seen`` is the error found in the tangent space, ``left`` the typical amplification times the residual that this
     leaves, ``again`` what other points ask for once more, ``missed`` the data missed by construction, ``noise`` the
     standard deviation that measurements leave, ``blind`` the change along which the residual does not bring u back,
-    ``uneven`` how far points between the grid's nodes see another error.
+    ``uneven`` how far points between the grid's nodes see another error, ``rounded`` what the rounding of an evaluation
+    does to u.
     """
 
     seen: float
@@ -33,16 +34,17 @@ class ErrorParts:
     noise: float = 0.0
     blind: float = 0.0
     uneven: float = 0.0
+    rounded: float = 0.0
 
     @property
     def estimate(self) -> float:
         """The relative L2 error: what is seen, and what is not, as independent."""
-        return math.hypot(self.seen, self.left, self.missed, self.noise)
+        return math.hypot(self.seen, self.left, self.missed, self.noise, self.rounded)
 
     @property
     def unseen(self) -> float:
         """The part of the error that is not seen but inferred."""
-        return math.hypot(max(self.left, self.again), self.missed, self.noise)
+        return math.hypot(max(self.left, self.again), self.missed, self.noise, self.rounded)
 
     @property
     def interval(self) -> tuple[float, float]:

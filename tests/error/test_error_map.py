@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import pinnkit as pk
+from pinnkit.certificate.misfits.enclosed import EnclosedMisfits
+from pinnkit.certificate.theorems import theorems
 from pinnkit.cli import main
 from pinnkit.domain.point_set import PointSet
 from pinnkit.error.settings import Settings
@@ -126,6 +128,13 @@ def test_a_trained_model(diffusion: pk.Solution, found: pk.ErrorMap) -> None:
     assert float((corrected - exact).norm() / exact.norm()) < 0.01 * true
     X = diffusion.problem.domain.sample(10, seed=1)
     assert torch.allclose(diffusion(X) - found.error(X), found.corrected(X), atol=1e-14)
+
+
+def test_what_rounding_does_to_values_is_what_twice_the_digits_show(diffusion: pk.Solution, found: pk.ErrorMap) -> None:
+    own = EnclosedMisfits(diffusion, theorems(diffusion.problem)[0], 1.0)
+    size = diffusion.on_grid()[1].square().mean().sqrt().item()
+    largest = own.apart("sup") / 2
+    assert largest / 30 < found.parts["u"]["rounded"] * size < 10 * largest < 1e-13
 
 
 def test_it_leaves_the_solution_alone_and_repeats_itself(diffusion: pk.Solution, found: pk.ErrorMap) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
-from scipy.special import iv
+from scipy.special import iv, jv
 
 import pinnkit as pk
 from pinnkit.exact.superposition import solve_lie as solver
@@ -62,6 +62,16 @@ def test_a_kink_on_the_disk_reaches_the_tolerance(tolerance, level):
     at = np.random.default_rng(0).uniform(-0.55, 0.55, (200, 2))
     exact = series(at, (lambda n, r: r**n) if level == 0 else lambda n, r: iv(n, 3 * r) / iv(n, 3))
     assert np.linalg.norm(solution(torch.as_tensor(at))[:, 0].numpy() - exact) < tolerance * np.linalg.norm(exact)
+
+
+def test_a_kink_on_the_disk_where_waves_are_short():
+    """Seven radians in a radius: the series of what is singular reach as far as the disk does."""
+    solution = pk.solve_lie(stated(sp.Abs(x), LAPLACE + 49 * u), tolerance=1e-4)
+    misfit, within = said(solution)
+    assert within and missed(solution, sp.Abs(x)) == pytest.approx(misfit, rel=0.5)
+    at = np.random.default_rng(0).uniform(-0.55, 0.55, (200, 2))
+    exact = series(at, lambda n, r: jv(n, 7 * r) / jv(n, 7))
+    assert np.linalg.norm(solution(torch.as_tensor(at))[:, 0].numpy() - exact) < 1e-4 * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("first", [0, 4])

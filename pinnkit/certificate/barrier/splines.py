@@ -12,6 +12,7 @@ import scipy.sparse as ss
 
 ORDERS = 5  # derivatives that are known, from 0 on
 FACTORED = 3  # the same with a factor
+BATCH = 4096  # points at which splines are evaluated at once
 Rational = list[Fraction]  # the coefficients of a polynomial on [0, 1], by powers
 
 
@@ -166,23 +167,24 @@ class SplineGrid:
 
     def at(self, coefficients: np.ndarray, X: np.ndarray) -> np.ndarray:
         """Values (n,) at points (n, d), rounded."""
-        out = np.empty(len(X))
-        local = [_local(a, X[:, i]) for i, a in enumerate(self.axes)]
-        for k in range(len(X)):
-            c = coefficients
-            for rows, weights in local:
-                c = np.tensordot(weights[k] @ rows[k], c, (0, 0))
-            out[k] = c
+        parts = [self._at(coefficients, X[k : k + BATCH]) for k in range(0, len(X), BATCH)]
+        return np.concatenate([np.empty(0), *parts])
+
+    def _at(self, coefficients: np.ndarray, X: np.ndarray) -> np.ndarray:
+        first, *others = (_functions(a, X[:, i]) for i, a in enumerate(self.axes))
+        out = np.tensordot(first, coefficients, (1, 0))
+        for functions in others:
+            out = np.einsum("na,na...->n...", functions, out)
         return out
 
 
-def _local(a: SplineAxis, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """By point the rows of its element and the Bernstein polynomials there."""
+def _functions(a: SplineAxis, x: np.ndarray) -> np.ndarray:
+    """The B-splines (n, size) at x (n,)."""
     e = np.clip(np.searchsorted(np.array(a.breaks), x, "right") - 1, 0, a.elements - 1)
     s, p = (x - np.array(a.breaks)[e]) / np.diff(a.breaks)[e], a.degree
     weights = np.stack([math.comb(p, j) * s**j * (1 - s) ** (p - j) for j in range(p + 1)], 1)
     dense = replace(a, split=1).rows(0).toarray().reshape(a.elements, p + 1, a.size)
-    return [dense[i] for i in e], weights
+    return np.einsum("nj,nja->na", weights, dense[e])
 
 
 def even(low: float, high: float, n: int) -> tuple[float, ...]:

@@ -40,14 +40,14 @@ def singular(op: LinearOperator, domain: Domain, cuts: np.ndarray) -> list[tuple
     first = own.get((1, 0), 0.0), own.get((0, 1), 0.0)
     slope = np.array([first[0] + first[1] * w.real, first[1] * abs(w.imag)]) / size
     level = own.get((0, 0), 0.0) / size - float(slope @ slope) / 4
-    reach = abs(level) / 4 * float(np.square(np.ptp(domain.bounds, axis=0) @ [1.0, abs(w)]))
+    ends = np.array(list(corners(domain, w, cuts))).reshape(-1, 4)
+    reach = abs(level) / 4 * _farthest(domain, w, ends[:, :2])
     if reach > LONGEST:
         return []
     factor = sp.exp(-(sp.Float(slope[0], 17) * X + sp.Float(slope[1], 17) * Y) / 2) if slope.any() else sp.S.One
     along, across, square = p * X + q * Y, p * Y - q * X, X**2 + Y**2
     near = square + sp.Float(TINY, 17)
     angle, log = sp.atan2(across, along), sp.log(near) / 2
-    ends = np.array(list(corners(domain, w, cuts))).reshape(-1, 4)
     both = np.array([(*row, *pair) for row in ends for pair in ((1.0, 0.0), (0.0, 1.0))])
     regular, _ = _series(0, level, reach, square)
     found = [fixed("angle", factor * angle * regular, op, (a, b, p, q), ends)]
@@ -59,6 +59,13 @@ def singular(op: LinearOperator, domain: Domain, cuts: np.ndarray) -> list[tuple
         odd = imaginary * (log * regular + more) + real * angle * regular
         found.append(fixed(f"z^{n} log z", factor * (c * even + s * odd), op, (a, b, p, q, c, s), both))
     return found
+
+
+def _farthest(domain: Domain, w: complex, places: np.ndarray) -> float:
+    """The largest square of a distance in (X, Y) from one of some places (K, 2) to a corner of the box around."""
+    ends = [(x, y) for x in domain.bounds[:, 0] for y in domain.bounds[:, 1]]
+    away = places[:, None, :] - np.array(ends)[None]
+    return float(np.square(np.abs(away @ np.array([1.0, w]))).max(initial=0.0))
 
 
 def _series(n: int, level: float, reach: float, square: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
