@@ -12,7 +12,7 @@ NAMES = (
 LONG = (  # only when named
     "accuracy", "api_calls", "calibration", "cavity", "correction", "cost", "coverage", "cylinder", "enclosed",
     "error_map", "faults", "flows", "influence_validation", "inverse", "long_times", "mutants", "published_resampling",
-    "resampling", "soak", "stated", "tolerance", "zoo",
+    "resampling", "singular", "soak", "stated", "tolerance", "zoo",
 )  # fmt: skip
 
 

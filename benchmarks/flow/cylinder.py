@@ -144,7 +144,8 @@ def train(seed: int) -> pk.Solution:
     path = FOLDER / f"{seed}.h5"
     if path.exists():
         return pk.resume(pk.load(path), checkpoint=path)
-    return pk.solve(pk.problem("cylinder"), seed=seed, checkpoint=path)
+    problem = pk.problem("cylinder")
+    return pk.solve(problem, stages=problem.recipe.stages, seed=seed, checkpoint=path)
 
 
 def seeds(quick: bool) -> dict[str, dict[str, Any]]:

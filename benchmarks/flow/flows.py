@@ -47,7 +47,8 @@ def run(case: str, seed: int) -> None:
         solution = pk.load(plain)
         solution = solution if solution.progress.done else pk.resume(solution, **how)
     else:
-        solution = pk.solve(pk.problem(name, **arguments), seed=seed, log_every=200, **how)
+        problem = pk.problem(name, **arguments)
+        solution = pk.solve(problem, stages=problem.recipe.stages, seed=seed, log_every=200, **how)
     if solution.progress.done and not corrected.exists():
         pk.save(pk.correct(solution), corrected)
 

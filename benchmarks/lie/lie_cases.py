@@ -172,7 +172,7 @@ def train(name: str, limit: float) -> None:
     problem = pk.problem(name.split()[0], initial=name.split()[1])
     signal.signal(signal.SIGPROF, lambda *_: signal.raise_signal(signal.SIGINT))  # solve() saves and returns
     signal.setitimer(signal.ITIMER_PROF, limit)
-    solution = pk.solve(problem, seed=0, progress=False)
+    solution = pk.solve(problem, stages=problem.recipe.stages, seed=0, progress=False)
     signal.setitimer(signal.ITIMER_PROF, 0)
     FOLDER.mkdir(parents=True, exist_ok=True)
     pk.save(solution, run_file(name))

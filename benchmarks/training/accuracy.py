@@ -18,6 +18,7 @@ import pinnkit as pk
 from benchmarks.common import RESULTS, RUNS, child, options
 from pinnkit.statement.catalogue import names as catalogue
 from pinnkit.tools.atomic_file import put
+from pinnkit.training.ladder import ENOUGH, EVERY, RUNGS
 
 FOLDER = RUNS / "accuracy"
 # problem: (the goal for its relative L2 error, the best published figure)
@@ -47,7 +48,7 @@ def run(name: str, seed: int, correct: bool) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     problem = pk.problem(name)
-    recipe = fingerprint(problem.recipe)
+    recipe = fingerprint((problem.recipe, RUNGS, ENOUGH, EVERY))
     file = FOLDER / f"{name}-{seed}-{recipe}.h5"
     if file.exists():
         solution = pk.load(file)

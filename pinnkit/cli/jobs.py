@@ -55,7 +55,7 @@ class SolveArguments:
         if self.points:
             found["points"] = {**recipe.points, **options.point_counts(self.points)}
         if self.stages is not None:
-            found["stages"] = options.stages(self.stages)
+            found["stages"] = recipe.stages if self.stages == "recipe" else options.stages(self.stages)
         if self.resample is not None or self.every is not None:
             found["resample"] = options.resampler(self.resample, self.every, recipe.resample)
         if self.balance is not None:

@@ -47,7 +47,9 @@ def solve(
     balance: Annotated[
         str | None, typer.Option(metavar="ntk|gradient", help="Balance the loss terms in the first stage, or none.")
     ] = None,
-    stages: Annotated[str | None, typer.Option(metavar="STAGES", help="As adam:1000:lr=0.01,ssbroyden:3000.")] = None,
+    stages: Annotated[
+        str | None, typer.Option(metavar="STAGES", help="As adam:1000:lr=0.01,ssbroyden:3000, or recipe.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="RUN.h5", help="The run file; runs/NAME-seedN.h5 unless given.")
     ] = None,

@@ -212,11 +212,7 @@ class _Search:
 
     def _rows(self, n: int, base: Tensor, now: Tensor) -> Tensor:
         """Weighted rows [J, r - J base] (M, K + 1) linearised at u + J_u base, drawn where u + J_u now is bad."""
-        sets = {}
-        for key in self.keys:
-            m = self.points.count(key, n)
-            pool = self.points.pool(key, max(self.settings.candidates, 2 * m), now)
-            sets[key] = self.points.drawn(key, pool, m, now) if len(pool) > m else pool
+        sets = self._drawn(n, now)
         stack, at = self.space.stack(sets, base)
         root = (stack.row_weights * self._robust(stack, sets, now)).sqrt()
         stack.check_memory(at, stack.rows, 4 * len(self.columns) + 4, "the error map's matrices")
@@ -225,6 +221,15 @@ class _Search:
             out[numbers, :-1] = J[:, self.columns] * root[numbers, None]
             out[numbers, -1] = (r - J @ base) * root[numbers]
         return out
+
+    def _drawn(self, n: int, now: Tensor) -> dict[str, PointSet]:
+        """Points of all sets, n in the interior, more of them where u + J_u now is bad."""
+        sets = {}
+        for key in self.keys:
+            m = self.points.count(key, n)
+            pool = self.points.pool(key, max(self.settings.candidates, 2 * m), now)
+            sets[key] = self.points.drawn(key, pool, m, now) if len(pool) > m else pool
+        return sets
 
     def _robust(self, stack: Stack, points: Mapping[str, PointSet], now: Tensor) -> Tensor:
         """Weights ~ 1 / (|r| + mean / 10), with which least squares minimise the mean |r|."""
@@ -317,11 +322,14 @@ class _Search:
         )
 
     def _second_look(self, delta: Tensor, scale: Tensor) -> Amplification:
-        """Amplifications, and the same correction once more, by uniform random points that nothing has seen yet."""
+        """Amplifications, and the same correction once more, by points that nothing has seen yet.
+
+        They are graded as well: the rows of few uniform points know nothing of a front, where u is open to them.
+        """
         P, most = len(self.zero), self.settings.look
         columns = self._columns(most) if P > most else torch.arange(P, device=self.zero.device)
         n = math.ceil(ROWS * len(columns) / len(self.space.model.programs[self.keys[0]].names))
-        sets = {key: self.points.sample(key, self.points.count(key, max(n, self.settings.least))) for key in self.keys}
+        sets = self._drawn(max(n, self.settings.least), delta)
         return amplification(self.space, sets, self.X, columns, delta, scale)
 
     def _is_blind(self, fit: _Fit, look: Amplification) -> bool:

@@ -22,6 +22,7 @@ from pinnkit.tools.labelled import ResultTable
 from pinnkit.tools.versions import arithmetic
 
 FRESH = 4096  # points on which the equation is tested; a quarter of it for every other set
+STOPS = 3  # stages that are named, the last ones
 
 
 @checked
@@ -106,7 +107,9 @@ class Report(ResultTable):
         found.append(("cost", f"{self.iterations} iterations{rounds}, {self.wall_s:.1f} s ({self.cpu_s:.1f} s CPU)"))
         if self.versions:
             found.append(("computed with", arithmetic(self.versions)))
-        found += [("stopped", reason) for reason in self.stop_reasons]
+        if len(self.stop_reasons) > STOPS:  # a climb has many stages
+            found.append(("stages", f"{len(self.stop_reasons)}, of which the last {STOPS} ended as follows"))
+        found += [("stopped", reason) for reason in self.stop_reasons[-STOPS:]]
         return found + [("note", note) for note in (*self.notes, *self.error_bars.get("notes", ()))]
 
     def _coefficient(self, name: str) -> str:

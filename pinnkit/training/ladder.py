@@ -1,6 +1,6 @@
 """A plan that climbs to a tolerance: short trainings of growing networks, each corrected and judged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -15,15 +15,41 @@ from .optim import Adam, SSBroyden, Stage
 from .recipe import Recipe
 from .remodel import Correct, Restart
 
-RUNGS = (((20, 20), 0, 0), ((20, 20), 100, 100), ((30, 30), 200, 300), ((30, 30, 30), 300, 700))
+
+@dataclass(frozen=True)
+class Rung:
+    """Hidden layers (None: the network that is given, or the recipe's), steps of Adam and of SSBroyden, and the
+    relative error at which a climb without a tolerance ends here: what is dear need not be near rounding."""
+
+    hidden: tuple[int, ...] | None
+    adam: int
+    broyden: int
+    enough: float
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """None for initial parameters."""
+        return (Adam(self.adam), SSBroyden(self.broyden)) if self.adam else ()
+
+
+RUNGS = (
+    Rung((20, 20), 0, 0, 1e-10),
+    Rung((20, 20), 100, 100, 1e-10),
+    Rung((30, 30), 200, 300, 1e-8),
+    Rung((20, 20, 20, 20), 300, 700, 1e-5),
+    Rung(None, 500, 1200, 3e-5),
+    Rung((30, 30, 30, 30), 700, 2500, 1e-4),
+)
+OWN = (Rung(None, 0, 0, 1e-10), Rung(None, 100, 100, 1e-10), Rung(None, 300, 700, 1e-8), Rung(None, 500, 1200, 3e-5))
+ENOUGH = 1e-4  # after the recipe's own training
 POINTS = 1500  # in the interior, of the first rungs
-OWN = ((0, 0), (100, 100), (300, 700), (1000, 3000))  # of a network that was given
 LINE = 300  # points in the interior of a problem of one coordinate
+EVERY = 100  # iterations between two draws of points
 
 
 @dataclass(frozen=True)
 class Climb:
-    """The network and points that a run begins with, its stages, and when points are first drawn anew."""
+    """The network and points that a run begins with, its stages, and the rule that draws points anew."""
 
     network: Network
     points: Mapping[str, Any]
@@ -31,42 +57,41 @@ class Climb:
     resample: Resampler | None
 
 
-def climb(model: Model, recipe: Recipe, tolerance: float, network: Network | None, points: Any, seed: int) -> Climb:
+def climb(
+    model: Model, recipe: Recipe, tolerance: float | None, network: Network | None, points: Any, seed: int
+) -> Climb:  # fmt: skip
     """From initial parameters to the recipe's own training; every rung ends in ``Correct(tolerance)``.
 
     Args:
         model: the problem, with any network.
         recipe: the problem's recipe, whose network, points and stages are the last rungs.
-        tolerance: the relative L2 error to reach.
+        tolerance: the relative L2 error to reach. None: that of each rung.
         network: the only network to try. Default None: small ones first, then the recipe's.
         points: the points of all rungs. Default None: some first, then the recipe's.
         seed: seed of the run.
     """
-    problem = model.problem
-    some = {"pde": POINTS if len(problem.domain.names) > 1 else LINE}
-    rungs: list[tuple[Network, Any, tuple[Stage, ...]]] = []
-    if network is None:
-        first = tuned(model, _plain(recipe.network, RUNGS[0][0], problem), seed)
-        for sizes, a, b in RUNGS:
-            rungs.append((first.resized(*sizes), some, _trained(a, b)))
-        rungs.append((recipe.network, dict(recipe.points), (Adam(500), SSBroyden(1200))))
-        rungs.append((recipe.network, dict(recipe.points), tuple(recipe.stages)))
-    else:
-        rungs += [(network, dict(recipe.points), _trained(a, b)) for a, b in OWN]
-    if points is not None:
-        rungs = [(net, points, stages) for net, _, stages in rungs]
+    some = {"pde": POINTS if len(model.problem.domain.names) > 1 else LINE}
+    tune = None if network is not None else tuned(model, _plain(recipe.network, (20, 20), model.problem), seed)
+    own = recipe.network if network is None else network
+    rungs: list[tuple[Network, Any, Sequence[Stage], float]] = []
+    for rung in OWN if tune is None else RUNGS:
+        net = own if tune is None or rung.hidden is None else tune.resized(*rung.hidden)
+        at = some if tune is not None and rung.hidden is not None else dict(recipe.points)
+        rungs.append((net, at, rung.stages, rung.enough))
+    rungs.append((own, dict(recipe.points), recipe.stages, ENOUGH))
     stages: list[Stage] = []
-    for i, (net, at, training) in enumerate(rungs):
-        moves = points is None and at != rungs[i - 1][1]
-        stages += ([Restart(net, at if moves else None, recipe.method)] if i else []) + [*training, Correct(tolerance)]
-    before = sum(s.iterations for s in stages[: -len(rungs[-1][2]) - 1])
-    return Climb(rungs[0][0], rungs[0][1], tuple(stages), _late(recipe.resample, before))
+    for i, (net, at, training, enough) in enumerate(rungs):
+        if i:
+            stages.append(Restart(net, at if points is None else None, recipe.method))
+        goal = enough if tolerance is None else tolerance
+        stages += [*training, Correct(goal, screen=bool(training) and i + 1 < len(rungs))]
+    return Climb(rungs[0][0], rungs[0][1] if points is None else points, tuple(stages), _early(recipe.resample))
 
 
-def _late(rule: Resampler | None, before: int) -> Resampler | None:
-    """The rule that moves points, from the last rung on."""
-    if is_dataclass(rule) and not isinstance(rule, type) and any(f.name == "after" for f in fields(rule)):
-        return replace(rule, after=before + rule.after)
+def _early(rule: Resampler | None) -> Resampler | None:
+    """The rule that moves points, from the first training on: short trainings fit the points that stay."""
+    if is_dataclass(rule) and not isinstance(rule, type) and {f.name for f in fields(rule)} >= {"after", "every"}:
+        return replace(rule, after=EVERY, every=min(rule.every, EVERY))
     return rule
 
 
@@ -74,10 +99,6 @@ def _plain(network: Network, hidden: tuple[int, ...], problem: Problem) -> MLP:
     """A network with these hidden layers, and the features of the recipe's where that is an MLP."""
     sizes = len(problem.domain.names), *hidden, len(problem.fields)
     return MLP(*sizes, features=network.features if isinstance(network, MLP) else None)
-
-
-def _trained(a: int, b: int) -> tuple[Stage, ...]:
-    return (Adam(a), SSBroyden(b)) if a else ()
 
 
 def best_note(error: tuple[int, float], tolerance: float) -> str:

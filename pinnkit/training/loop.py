@@ -133,7 +133,11 @@ class _Run:
         self.recorder = Recorder(found)
         if judged.error is not None and (self.at.aside is None or judged.error < self.at.aside.error):
             self.move(aside=Aside(judged.error, _bare(found)))
-        if judged.reached:
+        if (
+            self.at.aside is not None
+            and isinstance(stage, Correct)
+            and self.at.aside.error <= (0, stage.tolerance or 0)
+        ):
             self.move(stage=len(self.plan.stages) - 1)
         self.move(best=None)
         return Step(self.stack.losses(self.theta), judged.said)
@@ -182,7 +186,7 @@ def _in_training(solution: Solution) -> Solution:
 
 def _of_best(plan: Plan, best: Aside) -> tuple[str, ...]:
     """What is said of the best model where it is not as good as it was to be."""
-    goal = min((s.tolerance for s in plan.stages if isinstance(s, Correct) and s.tolerance), default=math.inf)
+    goal = max((s.tolerance for s in plan.stages if isinstance(s, Correct) and s.tolerance), default=math.inf)
     return () if best.error <= (0, goal) else (best_note(best.error, goal),)
 
 

@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
 from pinnkit.error.correction import corrected
 from pinnkit.error.error_map import ErrorMap
 from pinnkit.error.estimator import error_map
+from pinnkit.error.linear_step import MOST, drawn, left_by_a_step
+from pinnkit.error.tangent_space import TangentSpace
 from pinnkit.error.verdict import REACH, ErrorParts
 from pinnkit.model.solution import Solution
 from pinnkit.network.base import Network
-from pinnkit.statement.points import sample
+from pinnkit.statement.points import Points, sample
 from pinnkit.tools.checked import Count, Positive, checked
 from pinnkit.tools.serialise import register
 
@@ -22,6 +25,9 @@ from .optim import Objective, State
 
 FAR = 30  # times the tolerance: where a correction leaves more than that, its result is not measured once more
 LARGE = 0.1  # relative error, beyond which a map says little of what is left after a correction
+RIDGES = (1e-12, 1e-9, 1e-6, 1e-4)  # dampings that a screen tries
+LITTLE = 0.25  # of its mean |residual|: where a linear step leaves more than that, a screen says so
+SCREEN = 31_337  # added to the seed of its points
 TIMES = 3  # corrections one after the other, at most
 
 
@@ -31,7 +37,6 @@ class Judged(NamedTuple):
     solution: Solution
     said: str
     error: tuple[int, float] | None = None
-    reached: bool = False
 
 
 class Remodel(ABC):
@@ -108,6 +113,8 @@ class Correct(Remodel):
     Args:
         tolerance: the relative L2 error of every field at which the run may end. Default None: one correction, and no
             judgement.
+        screen: True: a model of which one cheap linear step leaves more than a quarter of the residual is neither
+            corrected nor judged. Default False.
 
     Example:
         >>> import pinnkit as pk
@@ -118,9 +125,26 @@ class Correct(Remodel):
     """
 
     tolerance: Positive | None = None
+    screen: bool = False
 
     @override
     def apply(self, solution: Solution, seed: int) -> Judged:
+        try:
+            return self._judged(solution, seed)
+        except (ValueError, MemoryError) as error:  # what was trained is not lost with its correction
+            return Judged(solution, f"not corrected: {error}")
+
+    def _judged(self, solution: Solution, seed: int) -> Judged:
+        if self.screen:
+            fitted, fresh = drawn(solution.model, min(len(solution.theta), MOST), seed + SCREEN)
+            own = solution.points.to(torch.float64, solution.theta.device)  # lie where the residual was large
+            fitted = Points({key: new.join(own[key]) if key in own else new for key, new in fitted.items()})
+            before, after = left_by_a_step(TangentSpace(solution), fitted, fresh, RIDGES, seed)
+            if not after <= LITTLE * before:
+                return Judged(
+                    solution, "not corrected: in its tangent space the mean |residual| on fresh points would only go "
+                    f"from {before:.1e} to {after:.1e}",
+                )  # fmt: skip
         if self.tolerance is None:
             return Judged(*corrected(solution, seed=seed))
         found, said = error_map(solution, seed=seed, thorough=True), ""
@@ -136,7 +160,7 @@ class Correct(Remodel):
             if _size(found) <= (0, self.tolerance):
                 break
         size = _size(found)
-        return Judged(solution, f"{said}; estimated error {size[1]:.1e}", size, size <= (0, self.tolerance))
+        return Judged(solution, f"{said}; estimated error {size[1]:.1e}", size)
 
 
 def _after(parts: ErrorParts) -> float:

@@ -18,6 +18,7 @@ from pinnkit.network.base import Network
 from pinnkit.statement.inflow import check_inflow
 from pinnkit.statement.points import Points, sample
 from pinnkit.statement.problem import Problem
+from pinnkit.statement.symbolic.observations import Observations
 from pinnkit.statement.units import units
 from pinnkit.tools.checked import Count, Device, NotNegative, Positive, Whole, checked, checked_but
 from pinnkit.tools.serialise import missing
@@ -26,7 +27,7 @@ from pinnkit.training.resampling.resample import Resampler
 
 from .balance import Balance
 from .callbacks import Hooks
-from .ladder import Climb, climb
+from .ladder import climb
 from .loop import train
 from .optim import Optimiser, Stage
 from .recipe import Plan, Progress, default_recipe
@@ -63,10 +64,12 @@ def solve(
 ) -> Solution:
     """Minimise L(theta) = sum_k w_k mean(r_k^2) over the parameters of a network and the unknown coefficients.
 
-    Here r_k are the residuals of the term k (an equation, a condition or measured data) at its points. The optimisers
-    of ``stages`` run one after the other. Settings that are not given come from the problem's recipe. Where fields,
-    terms or coefficients are far from 1 in the units of the statement, training uses scales derived from the statement
-    and its data; a note of the solution names them. Weights given by the caller are not scaled.
+    Here r_k are the residuals of the term k (an equation, a condition or measured data) at its points. A run climbs:
+    from small networks with short trainings to the recipe's own, each corrected (:class:`Correct`) and judged by an
+    error map, until the upper end of a trusted estimate is low enough; the best model comes back. With ``stages`` their
+    optimisers run one after the other instead. Settings that are not given come from the problem's recipe. Where
+    fields, terms or coefficients are far from 1 in the units of the statement, training uses scales derived from the
+    statement and its data; a note of the solution names them. Weights given by the caller are not scaled.
 
     Args:
         problem: the problem to solve. Default None: the problem of ``start``. With both, the solution of ``start`` is
@@ -78,11 +81,12 @@ def solve(
             or numbers by set name; points (n, d) in the place of a number are taken as they are, with normals computed
             where they lack them. Default None: as in the recipe. With ``start``: its points, or the same numbers of
             new points if ``problem`` is given too.
-        stages: optimisers, in order. Default None: those of the recipe.
-        tolerance: the relative L2 error that every field may have. The run then climbs from small networks with
-            short trainings to the recipe's own, each corrected (:class:`Correct`), until the upper end of a trusted
-            estimate is below it; the best model comes back, and a note says so where that is not good enough. It takes
-            the place of ``stages``. Default None: the stages run to their end.
+        stages: optimisers, in order, as ``problem.recipe.stages``. Default None: the climb; the recipe's where it
+            is not meant or cannot be made (a start, a resampler, a balance, another precision than float64, an
+            inequality, observations).
+        tolerance: the relative L2 error that every field may have, at which the climb ends; a note says so where it is
+            not reached. It takes the place of ``stages``. Default None: 1e-10 where short trainings get there, up to
+            1e-4 after long ones.
         resample: the rule that moves the points during training. None: never. Default False: the rule of the recipe,
             or none where ``points`` holds points and not only counts,
             and none where ``start`` is continued on its own problem.
@@ -138,8 +142,13 @@ def solve(
         True
     """
     network, hooks = as_network(network), Hooks(callbacks, observe)
+    path = None
     if tolerance is not None:
-        path = _path_to(tolerance, problem, network, points, stages, start, dtype, seed)
+        _check_tolerance(tolerance, problem, stages, start, dtype)
+    if problem is not None and (tolerance is not None or _climbs(problem, stages, start, resample, balance, dtype)):
+        recipe = default_recipe(problem)
+        model, _, _ = _anew(problem, recipe.network, None, weights, hard)
+        path = climb(model, recipe, tolerance, network, points, seed)
         network, points, stages = path.network, path.points, path.stages
     if start is None and problem is not None and problem.softened:
         start = _softened(problem, network, points, stages, seed, hard)
@@ -156,7 +165,7 @@ def solve(
     if problem is None:  # more training of a solution, at points that may be the caller's own: they stay
         recipe = replace(recipe, resample=None, balance=None)
     given = {key for key, own in points.items() if isinstance(own, PointSet)} if isinstance(points, Mapping) else ()
-    if tolerance is not None:
+    if path is not None:
         recipe = replace(recipe, resample=path.resample, balance=None)
     if given:  # points of the caller's own stay, unless a resampler is asked for
         recipe = replace(recipe, resample=None)
@@ -184,11 +193,18 @@ def solve(
     return train(solution, checkpoint, checkpoint_every, progress, hooks)
 
 
-def _path_to(
-    tolerance: float, problem: Problem | None, network: Network | None, points: Any, stages: Any,
-    start: Solution | None, dtype: torch.dtype, seed: int,
-) -> Climb:  # fmt: skip
-    """The plan of a run with a tolerance; ValueError beside settings that leave it nothing to choose."""
+def _climbs(
+    problem: Problem, stages: Any, start: Solution | None, resample: Any, balance: Any, dtype: torch.dtype
+) -> bool:  # fmt: skip
+    """Whether a run of whose training nothing is said climbs: corrections can be made, and no noise ends them."""
+    free = stages is None and start is None and not resample and balance is False and dtype == torch.float64
+    return free and not problem.softened and not any(isinstance(c, Observations) for c in problem.conditions)
+
+
+def _check_tolerance(
+    tolerance: float, problem: Problem | None, stages: Any, start: Solution | None, dtype: torch.dtype
+) -> None:  # fmt: skip
+    """ValueError where a tolerance stands beside settings that leave it nothing to choose."""
     if problem is None or start is not None:
         raise ValueError("tolerance: such a run chooses its own starts: give the problem, and no start")
     if stages is not None:
@@ -200,9 +216,6 @@ def _path_to(
         )
     if dtype != torch.float64:
         raise ValueError(f"tolerance: corrections are made in torch.float64, not {dtype}: leave dtype out")
-    recipe = default_recipe(problem)
-    model, _, _ = _anew(problem, recipe.network, None, None, None)
-    return climb(model, recipe, tolerance, network, points, seed)
 
 
 def _softened(

@@ -89,12 +89,20 @@ def test_json_is_all_that_is_printed(call: Call) -> None:
     assert found["relative_l2"] == {} and found["reference_error"] is None and found["stop_reasons"]
 
 
-def test_the_problems_own_settings_hold_where_nothing_is_given(call: Call) -> None:
-    assert call("solve", "burgers", "--time-limit", "0", "--out", "x.h5", "--quiet")[0] == 0
+def test_the_problems_own_training_is_one_of_its_recipe(call: Call) -> None:
+    assert call("solve", "burgers", "--stages", "recipe", "--time-limit", "0", "--out", "x.h5", "--quiet")[0] == 0
     recipe, solution = pk.problem("burgers").recipe, pk.load("x.h5")
     plan = solution.progress.plan
     assert (solution.network, plan.stages, plan.resample) == (recipe.network, tuple(recipe.stages), recipe.resample)
     assert len(solution.points["pde"]) == recipe.points["pde"] and solution.theta.dtype == torch.float64
+
+
+def test_where_nothing_is_given_a_run_climbs(call: Call) -> None:
+    assert call("solve", "burgers", "--time-limit", "0", "--out", "x.h5", "--quiet")[0] == 0
+    plan, recipe = pk.load("x.h5").progress.plan, pk.problem("burgers").recipe
+    assert isinstance(plan.stages[0], pk.Correct) and plan.stages[-3:-1] == tuple(recipe.stages)
+    code, out, _ = call("solve", "burgers", "--resume", "--time-limit", "0", "--out", "x.h5", "--quiet")
+    assert code == 0, out
 
 
 def test_other_settings_reach_the_run(call: Call) -> None:

@@ -210,7 +210,7 @@ def test_a_problem_in_one_file(tmp_path: Path, call: Callable[..., tuple[int, st
 
 @pytest.mark.parametrize("network", [Siren(1), pk.MLP(1, 8, 1, features=Powers())], ids=["network", "features"])
 def test_a_network_and_features_are_trained_and_kept(network: Any, tmp_path: Path) -> None:
-    found = pk.solve(rod(), network, progress=False)
+    found = pk.solve(rod(), network, stages=[pk.LevenbergMarquardt(100)], progress=False)
     assert wrong(found) < 1e-4 and found.network == network
     again = pk.load(pk.save(found, tmp_path / "run.h5"))
     X = torch.linspace(0, 1, 5, dtype=torch.float64)[:, None]

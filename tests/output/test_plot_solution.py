@@ -13,6 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 import pinnkit as pk
+import problems
 from pinnkit import plot
 from pinnkit.output.plot.slice import plane
 from pinnkit.output.plot.summary import _row, equation_text
@@ -116,6 +117,18 @@ def test_a_solution_without_history_says_so(burgers: pk.Solution) -> None:
     untrained = pk.Solution(burgers.model, burgers.theta, burgers.points)
     assert "no history" in plot.plot_history(untrained).get_title()
     assert len(plot.plot_summary(untrained).axes) >= 4
+
+
+def test_the_networks_of_a_climb_are_named_and_corrected_models_marked():
+    stages = [pk.Adam(20), pk.Correct(), pk.Restart(pk.MLP(2, 6, 6, 1)), pk.Adam(30), pk.Restart(pk.MLP(2, 5, 7, 1))]
+    found = pk.solve(
+        problems.diffusion(), pk.MLP(2, 8, 1), 60, stages=[*stages, pk.Adam(50), pk.Correct()], validation=50,
+        log_every=10, resample=None, progress=False,
+    )  # fmt: skip
+    ax = plot.plot_history(found)
+    assert [t.get_text() for t in ax.texts] == ["2 x 6", "5 7"]
+    (dots,) = [line for line in ax.lines if "corrected" in str(line.get_label())]
+    assert dots.get_xdata().tolist() == [21.0, 104.0]
 
 
 def test_slices_cut_at_the_times_asked_for(burgers: pk.Solution) -> None:

@@ -120,3 +120,13 @@ def test_a_closed_form_has_no_residual_and_no_error() -> None:
     if sp.simplify(g - (x**2 - y**2)) == 0:
         assert found.relative_l2["u"] < 1e-14 and found.residuals["pde"] < 1e-12
     assert found.iterations == 0 and found.stop_reasons == ()
+
+
+def test_of_many_stages_the_last_are_named():
+    stages = [pk.Adam(1) for _ in range(5)]
+    found = pk.solve(pk.problem("heat"), pk.MLP(2, 4, 1), 20, stages=stages, resample=None, progress=False)
+    rows = pk.report(found, estimate=False).rows()
+    assert (
+        sum(label == "stopped" for label, _ in rows) == 3
+        and ("stages", "5, of which the last 3 ended as follows") in rows
+    )

@@ -57,6 +57,23 @@ def test_on_a_line(e, expected):
     assert all(sp.simplify(j - jumps[k, s]) == 0 for k, s, j in found)
 
 
+@pytest.mark.parametrize(
+    ("e", "places", "jump"),
+    [
+        (sp.Abs(sp.sin(2 * sp.pi * x)), [-sp.S.Half, 0, sp.S.Half], 4 * sp.pi),
+        (sp.Max(sp.exp(x) - 2, 0), [sp.log(2)], 2),
+        (sp.Abs(x**2 - sp.Rational(1, 9)), [-third, third], sp.Rational(4, 3)),
+    ],
+)
+def test_zeros_of_a_curve_are_places(e, places, jump):
+    """|f(x)| kinks where f = 0: a rational zero is found as one, another to rounding; the jump is 2 |f'| or so."""
+    found = singularities(e, (x,), LINE)
+    for s, place in zip(sorted(found, key=lambda s: s.at), places, strict=True):
+        (name, at), rational = s.place((x,)), sp.sympify(place).is_rational
+        assert name == x and s.order == 1 and (at == place if rational else abs(at - place) < 1e-14)
+        assert abs(s.jump - jump) < 1e-12
+
+
 def test_in_the_plane():
     assert facts(sp.Max(x - t, 0), (x, t), PLANE) == [(1, x - t, sp.sqrt(2))]
     assert {f[:2] for f in facts(sp.Max(x, t, sp.S.Half), (x, t), PLANE)} == {

@@ -10,6 +10,7 @@ import pinnkit as pk
 import problems
 from pinnkit.network.linearised import Linearised
 from pinnkit.training import pace
+from pinnkit.training.recipe import default_recipe
 
 QUIET = {"progress": False, "validation": 20}
 (t,) = pk.coordinates("t")
@@ -111,7 +112,8 @@ def test_a_tolerance_below_rounding_is_met() -> None:
 
 
 def test_ordinary_equations_have_settings_of_their_own() -> None:
-    solution = pk.solve(oscillator(1.0), **QUIET)
+    problem = oscillator(1.0)
+    solution = pk.solve(problem, stages=default_recipe(problem).stages, **QUIET)
     assert type(solution.progress.plan.stages[0]) is pk.LevenbergMarquardt and len(solution.theta) == 321
     times = np.linspace(0, 1, 30)
-    assert np.abs(solution(torch.as_tensor(times[:, None]))[:, 0].numpy() - truth(solution.problem, times)).max() < 1e-4
+    assert np.abs(solution(torch.as_tensor(times[:, None]))[:, 0].numpy() - truth(problem, times)).max() < 1e-4

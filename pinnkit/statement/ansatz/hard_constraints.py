@@ -21,6 +21,7 @@ from pinnkit.statement.well_posed import faces
 from pinnkit.tools.sympy_types import AppliedUndef
 
 from .carried import carry
+from .carried_on_body import carry_on_body
 from .initial_layer import initial_layers
 from .singular_data import (
     BODY,
@@ -91,6 +92,11 @@ def hard_constraints(problem: Problem, periodic: tuple[str, ...] = (), strict: b
             continue
         pair, kept, why = _of_field(problem, u, own, periodic, strict)
         notes += why
+        if not kept and not strict and not isinstance(problem.domain, Box):
+            part, carried = carry_on_body(problem, u, [c for c in own if isinstance(c, Dirichlet)])
+            notes += carried
+            if part != 0:
+                ansatz[u] = part, sp.S.One
         if kept:
             ansatz[u] = pair
             absorbed |= {c.name for c in kept}

@@ -20,6 +20,7 @@ STEPS = *LOST, sp.Heaviside, sp.sign
 BENDS = sp.Abs, sp.Max, sp.Min  # twice differentiated they are delta functions
 STRANGE = *STEPS, *BENDS, sp.DiracDelta, Relational
 TOLERANCE = 1e-9  # of the size of a derivative nearby: a smaller jump of it is rounding
+DENOMINATOR, ROOT = 1000, 1e-12  # of a rational zero, and how near a bisected one must be to it
 _TRIES = 3  # values that are tried for every parameter without one
 _POINTS = 6  # places of a surface at which it is looked at
 
@@ -264,12 +265,22 @@ class _Case:
         for X in self._zeros(f, on):
             if smooth is not None and count.get(smooth, 0) >= _POINTS:
                 return
-            surface = self._branch_beside(f, X) if smooth is None else smooth
+            surface = self._plane_at(self._branch_beside(f, X) if smooth is None else smooth, X)
             if not surface.free_symbols & set(self.variables) or not self._inside(X):
                 continue
             if count.setdefault(surface, 0) < _POINTS:
                 count[surface] += 1
                 yield X, surface
+
+    def _plane_at(self, surface: sp.Expr, X: np.ndarray) -> sp.Expr:
+        """x - a near a point where the surface is the zero a of a function of one coordinate x; else the surface."""
+        on = [i for i, v in enumerate(self.variables) if surface.has(v)]
+        if len(on) != 1 or _affine(surface, [self.variables[on[0]]]):
+            return surface
+        x, a = self.variables[on[0]], float(X[on[0]])
+        exact = sp.Rational(a).limit_denominator(DENOMINATOR)
+        known = abs(float(exact) - a) <= ROOT * max(1.0, abs(a)) and surface.subs(x, exact) == 0
+        return x - (exact if known else sp.Float(a, 17))
 
     def _branch_beside(self, f: sp.Expr, X: np.ndarray) -> sp.Expr:
         """The smooth branch of f a little off a point, in a direction that lies in no surface by chance."""
