@@ -28,7 +28,7 @@ from .error_map import ErrorMap
 from .fresh_points import FreshPoints
 from .march_error import MarchErrorMap, march_error_map
 from .settings import USUAL, Settings
-from .tangent_space import TangentSpace, mean_size, residual_size, uneven
+from .tangent_space import TangentSpace, mean_size, residual_size, uneven, wobbled
 from .uncertainty import uncertainty
 from .verdict import ErrorParts, Evidence, verdict
 
@@ -286,7 +286,7 @@ class _Search:
         unseen = torch.maximum(look.typical * left + missed, self.settings.lost * seen)
         scale = torch.where(size > unseen, size, torch.maximum(size, seen)).clamp_min(1e-300)  # where u may be 0
         between = uneven(self.space, fit.delta, seen / size) * size
-        other = self._wobbled()
+        other = wobbled(self.space)
         rounded = (self.space.fields(self.X, self.zero)[0] - other.fields(self.X, self.zero)[0]).norm(dim=0)
         rounded = rounded / math.sqrt(len(self.X))
         columns = (seen, look.typical * left, look.again, missed, noise, blind, between, rounded)
@@ -383,20 +383,6 @@ class _Search:
         if set(trained) != set(self.keys):
             return 1.0
         return self.start / max(self._mean(trained, self.zero), 1e-300)
-
-    def _wobbled(self) -> TangentSpace:
-        """The same with rounded parameters: what changes tells what the rounding of an evaluation does."""
-        generator = torch.Generator().manual_seed(1)
-
-        def rounded(theta: Tensor) -> Tensor:
-            wobble = torch.randn(len(theta), generator=generator, dtype=torch.float64)
-            return theta * (1 + 2.2e-16 * wobble.to(theta))
-
-        model = self.space.model
-        if isinstance(model.network, Linearised):
-            moved = Linearised(model.network.network, rounded(model.network.at))
-            model = replace(model, network=moved)
-        return TangentSpace(replace(self.space.solution, model=model, theta=rounded(self.space.theta)))
 
     def _rounding(self, other: TangentSpace) -> float:
         """The share of the residual that comes with rounding the parameters."""

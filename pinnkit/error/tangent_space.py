@@ -106,3 +106,17 @@ def uneven(space: TangentSpace, d: Tensor, seen: Tensor, n: int = 4000) -> Tenso
     X = space.model.problem.domain.sample(n, method="sobol", seed=23)
     u, moved = space.fields(X.to(space.theta), d)
     return (moved.norm(dim=0) / (u + moved).norm(dim=0).clamp_min(1e-300) - seen).nan_to_num(0.0, 0.0).abs()
+
+
+def wobbled(space: TangentSpace) -> TangentSpace:
+    """The same with rounded parameters: what changes tells what the rounding of an evaluation does."""
+    generator = torch.Generator().manual_seed(1)
+
+    def rounded(theta: Tensor) -> Tensor:
+        wobble = torch.randn(len(theta), generator=generator, dtype=torch.float64)
+        return theta * (1 + 2.2e-16 * wobble.to(theta))
+
+    model = space.model
+    if isinstance(model.network, Linearised):
+        model = replace(model, network=Linearised(model.network.network, rounded(model.network.at)))
+    return TangentSpace(replace(space.solution, model=model, theta=rounded(space.theta)))
