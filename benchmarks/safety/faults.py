@@ -4,7 +4,8 @@ Every case has a seed; results/faults.json counts what came of the seeds so far,
 those that follow, so that runs of several days add up. A case is "fine" (the undamaged file's contents to the last
 bit, or a changed value that was taken as it stands), "refused" in one sentence, or a fault: a "traceback", "different"
 bits that nobody was told of, "slow" or "large", "executed" (a planted Python file was run), "crashed" (the process
-died), "torn" or "left behind" (on a full disk, by a killed run).
+died), "torn" or "left behind" (on a full disk, by a killed run), "unfinished" (told to end,
+it ended otherwise than with status 143, or could not be gone on with).
 """
 
 import json
@@ -33,10 +34,11 @@ from .tally import Tally
 
 COUNTS = {
     "bytes": 3000, "structure": 2000, "texts": 5000, "commands": 2000, "problems": 500, "kills": 500, "marches": 24,
-    "disk": 500,
+    "disk": 500, "terms": 64,
 }  # fmt: skip
 QUICK = {
     "bytes": 60, "structure": 60, "texts": 60, "commands": 40, "problems": 20, "kills": 12, "marches": 0, "disk": 40,
+    "terms": 4,
 }  # fmt: skip
 SECONDS, MEGABYTES = 5.0, 300.0  # beyond the undamaged file's
 HANG = 180  # seconds after which a case is given up
@@ -206,7 +208,7 @@ def campaign(name: str, seeds: range, until: float) -> Iterator[dict[str, Any]]:
 
 
 def _batch(name: str, file: Path, seeds: list[int], until: float) -> None:
-    from . import disk, kills
+    from . import disk, kills, terms
 
     def say(row: dict[str, Any]) -> None:
         with file.open("a") as out:
@@ -216,12 +218,13 @@ def _batch(name: str, file: Path, seeds: list[int], until: float) -> None:
         os.chdir(place)
         folder = Path(place)
         makers = {"commands": commands, "problems": problems, "kills": kills.cases, "disk": disk.cases,
+                  "terms": terms.cases,
                   "marches": lambda folder: kills.cases(folder, kills.marches())}  # fmt: skip
         case = damaged(name, folder) if name in HARMS else makers[name](folder)
         signal.signal(signal.SIGALRM, _hang)
         for seed in seeds:
             say({"seed": seed})
-            signal.alarm(HANG * (10 if name in ("kills", "marches") else 1))
+            signal.alarm(HANG * (10 if name in ("kills", "marches", "terms") else 1))
             try:
                 found = case(seed)
             except Hang:
