@@ -4,8 +4,8 @@ Every case has a seed; results/faults.json counts what came of the seeds so far,
 those that follow, so that runs of several days add up. A case is "fine" (the undamaged file's contents to the last
 bit, or a changed value that was taken as it stands), "refused" in one sentence, or a fault: a "traceback", "different"
 bits that nobody was told of, "slow" or "large", "executed" (a planted Python file was run), "crashed" (the process
-died), "torn" or "left behind" (on a full disk, by a killed run), "unfinished" (told to end,
-it ended otherwise than with status 143, or could not be gone on with).
+died), "torn" or "left behind" (on a full disk, by a killed run), "unfinished" (told to end, it ended otherwise than
+with status 143, or could not be gone on with). ``--again 20 --count 0`` tries 20 cases like every fault once more.
 """
 
 import json
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,19 +81,21 @@ def damaged(kind: str, folder: Path, known: Mapping[str, Target] | None = None) 
             seen, text = None, str(error)
         return seen, text, time.process_time() - start, memory("VmHWM") - before
 
-    def case(seed: int) -> dict[str, Any]:
+    def case(seed: int, aim: tuple[str, str, str] | None = None) -> dict[str, Any]:
         rng = random.Random(f"{kind} {seed}")
-        name = rng.choices(sorted(held), [held[n].often for n in sorted(held)])[0]
+        name = rng.choices(sorted(held), [held[n].often for n in sorted(held)])[0] if aim is None else aim[0]
         target = held[name]
-        way = rng.choices(list(target.ways), [often for _, often in target.ways.values()])[0]
+        way = rng.choices(list(target.ways), [often for _, often in target.ways.values()])[0] if aim is None else aim[1]
         path = folder / target.name
         if (name, way) not in whole:
             for _ in range(2):  # the first time kernels are compiled and modules loaded
                 path.write_bytes(contents[name])
                 seen, text, seconds, large = opened(name, way, path)
             whole[name, way] = seen, seconds, large
-        path.write_bytes(contents[name])
-        harm = HARMS[kind](path, rng)
+        harm = None
+        while harm is None or aim is not None and harm != aim[2]:
+            path.write_bytes(contents[name])
+            harm = HARMS[kind](path, rng)
         expected, seconds, large = whole[name, way]
         seen, text, more, peak = opened(name, way, path)
         if seen is None:
@@ -104,6 +107,24 @@ def damaged(kind: str, folder: Path, known: Mapping[str, Target] | None = None) 
         return {"result": result, "kind": f"{name}, {way}", "what": harm, "text": text[:200]}
 
     return case
+
+
+def again(known: Tally, count: int) -> None:
+    """So many new cases for every fault of damaged files: the same file, opened in the same way, harmed in its place.
+
+    What they come to is kept with the fault, as what the page says of it.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        os.chdir(place)
+        held = targets(Path(place))
+        cases = {kind: damaged(kind, Path(place), held) for kind in HARMS}
+        for campaign, text in known.faults():
+            seed, _, told, what = (part.strip() for part in text.split(":", 3))
+            name, _, way = told.partition(", ")
+            if campaign in HARMS and name in held:
+                found = [cases[campaign](10**6 + 1000 * int(seed) + i, (name, way, what)) for i in range(count)]
+                known.seen_again(campaign, text, Counter(row["result"] for row in found))
+        os.chdir("/")
 
 
 def _peak() -> float:
@@ -245,12 +266,15 @@ def main() -> None:
         ("--count", {"type": int, "help": "new cases of each; what lacks of the target unless given"}),
         ("--seconds", {"type": float, "default": math.inf, "help": "an end for each campaign"}),
         ("--merge", {"nargs": "*", "type": Path, "default": [], "help": "tallies of other checkouts"}),
+        ("--again", {"type": int, "default": 0, "help": "so many cases more like every fault of damaged files"}),
         ("--first", {"type": int, "help": "look at these seeds again: print them, keep nothing"}),
     )  # fmt: skip
     file = RESULTS / "faults.json"
     known = Tally() if arguments.quick or not file.exists() else Tally.of(json.loads(file.read_text()))
     for other in arguments.merge:
         known.join(Tally.of(json.loads(other.read_text())))
+    if arguments.again:
+        again(known, arguments.again)
     seen = 0
     for name, most in (QUICK if arguments.quick else COUNTS).items():
         if arguments.only and name not in arguments.only:

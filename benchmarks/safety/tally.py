@@ -21,6 +21,7 @@ class Entry:
     results: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    since: dict[str, str] = field(default_factory=dict)  # by fault: what cases like it came to later
 
 
 @dataclass
@@ -63,6 +64,17 @@ class Tally:
         self.entries += [e for e in other.entries if (e.campaign, e.first) not in known]
         self.entries.sort(key=lambda e: e.first)  # a campaign's in the order of its seeds; campaigns are told apart
 
+    def faults(self) -> list[tuple[str, str]]:
+        """Campaigns and lines of all faults."""
+        return [(e.campaign, text) for e in self.entries for text in e.faults]
+
+    def seen_again(self, campaign: str, text: str, results: Mapping[str, int]) -> None:
+        """Keep what cases like a fault come to at this commit."""
+        said = ", ".join(f"{n} {result}" for result, n in sorted(results.items()))
+        for e in self._of(campaign):
+            if text in e.faults:
+                e.since[text] = f"cases like it at {commit()}: {said}"
+
     def text(self, campaigns: Iterable[str]) -> str:
         """The table of all that was run, and the faults with their seeds and commits."""
         rows, said = [], []
@@ -71,7 +83,10 @@ class Tally:
             for e in self._of(name):
                 results += Counter(e.results)
                 kinds += Counter(e.kinds)
-                said += [f"- {name} {text} (at {e.commit})" for text in e.faults]
+                for text in e.faults:
+                    said.append(
+                        f"- {name} {text} (at {e.commit}); {e.since.get(text, 'no cases like it were tried since')}"
+                    )
             most = ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items()) if kind) if len(kinds) < 40 else ""
             faults = results.total() - results["fine"] - results["refused"]
             rows.append([name, results.total(), results["fine"], results["refused"], faults, most])

@@ -15,7 +15,7 @@ from benchmarks.__main__ import LONG, NAMES, main, module
 from benchmarks.common import Times, interleave, ratio, table, verdict
 from benchmarks.flow.flows import table as flows_table
 from benchmarks.lie.lie_cases import separation
-from benchmarks.safety.tally import Tally
+from benchmarks.safety.tally import Tally, commit
 from benchmarks.speed.burgers_race import after, describe, reached
 from benchmarks.speed.loss_gradient import CASES, WAYS, Case, agree
 
@@ -44,7 +44,10 @@ def test_campaigns_add_up() -> None:
     assert [(e.first, e.last) for e in later.entries] == [(0, 3), (4, 4)] and later.cases("bytes") == 5
     text = later.text(["bytes", "kills"])
     assert "| bytes | 5 | 3 | 1 | 1 | map 1, run 4 |" in text and "| kills | 0 |" in text
-    assert "- bytes 2: different: run: bits 2 (at 0000000)" in text
+    assert "- bytes 2: different: run: bits 2 (at 0000000); no cases like it were tried since" in text
+    later.seen_again(*later.faults()[0], {"refused": 20})
+    text = Tally.of(json.loads(json.dumps(later.to_dict()))).text(["bytes"])
+    assert f"bits 2 (at 0000000); cases like it at {commit()}: 20 refused" in text
 
 
 ROOT = Path(__file__).parents[2]
