@@ -83,15 +83,18 @@ class Tally:
             for e in self._of(name):
                 results += Counter(e.results)
                 kinds += Counter(e.kinds)
-                for text in e.faults:
-                    said.append(
-                        f"- {name} {text} (at {e.commit}); {e.since.get(text, 'no cases like it were tried since')}"
-                    )
+                said += [f"- {name} {text} (at {e.commit}); {self._since(e, text)}" for text in e.faults]
             most = ", ".join(f"{kind} {n}" for kind, n in sorted(kinds.items()) if kind) if len(kinds) < 40 else ""
             faults = results.total() - results["fine"] - results["refused"]
             rows.append([name, results.total(), results["fine"], results["refused"], faults, most])
         head = ["campaign", "cases", "fine", "refused in one sentence", "faults", "of which kinds"]
         return "\n\n".join([table(head, rows), *(["\n".join(said)] if said else [])])
+
+    def _since(self, e: Entry, text: str) -> str:
+        """What is known of cases like a fault that came later."""
+        kind = text.split(": ")[2]
+        later = [o for o in self._of(e.campaign) if o.first > e.first and not o.faults]
+        return e.since.get(text, f"{sum(o.kinds.get(kind, 0) for o in later)} later cases of its kind without a fault")
 
     def _of(self, campaign: str) -> list[Entry]:
         return [e for e in self.entries if e.campaign == campaign]

@@ -44,7 +44,7 @@ def test_campaigns_add_up() -> None:
     assert [(e.first, e.last) for e in later.entries] == [(0, 3), (4, 4)] and later.cases("bytes") == 5
     text = later.text(["bytes", "kills"])
     assert "| bytes | 5 | 3 | 1 | 1 | map 1, run 4 |" in text and "| kills | 0 |" in text
-    assert "- bytes 2: different: run: bits 2 (at 0000000); no cases like it were tried since" in text
+    assert "- bytes 2: different: run: bits 2 (at 0000000); 0 later cases of its kind without a fault" in text
     later.seen_again(*later.faults()[0], {"refused": 20})
     text = Tally.of(json.loads(json.dumps(later.to_dict()))).text(["bytes"])
     assert f"bits 2 (at 0000000); cases like it at {commit()}: 20 refused" in text
