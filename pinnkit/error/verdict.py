@@ -51,7 +51,7 @@ class ErrorParts:
         """What the relative L2 error lies between."""
         reach = REACH * (self.unseen + self.uneven)
         least = max(0.0, self.estimate - self.uneven) / LEAST if self.noise < LUCK * self.estimate else 0.0
-        low = max(self.seen - reach, least)
+        low = min(max(self.seen - reach, least), self.seen)  # what is inferred says how large it may be, not must
         return (0.0 if self.blind > low else low), self.seen + reach + self.blind
 
 

@@ -147,6 +147,8 @@ def test_signs_become_an_interval_and_words() -> None:
     )
     assert verdict({"u": good}, noisy).startswith("doubtful because the estimate is against the fit: too few")
     assert np.isfinite(ErrorParts(0.0, 0.0).interval).all()
+    inferred = ErrorParts(seen=3e-5, left=1e-3)
+    assert inferred.interval[0] <= 3e-5 < 1e-3 < inferred.interval[1]
     rounded = ErrorParts(seen=1e-15, left=1e-16, again=1e-16, rounded=3e-15)
     assert rounded.interval[0] < 1e-15 and rounded.interval[1] > 6e-15
 
