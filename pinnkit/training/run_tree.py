@@ -277,6 +277,8 @@ def _progress(
     stages: Sequence[Stage] | None,
 ) -> Progress:
     tree = whole["progress"]
+    for stage in tree["plan"]["stages"]:
+        _check_sizes(path, stage.get("network") or {}, SIZES)  # of a Restart, whose parameters are still to come
     plan = Plan(**decode(tree["plan"]))
     plan = plan if resample is None else replace(plan, resample=resample)
     if stages is not None and len(stages) != len(plan.stages):

@@ -156,6 +156,19 @@ def test_networks_out_of_proportion_are_refused(run: Path, tmp_path: Path, featu
         pk.load(path)
 
 
+def test_networks_that_are_still_to_come_are_refused_too(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "later.h5"
+    path.write_bytes(run.read_bytes())
+    features = {"class": "Fourier", "count": 10**9, "scale": 1.0, "seed": 0}
+    network = {"class": "MLP", "sizes": [2, 4, 1], "activation": "tanh", "features": features}
+    with h5py.File(path, "r+") as h5:
+        plan = json.loads(h5["progress"].attrs["plan"])
+        plan["stages"].append({"class": "Restart", "network": network, "points": None, "method": "sobol"})
+        set_text(h5["progress"], "plan", json.dumps(plan).encode(), False)
+    with pytest.raises(ValueError, match="later.h5 holds a network with count = 1000000000"):
+        pk.load(path)
+
+
 def number(n: int) -> list:
     return ["number", str(n), "1"]
 
