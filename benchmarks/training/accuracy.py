@@ -37,6 +37,11 @@ def goal(problem: pk.Problem) -> float:
     return 1e-5 if len(problem.variables) <= 2 else 1e-4
 
 
+def settings(problem: pk.Problem) -> tuple[Any, ...]:
+    """What a run without settings of its own depends on: the recipe, and the rungs of the climb."""
+    return problem.recipe, RUNGS, ENOUGH, EVERY
+
+
 def fingerprint(recipe: Any) -> str:
     """Eight letters that change with the recipe."""
     return sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(recipe)).encode()).hexdigest()[:8]
@@ -48,7 +53,7 @@ def run(name: str, seed: int, correct: bool) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     problem = pk.problem(name)
-    recipe = fingerprint((problem.recipe, RUNGS, ENOUGH, EVERY))
+    recipe = fingerprint(settings(problem))
     file = FOLDER / f"{name}-{seed}-{recipe}.h5"
     if file.exists():
         solution = pk.load(file)
@@ -77,7 +82,7 @@ def missing(found: Mapping[str, Any] | None, name: str, correct: bool) -> bool:
     """Whether a run has to be done: there is none, it lacks its correction, or the recipe has changed since."""
     if found is None or (correct and "corrected" not in found):
         return True
-    return "recipe" in found and found["recipe"] != fingerprint(pk.problem(name).recipe)
+    return "recipe" in found and found["recipe"] != fingerprint(settings(pk.problem(name)))
 
 
 def grouped(results: Mapping[str, dict]) -> dict[str, list[dict]]:
