@@ -82,7 +82,7 @@ def missing(found: Mapping[str, Any] | None, name: str, correct: bool) -> bool:
     """Whether a run has to be done: there is none, it lacks its correction, or the recipe has changed since."""
     if found is None or (correct and "corrected" not in found):
         return True
-    return "recipe" in found and found["recipe"] != fingerprint(settings(pk.problem(name)))
+    return found.get("recipe") != fingerprint(settings(pk.problem(name)))
 
 
 def grouped(results: Mapping[str, dict]) -> dict[str, list[dict]]:

@@ -247,7 +247,7 @@ def test_planted_wrong_data_are_found(found: V.Validation) -> None:
 
 def test_figures_as_text_dict_and_file(found: V.Validation, tmp_path: Path) -> None:
     text = str(found)
-    assert "17 converged, 0 did not" in text and "rank correlation: 1 where" in text and "(no scale)" in text
+    assert "17 converged, 0 did not" in text and "1 is the same order" in text and "(no scale)" in text
     assert found.to_dict()["trials"][found.trials[0].title]["gradient-dot"]["spearman"] < 0.9
     tree = hdf5.read(found.save(tmp_path / "v.h5"), pk.Validation.FORMAT, pk.Validation.VERSION)
     trial = tree["trials"][found.trials[1].title]
