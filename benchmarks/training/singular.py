@@ -73,7 +73,7 @@ def heat_sine() -> pk.Problem:
     z, c = (grid + 1) / 4, weights / 4  # on half of the line: the data are even about 1/2
     n = np.arange(1, TERMS + 1)
     even = 4 * (np.sin(np.outer(n, np.pi * z)) * np.sin(2 * np.pi * z)) @ c * (n % 2 == 1)
-    return heat("heat, |sin|", sp.Abs(sp.sin(2 * sp.pi * x)), [pk.Dirichlet(u, 0, on="x")],
+    return heat("heat, abs(sin)", sp.Abs(sp.sin(2 * sp.pi * x)), [pk.Dirichlet(u, 0, on="x")],
                 sines(lambda m: even[m - 1], lambda x: abs(np.sin(2 * np.pi * x))))  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def disk() -> pk.Problem:
         return 2 / np.pi - 4 / np.pi * ((1 - (1 - z**2) / z * np.arctanh(z)) / 2).real
 
     domain = pk.Geometry(import_deepxde().geometry.Disk([0, 0], 1))
-    return pk.Problem("disk, |y|", v, v.diff(x, 2) + v.diff(y, 2), domain, pk.Dirichlet(v, sp.Abs(y)),
+    return pk.Problem("disk, abs(y)", v, v.diff(x, 2) + v.diff(y, 2), domain, pk.Dirichlet(v, sp.Abs(y)),
                       reference=known(exact))  # fmt: skip
 
 
