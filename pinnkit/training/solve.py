@@ -222,7 +222,8 @@ def _softened(
     problem: Problem, network: Network | None, points: Any, stages: Any, seed: int, hard: bool | None
 ) -> Solution:
     """The solution with nearly the problem's own smoothing: from a large one down, each from the one before."""
-    stages = default_recipe(problem).stages if stages is None else stages
+    recipe = default_recipe(problem)
+    stages, points = recipe.stages if stages is None else stages, dict(recipe.points) if points is None else points
     last = (stages if isinstance(stages, Sequence) else (stages,))[-1:]
     found = None
     for part in problem.softened:

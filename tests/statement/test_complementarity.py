@@ -10,6 +10,7 @@ from pinnkit.statement.residual_program import ResidualProgram
 from pinnkit.statement.symbolic.complementarity import LADDER
 from pinnkit.statement.symbolic.place import INTERIOR
 from pinnkit.statement.symbolic.residual import Residual
+from pinnkit.training.recipe import default_recipe
 
 (x,) = pk.coordinates("x")
 u = pk.field("u", x)
@@ -45,6 +46,12 @@ def test_training_goes_down_the_ladder():
     assert len(problem.softened) == len(LADDER) and not problem.softened[0].softened
     solution = pk.solve(problem, pk.MLP(1, 16, 16, 1), 300, stages=[pk.LevenbergMarquardt(50)], progress=False)
     assert solution.errors()["u"]["relative_l2"] < 1.5e-3  # without the ladder 2e-3
+
+
+def test_all_steps_of_the_ladder_have_the_points_of_the_recipe():
+    """The smoothed problems are no inequalities: by their own recipes they would get fewer points."""
+    solution = pk.solve(obstacle(), pk.MLP(1, 4, 1), stages=[pk.LevenbergMarquardt(1)], progress=False)
+    assert len(solution.points["pde"]) == default_recipe(obstacle()).points["pde"] == 300
 
 
 def test_it_is_kept_in_files(tmp_path):
