@@ -18,8 +18,11 @@ from .remodel import Correct, Restart
 
 @dataclass(frozen=True)
 class Rung:
-    """Hidden layers (None: the network that is given, or the recipe's), steps of Adam and of SSBroyden, and the
-    relative error at which a climb without a tolerance ends here: what is dear need not be near rounding."""
+    """A network, its training, and the relative error at which a climb without a tolerance ends here.
+
+    ``hidden`` are its hidden layers, None for the network that is given or the recipe's. What is dear need not be near
+    rounding: ``enough`` grows from rung to rung.
+    """
 
     hidden: tuple[int, ...] | None
     adam: int
@@ -28,7 +31,7 @@ class Rung:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """None for initial parameters."""
+        """Adam, then SSBroyden; none where the initial parameters are corrected."""
         return (Adam(self.adam), SSBroyden(self.broyden)) if self.adam else ()
 
 
